@@ -1,0 +1,65 @@
+// d_prompt[p]: the gradients of row p of every example, summed in the order of the examples, through the norm of the
+// embeddings. The norm's input, prompt[p] + position[p], is the same in every example, so that summing first is exact.
+#include "lib/batch.wgsl"
+#include "lib/reduce.wgsl"
+
+struct Params {
+  // Hidden size D.
+  columns: u32,
+  // Epsilon of the norm.
+  eps: f32,
+  pad0: u32,
+  pad1: u32,
+}
+
+@group(0) @binding(0) var<storage, read> offsets: array<u32>;
+@group(0) @binding(1) var<storage, read> d_h: array<f32>;
+@group(0) @binding(2) var<storage, read> prompt: array<f32>;
+@group(0) @binding(3) var<storage, read> position: array<f32>;
+@group(0) @binding(4) var<storage, read> gamma: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_prompt: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// One workgroup makes one prompt row. A thread keeps the summed gradient of its columns in d_prompt, where only it reads
+// and writes them.
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup_number(group, groups);
+  if (row >= batch.prompt) {
+    return;
+  }
+  let size = f32(params.columns);
+  let base = row * params.columns;
+  var sum = 0.0;
+  for (var c = lane; c < params.columns; c += LANES) {
+    sum += prompt[base + c] + position[base + c];
+    var d_y = 0.0;
+    for (var example = 0u; example < batch.examples; example++) {
+      d_y += d_h[(offsets[example] + row) * params.columns + c];
+    }
+    d_prompt[base + c] = d_y * gamma[c];
+  }
+  let mean = workgroup_sums(lane, vec2<f32>(sum, 0.0)).x / size;
+  var squares = 0.0;
+  for (var c = lane; c < params.columns; c += LANES) {
+    let centred = prompt[base + c] + position[base + c] - mean;
+    squares += centred * centred;
+  }
+  let variance = workgroup_sums(lane, vec2<f32>(squares, 0.0)).x / size;
+  let rstd = 1.0 / sqrt(variance + params.eps);
+  var sums = vec2<f32>(0.0);
+  for (var c = lane; c < params.columns; c += LANES) {
+    let g = d_prompt[base + c];
+    let normal = (prompt[base + c] + position[base + c] - mean) * rstd;
+    sums += vec2<f32>(g, g * normal);
+  }
+  let means = workgroup_sums(lane, sums) / size;
+  for (var c = lane; c < params.columns; c += LANES) {
+    let normal = (prompt[base + c] + position[base + c] - mean) * rstd;
+    d_prompt[base + c] = rstd * (d_prompt[base + c] - means.x - normal * means.y);
+  }
+}

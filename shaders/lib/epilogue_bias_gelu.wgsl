@@ -1,0 +1,14 @@
+// pre = a w^T + bias, out = gelu(pre), w [N, K].
+#include "lib/gelu.wgsl"
+const TRANSPOSED: bool = true;
+
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+
+fn finish(row: u32, column: u32, value: f32) {
+  let at = row * params.n + column;
+  let u = value + bias[column];
+  pre[at] = u;
+  out[at] = gelu(u);
+}

@@ -1,0 +1,79 @@
+//! `softprompt.json`: everything about an adapter but its tensors. It is the truth where it exists; PEFT's description is
+//! derived from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Adapter, AdapterMetrics, BaseModel, HEAD_BIAS, HEAD_WEIGHT, MANIFEST_FILE, PROMPT, TENSORS_FILE, unreadable};
+use crate::config::{Method, RunConfig};
+use crate::error::{Error, Result};
+use crate::tensors::{Tensors, sha256_hex};
+
+/// Version of the format; readers refuse later ones.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: u64,
+    /// Crate and version that wrote it.
+    written_by: String,
+    base_model: BaseModel,
+    labels: Vec<String>,
+    metrics: Option<AdapterMetrics>,
+    config: RunConfig,
+    data_sha256: Option<String>,
+    /// Of the tensors' file: a folder with files of two exports is refused.
+    tensors_sha256: String,
+}
+
+/// The bytes of `softprompt.json`.
+pub(super) fn write(adapter: &Adapter, tensors: &[u8]) -> Result<Vec<u8>> {
+    let manifest = Manifest {
+        format: FORMAT,
+        written_by: concat!("softprompt ", env!("CARGO_PKG_VERSION")).into(),
+        base_model: adapter.base_model.clone(),
+        labels: adapter.labels.clone(),
+        metrics: adapter.metrics.map(AdapterMetrics::rounded),
+        config: adapter.config.clone(),
+        data_sha256: adapter.data_sha256.clone(),
+        tensors_sha256: sha256_hex(tensors),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| Error::adapter(format!("{MANIFEST_FILE}: {error}"), "report this as a fault"))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// An adapter from `softprompt.json` and its tensors.
+pub(super) fn read(bytes: &[u8], tensors: &[u8], parsed: &Tensors<'_>) -> Result<Adapter> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    let broken = |error: serde_json::Error| {
+        Error::adapter(format!("{MANIFEST_FILE} cannot be read: {error}"), "the file is damaged, or of a newer softprompt")
+    };
+    let version: Version = serde_json::from_slice(bytes).map_err(broken)?;
+    if version.format != FORMAT {
+        let problem = format!("{MANIFEST_FILE} is of format {}, this program reads {FORMAT}", version.format);
+        return Err(Error::adapter(problem, "use a newer softprompt"));
+    }
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(broken)?;
+    let actual = sha256_hex(tensors);
+    if manifest.tensors_sha256 != actual {
+        let problem = format!("{TENSORS_FILE} has SHA-256 {actual}, {MANIFEST_FILE} expects {}", manifest.tensors_sha256);
+        return Err(Error::adapter(problem, "the files are of two exports, or damaged; export the adapter again"));
+    }
+    let Manifest { base_model, labels, metrics, config, data_sha256, .. } = manifest;
+    let (classes, hidden) = (labels.len(), base_model.hidden);
+    let prompt = (config.prompt.method != Method::Probe).then(|| parsed.read(PROMPT, &[config.prompt.length, hidden]));
+    Ok(Adapter {
+        prompt: prompt.transpose().map_err(unreadable)?,
+        head_weight: parsed.read(HEAD_WEIGHT, &[classes, hidden]).map_err(unreadable)?,
+        head_bias: parsed.read(HEAD_BIAS, &[classes]).map_err(unreadable)?,
+        config,
+        labels,
+        metrics,
+        base_model,
+        data_sha256,
+    })
+}

@@ -1,0 +1,271 @@
+//! [`Adapter`]: what a run leaves behind, and its files. Bytes in, bytes out; the same content gives the same bytes.
+//!
+//! | file | what |
+//! |---|---|
+//! | `adapter_config.json` | PEFT's description: `PROMPT_TUNING` where PEFT computes the same, else `SOFTPROMPT`, which PEFT refuses |
+//! | `adapter_model.safetensors` | `prompt_embeddings [P, D]`, `base_model.classifier.weight [C, D]`, `base_model.classifier.bias [C]`, f32 |
+//! | `softprompt.json` | config, labels, figures, versions, hashes; never a text of the data |
+//! | `README.md` | the model card |
+
+mod archive;
+mod card;
+mod manifest;
+mod peft;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{HeadKind, Method, RunConfig};
+use crate::error::{Error, Result};
+use crate::model::spec::EncoderSpec;
+use crate::tensors::{self, Tensors};
+
+/// PEFT's description of the adapter.
+pub const CONFIG_FILE: &str = "adapter_config.json";
+/// The tensors.
+pub const TENSORS_FILE: &str = "adapter_model.safetensors";
+/// Our own description.
+pub const MANIFEST_FILE: &str = "softprompt.json";
+/// The model card.
+pub const CARD_FILE: &str = "README.md";
+
+const PROMPT: &str = "prompt_embeddings";
+const HEAD_WEIGHT: &str = "base_model.classifier.weight";
+const HEAD_BIAS: &str = "base_model.classifier.bias";
+
+/// Largest adapter that is read, in bytes.
+const MAX_BYTES: usize = 256 << 20;
+
+/// A trained prompt and head with everything needed to use them again. C classes, P virtual tokens, D hidden.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adapter {
+    /// The run's settings. With [`HeadKind::Mean`] and [`HeadKind::Cls`], features are multiplied by
+    /// `head.feature_scale` before the linear layer; the weights are as trained.
+    pub config: RunConfig,
+    /// Class names, in the order of the head's rows: `[C]`.
+    pub labels: Vec<String>,
+    /// Prompt rows `[P, D]`; none for [`Method::Probe`].
+    pub prompt: Option<Vec<f32>>,
+    /// Head `[C, D]`.
+    pub head_weight: Vec<f32>,
+    /// Head `[C]`.
+    pub head_bias: Vec<f32>,
+    /// Held-out figures; none in adapters written by others.
+    pub metrics: Option<AdapterMetrics>,
+    /// The encoder it was trained for.
+    pub base_model: BaseModel,
+    /// SHA-256 of the data file; none in adapters written by others.
+    pub data_sha256: Option<String>,
+}
+
+/// Figures on the held-out rows, each from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AdapterMetrics {
+    /// Share of the rows that are right.
+    pub accuracy: f64,
+    /// Mean of the classes' F1.
+    pub macro_f1: f64,
+    /// Accuracy of a linear head without a prompt on the same rows.
+    pub probe_accuracy: f64,
+    /// Accuracy of always the most frequent class.
+    pub majority_accuracy: f64,
+    /// Optimizer steps up to the parameters that were kept.
+    pub steps: usize,
+}
+
+impl AdapterMetrics {
+    /// The same figures with 15 significant digits: decimal numbers of that length are read back exactly, so that what is
+    /// exported, imported and exported again stays the same bytes.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let round = |figure: f64| format!("{figure:.14e}").parse().unwrap_or(figure);
+        Self {
+            accuracy: round(self.accuracy),
+            macro_f1: round(self.macro_f1),
+            probe_accuracy: round(self.probe_accuracy),
+            majority_accuracy: round(self.majority_accuracy),
+            steps: self.steps,
+        }
+    }
+}
+
+/// The encoder of an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseModel {
+    /// Its name on the hub.
+    pub name: String,
+    /// SHA-256 of its `model.safetensors`, where known.
+    pub sha256: Option<String>,
+    /// Layers L, where known.
+    pub layers: Option<usize>,
+    /// Attention heads H, where known.
+    pub heads: Option<usize>,
+    /// Hidden size D.
+    pub hidden: usize,
+}
+
+impl BaseModel {
+    /// The encoder `name` with these sizes and this SHA-256 of its weights.
+    #[must_use]
+    pub fn new(name: impl Into<String>, sha256: impl Into<String>, spec: &EncoderSpec) -> Self {
+        let (layers, heads) = (Some(spec.layers), Some(spec.heads));
+        Self { name: name.into(), sha256: Some(sha256.into()), layers, heads, hidden: spec.hidden }
+    }
+}
+
+impl Adapter {
+    /// Hidden size D.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.base_model.hidden
+    }
+
+    /// Virtual tokens P; 0 for a probe.
+    #[must_use]
+    pub fn prompt_length(&self) -> usize {
+        if self.config.prompt.method == Method::Probe { 0 } else { self.config.prompt.length }
+    }
+
+    /// Whether Hugging Face PEFT loads it and computes the same scores: a prompt with [`HeadKind::Peft`].
+    #[must_use]
+    pub fn is_peft(&self) -> bool {
+        self.config.head.kind == HeadKind::Peft && self.prompt.is_some()
+    }
+
+    /// Checks that everything fits together and every number is finite.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] with the part that does not fit.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |problem: String| Err(Error::adapter(problem, "the adapter is damaged or was edited; export it again"));
+        if let Err(error) = self.config.validate() {
+            return wrong(format!("the adapter's settings cannot work: {error}"));
+        }
+        let (classes, hidden, rows) = (self.labels.len(), self.hidden(), self.prompt_length());
+        if classes < 2 {
+            return wrong(format!("the adapter has {classes} labels; a classifier has 2 or more"));
+        }
+        if let Some(label) = first_double(&self.labels) {
+            return wrong(format!("the adapter has the label {label:?} twice"));
+        }
+        if self.prompt.is_none() && rows > 0 {
+            return wrong(format!("the adapter has no prompt, its settings ask for {rows} virtual tokens"));
+        }
+        let empty = Vec::new();
+        let parts = [
+            (PROMPT, self.prompt.as_ref().unwrap_or(&empty), rows.checked_mul(hidden)),
+            (HEAD_WEIGHT, &self.head_weight, classes.checked_mul(hidden)),
+            (HEAD_BIAS, &self.head_bias, Some(classes)),
+        ];
+        for (name, values, expected) in parts {
+            if Some(values.len()) != expected {
+                return wrong(format!("{name} has {} elements, expected {}", values.len(), expected.unwrap_or(usize::MAX)));
+            }
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                return wrong(format!("{name} has {} at element {at}", values[at]));
+            }
+        }
+        match self.metrics {
+            Some(AdapterMetrics { accuracy, macro_f1, probe_accuracy, majority_accuracy, .. })
+                if ![accuracy, macro_f1, probe_accuracy, majority_accuracy].iter().all(|figure| (0.0..=1.0).contains(figure)) =>
+            {
+                wrong("the adapter's figures are not between 0 and 1".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that it can be used with an encoder of these sizes.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] with both sizes.
+    pub fn check_encoder(&self, spec: &EncoderSpec) -> Result<()> {
+        let base = &self.base_model;
+        let differs = |what, ours, theirs| {
+            let problem = format!("the adapter was trained for an encoder with {what} {ours}, this one has {theirs}");
+            Err(Error::adapter(problem, format!("use it with {}", base.name)))
+        };
+        match (base.layers, base.heads) {
+            _ if base.hidden != spec.hidden => differs("hidden size", base.hidden, spec.hidden),
+            (Some(layers), _) if layers != spec.layers => differs("layer count", layers, spec.layers),
+            (_, Some(heads)) if heads != spec.heads => differs("head count", heads, spec.heads),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its files, by name.
+    ///
+    /// # Errors
+    /// Those of [`Adapter::validate`].
+    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        self.validate()?;
+        let (classes, hidden) = (self.labels.len(), self.hidden());
+        let mut parts =
+            vec![(HEAD_WEIGHT, vec![classes, hidden], &self.head_weight[..]), (HEAD_BIAS, vec![classes], &self.head_bias)];
+        if let Some(prompt) = &self.prompt {
+            parts.push((PROMPT, vec![self.prompt_length(), hidden], prompt));
+        }
+        let tensors = tensors::write(&parts).map_err(|problem| Error::adapter(problem, "report this as a fault"))?;
+        let files = [
+            (CONFIG_FILE, peft::write(self)?),
+            (MANIFEST_FILE, manifest::write(self, &tensors)?),
+            (TENSORS_FILE, tensors),
+            (CARD_FILE, card::write(self).into_bytes()),
+        ];
+        Ok(files.map(|(name, bytes)| (name.to_owned(), bytes)).into())
+    }
+
+    /// Its files as a zip.
+    ///
+    /// # Errors
+    /// Those of [`Adapter::validate`].
+    pub fn to_zip(&self) -> Result<Vec<u8>> {
+        archive::write(&self.files()?)
+    }
+
+    /// Reads an adapter from files given by name: our own, or a folder that PEFT wrote for sequence classification with
+    /// `PROMPT_TUNING` (then the labels are `"0"`, `"1"`, ...). Other files are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] with the file or tensor to blame.
+    pub fn from_files(files: &[(String, Vec<u8>)]) -> Result<Self> {
+        let find = |wanted: &str| -> Result<Option<&[u8]>> {
+            let mut found = files.iter().filter(|(name, _)| name == wanted);
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => Err(Error::adapter(format!("{wanted} is there twice"), "give each file once")),
+                (found, _) => Ok(found.map(|(_, bytes)| bytes.as_slice())),
+            }
+        };
+        let need = |wanted: &str| {
+            find(wanted)?.ok_or_else(|| {
+                Error::adapter(format!("{wanted} is missing"), format!("an adapter has {CONFIG_FILE} and {TENSORS_FILE}"))
+            })
+        };
+        let (config, tensors) = (need(CONFIG_FILE)?, need(TENSORS_FILE)?);
+        let parsed = Tensors::parse(tensors).map_err(unreadable)?;
+        let adapter = match find(MANIFEST_FILE)? {
+            Some(manifest) => manifest::read(manifest, tensors, &parsed)?,
+            None => peft::read(config, &parsed)?,
+        };
+        adapter.validate()?;
+        peft::check(config, &adapter)?;
+        Ok(adapter)
+    }
+
+    /// Reads an adapter from a zip, see [`Adapter::from_files`].
+    ///
+    /// # Errors
+    /// [`Error::Adapter`]: not a zip, compressed, encrypted, a path in a name, a name twice, too large; and those of
+    /// [`Adapter::from_files`].
+    pub fn from_zip(bytes: &[u8]) -> Result<Self> {
+        Self::from_files(&archive::read(bytes)?)
+    }
+}
+
+fn unreadable(problem: impl std::fmt::Display) -> Error {
+    Error::adapter(format!("{TENSORS_FILE}: {problem}"), "the file is damaged or not an adapter for sequence classification")
+}
+
+fn first_double(labels: &[String]) -> Option<&String> {
+    let mut seen = std::collections::HashSet::new();
+    labels.iter().find(|label| !seen.insert(*label))
+}

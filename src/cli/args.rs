@@ -1,0 +1,188 @@
+//! The commands and their flags.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::files;
+use crate::cli::settings::{Settings, choice, help};
+use crate::config::{DeviceChoice, RunConfig};
+use crate::error::Result;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    it worked
+  1    it failed; the reason is on stderr
+  2    a flag or a setting that cannot work
+  130  stopped by Ctrl-C; a stopped training has saved its best so far
+
+Environment:
+  SOFTPROMPT_CACHE    folder that keeps downloaded encoders
+  SOFTPROMPT_HUB      address of the model hub, for a mirror
+  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)";
+
+/// Tune a soft prompt for a small frozen text encoder, and use it.
+#[derive(Debug, Parser)]
+#[command(name = "softprompt", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Write one JSON object a line to stdout, for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Never download anything
+    #[arg(long, global = true)]
+    pub offline: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a soft prompt on a CSV or TSV file of labelled texts
+    Train(TrainArgs),
+    /// Measure an adapter on a file of labelled texts
+    Eval(EvalArgs),
+    /// Label texts: one a line from stdin, or those of a file
+    Predict(PredictArgs),
+    /// Say what is in an adapter (folder or zip) or in a data file
+    Inspect(InspectArgs),
+    /// Fetch an encoder, or say where it is kept
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+/// `softprompt train`.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// CSV or TSV file with a text and a label a row
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
+    /// Where the adapter goes [default: <DATA>-adapter in the current folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Second file to measure on; without it a share of DATA is held out
+    #[arg(long, value_name = "FILE")]
+    pub held_out: Option<PathBuf>,
+    /// Which encoder.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Settings from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
+    #[arg(long, value_name = "FILE.json")]
+    pub config: Option<PathBuf>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+impl TrainArgs {
+    /// The settings of this run: defaults, then the `--config` file, then the flags.
+    ///
+    /// # Errors
+    /// An unreadable or unknown setting in the file, or a value that cannot work.
+    pub(crate) fn run_config(&self) -> Result<RunConfig> {
+        let mut config = match &self.config {
+            Some(path) => files::read_config(path)?,
+            None => RunConfig::default(),
+        };
+        self.settings.apply(&mut config);
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Where the adapter goes.
+    #[must_use]
+    pub(crate) fn out(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
+            name.push("-adapter");
+            PathBuf::from(name)
+        })
+    }
+}
+
+/// `softprompt eval`.
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// Adapter: a folder or a zip
+    #[arg(value_name = "ADAPTER")]
+    pub adapter: PathBuf,
+    /// CSV or TSV file with a text and a label a row
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
+    /// Column of the texts [default: as in training where DATA has that name, else guessed]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub text_column: Option<String>,
+    /// Column of the labels [default: as in training where DATA has that name, else guessed]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub label_column: Option<String>,
+    /// Which encoder.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Where the encoder runs.
+    #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
+          help = help("Where the encoder runs", |c| &c.device))]
+    pub device: Option<DeviceChoice>,
+}
+
+/// `softprompt predict`.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Adapter: a folder or a zip
+    #[arg(value_name = "ADAPTER")]
+    pub adapter: PathBuf,
+    /// Texts from a file instead of stdin: a .csv or .tsv with a text column, or any other file with a text a line
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]
+    #[arg(long, value_name = "NAME|NUMBER", requires = "file")]
+    pub text_column: Option<String>,
+    /// Which encoder.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Where the encoder runs.
+    #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
+          help = help("Where the encoder runs", |c| &c.device))]
+    pub device: Option<DeviceChoice>,
+}
+
+/// `softprompt inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Adapter (folder or zip) or data file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Column of the texts of a data file [default: guessed]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub text_column: Option<String>,
+    /// Column of the labels of a data file [default: guessed]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub label_column: Option<String>,
+}
+
+/// `softprompt model`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Download an encoder into the cache, check it, and print its folder
+    Fetch(ModelId),
+    /// Print the folder of an encoder that was fetched before
+    Path(ModelId),
+}
+
+/// An encoder on the hub.
+#[derive(Debug, Args)]
+pub(crate) struct ModelId {
+    /// owner/name on the hub
+    #[arg(value_name = "ID", default_value = crate::cli::fetch::DEFAULT_MODEL)]
+    pub id: String,
+}
+
+/// Which encoder.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Encoder: a folder with config.json, tokenizer.json and model.safetensors, or owner/name on the hub [default: the one
+    /// of the adapter; for training sentence-transformers/all-MiniLM-L6-v2]
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<String>,
+}

@@ -1,0 +1,137 @@
+//! `softprompt inspect`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
+use crate::cli::args::InspectArgs;
+use crate::cli::output::{count, one_line, percent, thousands};
+use crate::cli::{Context, data, files};
+use crate::config::{DataConfig, HeadKind, RunConfig};
+use crate::data::dataset::{ColumnChoice, DataReport};
+use crate::data::table::Table;
+use crate::error::Result;
+
+/// Rows of a data file that are shown.
+const PREVIEW_ROWS: usize = 5;
+/// How a zip starts.
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// The object of `--json`.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Found<'a> {
+    Adapter {
+        base_model: &'a BaseModel,
+        labels: &'a [String],
+        metrics: Option<AdapterMetrics>,
+        prompt_length: usize,
+        prompt_parameters: usize,
+        head_parameters: usize,
+        loads_in_peft: bool,
+        data_sha256: Option<&'a str>,
+        config: &'a RunConfig,
+    },
+    Data {
+        columns: &'a [String],
+        rows: usize,
+        has_header: bool,
+        encoding: &'a str,
+        separator: char,
+        text_column: &'a str,
+        label_column: &'a str,
+        report: &'a DataReport,
+        preview: &'a [Vec<String>],
+    },
+}
+
+/// Says what is in an adapter or a data file.
+///
+/// # Errors
+/// Where it cannot be read or is neither.
+pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
+    let path = &args.path;
+    let zip = || files::read(path).is_ok_and(|bytes| bytes.starts_with(ZIP));
+    if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
+        return adapter(context, path, &files::read_adapter(path)?);
+    }
+    let table = data::read(path)?;
+    let config =
+        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..DataConfig::default() };
+    data_file(context, path, &table, &config)
+}
+
+fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
+    let (base, config) = (&adapter.base_model, &adapter.config);
+    let prompt_parameters = adapter.prompt.as_ref().map_or(0, Vec::len);
+    let head_parameters = adapter.head_weight.len() + adapter.head_bias.len();
+    context.output.object(&Found::Adapter {
+        base_model: base,
+        labels: &adapter.labels,
+        metrics: adapter.metrics,
+        prompt_length: adapter.prompt_length(),
+        prompt_parameters,
+        head_parameters,
+        loads_in_peft: adapter.is_peft(),
+        data_sha256: adapter.data_sha256.as_deref(),
+        config,
+    })?;
+    let reads = match config.head.kind {
+        HeadKind::Mean => "the mean of all rows",
+        HeadKind::Cls => "the row of [CLS]",
+        HeadKind::Peft => "row 0 through the pooler, as PEFT does",
+    };
+    let prompt = match adapter.prompt_length() {
+        0 => "none: a linear probe".to_owned(),
+        length => format!("{} ({} numbers)", count(length, "virtual token", "virtual tokens"), thousands(prompt_parameters)),
+    };
+    let size = |what, size: Option<usize>| size.map(|size| format!(", {what} {size}")).unwrap_or_default();
+    let steps = config.optim.steps.map_or_else(|| count(config.optim.epochs, "epoch", "epochs"), |n| count(n, "step", "steps"));
+    let mut rows = vec![
+        ("encoder", format!("{}{}, hidden {}", one_line(&base.name, 100), size("layers", base.layers), base.hidden)),
+        ("prompt", prompt),
+        ("head", format!("linear on {reads} ({} numbers)", thousands(head_parameters))),
+        ("labels", format!("{}: {}", adapter.labels.len(), one_line(&adapter.labels.join(", "), 300))),
+        ("trained", format!("{steps} of {} at most, seed {}", count(config.optim.batch_size, "text", "texts"), config.seed)),
+        ("PEFT", if adapter.is_peft() { "loads it" } else { "does not load it (train with --head peft for that)" }.to_owned()),
+    ];
+    if let Some(metrics) = adapter.metrics {
+        let figures = format!(
+            "accuracy {}, macro F1 {} (linear probe {}, majority class {})",
+            percent(metrics.accuracy),
+            percent(metrics.macro_f1),
+            percent(metrics.probe_accuracy),
+            percent(metrics.majority_accuracy)
+        );
+        rows.insert(4, ("held out", figures));
+    }
+    let lines: Vec<String> = rows.iter().map(|(name, value)| format!("  {name:9} {value}")).collect();
+    context.output.line(&format!("{}: an adapter\n{}", path.display(), lines.join("\n")))
+}
+
+fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) -> Result<()> {
+    let columns = data::in_file(path, ColumnChoice::guess(file, config))?;
+    let report = DataReport::new(file, columns);
+    let preview = &file.rows[..file.rows.len().min(PREVIEW_ROWS)];
+    context.output.object(&Found::Data {
+        columns: &file.columns,
+        rows: file.rows.len(),
+        has_header: file.has_header,
+        encoding: file.encoding,
+        separator: file.separator,
+        text_column: &file.columns[columns.text],
+        label_column: &file.columns[columns.label],
+        report: &report,
+        preview,
+    })?;
+    context.output.line(&data::describe(path, file, columns, &report))?;
+    let rows: Vec<Vec<String>> = preview
+        .iter()
+        .map(|cells| vec![one_line(cells[columns.label].trim(), 30), one_line(cells[columns.text].trim(), 90)])
+        .collect();
+    // The last column stays ragged: texts are read from their beginning.
+    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = rows.iter().map(|row| format!("  {:width$}  {}", row[0], row[1])).collect();
+    context.output.line(&format!("first rows:\n{}", lines.join("\n")))
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C. While a run trains, the first one asks it to stop, so that the best so far is saved; the second one, or one at
+//! any other time, ends the program at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What the shell sees after Ctrl-C: 128 + SIGINT.
+pub(crate) const EXIT_CODE: u8 = 130;
+
+static TRAINING: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Takes Ctrl-C over. Where the system refuses, Ctrl-C keeps its usual meaning: the end.
+pub(crate) fn install() {
+    let handler = || {
+        if TRAINING.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = std::fs::remove_dir_all(path);
+        }
+        std::process::exit(i32::from(EXIT_CODE));
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        log::warn!("Ctrl-C is not handled: {error}");
+    }
+}
+
+/// From here on until the guard is dropped, the first Ctrl-C is only noted.
+#[must_use]
+pub(crate) fn hold() -> Held {
+    TRAINING.store(true, Ordering::SeqCst);
+    Held
+}
+
+/// Whether Ctrl-C was pressed since [`hold`].
+pub(crate) fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}
+
+/// See [`hold`].
+#[derive(Debug)]
+pub(crate) struct Held;
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        TRAINING.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Remembers a folder that must not outlive the program unless [`forget`] is called.
+pub(crate) fn remember(path: &Path) {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+}
+
+/// The folder is finished, or gone.
+pub(crate) fn forget(path: &Path) {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != path);
+}

@@ -1,0 +1,118 @@
+//! The command line: files, terminal and downloads around the crate. See `softprompt --help`.
+
+mod args;
+mod data;
+mod evaluate;
+mod fetch;
+mod files;
+mod inspect;
+mod interrupt;
+mod models;
+mod output;
+mod predict;
+mod progress;
+mod settings;
+mod train;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde::Serialize;
+
+use crate::error::{Error, Report, Result};
+use args::{Cli, Command, ModelCommand, ModelId};
+use models::Models;
+use output::Output;
+
+/// What every command is given.
+struct Context {
+    output: Output,
+    offline: bool,
+}
+
+impl Context {
+    fn models(&self) -> Models {
+        Models { offline: self.offline, download: progress::Download::new(!self.output.is_json()) }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Notice<'a> {
+    /// The last line of a command that failed.
+    Error {
+        #[serde(flatten)]
+        report: &'a Report,
+    },
+    /// The last line of `model fetch` and `model path`.
+    Done { id: &'a str, path: String },
+}
+
+/// Where the default encoder is kept once it is fetched, whether or not it is there yet.
+#[must_use]
+pub fn default_model_folder() -> Option<std::path::PathBuf> {
+    fetch::folder(fetch::DEFAULT_MODEL).ok()
+}
+
+/// Runs the program on its arguments. The exit code is documented in `--help`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    interrupt::install();
+    let offline = cli.offline || std::env::var("SOFTPROMPT_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
+    let context = Context { output: Output::new(cli.json), offline };
+    let outcome = match &cli.command {
+        Command::Train(args) => train::run(&context, args),
+        Command::Eval(args) => evaluate::run(&context, args).map(|()| ExitCode::SUCCESS),
+        Command::Predict(args) => predict::run(&context, args).map(|()| ExitCode::SUCCESS),
+        Command::Inspect(args) => inspect::run(&context, args).map(|()| ExitCode::SUCCESS),
+        Command::Model(ModelCommand::Fetch(ModelId { id })) => fetch_model(&context, id).map(|()| ExitCode::SUCCESS),
+        Command::Model(ModelCommand::Path(ModelId { id })) => model_path(&context, id).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| report(&context.output, &error))
+}
+
+/// `--help` and `--version` go to stdout, mistakes to stderr and, for scripts, to stdout as well.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done where even this cannot be written.
+    let _ = error.print();
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let message = error.render().to_string().trim().to_owned();
+        let report = Report { code: "usage", message, hint: "see --help".to_owned(), row: None, column: None };
+        let _ = Output::new(true).object(&Notice::Error { report: &report });
+    }
+    // 0 for --help, 2 for mistakes.
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn report(output: &Output, error: &Error) -> ExitCode {
+    let report = error.report();
+    let hint = if report.hint.is_empty() { String::new() } else { format!("\nhint: {}", report.hint) };
+    let _ = writeln!(std::io::stderr(), "error: {}{hint}", report.message);
+    let _ = output.object(&Notice::Error { report: &report });
+    ExitCode::from(match error {
+        Error::Cancelled => interrupt::EXIT_CODE,
+        Error::Config { .. } => 2,
+        _ => 1,
+    })
+}
+
+fn fetch_model(context: &Context, id: &str) -> Result<()> {
+    let path = context.models().fetch(id)?.display().to_string();
+    context.output.line(&path)?;
+    context.output.object(&Notice::Done { id, path })
+}
+
+fn model_path(context: &Context, id: &str) -> Result<()> {
+    let folder = fetch::folder(id)?;
+    if !fetch::is_complete(&folder) {
+        return Err(files::io_error(&folder, format!("{id} is not there yet"), format!("run `softprompt model fetch {id}`")));
+    }
+    let path = folder.display().to_string();
+    context.output.line(&path)?;
+    context.output.object(&Notice::Done { id, path })
+}

@@ -1,0 +1,75 @@
+//! Encoders by name: a folder with the hub's own files, or an id whose files are in the cache or fetched now.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::fetch::{self, DEFAULT_MODEL, DEFAULT_WEIGHTS, FILES};
+use crate::cli::files::{self, io_error};
+use crate::cli::progress::Download;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::tensors::sha256_hex;
+
+/// Where encoders may come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Models {
+    /// Never download.
+    pub offline: bool,
+    /// How downloads are shown.
+    pub download: Download,
+}
+
+impl Models {
+    /// Loads the encoder in the folder `name` or, where there is no such folder, with that id.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it is neither, or cannot be fetched; [`Error::Model`] where its files are not an encoder that can be
+    /// used.
+    pub(crate) fn load(self, name: &str) -> Result<Model> {
+        if Path::new(name).is_dir() {
+            return load_folder(name, Path::new(name));
+        }
+        if !fetch::is_id(name) {
+            let hint = format!("pass --model with a folder, or with an id such as {DEFAULT_MODEL}");
+            return Err(Error::Io {
+                path: name.to_owned(),
+                problem: "no such encoder folder, and no id of the hub".to_owned(),
+                hint,
+            });
+        }
+        let kept = fetch::folder(name)?;
+        let folder = if fetch::is_complete(&kept) { kept } else { self.fetch(name)? };
+        load_known(name, &folder)
+    }
+
+    /// Downloads the encoder `id` into the cache unless it is there in good order, and says where.
+    ///
+    /// # Errors
+    /// As [`fetch::fetch`].
+    pub(crate) fn fetch(self, id: &str) -> Result<PathBuf> {
+        let folder = fetch::folder(id)?;
+        if fetch::is_complete(&folder) && load_known(id, &folder).is_ok() {
+            return Ok(folder);
+        }
+        fetch::fetch(id, self.offline, self.download, |folder| load_known(id, folder).map(drop))
+    }
+}
+
+/// From a folder of the cache; the weights must be the known ones where they are known.
+fn load_known(id: &str, folder: &Path) -> Result<Model> {
+    let model = load_folder(id, folder)?;
+    match fetch::known_weights(id) {
+        Some(known) if known != model.sha256() => Err(fetch::damaged(folder, model.sha256(), known)),
+        _ => Ok(model),
+    }
+}
+
+fn load_folder(name: &str, folder: &Path) -> Result<Model> {
+    if let Some(missing) = FILES.iter().find(|file| !folder.join(file).is_file()) {
+        return Err(io_error(folder, format!("has no {missing}"), format!("an encoder's folder holds {}", FILES.join(", "))));
+    }
+    let [config, tokenizer, weights] = FILES.map(|file| files::read(&folder.join(file)));
+    let (config, tokenizer, weights) = (config?, tokenizer?, weights?);
+    // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
+    let known = sha256_hex(&weights) == DEFAULT_WEIGHTS;
+    Model::from_bytes(if known { DEFAULT_MODEL } else { name }, &config, &tokenizer, &weights)
+}

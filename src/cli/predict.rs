@@ -1,0 +1,171 @@
+//! `softprompt predict`.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use pollster::block_on;
+use serde::Serialize;
+
+use crate::cli::args::PredictArgs;
+use crate::cli::files::{self, system_error};
+use crate::cli::output::{one_line, percent};
+use crate::cli::{Context, data};
+use crate::config::DataConfig;
+use crate::data::dataset::ColumnChoice;
+use crate::data::table::Table;
+use crate::error::{Error, Result};
+use crate::predict::{LabelProbability, Prediction, Predictor};
+
+/// Texts that are predicted together at most.
+const MOST_TEXTS: usize = 256;
+/// Classes after the first that people are shown.
+const RUNNERS_UP: usize = 2;
+/// Characters of a text that people are shown.
+const TEXT_WIDTH: usize = 120;
+
+/// One text, and where it stands.
+struct Text {
+    /// Row of the file or line of stdin, counted from 1.
+    row: u64,
+    text: String,
+}
+
+/// A line of `--json`. A text without anything in it has no label.
+#[derive(Serialize)]
+struct Labelled<'a> {
+    row: u64,
+    text: &'a str,
+    label: Option<&'a str>,
+    probabilities: &'a [LabelProbability],
+}
+
+/// Labels texts, in their order, as they come.
+///
+/// # Errors
+/// What is wrong with the adapter, the encoder, the device or the texts.
+pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
+    let adapter = files::read_adapter(&args.adapter)?;
+    let texts = args.file.as_deref().map(|file| from_file(context, file, args, &adapter.config.data)).transpose()?;
+    let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
+    let device = args.device.unwrap_or_default();
+    let predictor = block_on(Predictor::new(model, adapter, device))?;
+    if let Some(texts) = texts {
+        for chunk in texts.chunks(MOST_TEXTS) {
+            show(context, &predictor, chunk)?;
+        }
+        return Ok(());
+    }
+    if std::io::stdin().is_terminal() {
+        context.output.note("Type a text and press Enter. Ctrl-D ends.");
+    }
+    let lines = stdin_lines();
+    // What is there already is labelled together; the first line is not kept waiting for a second one.
+    while let Ok(first) = lines.recv() {
+        let texts: Result<Vec<Text>> = std::iter::once(first).chain(lines.try_iter().take(MOST_TEXTS - 1)).collect();
+        show(context, &predictor, &texts?)?;
+    }
+    Ok(())
+}
+
+fn show(context: &Context, predictor: &Predictor, texts: &[Text]) -> Result<()> {
+    if context.output.is_closed() {
+        return Ok(());
+    }
+    let filled: Vec<&str> = texts.iter().map(|text| text.text.as_str()).filter(|text| !text.trim().is_empty()).collect();
+    let mut predictions = block_on(predictor.predict(&filled))?.into_iter();
+    let width = predictor.adapter().labels.iter().map(|label| one_line(label, 30).chars().count()).max().unwrap_or(0);
+    for text in texts {
+        let prediction = if text.text.trim().is_empty() { None } else { predictions.next() };
+        context.output.object(&Labelled {
+            row: text.row,
+            text: &text.text,
+            label: prediction.as_ref().map(|prediction| prediction.label.as_str()),
+            probabilities: prediction.as_ref().map_or(&[], |prediction| &prediction.probabilities),
+        })?;
+        context.output.line(&for_people(prediction.as_ref(), &text.text, width))?;
+    }
+    Ok(())
+}
+
+/// `Label          97.3%  add this song  (Other 1.2%, Third 0.4%)`.
+fn for_people(prediction: Option<&Prediction>, text: &str, width: usize) -> String {
+    let Some(prediction) = prediction else {
+        return format!("{:width$}", "-").trim_end().to_owned();
+    };
+    let share = |class: &LabelProbability| percent(f64::from(class.probability));
+    let first = prediction.probabilities.first().map(share).unwrap_or_default();
+    let others = prediction.probabilities.iter().skip(1).take(RUNNERS_UP);
+    let others: Vec<_> = others.map(|class| format!("{} {}", one_line(&class.label, 30), share(class))).collect();
+    let text = one_line(text.trim(), TEXT_WIDTH);
+    format!("{:width$}  {first:>6}  {text}  ({})", one_line(&prediction.label, 30), others.join(", "))
+}
+
+/// Lines of stdin as they come, from a thread of its own: reading it blocks.
+fn stdin_lines() -> Receiver<Result<Text>> {
+    let (sender, receiver) = sync_channel(MOST_TEXTS);
+    thread::spawn(move || {
+        let name = Path::new("stdin");
+        let mut stdin = std::io::stdin().lock();
+        for row in 1.. {
+            let mut bytes = Vec::new();
+            let line = match stdin.read_until(b'\n', &mut bytes) {
+                Ok(0) => break,
+                Ok(_) => utf8(name, row, bytes),
+                Err(error) => Err(system_error(name, &error)),
+            };
+            let over = line.is_err();
+            // Nobody listens once the program is about to end.
+            if sender.send(line).is_err() || over {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// A line as text, without its end.
+fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
+    let text = String::from_utf8(bytes).map_err(|_| Error::Data {
+        problem: format!("{}: the line is not text in UTF-8", name.display()),
+        hint: "save the file as UTF-8".to_owned(),
+        row: Some(row),
+        column: None,
+    })?;
+    let text = if row == 1 { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
+    Ok(Text { row, text: text.trim_end_matches(['\n', '\r']).to_owned() })
+}
+
+fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataConfig) -> Result<Vec<Text>> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if args.text_column.is_none() && !matches!(extension.as_str(), "csv" | "tsv") {
+        let bytes = files::read(path)?;
+        let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+        return lines.zip(1..).map(|(line, row)| utf8(path, row, line.to_vec())).collect();
+    }
+    let table = data::read(path)?;
+    for note in &table.notes {
+        context.output.note(&format!("note: {}", one_line(note, 400)));
+    }
+    let column = data::in_file(path, text_column(&table, args.text_column.as_ref(), trained))?;
+    Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: cells[column].clone() }).collect())
+}
+
+/// The column that was named, or the one of the training, or a guess. There need not be labels.
+fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) -> Result<usize> {
+    let guess = |text: Option<&String>, label: Option<&String>| {
+        let config = DataConfig { text_column: text.cloned(), label_column: label.cloned(), ..DataConfig::default() };
+        ColumnChoice::guess(table, &config).map(|choice| choice.text)
+    };
+    // Where the text column is named, any other column will do as that of the labels.
+    let find = |text: &String| {
+        guess(Some(text), None)
+            .or_else(|error| table.columns.iter().find_map(|label| guess(Some(text), Some(label)).ok()).ok_or(error))
+    };
+    if let Some(named) = named {
+        return find(named);
+    }
+    let as_trained = trained.text_column.as_ref().and_then(|text| find(text).ok());
+    as_trained.map_or_else(|| guess(None, None), Ok)
+}

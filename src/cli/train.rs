@@ -1,0 +1,139 @@
+//! `softprompt train`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pollster::block_on;
+use serde::Serialize;
+
+use crate::cli::args::TrainArgs;
+use crate::cli::fetch::DEFAULT_MODEL;
+use crate::cli::files;
+use crate::cli::output::{class_table, clock, count, percent};
+use crate::cli::{Context, data, interrupt, progress};
+use crate::config::{Method, RunConfig};
+use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
+use crate::error::{Error, Result};
+use crate::train::event::Event;
+use crate::train::run::Run;
+
+/// What `--json` tells besides the events of the run.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Notice<'a> {
+    /// What was found in the data file; the first line.
+    Data {
+        file: String,
+        text_column: &'a str,
+        label_column: &'a str,
+        #[serde(flatten)]
+        report: &'a DataReport,
+    },
+    /// The adapter is on the disk; the line before `done`.
+    Saved { adapter: String },
+}
+
+/// Trains an adapter and writes it.
+///
+/// # Errors
+/// What is wrong with the flags, the data, the encoder, the device or the disk; [`Error::Cancelled`] after Ctrl-C before the
+/// first step (after it, the best so far is saved and only the exit code tells).
+pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
+    let config = args.run_config()?;
+    let out = args.out();
+    files::check_adapter_folder(&out)?;
+    let dataset = dataset(context, args, &config)?;
+    let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    let mut run = block_on(Run::start(model, dataset, config.clone()))?;
+
+    let _held = interrupt::hold();
+    let mut progress = progress::Training::new(!context.output.is_json());
+    let mut stopped = false;
+    let mut done = None;
+    let outcome = loop {
+        if interrupt::requested() && !stopped {
+            stopped = true;
+            run.stop();
+            progress.say("Stopping with the best so far (Ctrl-C again quits at once)");
+        }
+        match block_on(run.next()) {
+            Ok(Some(event)) => {
+                progress.show(&event);
+                match event {
+                    Event::Done { .. } => done = Some(event),
+                    event => {
+                        if let Err(error) = context.output.object(&event) {
+                            break Err(error);
+                        }
+                    }
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    progress.finish();
+    let trained = match &done {
+        Some(Event::Done { steps, .. }) => *steps > 0,
+        _ => outcome.is_err(),
+    };
+    // A run that broke later has its best parameters, too.
+    let adapter = if trained { run.adapter().ok() } else { None };
+    let Some(adapter) = adapter else {
+        context.output.note("Nothing was trained yet, nothing is saved");
+        return Err(outcome.err().unwrap_or(Error::Cancelled));
+    };
+    files::write_adapter(&out, &adapter.files()?)?;
+    context.output.object(&Notice::Saved { adapter: out.display().to_string() })?;
+    if let Err(error) = outcome {
+        context.output.note(&format!("The best so far is saved in {}", out.display()));
+        return Err(error);
+    }
+    if let Some(event) = done {
+        context.output.line(&summary(&event, &config, &out))?;
+        context.output.object(&event)?;
+    }
+    Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Dataset> {
+    let table = data::read(&args.data)?;
+    let columns = data::in_file(&args.data, ColumnChoice::guess(&table, &config.data))?;
+    let dataset = match &args.held_out {
+        Some(path) => data::in_file(&args.data, Dataset::with_held_out(&table, &data::read(path)?, &config.data)),
+        None => data::in_file(&args.data, Dataset::from_table(&table, &config.data, config.seed)),
+    }?;
+    context.output.note(&data::describe(&args.data, &table, columns, &dataset.report));
+    context.output.object(&Notice::Data {
+        file: args.data.display().to_string(),
+        text_column: &table.columns[columns.text],
+        label_column: &table.columns[columns.label],
+        report: &dataset.report,
+    })?;
+    Ok(dataset)
+}
+
+/// The result for people: the figures beside the two honest lines, and what to do next.
+fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
+    let Event::Done { accuracy, macro_f1, probe_accuracy, majority_accuracy, steps, seconds, device, per_class, .. } = event
+    else {
+        return String::new();
+    };
+    let mut lines = vec![
+        String::new(),
+        format!("held-out accuracy  {:>6}   (macro F1 {})", percent(*accuracy), percent(*macro_f1)),
+        format!("linear probe       {:>6}   the same head without a prompt", percent(*probe_accuracy)),
+        format!("majority class     {:>6}   always the most frequent answer", percent(*majority_accuracy)),
+        String::new(),
+        class_table(per_class),
+        String::new(),
+    ];
+    if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
+        lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
+    }
+    let folder = files::shell_word(out);
+    lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));
+    lines.push(format!("The adapter is in {folder}. Try it with a text a line:"));
+    lines.push(format!("  {} predict {folder}", files::program()));
+    lines.join("\n")
+}

@@ -1,0 +1,268 @@
+//! [`RunConfig`]: what the command line fills, what the page edits, what is stored in the adapter. Each default exists once,
+//! here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Everything a run depends on, besides the data, the encoder and the device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Where texts and labels are, and how they are split.
+    pub data: DataConfig,
+    /// The prompt.
+    pub prompt: PromptConfig,
+    /// From hidden states to class scores.
+    pub head: HeadConfig,
+    /// The optimizer and its budget.
+    pub optim: OptimConfig,
+    /// Held-out evaluation.
+    pub eval: EvalConfig,
+    /// Every random draw comes from it (at most 2^53 - 1, so that JavaScript keeps it exactly).
+    pub seed: u64,
+    /// Where the encoder runs.
+    pub device: DeviceChoice,
+}
+
+/// Where texts and labels are, and how they are split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// Name of the text column, or its number counted from 1; guessed if absent.
+    pub text_column: Option<String>,
+    /// Name of the label column, or its number counted from 1; guessed if absent.
+    pub label_column: Option<String>,
+    /// Share of the rows held out, stratified by class; not used when a held-out file is given.
+    pub held_out_fraction: f64,
+    /// Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted.
+    pub max_tokens: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { text_column: None, label_column: None, held_out_fraction: 0.2, max_tokens: 128 }
+    }
+}
+
+/// The methods that a run can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// No prompt: a linear head on the frozen features. The baseline.
+    Probe,
+    /// Prompt tuning (Lester et al. 2021).
+    #[default]
+    Prompt,
+}
+
+/// How the prompt rows start (Lester et al. 2021, section 3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptInit {
+    /// Normal, with the standard deviation of the word embeddings.
+    Random,
+    /// Rows of the word embeddings, drawn without replacement.
+    Vocabulary,
+    /// Row i is the mean of the word pieces of label i; rows left over are drawn from the vocabulary.
+    #[default]
+    Labels,
+    /// The word pieces of a text, repeated to the prompt's length.
+    Text(String),
+}
+
+/// The prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptConfig {
+    /// Which method.
+    pub method: Method,
+    /// Virtual tokens P.
+    pub length: usize,
+    /// How the rows start.
+    pub init: PromptInit,
+}
+
+impl Default for PromptConfig {
+    fn default() -> Self {
+        Self { method: Method::default(), length: 10, init: PromptInit::default() }
+    }
+}
+
+/// What the head reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// Mean of all rows of the example, prompt rows too.
+    #[default]
+    Mean,
+    /// The row of `[CLS]`.
+    Cls,
+    /// Row 0 (the first virtual token) through the encoder's pooler and tanh: what PEFT computes for sequence
+    /// classification, for adapters that PEFT loads.
+    Peft,
+}
+
+/// From hidden states to class scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadConfig {
+    /// What the head reads.
+    pub kind: HeadKind,
+    /// Features are multiplied by this before the linear layer (not with [`HeadKind::Peft`], whose features go in as they
+    /// are): rows of a small encoder are short vectors, and a larger scale lets the head learn as fast as the prompt.
+    pub feature_scale: f64,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self { kind: HeadKind::default(), feature_scale: 8.0 }
+    }
+}
+
+/// How the learning rates fall after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine, to zero.
+    #[default]
+    Cosine,
+    /// A line, to zero.
+    Linear,
+    /// Not at all.
+    Constant,
+}
+
+/// AdamW (Loshchilov and Hutter 2019) with two learning rates, and its budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimConfig {
+    /// Learning rate of the prompt.
+    pub prompt_lr: f64,
+    /// Learning rate of the head.
+    pub head_lr: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Texts a step.
+    pub batch_size: usize,
+    /// Optimizer steps; wins over `epochs`.
+    pub steps: Option<usize>,
+    /// Passes over the training rows, used where `steps` is absent.
+    pub epochs: usize,
+    /// Share of the steps in which the learning rates rise from zero.
+    pub warmup_fraction: f64,
+    /// How they fall afterwards.
+    pub schedule: Schedule,
+    /// Gradients are scaled down to this global norm.
+    pub clip_norm: f64,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        Self {
+            prompt_lr: 2e-2,
+            head_lr: 5e-3,
+            weight_decay: 0.01,
+            batch_size: 16,
+            steps: None,
+            epochs: 5,
+            warmup_fraction: 0.06,
+            schedule: Schedule::default(),
+            clip_norm: 1.0,
+        }
+    }
+}
+
+/// Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Evaluations in a run, evenly spaced, the last one at its end.
+    pub evaluations: usize,
+    /// Stop after this many evaluations without a lower held-out loss; never if absent.
+    pub patience: Option<usize>,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { evaluations: 10, patience: Some(4) }
+    }
+}
+
+/// Where the encoder runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// The faster of the two on the work at hand, by a short measurement.
+    #[default]
+    Auto,
+    /// WebGPU (Vulkan, Metal or DX12 natively).
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl RunConfig {
+    /// Checks every setting that can be judged without data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first field that cannot work.
+    pub fn validate(&self) -> Result<()> {
+        let check =
+            |ok: bool, field, problem: String, hint: &str| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
+        let positive = |value: f64, field| {
+            check(value.is_finite() && value > 0.0, field, format!("{value} is not a positive number"), "give a number above 0")
+        };
+        let fraction = &self.data.held_out_fraction;
+        check(
+            *fraction > 0.0 && *fraction < 1.0,
+            "data.held_out_fraction",
+            format!("{fraction} is not between 0 and 1"),
+            "0.2 holds out every fifth row",
+        )?;
+        check(
+            self.data.max_tokens >= 3,
+            "data.max_tokens",
+            format!("{} leaves no room for text beside [CLS] and [SEP]", self.data.max_tokens),
+            "use 3 or more",
+        )?;
+        check(
+            (1..=500).contains(&self.prompt.length),
+            "prompt.length",
+            format!("{} virtual tokens", self.prompt.length),
+            "use 1 to 500",
+        )?;
+        if let PromptInit::Text(text) = &self.prompt.init {
+            check(!text.trim().is_empty(), "prompt.init", "the text is empty".into(), "give a few words that describe the task")?;
+        }
+        positive(self.head.feature_scale, "head.feature_scale")?;
+        positive(self.optim.prompt_lr, "optim.prompt_lr")?;
+        positive(self.optim.head_lr, "optim.head_lr")?;
+        positive(self.optim.clip_norm, "optim.clip_norm")?;
+        check(
+            self.optim.weight_decay.is_finite() && self.optim.weight_decay >= 0.0,
+            "optim.weight_decay",
+            format!("{} is not a number of 0 or more", self.optim.weight_decay),
+            "0.01 is usual",
+        )?;
+        check(self.optim.batch_size >= 1, "optim.batch_size", "0 texts a step".into(), "use 1 or more")?;
+        check(self.optim.steps != Some(0), "optim.steps", "0 steps".into(), "use 1 or more")?;
+        check(self.optim.steps.is_some() || self.optim.epochs >= 1, "optim.epochs", "0 epochs".into(), "use 1 or more")?;
+        check(
+            (0.0..1.0).contains(&self.optim.warmup_fraction),
+            "optim.warmup_fraction",
+            format!("{} is not in 0..1", self.optim.warmup_fraction),
+            "0.06 is usual",
+        )?;
+        check(self.eval.evaluations >= 1, "eval.evaluations", "0 evaluations".into(), "use 1 or more")?;
+        check(self.eval.patience != Some(0), "eval.patience", "0 evaluations of patience".into(), "use 1 or more")?;
+        check(self.seed < 1 << 53, "seed", format!("{} is above 2^53 - 1", self.seed), "use a smaller seed")
+    }
+
+    /// Optimizer steps of a run over `train_rows` examples.
+    #[must_use]
+    pub fn total_steps(&self, train_rows: usize) -> usize {
+        let per_epoch = train_rows.div_ceil(self.optim.batch_size.max(1)).max(1);
+        self.optim.steps.unwrap_or(self.optim.epochs * per_epoch).max(1)
+    }
+}

@@ -1,0 +1,174 @@
+//! [`Table`] -> [`Dataset`]: columns, labels, a split in which no text is on both sides, and a report in which every row of the
+//! file is accounted for.
+
+mod columns;
+mod rows;
+mod split;
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::config::DataConfig;
+use crate::data::table::Table;
+use crate::error::{Error, Result};
+pub use columns::ColumnChoice;
+use rows::Rows;
+
+/// Fewest usable rows that make a data set.
+const FEWEST_ROWS: usize = 4;
+
+/// What became of the rows of a file. Every row is counted once:
+/// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataReport {
+    /// Rows of the file, without the header.
+    pub rows: usize,
+    /// Rows that are used, for training or held out.
+    pub usable: usize,
+    /// Rows without a text: not used.
+    pub empty: usize,
+    /// Rows with a text but no label: not used.
+    pub unlabelled: usize,
+    /// Rows with more cells than columns: not used, because nobody can tell which cell is which.
+    pub ragged: usize,
+    /// Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
+    /// differ only in case and white space.
+    pub duplicates: usize,
+    /// Rows whose text occurs with different labels: none of them is used, because at most one can be right.
+    pub contradictory: usize,
+    /// Training rows whose text is in the held-out file too: not used. Always 0 without such a file.
+    pub leaked: usize,
+    /// Usable rows of each class, in the order of the labels.
+    pub classes: Vec<ClassCount>,
+    /// What the user should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A class and how many usable rows it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// The label as it stands in the file.
+    pub name: String,
+    /// Usable rows.
+    pub count: usize,
+}
+
+/// One text of a [`Dataset`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextRow {
+    /// The text, without white space at its ends.
+    pub text: String,
+    /// Index into [`Dataset::labels`].
+    pub label: u32,
+    /// Row of its file, see [`Table::row_numbers`].
+    pub row: u64,
+}
+
+/// Labelled texts for training and for evaluation, each in the order of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Class names: by value if all are numbers, else by code point; never in the order of the file.
+    pub labels: Vec<String>,
+    /// Rows to train on.
+    pub train: Vec<TextRow>,
+    /// Rows to evaluate on. No text of [`Self::train`] is among them, whatever its case and white space.
+    pub held_out: Vec<TextRow>,
+    /// What became of the rows.
+    pub report: DataReport,
+}
+
+impl DataReport {
+    /// The report on a table, without judging whether one can train on it.
+    #[must_use]
+    pub fn new(table: &Table, columns: ColumnChoice) -> Self {
+        Rows::new(table, columns).report
+    }
+}
+
+impl Dataset {
+    /// Chooses the columns, sorts out the rows and holds out `config.held_out_fraction` of each class. The split depends on the
+    /// rows, the fraction and the seed only. A class with two rows or more has at least one on either side; one with a single
+    /// row is trained on and named in the notes.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a column is not found, for fewer than 2 classes or 4 usable rows, and for so many classes that the
+    /// label column must be something else.
+    pub fn from_table(table: &Table, config: &DataConfig, seed: u64) -> Result<Self> {
+        let columns = ColumnChoice::guess(table, config)?;
+        let Rows { labels, rows, mut report } = Rows::new(table, columns);
+        check(table, columns, &report)?;
+        let (train, held_out) = split::stratified(rows, labels.len(), config.held_out_fraction, seed);
+        let single = report.classes.iter().filter(|class| class.count == 1);
+        let notes = single.map(|class| format!("class `{}` has a single row: it is trained on but not evaluated", class.name));
+        report.notes.extend(notes.collect::<Vec<_>>());
+        Ok(Self { labels, train, held_out, report })
+    }
+
+    /// Trains on one file and evaluates on another. The held-out file is taken as it is, repeated texts too, but for rows
+    /// without text or label; texts of the training file that occur in it are not trained on. The report is on the training
+    /// file; what concerns the other one is in the notes.
+    ///
+    /// # Errors
+    /// As [`Self::from_table`], and for a held-out label that the training file does not have (with its row).
+    pub fn with_held_out(train: &Table, held_out: &Table, config: &DataConfig) -> Result<Self> {
+        let columns = ColumnChoice::guess(train, config)?;
+        let Rows { labels, rows, mut report } = Rows::new(train, columns);
+        check(train, columns, &report)?;
+        let (held_out, notes) = rows::for_evaluation(held_out, columns.in_other(train, held_out, config)?, &labels)?;
+        report.notes.extend(notes);
+
+        let known: HashSet<String> = held_out.iter().map(|row| rows::normalised(&row.text)).collect();
+        let train: Vec<TextRow> = rows.into_iter().filter(|row| !known.contains(&rows::normalised(&row.text))).collect();
+        report.leaked = report.usable - train.len();
+        report.usable = train.len();
+        report.classes.iter_mut().for_each(|class| class.count = 0);
+        train.iter().for_each(|row| report.classes[row.label as usize].count += 1);
+        if report.leaked > 0 {
+            report.notes.push(format!("{} training rows have a text of the held-out file and are not trained on", report.leaked));
+        }
+        let (learnable, lost): (Vec<_>, Vec<_>) = report.classes.iter().partition(|class| class.count > 0);
+        if learnable.len() < 2 || train.len() < FEWEST_ROWS {
+            return Err(Error::data(
+                format!("nearly all training texts are in the held-out file too: {} rows are left to train on", train.len()),
+                "give a held-out file with other texts, or none: then a part of the training file is held out",
+            ));
+        }
+        let notes = lost.iter().map(|class| format!("class `{}` has no row left to train on", class.name));
+        report.notes.extend(notes.collect::<Vec<_>>());
+        Ok(Self { labels, train, held_out, report })
+    }
+}
+
+/// Can one train on it?
+fn check(table: &Table, columns: ColumnChoice, report: &DataReport) -> Result<()> {
+    let fail = |problem: String, hint: String| {
+        Err(Error::Data { problem, hint, row: None, column: Some(table.columns[columns.label].clone()) })
+    };
+    let other = || format!("name another label column: {}", columns::listing(table));
+    if report.usable < FEWEST_ROWS {
+        let problem = format!(
+            "only {} of {} rows can be used ({} without text, {} without label, {} with too many cells, {} repeated, {} contradictory)",
+            report.usable, report.rows, report.empty, report.unlabelled, report.ragged, report.duplicates, report.contradictory
+        );
+        let text = &table.columns[columns.text];
+        return fail(
+            problem,
+            format!("give at least {FEWEST_ROWS} rows with a label and a text (here taken from column `{text}`)"),
+        );
+    }
+    if let [class] = report.classes.as_slice() {
+        return fail(format!("all rows have the same label, `{}`: there is nothing to tell apart", class.name), other());
+    }
+    let classes = report.classes.len();
+    if classes * 3 > report.usable * 2 {
+        let share = |test: fn(&str) -> bool| report.classes.iter().filter(|class| test(&class.name)).count() * 2 > classes;
+        let what = match () {
+            () if share(|name| name.parse::<f64>().is_ok()) => "it looks like an id or a measurement",
+            () if share(|name| name.contains(char::is_whitespace)) => "it looks like text",
+            () => "it looks like an id",
+        };
+        return fail(format!("the label column has {classes} different values in {} rows: {what}", report.usable), other());
+    }
+    Ok(())
+}

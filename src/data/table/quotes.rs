@@ -1,0 +1,93 @@
+//! Are the quotes of a text sound, and do they swallow rows?
+
+use std::collections::{HashMap, HashSet};
+
+use csv::StringRecord;
+
+/// What a `"` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
+    /// It encloses cells; inside them it is written twice.
+    Doubled,
+    /// It encloses cells; inside them it is written `\"`.
+    Backslash,
+    /// A letter like any other.
+    None,
+}
+
+/// Values that occur again and again in the first and the last column: what a row that was swallowed by a quoted cell gives
+/// itself away by.
+pub(super) struct Frequent<'a> {
+    width: usize,
+    first: HashSet<&'a str>,
+    last: HashSet<&'a str>,
+}
+
+impl<'a> Frequent<'a> {
+    pub(super) fn new(records: &'a [StringRecord], width: usize) -> Self {
+        let repeated = |column: usize| {
+            let mut counts = HashMap::new();
+            let whole = records.iter().filter(|record| record.len() == width);
+            let rows =
+                whole.filter_map(|record| record.get(column)).inspect(|&cell| *counts.entry(cell).or_insert(0_u32) += 1).count();
+            // A column of texts tells nothing, though some of them occur twice.
+            if counts.len() * 4 > rows * 3 {
+                counts.clear();
+            }
+            counts.into_iter().filter(|&(cell, count)| count > 1 && !cell.is_empty()).map(|(cell, _)| cell).collect()
+        };
+        Self { width, first: repeated(0), last: repeated(width.saturating_sub(1)) }
+    }
+
+    /// Does a cell of several lines contain one that is a row?
+    pub(super) fn swallowed(&self, cell: &str, separator: u8) -> bool {
+        self.width >= 2
+            && cell.contains(['\n', '\r'])
+            && cell.lines().any(|line| {
+                let mut cells = line.split(char::from(separator));
+                let (first, last) = (cells.next().unwrap_or_default(), cells.next_back().unwrap_or_default());
+                cells.count() + 2 == self.width && (self.first.contains(first) || self.last.contains(last))
+            })
+    }
+}
+
+/// What is wrong with the quotes of a text.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// Byte offsets of the quotes of each cell whose closing quote is followed by more text.
+    pub(super) torn: Vec<(usize, usize)>,
+    /// Byte offset of a quote that opens and never closes.
+    pub(super) unclosed: Option<usize>,
+}
+
+/// Looks at the quotes of a text (the `csv` crate accepts any and does not tell).
+pub(super) fn scan(text: &str, separator: u8, quotes: Quotes) -> Scan {
+    let bytes = text.as_bytes();
+    let ends_cell = |byte: u8| byte == separator || byte == b'\n' || byte == b'\r';
+    let mut scan = Scan::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            let open = at;
+            at += 1;
+            loop {
+                match bytes.get(at) {
+                    None => {
+                        scan.unclosed = Some(open);
+                        return scan;
+                    }
+                    Some(b'\\') if quotes == Quotes::Backslash => at += 2,
+                    Some(b'"') if bytes.get(at + 1) == Some(&b'"') => at += 2,
+                    Some(b'"') => break,
+                    Some(_) => at += 1,
+                }
+            }
+            if bytes.get(at + 1).is_some_and(|&byte| !ends_cell(byte)) {
+                scan.torn.push((open, at));
+            }
+            at += 1;
+        }
+        at += bytes[at..].iter().take_while(|&&byte| !ends_cell(byte)).count() + 1;
+    }
+    scan
+}

@@ -1,0 +1,188 @@
+//! Where the encoder runs: opens a device, tests it, and chooses between GPU and CPU by measurement.
+
+use std::sync::Arc;
+
+use burn::tensor::wgpu::WgpuSetup;
+use burn::tensor::{Device, Tensor};
+use web_time::Instant;
+
+use super::boundary::FrozenEncoder;
+use super::cpu_engine::CpuEngine;
+use super::wgsl::{device::Gpu, encoder::WgslEncoder};
+use super::wgsl_engine::WgslEngine;
+use super::{Pooling, check_batch};
+use crate::config::DeviceChoice;
+use crate::data::batch::PackedBatch;
+use crate::error::{Error, Result};
+use crate::model::spec::EncoderWeights;
+
+/// A frozen encoder on a device, and burn's device beside it for everything that is trained. Cheap to clone.
+#[derive(Clone)]
+pub struct Compute {
+    /// The encoder, one differentiable operation.
+    pub encoder: FrozenEncoder,
+    /// burn's plain device (without autodiff) on the same hardware.
+    pub device: Device,
+    /// What a person would call it, such as `NVIDIA H200 (Vulkan)` or `CPU`.
+    pub name: String,
+    /// Whether it is the GPU path.
+    pub gpu: bool,
+    /// Whether a "GPU" is computed by the CPU (lavapipe, SwiftShader).
+    pub software: bool,
+}
+
+impl Compute {
+    /// The CPU path.
+    #[must_use]
+    pub fn cpu(weights: &Arc<EncoderWeights>) -> Self {
+        Self {
+            encoder: FrozenEncoder::on_cpu(CpuEngine::new(weights)),
+            device: Device::flex(),
+            name: "CPU".to_owned(),
+            gpu: false,
+            software: false,
+        }
+    }
+
+    /// The GPU path: opens the adapter, compiles every kernel, and checks every one of them against its CPU twin.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no adapter, a kernel does not compile, or one computes wrongly; it is named.
+    pub async fn gpu(weights: &Arc<EncoderWeights>) -> Result<Self> {
+        Self::on(Gpu::open().await?, weights).await
+    }
+
+    async fn on(gpu: Gpu, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        let gpu = Arc::new(gpu);
+        let setup = WgpuSetup {
+            instance: gpu.instance.clone(),
+            adapter: gpu.adapter.clone(),
+            device: gpu.device.clone(),
+            queue: gpu.queue.clone(),
+            backend: gpu.info.backend,
+        };
+        let device = Device::wgpu_options()
+            .setup(setup)
+            .init()
+            .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "use --device cpu"))?;
+        // burn installs handlers that panic; ours keep the first error for `check`.
+        gpu.watch();
+        let encoder = WgslEncoder::new(gpu.clone(), weights).await?;
+        encoder.self_test().await?;
+        gpu.check()?;
+        Ok(Self {
+            encoder: FrozenEncoder::on_gpu(WgslEngine::new(encoder)),
+            device,
+            name: gpu.name(),
+            gpu: true,
+            software: gpu.is_software(),
+        })
+    }
+
+    /// Seconds of one untracked pass over a batch, its read-back included.
+    async fn time(&self, batch: &Arc<PackedBatch>, hidden: usize) -> Result<f64> {
+        let prompt = Tensor::<2>::zeros([batch.prompt_length().max(1), hidden], &self.device);
+        let begin = Instant::now();
+        let pooled = self.encoder.encode(batch, prompt, Pooling::Mean)?;
+        read(pooled).await?;
+        self.encoder.check()?;
+        Ok(begin.elapsed().as_secs_f64())
+    }
+}
+
+/// A choice of device, with its reason.
+pub struct Chosen {
+    /// The device.
+    pub compute: Compute,
+    /// Why this one, in a sentence.
+    pub reason: String,
+}
+
+/// Opens the device that `choice` asks for. [`DeviceChoice::Auto`] takes the CPU where there is no adapter, where it is a
+/// software one or computes wrongly; otherwise it times both on `sample` (a batch of the work at hand) and takes the faster.
+///
+/// # Errors
+/// [`Error::Device`] where [`DeviceChoice::Gpu`] is asked for and cannot be had; [`Error::Model`] where `sample` does not
+/// fit the encoder.
+pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample: &Arc<PackedBatch>) -> Result<Chosen> {
+    check_batch(sample, &weights.spec)?;
+    let cpu = |reason: String| Chosen { compute: Compute::cpu(weights), reason };
+    match choice {
+        DeviceChoice::Cpu => Ok(cpu("chosen by you".to_owned())),
+        DeviceChoice::Gpu => Ok(Chosen { compute: Compute::gpu(weights).await?, reason: "chosen by you".to_owned() }),
+        DeviceChoice::Auto => {
+            let gpu = match Gpu::open().await {
+                Ok(gpu) => gpu,
+                Err(error) => return Ok(cpu(format!("no GPU can be used: {error}"))),
+            };
+            if gpu.is_software() {
+                return Ok(cpu(format!("{} computes on the CPU, where our own CPU path is faster", gpu.name())));
+            }
+            let gpu = match Compute::on(gpu, weights).await {
+                Ok(gpu) => gpu,
+                Err(error) => return Ok(cpu(format!("the GPU cannot be used: {error}"))),
+            };
+            faster(gpu, Compute::cpu(weights), sample, weights.spec.hidden).await
+        }
+    }
+}
+
+/// Times both on the sample, after one pass each to warm up.
+async fn faster(gpu: Compute, cpu: Compute, sample: &Arc<PackedBatch>, hidden: usize) -> Result<Chosen> {
+    let timed = async {
+        gpu.time(sample, hidden).await?;
+        gpu.time(sample, hidden).await
+    };
+    let on_gpu = match timed.await {
+        Ok(seconds) => seconds,
+        Err(error) => return Ok(Chosen { compute: cpu, reason: format!("the GPU failed its first pass: {error}") }),
+    };
+    cpu.time(sample, hidden).await?;
+    let on_cpu = cpu.time(sample, hidden).await?;
+    let reason = format!("a pass takes {:.0} ms on the GPU, {:.0} ms on the CPU", on_gpu * 1e3, on_cpu * 1e3);
+    Ok(Chosen { compute: if on_gpu <= on_cpu { gpu } else { cpu }, reason })
+}
+
+/// What can be said about the GPU before anything is loaded.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct DeviceReport {
+    /// Whether there is an adapter at all.
+    pub gpu: bool,
+    /// Its name, or an empty text.
+    pub name: String,
+    /// Whether it is computed by the CPU.
+    pub software: bool,
+    /// What automatic choice will do, and why.
+    pub reason: String,
+}
+
+/// Looks at the adapter.
+pub async fn detect() -> DeviceReport {
+    match Gpu::open().await {
+        Ok(gpu) => {
+            let (name, software) = (gpu.name(), gpu.is_software());
+            let reason = if software {
+                format!("{name} is a software adapter: the CPU path is faster and will be used")
+            } else {
+                format!("{name} and the CPU will be timed on your data, and the faster used")
+            };
+            DeviceReport { gpu: true, name, software, reason }
+        }
+        Err(error) => DeviceReport {
+            gpu: false,
+            name: String::new(),
+            software: false,
+            reason: format!("WebGPU cannot be used ({error}): the CPU path will be used"),
+        },
+    }
+}
+
+/// The values of a tensor, row-major, without blocking the thread (a blocking read panics in wasm).
+///
+/// # Errors
+/// [`Error::Device`] where the device was lost.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let lost = |error: String| Error::device(format!("reading from the device failed: {error}"), "start again, or use the CPU");
+    let data = tensor.into_data_async().await.map_err(|error| lost(error.to_string()))?;
+    data.try_to_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+}

@@ -1,0 +1,34 @@
+//! Gradient of [`super::embed`] at the prompt.
+
+use super::layer_norm::moments;
+use super::layer_norm_grad::input_grad;
+use super::{Scalar, for_rows, row};
+
+/// Of every prompt row, the sum of its examples' gradients (in the order of the examples) through the norm. The norm's
+/// input is the same in every example, so that summing first is exact and costs one norm instead of B.
+///
+/// * `offsets` `[B + 1]`, `d_h` `[T, D]`, `prompt` `[P, D]`, `position` `[positions, D]`, `gamma` `[D]` -> `d_prompt` `[P, D]`
+/// * `eps`: epsilon of the norm
+pub fn embed_grad<F: Scalar>(
+    offsets: &[u32],
+    d_h: &[F],
+    prompt: &[F],
+    position: &[F],
+    gamma: &[F],
+    d_prompt: &mut [F],
+    eps: f64,
+) {
+    let hidden = gamma.len();
+    assert_eq!(d_prompt.len(), prompt.len(), "d_prompt is [P, D]");
+    for_rows(d_prompt, hidden, |p, d_prompt| {
+        let mut d_y = vec![F::ZERO; hidden];
+        let examples = offsets.len().saturating_sub(1);
+        for &start in &offsets[..examples] {
+            for (sum, &d_h) in d_y.iter_mut().zip(row(d_h, hidden, start as usize + p)) {
+                *sum += d_h;
+            }
+        }
+        let x: Vec<F> = row(prompt, hidden, p).iter().zip(row(position, hidden, p)).map(|(&x, &p)| x + p).collect();
+        input_grad(&d_y, &x, moments(&x, eps), gamma, d_prompt);
+    });
+}

@@ -1,0 +1,254 @@
+//! [`Gpu`]: the wgpu device that the engine computes on and that burn is given too.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::error::{Error, Result};
+
+/// A wgpu device with its queue. It belongs into an `Arc`, never into a `thread_local!`: dropping wgpu objects at thread exit
+/// panics natively.
+#[derive(Debug)]
+pub struct Gpu {
+    /// Where the adapter comes from; burn wants it too.
+    pub instance: wgpu::Instance,
+    /// The hardware, or what stands in for it.
+    pub adapter: wgpu::Adapter,
+    /// The device, with all of the adapter's features and limits.
+    pub device: wgpu::Device,
+    /// The one queue that burn shares.
+    pub queue: wgpu::Queue,
+    /// Name, type and backend of the adapter.
+    pub info: wgpu::AdapterInfo,
+    /// The first error that no call returned.
+    error: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens the fastest adapter there is; a software one where there is nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no adapter or it refuses a device.
+    pub async fn open() -> Result<Self> {
+        // Not OpenGL: its compute is a subset, and looking for it complains about a missing display on servers.
+        let backends = wgpu::Backends::PRIMARY;
+        let instance =
+            wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() });
+        let options =
+            wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+        let adapter = instance.request_adapter(&options).await.map_err(|error| {
+            Error::device(
+                format!("there is no GPU adapter: {error}"),
+                "use a browser with WebGPU, or a driver for Vulkan, Metal or DX12; the CPU works everywhere",
+            )
+        })?;
+        // burn's compiler looks at the adapter's features, not at the device's: the device must have them all, except for
+        // memory that the CPU sees (slow for everything else) and the experimental ones, which burn's WGSL does not use.
+        let unwanted = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS | wgpu::Features::all_experimental_mask();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("softprompt"),
+            required_features: adapter.features().difference(unwanted),
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
+            Error::device(
+                format!("the GPU adapter gives no device: {error}"),
+                "close other programs that use the GPU, or use the CPU",
+            )
+        })?;
+        let info = adapter.get_info();
+        let gpu = Self { instance, adapter, device, queue, info, error: Arc::default() };
+        gpu.watch();
+        Ok(gpu)
+    }
+
+    /// Keeps the first error that no call returns, and the loss of the device, for [`Self::check`]. To be called again after
+    /// burn has been given the device, because burn installs handlers of its own, which panic.
+    pub fn watch(&self) {
+        let error = self.error.clone();
+        self.device.on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string())));
+        let error = self.error.clone();
+        self.device.set_device_lost_callback(move |reason, message| {
+            // A device that is dropped is "lost" too.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                store(&error, format!("the device was lost: {message}"));
+            }
+        });
+    }
+
+    /// The first error that the device raised outside of a call. The results of all work since are worthless.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with its text.
+    pub fn check(&self) -> Result<()> {
+        match &*lock(&self.error) {
+            None => Ok(()),
+            Some(error) => {
+                let problem = format!("the GPU ({}) failed: {error}", self.name());
+                Err(Error::device(problem, "start again with a smaller batch, or use the CPU"))
+            }
+        }
+    }
+
+    /// Reports an error found outside of a call to [`Self::check`].
+    pub(super) fn report(&self, problem: String) {
+        store(&self.error, problem);
+    }
+
+    /// What a person would call the adapter, such as `NVIDIA H200 (Vulkan)`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = match self.info.name.as_str() {
+            // Browsers may keep it to themselves.
+            "" => "GPU",
+            name => name,
+        };
+        let backend = match self.info.backend {
+            wgpu::Backend::BrowserWebGpu => "WebGPU".to_owned(),
+            backend => format!("{backend:?}"),
+        };
+        format!("{name} ({backend})")
+    }
+
+    /// Whether the "GPU" is computed by the CPU (lavapipe, SwiftShader, WARP).
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        is_software(&self.info)
+    }
+
+    /// A storage buffer of at least `bytes` that may be copied from and to.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where it is larger than the device binds.
+    pub(super) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let limits = self.device.limits();
+        let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if bytes > largest {
+            return Err(Error::device(
+                format!("{label} needs {bytes} bytes, but this GPU binds {largest} at most"),
+                "use a smaller batch or shorter texts, or use the CPU",
+            ));
+        }
+        Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            // No binding is empty, and none is smaller than one vector.
+            size: bytes.next_multiple_of(16).max(16),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        }))
+    }
+
+    /// A storage buffer with these contents.
+    ///
+    /// # Errors
+    /// As [`Self::storage`].
+    pub(super) fn upload<T: bytemuck::Pod>(&self, label: &str, contents: &[T]) -> Result<wgpu::Buffer> {
+        let bytes: &[u8] = bytemuck::cast_slice(contents);
+        let buffer = self.storage(label, bytes.len() as u64)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// A uniform buffer with these contents.
+    pub(super) fn uniform<T: bytemuck::Pod>(&self, label: &str, contents: &T) -> wgpu::Buffer {
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size_of::<T>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.queue.write_buffer(&buffer, 0, bytemuck::bytes_of(contents));
+        buffer
+    }
+
+    /// The first `len` values of a buffer, after all work submitted so far. It blocks natively and awaits in the browser.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device raised an error, also an earlier one.
+    pub async fn read(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
+        if len == 0 {
+            self.check()?;
+            return Ok(Vec::new());
+        }
+        let bytes = (len * size_of::<f32>()) as u64;
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut commands = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
+        commands.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
+        self.queue.submit([commands.finish()]);
+        let mapped = Arc::new(Mutex::new(Mapped::default()));
+        let signal = mapped.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let mut mapped = lock(&signal);
+            mapped.result = Some(result);
+            if let Some(waker) = mapped.waker.take() {
+                waker.wake();
+            }
+        });
+        let failed = |error: &dyn std::fmt::Display| {
+            // The cause, where there is one, says more than its consequence.
+            self.check().err().unwrap_or_else(|| {
+                Error::device(format!("reading from the GPU failed: {error}"), "start again with a smaller batch, or use the CPU")
+            })
+        };
+        #[cfg(not(target_family = "wasm"))]
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| failed(&error))?;
+        let result = poll_fn(|context| {
+            let mut mapped = lock(&mapped);
+            match mapped.result.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    mapped.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        });
+        result.await.map_err(|error| failed(&error))?;
+        self.check()?;
+        let view = staging.get_mapped_range(..).map_err(|error| failed(&error))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
+/// The state of a mapping on its way.
+#[derive(Default)]
+struct Mapped {
+    result: Option<Result<(), wgpu::BufferAsyncError>>,
+    waker: Option<Waker>,
+}
+
+/// Browsers hide the type of an adapter, wgpu reads its fallback flag as [`wgpu::DeviceType::Cpu`]; the names are those of
+/// Mesa, Chromium and Windows.
+fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    let text = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
+    let names = ["llvmpipe", "lavapipe", "softpipe", "swiftshader", "basic render"];
+    info.device_type == wgpu::DeviceType::Cpu || names.iter().any(|name| text.contains(name))
+}
+
+fn store(error: &Mutex<Option<String>>, text: String) {
+    lock(error).get_or_insert(text);
+}
+
+/// A panic elsewhere while a lock was held leaves nothing half-written in this module's values.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_kept() {
+        let error = Mutex::new(None);
+        store(&error, "first".to_owned());
+        store(&error, "second".to_owned());
+        assert_eq!(lock(&error).as_deref(), Some("first"));
+    }
+}

@@ -1,0 +1,29 @@
+//! The engine on wgpu: browser WebGPU, Vulkan, Metal, DX12.
+//!
+//! ```text
+//! shaders/NAME.wgsl -> source (includes) -> pipelines (compiled, checked) ->
+//!   NAME::step (bindings, parameters) -> arena (buffers, steps recorded once) -> encoder (replays them)
+//! ```
+//!
+//! One kernel has one name in four places: `shaders/NAME.wgsl`, `wgsl/NAME.rs` (pipeline and launch), `cpu/NAME.rs` (its
+//! twin) and its label. No burn here: whoever puts the encoder into burn's graph copies rows in and out of the encoder's own
+//! buffers.
+
+pub mod arena;
+pub mod attention;
+pub mod attention_grad_key;
+pub mod attention_grad_query;
+pub mod device;
+pub mod embed;
+pub mod embed_grad;
+pub mod encoder;
+pub mod layer_norm;
+pub mod layer_norm_grad;
+pub mod matmul;
+pub mod pipelines;
+pub mod pool;
+pub mod pool_grad;
+pub mod recorder;
+pub mod self_test;
+pub mod source;
+pub mod weights;

@@ -1,0 +1,46 @@
+//! Pooling: pipeline and launch of `shaders/pool.wgsl`.
+
+use super::pipelines::{Kernel, Launch, bindings};
+use super::recorder::{Step, Work};
+use super::source::Shader;
+use crate::engine::Pooling;
+
+/// The name it has everywhere.
+pub const NAME: &str = "pool";
+
+/// The layout that the shader declares; `pool_grad` declares the same.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// Hidden size D.
+    pub columns: u32,
+    /// 1: the mean. 0: the row below.
+    pub mean: u32,
+    /// Row of the example, counted from its first.
+    pub row: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+impl Params {
+    /// For this pooling.
+    #[must_use]
+    pub fn new(pooling: Pooling, columns: u32) -> Self {
+        let (mean, row) = match pooling {
+            Pooling::Mean => (1, 0),
+            Pooling::Row(row) => (0, row),
+        };
+        Self { columns, mean, row, pad: 0 }
+    }
+}
+
+/// The shader.
+#[must_use]
+pub fn shader() -> Shader {
+    Shader::new(NAME)
+}
+
+/// `[offsets, h, pooled]`: offsets `[B + 1]`, h `[T, D]` -> pooled `[B, D]`.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], params: Params) -> Step {
+    kernel.step(launch, &bindings(buffers), &params, Work::ExampleThreads(params.columns))
+}

@@ -1,0 +1,114 @@
+//! Commands recorded once and replayed for every batch: a [`Step`] is one dispatch with its pipeline and bindings, whose size
+//! is worked out from the batch when it is replayed.
+
+/// What changes from batch to batch; the layout that `shaders/lib/batch.wgsl` declares.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct BatchSize {
+    /// Packed rows T.
+    pub rows: u32,
+    /// Examples B.
+    pub examples: u32,
+    /// Prompt rows P of each example.
+    pub prompt: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// Threads of a workgroup, in the kernels where one thread makes one thing.
+pub const THREADS: u32 = 64;
+
+/// How much a dispatch has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// One workgroup a packed row.
+    Rows,
+    /// One workgroup a prompt row.
+    PromptRows,
+    /// So many threads a packed row.
+    RowThreads(u32),
+    /// So many threads an example.
+    ExampleThreads(u32),
+    /// Tiles of so many packed rows, so many side by side.
+    Tiles {
+        /// Packed rows of a tile.
+        rows: u32,
+        /// Tiles side by side.
+        across: u32,
+    },
+}
+
+impl Work {
+    /// Workgroups for a batch.
+    #[must_use]
+    pub fn workgroups(self, batch: BatchSize) -> u64 {
+        let threads = |things: u32, each: u32| (u64::from(things) * u64::from(each)).div_ceil(u64::from(THREADS));
+        match self {
+            Self::Rows => u64::from(batch.rows),
+            Self::PromptRows => u64::from(batch.prompt),
+            Self::RowThreads(each) => threads(batch.rows, each),
+            Self::ExampleThreads(each) => threads(batch.examples, each),
+            Self::Tiles { rows, across } => u64::from(batch.rows.div_ceil(rows)) * u64::from(across),
+        }
+    }
+}
+
+/// Most workgroups a dimension of a dispatch, by WebGPU's default limits.
+pub const MOST_WORKGROUPS: u64 = 65_535;
+
+/// Folds a line of workgroups into two dimensions, with as few too many as possible. The shaders' `workgroup_number` unfolds
+/// it. More than 65,535^2 workgroups do not occur: the buffers they would write are larger than any device binds.
+#[must_use]
+pub fn fold(workgroups: u64) -> (u32, u32) {
+    let high = workgroups.div_ceil(MOST_WORKGROUPS).max(1);
+    let wide = workgroups.div_ceil(high);
+    (wide as u32, high as u32)
+}
+
+/// One dispatch.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) buffers: wgpu::BindGroup,
+    pub(super) uniforms: wgpu::BindGroup,
+    pub(super) work: Work,
+}
+
+impl Step {
+    /// Records the dispatch for a batch.
+    pub fn replay(&self, pass: &mut wgpu::ComputePass<'_>, batch: BatchSize) {
+        let (wide, high) = fold(self.work.workgroups(batch));
+        if wide == 0 {
+            return;
+        }
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.buffers, &[]);
+        pass.set_bind_group(1, &self.uniforms, &[]);
+        pass.dispatch_workgroups(wide, high, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_cover_the_line_within_the_limit() {
+        for workgroups in [0, 1, 2, 64, 65_534, 65_535, 65_536, 65_537, 131_070, 131_071, 1_000_003, 65_535 * 65_535] {
+            let (wide, high) = fold(workgroups);
+            assert!(u64::from(wide) <= MOST_WORKGROUPS && u64::from(high) <= MOST_WORKGROUPS, "{workgroups}");
+            let covered = u64::from(wide) * u64::from(high);
+            assert!(covered >= workgroups && covered < workgroups + u64::from(high), "{workgroups}");
+        }
+    }
+
+    #[test]
+    fn work_rounds_up() {
+        let batch = BatchSize { rows: 65, examples: 3, prompt: 5, pad: 0 };
+        assert_eq!(Work::Rows.workgroups(batch), 65);
+        assert_eq!(Work::PromptRows.workgroups(batch), 5);
+        assert_eq!(Work::RowThreads(12).workgroups(batch), 13);
+        assert_eq!(Work::ExampleThreads(21).workgroups(batch), 1);
+        assert_eq!(Work::Tiles { rows: 64, across: 7 }.workgroups(batch), 14);
+    }
+}

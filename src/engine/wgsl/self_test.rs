@@ -1,0 +1,349 @@
+//! Each kernel against its CPU twin in f64, on random inputs: at start on the user's own GPU, and in the tests on odd sizes.
+//!
+//! A check returns the worst error of each kernel it ran, `|got - want| / (1 + |want|)`. Outputs start as junk. A kernel that
+//! leaves a value as it was, or writes past its output, has an infinite error; one that makes a NaN has a NaN.
+
+use super::device::Gpu;
+use super::matmul::{self, Variant};
+use super::pipelines::{Kernel, Launch, Pipelines};
+use super::recorder::{BatchSize, Step};
+use super::{
+    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
+};
+use crate::engine::cpu::{self, matmul::MatmulSize};
+use crate::engine::{PROMPT_BIT, Pooling, RowInfo};
+use crate::error::{Error, Result};
+use crate::model::spec::EncoderSpec;
+use crate::rng::Rng;
+
+/// Largest error of a kernel that is right. Rounding stays below 1e-5 where `exp` and division are as precise as WebGPU asks.
+pub const TOLERANCE: f64 = 1e-3;
+
+/// The kernels with their worst errors.
+pub type Errors = Vec<(&'static str, f64)>;
+
+/// Runs every kernel of an encoder on few rows of the true widths.
+///
+/// # Errors
+/// [`Error::Device`] with the name of the first kernel that computes wrongly, or with what the device raised.
+pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> Result<()> {
+    let shape = Shape { lengths: vec![5, 3, 9], prompt: 3, heads: spec.heads, head_size: spec.head_size() };
+    let mut bench = Bench::new(gpu, &shape, 1);
+    let Pipelines { embed, embed_grad, attention, attention_grad_query, attention_grad_key, .. } = pipelines;
+    judge(bench.embedding(embed, embed_grad).await?)?;
+    for (epilogue, n, k) in matmul::products(spec) {
+        // A few tiles show as much as all of them.
+        let few = if n > 260 { 260 + n % 4 } else { n };
+        let (kernel, variant) = pipelines.matmul(epilogue, n as u32, k as u32);
+        judge(bench.matmul(kernel, variant, few, k).await?)?;
+    }
+    judge(bench.attention([attention, attention_grad_query, attention_grad_key]).await?)?;
+    judge(bench.layer_norm(&pipelines.layer_norm, &pipelines.layer_norm_grad).await?)?;
+    for pooling in [Pooling::Mean, Pooling::Row(2)] {
+        judge(bench.pool(&pipelines.pool, &pipelines.pool_grad, pooling).await?)?;
+    }
+    gpu.check()
+}
+
+fn judge(errors: Errors) -> Result<()> {
+    // A NaN is wrong too.
+    match errors.into_iter().find(|(_, error)| error.is_nan() || *error > TOLERANCE) {
+        None => Ok(()),
+        Some((kernel, error)) => Err(Error::device(
+            format!("the kernel {kernel} computes wrongly on this GPU (error {error:.1e})"),
+            "update the browser or the driver, or use the CPU; please report this message with the name of the GPU",
+        )),
+    }
+}
+
+/// Sizes of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows of each example, prompt rows included.
+    pub lengths: Vec<usize>,
+    /// Prompt rows P, at most the shortest length.
+    pub prompt: usize,
+    /// Heads H.
+    pub heads: usize,
+    /// Size of a head.
+    pub head_size: usize,
+}
+
+/// What an untouched value looks like.
+const JUNK: f32 = 9.0;
+/// Values behind an output that nobody may write.
+const GUARD: usize = 70;
+
+/// Runs kernels on random values.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    gpu: &'a Gpu,
+    shape: Shape,
+    rows: Vec<RowInfo>,
+    offsets: Vec<u32>,
+    size: BatchSize,
+    batch: wgpu::Buffer,
+    rng: Rng,
+}
+
+/// An output buffer, its name, and what should be in it.
+struct Output {
+    buffer: wgpu::Buffer,
+    want: Vec<f64>,
+}
+
+impl<'a> Bench<'a> {
+    /// A bench for a shape; the same seed gives the same values.
+    #[must_use]
+    pub fn new(gpu: &'a Gpu, shape: &Shape, seed: u64) -> Self {
+        let mut rng = Rng::stream(seed, "self_test");
+        let mut offsets = vec![0];
+        let mut rows = Vec::new();
+        for (example, &length) in shape.lengths.iter().enumerate() {
+            let start = rows.len() as u32;
+            let end = start + length as u32;
+            rows.extend((0..length).map(|row| RowInfo {
+                start,
+                end,
+                source: if row < shape.prompt { PROMPT_BIT | row as u32 } else { rng.below(TABLE) as u32 },
+                example: example as u32,
+            }));
+            offsets.push(end);
+        }
+        let size =
+            BatchSize { rows: rows.len() as u32, examples: shape.lengths.len() as u32, prompt: shape.prompt as u32, pad: 0 };
+        let batch = gpu.uniform("batch", &size);
+        Self { gpu, shape: shape.clone(), rows, offsets, size, batch, rng }
+    }
+
+    /// The embedding and its gradient.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with what the device raised, here and in the other checks.
+    pub async fn embedding(&mut self, forward: &Kernel, grad: &Kernel) -> Result<Errors> {
+        let d = self.hidden();
+        let longest = self.shape.lengths.iter().copied().max().unwrap_or(0);
+        let (table, prompt) = (self.values(TABLE * d, 1.0), self.values(self.shape.prompt * d, 1.0));
+        let (position, gamma, beta) = (self.values(longest * d, 1.0), self.values(d, 1.0), self.values(d, 1.0));
+        let d_h = self.values(self.rows.len() * d, 1.0);
+        let mut h = junk(self.rows.len() * d);
+        cpu::embed::embed(&self.rows, &table, &prompt, &position, &gamma, &beta, &mut h, EPS);
+        let mut d_prompt = junk(prompt.len());
+        cpu::embed_grad::embed_grad(&self.offsets, &d_h, &prompt, &position, &gamma, &mut d_prompt, EPS);
+
+        let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
+        let [table, prompt, position] = [self.input(&table)?, self.input(&prompt)?, self.input(&position)?];
+        let [gamma, beta, d_h] = [self.input(&gamma)?, self.input(&beta)?, self.input(&d_h)?];
+        let params = layer_norm::Params { columns: d as u32, eps: EPS as f32, pad: [0; 2] };
+        let h = self.output(h)?;
+        let step = embed::step(forward, &self.launch(), [&rows, &table, &prompt, &position, &gamma, &beta, &h.buffer], params);
+        let first = self.run(forward, &step, &[h]).await?;
+        let d_prompt = self.output(d_prompt)?;
+        let step = embed_grad::step(grad, &self.launch(), [&offsets, &d_h, &prompt, &position, &gamma, &d_prompt.buffer], params);
+        Ok(vec![first, self.run(grad, &step, &[d_prompt]).await?])
+    }
+
+    /// A product over all rows.
+    ///
+    /// # Errors
+    /// As [`Self::embedding`].
+    pub async fn matmul(&mut self, kernel: &Kernel, variant: Variant, n: usize, k: usize) -> Result<Errors> {
+        use cpu::matmul::Epilogue::{Bias, BiasGelu, BiasResidual, GeluGrad, Residual};
+        let (m, epilogue) = (self.rows.len(), variant.epilogue);
+        let has_bias = matches!(epilogue, Bias | BiasResidual | BiasGelu);
+        let has_extra = matches!(epilogue, BiasResidual | Residual | GeluGrad);
+        let has_pre = epilogue == BiasGelu;
+        let (a, w) = (self.values(m * k, 1.0), self.values(n * k, 2.0 / (k as f64).sqrt()));
+        let bias = self.values(if has_bias { n } else { 0 }, 1.0);
+        let extra = self.values(if has_extra { m * n } else { 0 }, 3.0);
+        let (mut out, mut pre) = (junk(m * n), junk(if has_pre { m * n } else { 0 }));
+        cpu::matmul::matmul(&a, &w, &bias, &extra, &mut out, &mut pre, epilogue, MatmulSize { m, n, k });
+
+        let [a, w, bias, extra] = [self.input(&a)?, self.input(&w)?, self.input(&bias)?, self.input(&extra)?];
+        let (out, pre) = (self.output(out)?, self.output(pre)?);
+        let buffers = matmul::Buffers {
+            a: &a,
+            w: &w,
+            bias: has_bias.then_some(&bias),
+            extra: has_extra.then_some(&extra),
+            out: &out.buffer,
+            pre: has_pre.then_some(&pre.buffer),
+        };
+        let step = matmul::step((kernel, variant), &self.launch(), &buffers, n as u32, k as u32);
+        Ok(vec![self.run(kernel, &step, &[out, pre]).await?])
+    }
+
+    /// Attention and its two gradients.
+    ///
+    /// # Errors
+    /// As [`Self::embedding`].
+    pub async fn attention(&mut self, [forward, grad_query, grad_key]: [&Kernel; 3]) -> Result<Errors> {
+        let (t, d) = (self.rows.len(), self.hidden());
+        let Shape { heads, head_size, .. } = self.shape;
+        let (qkv, d_ctx) = (self.values(3 * t * d, 2.0), self.values(t * d, 1.0));
+        let (mut ctx, mut lse) = (junk(t * d), junk(t * heads));
+        cpu::attention::attention(&self.rows, &qkv, &mut ctx, &mut lse, heads, head_size);
+        // The gradients get what the GPU can hold of these.
+        let (ctx_in, lse_in) = (rounded(&ctx), rounded(&lse));
+        let (mut d_q, mut delta) = (junk(3 * t * d), junk(t * heads));
+        let rows = &self.rows;
+        cpu::attention_grad_query::attention_grad_query(
+            rows, &qkv, &ctx_in, &d_ctx, &lse_in, &mut d_q, &mut delta, heads, head_size,
+        );
+        let delta_in = rounded(&delta);
+        let mut d_kv = junk(3 * t * d);
+        cpu::attention_grad_key::attention_grad_key(rows, &qkv, &d_ctx, &lse_in, &delta_in, &mut d_kv, heads, head_size);
+
+        let rows = self.gpu.upload("rows", &self.rows)?;
+        let (qkv, d_ctx) = (self.input(&qkv)?, self.input(&d_ctx)?);
+        let [ctx_in, lse_in, delta_in] = [self.input(&ctx_in)?, self.input(&lse_in)?, self.input(&delta_in)?];
+        let params = attention::Params::new(heads as u32, head_size as u32);
+        let (ctx, lse) = (self.output(ctx)?, self.output(lse)?);
+        let step = attention::step(forward, &self.launch(), [&rows, &qkv, &ctx.buffer, &lse.buffer], params);
+        let mut errors = vec![self.run(forward, &step, &[ctx, lse]).await?];
+        let (d_q, delta) = (self.output(d_q)?, self.output(delta)?);
+        let buffers = [&rows, &qkv, &ctx_in, &d_ctx, &lse_in, &d_q.buffer, &delta.buffer];
+        let step = attention_grad_query::step(grad_query, &self.launch(), buffers, params);
+        errors.push(self.run(grad_query, &step, &[d_q, delta]).await?);
+        let d_kv = self.output(d_kv)?;
+        let buffers = [&rows, &qkv, &d_ctx, &lse_in, &delta_in, &d_kv.buffer];
+        let step = attention_grad_key::step(grad_key, &self.launch(), buffers, params);
+        errors.push(self.run(grad_key, &step, &[d_kv]).await?);
+        Ok(errors)
+    }
+
+    /// Layer norm and its gradient.
+    ///
+    /// # Errors
+    /// As [`Self::embedding`].
+    pub async fn layer_norm(&mut self, forward: &Kernel, grad: &Kernel) -> Result<Errors> {
+        let (t, d) = (self.rows.len(), self.hidden());
+        let (x, d_y) = (self.values(t * d, 3.0), self.values(t * d, 1.0));
+        let (gamma, beta) = (self.values(d, 1.0), self.values(d, 1.0));
+        let (mut y, mut stats) = (junk(t * d), junk(2 * t));
+        cpu::layer_norm::layer_norm(&x, &gamma, &beta, &mut y, &mut stats, EPS);
+        let stats_in = rounded(&stats);
+        let mut d_x = junk(t * d);
+        cpu::layer_norm_grad::layer_norm_grad(&d_y, &x, &stats_in, &gamma, &mut d_x);
+
+        let [x, d_y, gamma, beta] = [self.input(&x)?, self.input(&d_y)?, self.input(&gamma)?, self.input(&beta)?];
+        let stats_in = self.input(&stats_in)?;
+        let params = layer_norm::Params { columns: d as u32, eps: EPS as f32, pad: [0; 2] };
+        let (y, stats) = (self.output(y)?, self.output(stats)?);
+        let step = layer_norm::step(forward, &self.launch(), [&x, &gamma, &beta, &y.buffer, &stats.buffer], params);
+        let first = self.run(forward, &step, &[y, stats]).await?;
+        let d_x = self.output(d_x)?;
+        let step = layer_norm_grad::step(grad, &self.launch(), [&d_y, &x, &stats_in, &gamma, &d_x.buffer], d as u32);
+        Ok(vec![first, self.run(grad, &step, &[d_x]).await?])
+    }
+
+    /// Pooling and its gradient.
+    ///
+    /// # Errors
+    /// As [`Self::embedding`].
+    pub async fn pool(&mut self, forward: &Kernel, grad: &Kernel, pooling: Pooling) -> Result<Errors> {
+        let d = self.hidden();
+        let (h, d_pooled) = (self.values(self.rows.len() * d, 1.0), self.values(self.shape.lengths.len() * d, 1.0));
+        let (mut pooled, mut d_h) = (junk(d_pooled.len()), junk(h.len()));
+        cpu::pool::pool(&self.offsets, &h, &mut pooled, pooling, d);
+        cpu::pool_grad::pool_grad(&self.rows, &d_pooled, &mut d_h, pooling, d);
+
+        let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
+        let (h, d_pooled) = (self.input(&h)?, self.input(&d_pooled)?);
+        let params = pool::Params::new(pooling, d as u32);
+        let pooled = self.output(pooled)?;
+        let step = pool::step(forward, &self.launch(), [&offsets, &h, &pooled.buffer], params);
+        let first = self.run(forward, &step, &[pooled]).await?;
+        let d_h = self.output(d_h)?;
+        let step = pool_grad::step(grad, &self.launch(), [&rows, &d_pooled, &d_h.buffer], params);
+        Ok(vec![first, self.run(grad, &step, &[d_h]).await?])
+    }
+
+    fn hidden(&self) -> usize {
+        self.shape.heads * self.shape.head_size
+    }
+
+    fn launch(&self) -> Launch<'_> {
+        Launch { gpu: self.gpu, batch: &self.batch }
+    }
+
+    /// Uniform values up to `scale`, which f32 holds exactly.
+    fn values(&mut self, len: usize, scale: f64) -> Vec<f64> {
+        (0..len).map(|_| f64::from(((2.0 * self.rng.uniform() - 1.0) * scale) as f32)).collect()
+    }
+
+    fn input(&self, values: &[f64]) -> Result<wgpu::Buffer> {
+        self.gpu.upload("input", &narrow(values))
+    }
+
+    /// An output with what should be in it; values that should stay as they were are [`JUNK`].
+    fn output(&self, want: Vec<f64>) -> Result<Output> {
+        let buffer = self.gpu.upload("output", &vec![JUNK; want.len() + GUARD])?;
+        Ok(Output { buffer, want })
+    }
+
+    async fn run(&self, kernel: &Kernel, step: &Step, outputs: &[Output]) -> Result<(&'static str, f64)> {
+        let mut commands = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(kernel.name) });
+        step.replay(&mut commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), self.size);
+        self.gpu.queue.submit([commands.finish()]);
+        let mut worst = 0.0;
+        for Output { buffer, want } in outputs {
+            let got = self.gpu.read(buffer, want.len() + GUARD).await?;
+            worst = worse(worst, error(&got, want));
+        }
+        Ok((kernel.name, worst))
+    }
+}
+
+/// Rows of the word table.
+const TABLE: usize = 11;
+/// Epsilon of the norms.
+const EPS: f64 = 1e-5;
+
+fn junk(len: usize) -> Vec<f64> {
+    vec![f64::from(JUNK); len]
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}
+
+fn rounded(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value as f32)).collect()
+}
+
+/// The larger of two errors; NaN is larger than everything.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// Worst `|got - want| / (1 + |want|)`; infinite where the guard behind the output was written.
+fn error(got: &[f32], want: &[f64]) -> f64 {
+    let guard = got.get(want.len()..).unwrap_or_default();
+    if got.len() < want.len() || guard.iter().any(|&value| value != JUNK) {
+        return f64::INFINITY;
+    }
+    got.iter().zip(want).map(|(&got, &want)| (f64::from(got) - want).abs() / (1.0 + want.abs())).fold(0.0, worse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_comparison_sees_a_difference_a_nan_and_a_stray_write() {
+        assert_eq!(error(&[1.0, 3.0, JUNK], &[1.0, 3.0]), 0.0);
+        assert_eq!(error(&[1.0, 5.0, JUNK], &[1.0, 3.0]), 0.5);
+        assert!(error(&[f32::NAN, 3.0, JUNK], &[1.0, 3.0]).is_nan());
+        assert!(error(&[1.0, 3.0, 0.0], &[1.0, 3.0]).is_infinite());
+        assert!(error(&[1.0], &[1.0, 3.0]).is_infinite());
+    }
+
+    #[test]
+    fn a_wrong_kernel_is_named() {
+        assert_eq!(judge(vec![("embed", 1e-6), ("pool", 0.0)]), Ok(()));
+        let wrong = judge(vec![("embed", 1e-6), ("pool", 0.2), ("matmul", 0.3)]).expect_err("pool is wrong");
+        assert!(wrong.to_string().contains("the kernel pool"), "{wrong}");
+        assert!(judge(vec![("embed", f64::NAN)]).is_err());
+    }
+}

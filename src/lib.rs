@@ -1,0 +1,33 @@
+//! Softprompt teaches a small frozen text encoder a classification task by training nothing but a soft prompt, on the user's
+//! own GPU, in the browser and natively.
+//!
+//! ```text
+//! bytes -> data::table -> data::dataset -> text::tokenizer -> data::batch (packed, no padding)
+//!       -> model + prompt -> engine (forward, input gradient) -> train::run (events) -> adapter bytes
+//! ```
+//!
+//! Shape letters: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward neurons, L layers, C classes,
+//! V vocabulary. Gradients are called `d_NAME`.
+//!
+//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, adapter, engine::cpu), ring 2 (tensors:
+//! engine, model, prompt, train, predict), ring 3 (cli or web).
+#![recursion_limit = "256"]
+
+pub mod adapter;
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;
+pub mod config;
+pub mod data;
+#[path = "engine/lead.rs"]
+pub mod engine;
+pub mod error;
+pub mod eval;
+pub mod model;
+pub mod predict;
+pub mod prompt;
+pub mod rng;
+pub mod tensors;
+pub mod text;
+pub mod train;
+#[cfg(target_family = "wasm")]
+mod web;

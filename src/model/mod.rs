@@ -1,0 +1,119 @@
+//! Stage 3: the frozen encoder and the heads.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::DeviceChoice;
+use crate::data::batch::PackedBatch;
+use crate::engine::compute::{Chosen, Compute, choose};
+use crate::error::{Error, Result};
+use crate::tensors::sha256_hex;
+use crate::text::tokenizer::Tokenizer;
+
+pub mod config;
+pub mod head;
+pub mod spec;
+pub mod weights;
+
+use spec::{EncoderSpec, EncoderWeights};
+
+/// A frozen encoder with its tokenizer, as loaded from the hub's own files. Cheap to clone.
+#[derive(Clone)]
+pub struct Model {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    sha256: String,
+    weights: Arc<EncoderWeights>,
+    tokenizer: Tokenizer,
+    /// Devices that are open: weights on the GPU are worth keeping between runs.
+    computes: Mutex<Vec<Compute>>,
+}
+
+impl Model {
+    /// Loads an encoder from the bytes of `config.json`, `tokenizer.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] that names the unsupported architecture, the missing tensor or the wrong shape.
+    pub fn from_bytes(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8]) -> Result<Self> {
+        let sha256 = sha256_hex(weights);
+        let weights = weights::load(config::parse(config)?, weights)?;
+        let tokenizer = Tokenizer::from_bytes(tokenizer)?;
+        tokenizer.check_vocab(weights.spec.vocab)?;
+        let inner = Inner { name: name.to_owned(), sha256, weights: Arc::new(weights), tokenizer, computes: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The name it was loaded under, such as a hub id.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.inner.sha256
+    }
+
+    /// Sizes.
+    #[must_use]
+    pub fn spec(&self) -> &EncoderSpec {
+        &self.inner.weights.spec
+    }
+
+    /// The weights on the host.
+    #[must_use]
+    pub fn weights(&self) -> &Arc<EncoderWeights> {
+        &self.inner.weights
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// Most tokens of a text behind `prompt_length` prompt rows, `[CLS]` and `[SEP]` included, if `wanted` are wanted.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the prompt leaves no room for text.
+    pub fn text_limit(&self, wanted: usize, prompt_length: usize) -> Result<usize> {
+        let room = self.spec().max_positions.saturating_sub(prompt_length);
+        if room < 3 {
+            return Err(Error::config(
+                "prompt.length",
+                format!("{prompt_length} virtual tokens leave no room in the encoder's {} positions", self.spec().max_positions),
+                "use a shorter prompt",
+            ));
+        }
+        Ok(wanted.min(room))
+    }
+
+    /// The device for a choice; one that is already open is used again, so that its weights are uploaded once.
+    ///
+    /// # Errors
+    /// As [`choose`].
+    pub async fn compute(&self, choice: DeviceChoice, sample: &Arc<PackedBatch>) -> Result<Chosen> {
+        let open =
+            |gpu: bool| self.computes().iter().find(|compute| compute.gpu == gpu && compute.encoder.check().is_ok()).cloned();
+        let again = match choice {
+            DeviceChoice::Auto => None,
+            DeviceChoice::Gpu => open(true),
+            DeviceChoice::Cpu => open(false),
+        };
+        if let Some(compute) = again {
+            return Ok(Chosen { compute, reason: "chosen by you".to_owned() });
+        }
+        let chosen = choose(&self.inner.weights, choice, sample).await?;
+        let mut computes = self.computes();
+        computes.retain(|compute| compute.gpu != chosen.compute.gpu);
+        computes.push(chosen.compute.clone());
+        Ok(chosen)
+    }
+
+    fn computes(&self) -> std::sync::MutexGuard<'_, Vec<Compute>> {
+        self.inner.computes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

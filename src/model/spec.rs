@@ -1,0 +1,80 @@
+//! The shape of an encoder and its weights on the host, as plain data.
+
+/// Sizes of a BERT-family encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderSpec {
+    /// Transformer layers L.
+    pub layers: usize,
+    /// Hidden size D.
+    pub hidden: usize,
+    /// Attention heads H; the head size is D / H.
+    pub heads: usize,
+    /// Neurons of a feed-forward block F.
+    pub ffn: usize,
+    /// Word pieces V.
+    pub vocab: usize,
+    /// Positions that exist; prompt rows use them too.
+    pub max_positions: usize,
+    /// Epsilon of every layer norm.
+    pub layer_norm_eps: f64,
+}
+
+impl EncoderSpec {
+    /// Size of one attention head.
+    #[must_use]
+    pub fn head_size(&self) -> usize {
+        self.hidden / self.heads
+    }
+}
+
+/// `y = x W^T + b`, stored as the hub stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearWeights {
+    /// `[out, in]`, row-major.
+    pub weight: Vec<f32>,
+    /// `[out]`.
+    pub bias: Vec<f32>,
+}
+
+/// A layer norm's scale and shift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormWeights {
+    /// Scale `[D]`.
+    pub gamma: Vec<f32>,
+    /// Shift `[D]`.
+    pub beta: Vec<f32>,
+}
+
+/// One post-norm transformer layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerWeights {
+    /// Query, key and value products in one, in this order: `[3 D, D]`.
+    pub qkv: LinearWeights,
+    /// Attention output `[D, D]`.
+    pub attention_out: LinearWeights,
+    /// Norm after the attention's residual.
+    pub attention_norm: NormWeights,
+    /// Feed-forward in `[F, D]`.
+    pub ffn_in: LinearWeights,
+    /// Feed-forward out `[D, F]`.
+    pub ffn_out: LinearWeights,
+    /// Norm after the feed-forward's residual.
+    pub ffn_norm: NormWeights,
+}
+
+/// All weights of a frozen encoder, in f32 on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderWeights {
+    /// Sizes.
+    pub spec: EncoderSpec,
+    /// Word embeddings `[V, D]`.
+    pub word: Vec<f32>,
+    /// Position embeddings plus the embedding of token type 0: `[max_positions, D]`.
+    pub position: Vec<f32>,
+    /// Norm of the embeddings.
+    pub embed_norm: NormWeights,
+    /// Layers, lowest first.
+    pub layers: Vec<LayerWeights>,
+    /// The pooler `[D, D]`, where the checkpoint has one.
+    pub pooler: Option<LinearWeights>,
+}

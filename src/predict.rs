@@ -1,0 +1,171 @@
+//! [`Predictor`]: an adapter at work.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use serde::Serialize;
+
+use crate::adapter::Adapter;
+use crate::config::DeviceChoice;
+use crate::data::batch::{Example, PackedBatch};
+use crate::data::dataset::TextRow;
+use crate::engine::compute::{Compute, read};
+use crate::error::{Error, Result};
+use crate::eval::{Metrics, argmax, softmax};
+use crate::model::Model;
+use crate::model::head::Head;
+use crate::train::run::EVAL_BATCH;
+
+/// A class and how likely it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelProbability {
+    /// Class name.
+    pub label: String,
+    /// Probability, 0 to 1.
+    pub probability: f32,
+}
+
+/// What the model makes of a text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The most likely class.
+    pub label: String,
+    /// All classes, the most likely first.
+    pub probabilities: Vec<LabelProbability>,
+}
+
+/// An encoder with an adapter, ready to classify.
+pub struct Predictor {
+    model: Model,
+    adapter: Adapter,
+    compute: Compute,
+    head: Head,
+    prompt: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<2>,
+    prompt_length: usize,
+}
+
+impl Predictor {
+    /// Opens the device that `device` asks for.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where the adapter was made for another encoder; [`Error::Device`] where the device cannot be used.
+    pub async fn new(model: Model, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
+        let limit = model.text_limit(adapter.config.data.max_tokens, adapter.prompt_length())?;
+        let sample = Example { tokens: vec![0; limit.min(32)], label: 0 };
+        let batch = PackedBatch::new(std::iter::repeat_n(&sample, EVAL_BATCH), adapter.prompt_length());
+        let chosen = model.compute(device, &Arc::new(batch)).await?;
+        Self::on(&chosen.compute, model, adapter)
+    }
+
+    /// On a device that is open.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where the adapter was made for another encoder.
+    pub fn on(compute: &Compute, model: Model, adapter: Adapter) -> Result<Self> {
+        adapter.check_encoder(model.spec())?;
+        let hidden = model.spec().hidden;
+        if adapter.base_model.sha256.as_deref().is_some_and(|sha256| sha256 != model.sha256()) {
+            return Err(Error::adapter(
+                format!("the adapter was made for other weights of {}", adapter.base_model.name),
+                "load the encoder that the adapter names, in the same version",
+            ));
+        }
+        let tensor = |values: &[f32], rows: usize, columns: usize| {
+            Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, columns]), &compute.device)
+        };
+        let (classes, prompt_length) = (adapter.labels.len(), adapter.prompt_length());
+        let prompt = match &adapter.prompt {
+            Some(rows) => tensor(rows, prompt_length, hidden),
+            None => Tensor::zeros([1, hidden], &compute.device),
+        };
+        Ok(Self {
+            head: Head::new(&adapter.config.head, prompt_length, model.weights(), &compute.device)?,
+            prompt,
+            weight: tensor(&adapter.head_weight, classes, hidden),
+            bias: tensor(&adapter.head_bias, 1, classes),
+            compute: compute.clone(),
+            prompt_length,
+            model,
+            adapter,
+        })
+    }
+
+    /// The adapter at work.
+    #[must_use]
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.compute.name
+    }
+
+    /// Class scores of texts, row-major `[n, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device failed.
+    pub async fn logits(&self, texts: &[&str]) -> Result<Vec<f32>> {
+        let limit = self.model.text_limit(self.adapter.config.data.max_tokens, self.prompt_length)?;
+        let mut scores = Vec::with_capacity(texts.len() * self.adapter.labels.len());
+        for chunk in texts.chunks(EVAL_BATCH) {
+            let encoded = self.model.tokenizer().encode_batch(chunk, limit)?;
+            let examples: Vec<Example> = encoded.into_iter().map(|e| Example { tokens: e.ids, label: 0 }).collect();
+            let batch = Arc::new(PackedBatch::new(&examples, self.prompt_length));
+            let pooled = self.compute.encoder.encode(&batch, self.prompt.clone(), self.head.pooling())?;
+            scores.extend(read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?);
+            self.compute.encoder.check()?;
+        }
+        Ok(scores)
+    }
+
+    /// Classifies texts.
+    ///
+    /// # Errors
+    /// As [`Predictor::logits`].
+    pub async fn predict<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Prediction>> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let scores = self.logits(&texts).await?;
+        Ok(scores.chunks(self.adapter.labels.len()).map(|row| self.prediction(row)).collect())
+    }
+
+    fn prediction(&self, scores: &[f32]) -> Prediction {
+        let mut probabilities: Vec<LabelProbability> = self
+            .adapter
+            .labels
+            .iter()
+            .zip(softmax(scores))
+            .map(|(label, probability)| LabelProbability { label: label.clone(), probability })
+            .collect();
+        let label = self.adapter.labels[argmax(scores)].clone();
+        probabilities.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        Prediction { label, probabilities }
+    }
+
+    /// Figures on labelled rows, whose label indices are those of `labels`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a label that the adapter does not know; otherwise as [`Predictor::logits`].
+    pub async fn evaluate(&self, labels: &[String], rows: &[TextRow]) -> Result<Metrics> {
+        let known = &self.adapter.labels;
+        let truth: Vec<u32> = rows
+            .iter()
+            .map(|row| {
+                let name = &labels[row.label as usize];
+                known.iter().position(|label| label == name).map(|i| i as u32).ok_or_else(|| Error::Data {
+                    problem: format!("the adapter does not know the label {name:?}"),
+                    hint: format!("it knows {}", known.join(", ")),
+                    row: Some(row.row),
+                    column: None,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        let scores = self.logits(&texts).await?;
+        let predicted: Vec<u32> = scores.chunks(known.len()).map(|row| argmax(row) as u32).collect();
+        Metrics::new(known, &truth, &predicted)
+    }
+}

@@ -1,0 +1,131 @@
+//! Prompt tuning (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2):
+//! `P` free rows `[P, D]` in front of the word embeddings, `[P_e; X_e]`; they get positions `0..P`, token type 0 and the
+//! embedding norm, as in PEFT.
+
+use burn::tensor::Tensor;
+
+use super::{Parameter, PromptMethod, Start};
+use crate::config::{PromptConfig, PromptInit};
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+
+/// Only the most common word pieces are drawn (Lester et al. 2021, section 3.2); a WordPiece vocabulary lists them by
+/// frequency, after about this many reserved and single-character entries.
+const RESERVED: usize = 1996;
+/// Size of the population of common word pieces (same section).
+const POPULATION: usize = 5000;
+
+pub(super) struct PromptTuning {
+    config: PromptConfig,
+}
+
+impl PromptTuning {
+    pub(super) fn new(config: PromptConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl PromptMethod for PromptTuning {
+    fn prompt_length(&self) -> usize {
+        self.config.length
+    }
+
+    fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
+        let (length, hidden) = (self.config.length, start.weights.spec.hidden);
+        let values = match &self.config.init {
+            PromptInit::Random => random(length, &mut start),
+            PromptInit::Vocabulary => vocabulary(length, &mut start),
+            PromptInit::Labels => labels(length, &mut start)?,
+            PromptInit::Text(text) => from_text(length, text, &start)?,
+        };
+        Ok(vec![Parameter { name: "prompt", shape: [length, hidden], values }])
+    }
+
+    fn rows(&self, parameters: &[Tensor<2>]) -> Option<Tensor<2>> {
+        parameters.first().cloned()
+    }
+}
+
+fn word(start: &Start<'_>, id: usize) -> Vec<f32> {
+    let hidden = start.weights.spec.hidden;
+    start.weights.word[id * hidden..(id + 1) * hidden].to_vec()
+}
+
+/// Normal with the spread of the word embeddings: on another scale the prompt would swamp, or be swamped by, the position
+/// embeddings that are added to it.
+fn random(length: usize, start: &mut Start<'_>) -> Vec<f32> {
+    let words = &start.weights.word;
+    let count = words.len() as f64;
+    let mean = words.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
+    let variance = words.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / count;
+    let (deviation, hidden) = (variance.sqrt(), start.weights.spec.hidden);
+    (0..length * hidden).map(|_| (mean + deviation * start.rng.normal()) as f32).collect()
+}
+
+/// Rows of the word table, without replacement while there are any.
+fn vocabulary(length: usize, start: &mut Start<'_>) -> Vec<f32> {
+    let ids = draw(length, start.weights.spec.vocab, &mut start.rng);
+    ids.into_iter().flat_map(|id| word(start, id)).collect()
+}
+
+fn draw(count: usize, vocab: usize, rng: &mut Rng) -> Vec<usize> {
+    let first = if vocab > RESERVED + POPULATION { RESERVED } else { 0 };
+    let mut population: Vec<usize> = (first..vocab.min(first + POPULATION)).collect();
+    rng.shuffle(&mut population);
+    (0..count).map(|i| population[i % population.len()]).collect()
+}
+
+/// Row i is the mean of the word pieces of label i; rows left over are drawn from the vocabulary. Labels beyond the prompt's
+/// length are left out.
+fn labels(length: usize, start: &mut Start<'_>) -> Result<Vec<f32>> {
+    let hidden = start.weights.spec.hidden;
+    let mut rows: Vec<Vec<f32>> = Vec::with_capacity(length);
+    for label in start.labels.iter().take(length) {
+        let pieces = start.tokenizer.pieces(&spoken(label))?;
+        let mut mean = vec![0f64; hidden];
+        for &id in &pieces {
+            mean.iter_mut().zip(word(start, id as usize)).for_each(|(sum, value)| *sum += f64::from(value));
+        }
+        if !pieces.is_empty() {
+            rows.push(mean.into_iter().map(|sum| (sum / pieces.len() as f64) as f32).collect());
+        }
+    }
+    let rest = draw(length - rows.len(), start.weights.spec.vocab, &mut start.rng);
+    rows.extend(rest.into_iter().map(|id| word(start, id)));
+    Ok(rows.concat())
+}
+
+/// A label as words: `AddToPlaylist` and `card_arrival` are names of the data's author, not word pieces.
+fn spoken(label: &str) -> String {
+    let mut words = String::with_capacity(label.len() + 8);
+    let mut previous_lower = false;
+    for c in label.chars() {
+        if previous_lower && c.is_uppercase() {
+            words.push(' ');
+        }
+        words.push(if c == '_' || c == '-' { ' ' } else { c });
+        previous_lower = c.is_lowercase();
+    }
+    words
+}
+
+/// The word pieces of a text, repeated or cut to the prompt's length.
+fn from_text(length: usize, text: &str, start: &Start<'_>) -> Result<Vec<f32>> {
+    let pieces = start.tokenizer.pieces(text)?;
+    if pieces.is_empty() {
+        return Err(Error::config("prompt.init", format!("the text {text:?} has no word pieces"), "give a few plain words"));
+    }
+    Ok((0..length).flat_map(|i| word(start, pieces[i % pieces.len()] as usize)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spoken;
+
+    #[test]
+    fn labels_are_spoken_as_words() {
+        assert_eq!(spoken("AddToPlaylist"), "Add To Playlist");
+        assert_eq!(spoken("card_arrival"), "card arrival");
+        assert_eq!(spoken("SPAM"), "SPAM");
+    }
+}

@@ -1,0 +1,103 @@
+//! Stored tensors: safetensors bytes in and out, and the hash that names a file. Used for the encoder's weights and for
+//! adapters; every message names the tensor.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorView};
+use sha2::{Digest, Sha256};
+
+/// The tensors of a safetensors file, not yet converted.
+pub struct Tensors<'a> {
+    header: Metadata,
+    data: &'a [u8],
+}
+
+impl<'a> Tensors<'a> {
+    /// Reads the header and checks that it describes the bytes behind it.
+    ///
+    /// # Errors
+    /// What is wrong, as text.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        if bytes.starts_with(b"version https://git-lfs") {
+            return Err("it is a Git LFS pointer, not the file itself".into());
+        }
+        // Not `SafeTensors::deserialize`: it adds the header's own offsets unchecked, and a header made for it overflows.
+        let (length, rest) = bytes.split_first_chunk::<8>().ok_or("it is shorter than a safetensors header")?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok();
+        let (header, data) =
+            length.and_then(|length| rest.split_at_checked(length)).ok_or("it is cut off, or not in safetensors format")?;
+        let header: Metadata = serde_json::from_slice(header).map_err(|error| format!("its header is broken: {error}"))?;
+        if header.data_len() != data.len() {
+            return Err(format!("its header describes {} bytes of tensors, it has {}", header.data_len(), data.len()));
+        }
+        Ok(Self { header, data })
+    }
+
+    /// Shape of a tensor; `None` where there is no such tensor.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.header.info(name).map(|info| info.shape.as_slice())
+    }
+
+    /// Appends a tensor's elements to `out`, row-major, converted from F32, F16 or BF16.
+    ///
+    /// # Errors
+    /// Missing, another shape, another data type, an element that is no finite number, no memory: as text, with the
+    /// tensor's name.
+    pub fn append(&self, name: &str, shape: &[usize], out: &mut Vec<f32>) -> Result<(), String> {
+        let info = self.header.info(name).ok_or_else(|| format!("tensor \"{name}\" is missing; expected shape {shape:?}"))?;
+        if info.shape != shape {
+            return Err(format!("tensor \"{name}\" has shape {:?}, expected {shape:?}", info.shape));
+        }
+        let (start, end) = info.data_offsets;
+        let data = self.data.get(start..end).ok_or_else(|| format!("tensor \"{name}\" lies outside the file"))?;
+        let before = out.len();
+        out.try_reserve_exact(shape.iter().product()).map_err(|_| format!("no memory for tensor \"{name}\" {shape:?}"))?;
+        match info.dtype {
+            Dtype::F32 => out.extend(data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
+            Dtype::F16 => out.extend(data.as_chunks().0.iter().map(|&bytes| half::f16::from_le_bytes(bytes).to_f32())),
+            Dtype::BF16 => out.extend(data.as_chunks().0.iter().map(|&bytes| half::bf16::from_le_bytes(bytes).to_f32())),
+            other => return Err(format!("tensor \"{name}\" has data type {other}; supported are F32, F16 and BF16")),
+        }
+        match out[before..].iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(format!("tensor \"{name}\" has {} at element {at}", out[before + at])),
+            None => Ok(()),
+        }
+    }
+
+    /// One tensor's elements, see [`Tensors::append`].
+    ///
+    /// # Errors
+    /// Those of [`Tensors::append`].
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let mut out = Vec::new();
+        self.append(name, shape, &mut out)?;
+        Ok(out)
+    }
+}
+
+/// A safetensors file of f32 tensors (name, shape, elements) as `PyTorch` writes it: the same bytes for the same tensors.
+///
+/// # Errors
+/// A shape that does not fit its elements, as text.
+pub fn write(tensors: &[(&str, Vec<usize>, &[f32])]) -> Result<Vec<u8>, String> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), data)| {
+        TensorView::new(Dtype::F32, shape.clone(), data).map(|view| (*name, view)).map_err(|error| format!("{name}: {error}"))
+    });
+    // One entry only: safetensors writes them in the order of a hash map.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, Some(metadata)).map_err(|error| error.to_string())
+}
+
+/// SHA-256 of a file's bytes, in lower-case hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

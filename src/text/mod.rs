@@ -1,0 +1,3 @@
+//! Stage 2: texts -> token ids. Plain data: no burn, no wgpu, no files.
+
+pub mod tokenizer;

@@ -1,0 +1,119 @@
+//! [`Tokenizer`]: the hub's `tokenizer.json`, as Hugging Face's fast tokenizers read it.
+
+#[cfg(not(target_family = "wasm"))]
+use rayon::prelude::*;
+use tokenizers::Tokenizer as Inner;
+
+use crate::error::{Error, Result};
+
+/// A text as the encoder sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Token ids with `[CLS]` first and `[SEP]` last (or whatever the encoder's own template puts there).
+    pub ids: Vec<u32>,
+    /// Tokens dropped from the end of the text because it was too long.
+    pub cut: usize,
+}
+
+/// Turns texts into token ids.
+pub struct Tokenizer {
+    inner: Inner,
+    /// Special tokens before the text, `[CLS]`.
+    before: Vec<u32>,
+    /// Special tokens after the text, `[SEP]`.
+    after: Vec<u32>,
+    max_id: u32,
+}
+
+impl Tokenizer {
+    /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the
+    /// length is a setting of the run.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where it cannot be read, has no piece for unknown words, or adds no special tokens.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        const HINT: &str = "take tokenizer.json from the same place as the weights";
+        let mut inner =
+            Inner::from_bytes(bytes).map_err(|error| Error::model(format!("tokenizer.json cannot be read: {error}"), HINT))?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(broken)?;
+
+        // The special tokens around a text are found once, on a word that no template contains, so that cutting a long
+        // text is cutting a list.
+        let text = ids(&inner, "a", false)?;
+        let whole = ids(&inner, "a", true)?;
+        let at = (!text.is_empty()).then(|| whole.windows(text.len()).position(|window| window == text)).flatten();
+        let at = at.ok_or_else(|| Error::model("tokenizer.json turns the text \"a\" into no tokens", HINT))?;
+        let (before, after) = (whole[..at].to_vec(), whole[at + text.len()..].to_vec());
+        if before.is_empty() || after.is_empty() {
+            return Err(Error::model("tokenizer.json puts no special tokens ([CLS], [SEP]) around a text", HINT));
+        }
+        // A hieroglyph: a tokenizer without a piece for unknown words fails here and not in the middle of a run.
+        ids(&inner, "\u{13000}", false)?;
+        let max_id = inner.get_vocab(true).into_values().chain(whole).max().unwrap_or(0);
+        Ok(Self { inner, before, after, max_id })
+    }
+
+    /// Token ids of a text with its special tokens, at most `max_tokens` in all; a longer text loses its end.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `max_tokens` has no room for the special tokens and one more; [`Error::Model`] where the
+    /// tokenizer fails.
+    pub fn encode(&self, text: &str, max_tokens: usize) -> Result<Encoded> {
+        let special = self.before.len() + self.after.len();
+        let room = max_tokens.checked_sub(special).filter(|&room| room > 0).ok_or_else(|| {
+            let problem = format!("{max_tokens} leaves no room for text beside {special} special tokens");
+            Error::config("data.max_tokens", problem, format!("use {} or more", special + 1))
+        })?;
+        let text = self.pieces(text)?;
+        let kept = text.len().min(room);
+        let ids = [self.before.as_slice(), &text[..kept], &self.after].concat();
+        Ok(Encoded { ids, cut: text.len() - kept })
+    }
+
+    /// [`Tokenizer::encode`] of many texts, in their order; in parallel natively.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode_batch<T: AsRef<str> + Sync>(&self, texts: &[T], max_tokens: usize) -> Result<Vec<Encoded>> {
+        #[cfg(not(target_family = "wasm"))]
+        let texts = texts.par_iter();
+        #[cfg(target_family = "wasm")]
+        let texts = texts.iter();
+        texts.map(|text| self.encode(text.as_ref(), max_tokens)).collect()
+    }
+
+    /// Word pieces of a text without special tokens around it; none for an empty text.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where the tokenizer fails.
+    pub fn pieces(&self, text: &str) -> Result<Vec<u32>> {
+        ids(&self.inner, text, false)
+    }
+
+    /// One more than the largest id that can come out.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        (self.max_id as usize).saturating_add(1)
+    }
+
+    /// Checks that every id has a row among `vocab` word embeddings.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with both sizes.
+    pub fn check_vocab(&self, vocab: usize) -> Result<()> {
+        if self.vocab_size() <= vocab {
+            return Ok(());
+        }
+        let problem = format!("tokenizer.json has {} tokens, the encoder has embeddings for {vocab}", self.vocab_size());
+        Err(Error::model(problem, "tokenizer.json and model.safetensors must be of the same model"))
+    }
+}
+
+fn ids(inner: &Inner, text: &str, special: bool) -> Result<Vec<u32>> {
+    inner.encode_fast(text, special).map(|encoding| encoding.get_ids().to_vec()).map_err(broken)
+}
+
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::model(format!("tokenizer.json does not work: {error}"), "take tokenizer.json from the same place as the weights")
+}

@@ -1,0 +1,106 @@
+//! [`Event`]: what a run tells, the same to the terminal, `--json` and the page.
+
+use serde::Serialize;
+
+use crate::eval::ClassMetrics;
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Data, encoder and device are ready.
+    Started {
+        /// Examples that are trained on.
+        train_rows: usize,
+        /// Examples that are only evaluated on.
+        held_out_rows: usize,
+        /// Class names, in the order of the logits.
+        classes: Vec<String>,
+        /// Optimizer steps of the whole run.
+        steps: usize,
+        /// Where the encoder runs.
+        device: String,
+        /// Why there.
+        device_reason: String,
+        /// Held-out accuracy of always answering the most frequent training class.
+        majority_accuracy: f64,
+        /// Trained numbers in the prompt.
+        prompt_parameters: usize,
+        /// Trained numbers in the head.
+        head_parameters: usize,
+        /// Texts longer than the limit, which were cut.
+        truncated_texts: usize,
+    },
+    /// Texts are going once through the frozen encoder, for the baseline.
+    Preparing {
+        /// Texts so far.
+        done: usize,
+        /// Of all.
+        total: usize,
+    },
+    /// The baseline is known: a linear head on the frozen features, same split, same budget.
+    Probe {
+        /// Held-out accuracy.
+        accuracy: f64,
+        /// Held-out macro-F1.
+        macro_f1: f64,
+    },
+    /// An optimizer step. The loss is read back every few steps, so these come in groups.
+    Step {
+        /// Counted from 1.
+        step: usize,
+        /// Of the whole run.
+        steps: usize,
+        /// Mean cross-entropy of the batch before the update.
+        loss: f32,
+        /// Learning rate of the prompt in this step.
+        learning_rate: f64,
+        /// Rows through the encoder a second (prompt rows count), over the last group.
+        tokens_per_second: f64,
+        /// Since the run started.
+        seconds: f64,
+        /// Until the last step, at the pace so far.
+        seconds_left: f64,
+    },
+    /// The held-out examples were evaluated.
+    Eval {
+        /// After this many steps.
+        step: usize,
+        /// Mean held-out cross-entropy.
+        loss: f64,
+        /// Held-out accuracy.
+        accuracy: f64,
+        /// Held-out macro-F1.
+        macro_f1: f64,
+        /// The lowest held-out loss so far: these parameters are kept.
+        best: bool,
+    },
+    /// Something the user should know; the run goes on.
+    Warning {
+        /// What, and what to do.
+        message: String,
+    },
+    /// The run is over; the figures are those of the best parameters.
+    Done {
+        /// Held-out accuracy.
+        accuracy: f64,
+        /// Held-out macro-F1.
+        macro_f1: f64,
+        /// Held-out accuracy of the linear probe.
+        probe_accuracy: f64,
+        /// Held-out accuracy of the majority class.
+        majority_accuracy: f64,
+        /// Optimizer steps done.
+        steps: usize,
+        /// Since the run started.
+        seconds: f64,
+        /// Where the encoder ran.
+        device: String,
+        /// Stopped before its last step, by the user or for lack of progress.
+        stopped_early: bool,
+        /// Figures by class, in the order of the logits.
+        per_class: Vec<ClassMetrics>,
+        /// Held-out examples by true class (rows) and predicted class (columns).
+        confusion: Vec<Vec<u64>>,
+    },
+}

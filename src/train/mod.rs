@@ -1,0 +1,9 @@
+//! Stage 5: training. A [`run::Run`] is pulled: every call to `next` does a little work and tells one event. To pause, do not
+//! call; to cancel, drop it.
+
+pub mod event;
+pub mod features;
+pub mod order;
+pub mod run;
+pub mod schedule;
+pub mod step;

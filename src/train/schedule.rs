@@ -1,0 +1,46 @@
+//! The learning rate by step.
+
+use crate::config::{OptimConfig, Schedule};
+
+/// The factor on the learning rates in `step`, counted from 0, of `steps`: a rise over the first
+/// `ceil(warmup_fraction * steps)` steps, then the schedule's fall over the rest.
+#[must_use]
+pub fn factor(config: &OptimConfig, step: usize, steps: usize) -> f64 {
+    let warmup = (config.warmup_fraction * steps as f64).ceil() as usize;
+    if step < warmup {
+        return (step + 1) as f64 / warmup as f64;
+    }
+    let done = (step - warmup) as f64 / (steps - warmup).max(1) as f64;
+    match config.schedule {
+        Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        Schedule::Linear => 1.0 - done,
+        Schedule::Constant => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rises_then_falls() {
+        let config = OptimConfig { warmup_fraction: 0.2, ..OptimConfig::default() };
+        let factors: Vec<f64> = (0..10).map(|step| factor(&config, step, 10)).collect();
+        assert_eq!(factors[..3], [0.5, 1.0, 1.0]);
+        assert!(factors[2..].windows(2).all(|w| w[1] < w[0]), "{factors:?}");
+        assert!(factors[9] > 0.0 && factors[9] < 0.05, "{factors:?}");
+    }
+
+    #[test]
+    fn constant_stays() {
+        let config = OptimConfig { schedule: Schedule::Constant, warmup_fraction: 0.0, ..OptimConfig::default() };
+        assert!((0..10).all(|step| factor(&config, step, 10) == 1.0));
+    }
+
+    #[test]
+    fn linear_ends_above_zero() {
+        let config = OptimConfig { schedule: Schedule::Linear, warmup_fraction: 0.0, ..OptimConfig::default() };
+        assert!((factor(&config, 5, 10) - 0.5).abs() < 1e-12);
+        assert!((factor(&config, 9, 10) - 0.1).abs() < 1e-12);
+    }
+}

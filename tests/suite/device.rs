@@ -1,0 +1,55 @@
+//! The tiny golden encoder, and the devices to run it on.
+
+use softprompt::data::batch::Example;
+use softprompt::engine::compute::Compute;
+use softprompt::model::Model;
+
+pub const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
+pub const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
+pub const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
+
+pub fn tiny_model() -> Model {
+    Model::from_bytes("tiny", CONFIG, TOKENIZER, WEIGHTS).expect("the tiny encoder loads")
+}
+
+/// Whether a missing adapter is a failure: by the environment natively, by the build's in the browser.
+fn gpu_required() -> bool {
+    option_env!("REQUIRE_GPU").is_some_and(|value| value == "1") || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1")
+}
+
+/// The CPU, and the GPU where there is one.
+pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
+    let mut computes = vec![Compute::cpu(model.weights())];
+    match Compute::gpu(model.weights()).await {
+        Ok(gpu) => computes.push(gpu),
+        Err(error) if gpu_required() => panic!("{test} needs a GPU: {error}"),
+        Err(error) => say(&format!("SKIPPED {test} on the GPU: {error}")),
+    }
+    computes
+}
+
+/// A line that is seen natively (with --nocapture) and in the browser's log.
+pub fn say(line: &str) {
+    #[cfg(target_family = "wasm")]
+    wasm_bindgen_test::console_log!("{line}");
+    #[cfg(not(target_family = "wasm"))]
+    println!("{line}");
+}
+
+/// Where a device computes, for tables.
+pub fn place(compute: &Compute) -> String {
+    let world = if cfg!(target_family = "wasm") { "browser" } else { "native" };
+    format!("{} {world}", if compute.gpu { "WGSL" } else { "CPU" })
+}
+
+/// Examples of a golden JSON file.
+pub fn examples(golden: &serde_json::Value) -> Vec<Example> {
+    let numbers = |value: &serde_json::Value| {
+        value.as_array().expect("a list").iter().map(|n| n.as_u64().expect("a number") as u32).collect()
+    };
+    let examples = golden["examples"].as_array().expect("examples");
+    examples
+        .iter()
+        .map(|e| Example { tokens: numbers(&e["tokens"]), label: e["label"].as_u64().expect("a label") as u32 })
+        .collect()
+}

@@ -1,0 +1,219 @@
+//! Every gradient of the CPU twins, and of the whole encoder, against central differences in f64. Valid because every function
+//! here is smooth (GELU is exact, nothing is clipped); a step of 1e-5 leaves an error near 1e-10 of the function's value.
+
+use std::sync::Arc;
+
+use softprompt::data::batch::PackedBatch;
+use softprompt::engine::cpu::attention::attention;
+use softprompt::engine::cpu::attention_grad_key::attention_grad_key;
+use softprompt::engine::cpu::attention_grad_query::attention_grad_query;
+use softprompt::engine::cpu::embed::embed;
+use softprompt::engine::cpu::embed_grad::embed_grad;
+use softprompt::engine::cpu::layer_norm::layer_norm;
+use softprompt::engine::cpu::layer_norm_grad::layer_norm_grad;
+use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, matmul};
+use softprompt::engine::cpu::pool::pool;
+use softprompt::engine::cpu::pool_grad::pool_grad;
+use softprompt::engine::cpu::{CpuEncoder, Saved};
+use softprompt::engine::{Pooling, row_infos};
+use softprompt::rng::Rng;
+use wasm_bindgen_test::*;
+
+use super::common::{assert_close, compare, random, random_batch, random_weights, tiny_spec};
+
+/// Numbers of tokens, uneven and with the shortest that exists.
+const LENGTHS: [usize; 4] = [3, 1, 6, 2];
+const EPS: f64 = 1e-6;
+
+/// An output buffer in which every element that a kernel forgets to write, or reads, shows.
+fn junk(size: usize) -> Vec<f64> {
+    vec![f64::NAN; size]
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Gradient of `f` at `x` by central differences.
+fn differences(x: &[f64], mut f: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    let mut x = x.to_vec();
+    (0..x.len())
+        .map(|i| {
+            let at = x[i];
+            x[i] = at + STEP;
+            let above = f(&x);
+            x[i] = at - STEP;
+            let below = f(&x);
+            x[i] = at;
+            (above - below) / (2.0 * STEP)
+        })
+        .collect()
+}
+
+/// Close to 1e-7 of the element, or of the largest element: differences of a sum cannot see less.
+#[track_caller]
+fn assert_gradient(got: &[f64], x: &[f64], f: impl FnMut(&[f64]) -> f64) {
+    let want = differences(x, f);
+    let largest = want.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    assert!(largest > 1e-3, "a gradient of nothing proves nothing");
+    assert_close(got, &want, 1e-7, 1e-7 * largest);
+}
+
+/// Negative control: a gradient that is wrong by one part in a million is found.
+#[wasm_bindgen_test(unsupported = test)]
+fn differences_find_a_wrong_gradient() {
+    let x = [0.3, -1.2, 0.8];
+    let want = differences(&x, |x| x.iter().map(|x| x.sin()).sum());
+    let right = x.map(f64::cos);
+    compare(&right, &want, 1e-7, 1e-7).expect("the cosine");
+    assert!(compare(&right.map(|value| value * (1.0 + 1e-6)), &want, 1e-7, 1e-7).is_err());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn gelu_gradient() {
+    let u: Vec<f64> = (-60..=60).map(|i| f64::from(i) * 0.1).collect();
+    let got: Vec<f64> = u.iter().map(|&u| gelu_grad(u)).collect();
+    assert_gradient(&got, &u, |u| u.iter().map(|&u| gelu(u)).sum());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn layer_norm_gradient() {
+    let rng = &mut Rng::stream(1, "layer_norm");
+    let (rows, hidden) = (5, 13);
+    let [x, c] = [2.0, 1.0].map(|deviation| random(rng, rows * hidden, deviation));
+    let [gamma, beta] = [random(rng, hidden, 1.0), random(rng, hidden, 1.0)];
+    let forward = |x: &[f64]| {
+        let (mut y, mut stats) = (junk(x.len()), junk(rows * 2));
+        layer_norm(x, &gamma, &beta, &mut y, &mut stats, EPS);
+        (y, stats)
+    };
+    let mut d_x = junk(x.len());
+    layer_norm_grad(&c, &x, &forward(&x).1, &gamma, &mut d_x);
+    assert_gradient(&d_x, &x, |x| dot(&forward(x).0, &c));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn pool_gradient() {
+    let rng = &mut Rng::stream(1, "pool");
+    let (batch, hidden) = (random_batch(&LENGTHS, 2, 9, 1), 5);
+    let h = random(rng, batch.rows() * hidden, 1.0);
+    let c = random(rng, batch.examples() * hidden, 1.0);
+    for pooling in [Pooling::Mean, Pooling::Row(0), Pooling::Row(2)] {
+        let mut d_h = junk(h.len());
+        pool_grad(&row_infos(&batch, |id| id), &c, &mut d_h, pooling, hidden);
+        assert_gradient(&d_h, &h, |h| {
+            let mut pooled = junk(c.len());
+            pool(batch.offsets(), h, &mut pooled, pooling, hidden);
+            dot(&pooled, &c)
+        });
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn embed_gradient() {
+    let rng = &mut Rng::stream(1, "embed");
+    let (hidden, vocab, prompt_length) = (7, 9, 3);
+    let batch = random_batch(&LENGTHS, prompt_length, vocab, 2);
+    let rows = row_infos(&batch, |id| id);
+    let [table, position, prompt] = [vocab, 16, prompt_length].map(|rows| random(rng, rows * hidden, 1.0));
+    let [gamma, beta] = [random(rng, hidden, 1.0), random(rng, hidden, 1.0)];
+    let c = random(rng, rows.len() * hidden, 1.0);
+    let mut d_prompt = junk(prompt.len());
+    embed_grad(batch.offsets(), &c, &prompt, &position, &gamma, &mut d_prompt, EPS);
+    assert_gradient(&d_prompt, &prompt, |prompt| {
+        let mut h = junk(c.len());
+        embed(&rows, &table, prompt, &position, &gamma, &beta, &mut h, EPS);
+        dot(&h, &c)
+    });
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn attention_gradients() {
+    let rng = &mut Rng::stream(1, "attention");
+    for (heads, head_size) in [(3, 4), (2, 11), (1, 1)] {
+        let hidden = heads * head_size;
+        let batch = random_batch(&LENGTHS, 1, 9, 3);
+        let rows = row_infos(&batch, |id| id);
+        let (qkv, c) = (random(rng, rows.len() * 3 * hidden, 1.5), random(rng, rows.len() * hidden, 1.0));
+        let forward = |qkv: &[f64]| {
+            let (mut ctx, mut lse) = (junk(c.len()), junk(rows.len() * heads));
+            attention(&rows, qkv, &mut ctx, &mut lse, heads, head_size);
+            (ctx, lse)
+        };
+        let (ctx, lse) = forward(&qkv);
+        let (mut d_qkv, mut delta) = (junk(qkv.len()), junk(lse.len()));
+        attention_grad_query(&rows, &qkv, &ctx, &c, &lse, &mut d_qkv, &mut delta, heads, head_size);
+        attention_grad_key(&rows, &qkv, &c, &lse, &delta, &mut d_qkv, heads, head_size);
+        assert_gradient(&d_qkv, &qkv, |qkv| dot(&forward(qkv).0, &c));
+    }
+}
+
+/// The NN products give the gradients of the NT products, with the same weight in the same place.
+#[wasm_bindgen_test(unsupported = test)]
+fn matmul_gradients() {
+    let rng = &mut Rng::stream(1, "matmul");
+    for (m, n, k) in [(5, 7, 3), (1, 9, 4), (17, 2, 33)] {
+        // y = x w^T + b is [m, n]; its gradient at x is [m, k].
+        let (nt, nn) = (MatmulSize { m, n, k }, MatmulSize { m, n: k, k: n });
+        let [w, x, c, e] = [n * k, m * k, m * n, m * k].map(|size| random(rng, size, 1.0));
+        let bias = random(rng, n, 1.0);
+        let product = |x: &[f64]| {
+            let mut y = junk(m * n);
+            matmul(x, &w, &bias, &[], &mut y, &mut [], Epilogue::Bias, nt);
+            y
+        };
+        let grad = |epilogue, extra: &[f64]| {
+            let mut d_x = junk(m * k);
+            matmul(&c, &w, &[], extra, &mut d_x, &mut [], epilogue, nn);
+            d_x
+        };
+        assert_gradient(&grad(Epilogue::Plain, &[]), &x, |x| dot(&product(x), &c));
+        assert_gradient(&grad(Epilogue::Residual, &e), &x, |x| dot(&product(x), &c) + dot(x, &e));
+        let activated = |u: &[f64]| u.iter().map(|&u| gelu(u)).collect::<Vec<_>>();
+        assert_gradient(&grad(Epilogue::GeluGrad, &x), &x, |u| dot(&product(&activated(u)), &c));
+    }
+}
+
+/// The whole encoder: forward, backward, uneven lengths, with and without a prompt.
+#[wasm_bindgen_test(unsupported = test)]
+fn encoder_gradient() {
+    let spec = tiny_spec();
+    let encoder = CpuEncoder::<f64>::new(Arc::new(random_weights(&spec, 1)));
+    let rng = &mut Rng::stream(1, "encoder");
+    let mut saved = Saved::default();
+    for prompt_length in [1, 3] {
+        let batch = random_batch(&LENGTHS, prompt_length, spec.vocab, 4);
+        let prompt = random(rng, prompt_length * spec.hidden, 1.0);
+        let c = random(rng, batch.examples() * spec.hidden, 1.0);
+        for pooling in [Pooling::Mean, Pooling::Row(0), Pooling::Row(1)] {
+            encoder.forward(&batch, &prompt, pooling, Some(&mut saved));
+            let d_prompt = encoder.backward(&batch, &prompt, pooling, &saved, &c);
+            assert_gradient(&d_prompt, &prompt, |prompt| dot(&encoder.forward(&batch, prompt, pooling, None), &c));
+        }
+    }
+    let batch = random_batch(&LENGTHS, 0, spec.vocab, 4);
+    let pooled = encoder.forward(&batch, &[], Pooling::Mean, Some(&mut saved));
+    assert!(pooled.iter().all(|value| value.is_finite()));
+    assert!(encoder.backward(&batch, &[], Pooling::Mean, &saved, &pooled).is_empty(), "no prompt, no gradient");
+}
+
+/// What one batch left in the saved buffers does not reach the next, and a tracked pass computes what an untracked one does.
+#[wasm_bindgen_test(unsupported = test)]
+fn saved_buffers_are_reused() {
+    let spec = tiny_spec();
+    let encoder = CpuEncoder::<f64>::new(Arc::new(random_weights(&spec, 2)));
+    let rng = &mut Rng::stream(2, "encoder");
+    let prompt = random(rng, 2 * spec.hidden, 1.0);
+    let mut reused = Saved::default();
+    let step = |batch: &PackedBatch, saved: &mut Saved<f64>| {
+        let pooled = encoder.forward(batch, &prompt, Pooling::Mean, Some(saved));
+        assert_eq!(pooled, encoder.forward(batch, &prompt, Pooling::Mean, None), "tracked and untracked");
+        encoder.backward(batch, &prompt, Pooling::Mean, saved, &pooled)
+    };
+    for lengths in [&[7, 1, 5][..], &[2], &[4, 3, 2, 1]] {
+        let batch = random_batch(lengths, 2, spec.vocab, 5);
+        assert_eq!(step(&batch, &mut reused), step(&batch, &mut Saved::default()));
+    }
+}

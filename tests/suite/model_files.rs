@@ -1,0 +1,474 @@
+//! The hub's files: config.json, model.safetensors, tokenizer.json. What is right is read right, what is wrong is named,
+//! and nothing panics.
+
+use std::collections::HashMap;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use softprompt::error::Error;
+use softprompt::model::spec::{EncoderSpec, EncoderWeights};
+use softprompt::model::{config, weights};
+use softprompt::rng::Rng;
+use softprompt::tensors::sha256_hex;
+use softprompt::text::tokenizer::Tokenizer;
+use wasm_bindgen_test::*;
+
+const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
+const WEIGHTS_F16: &[u8] = include_bytes!("../golden/tiny/model-f16.safetensors");
+const WEIGHTS_BF16: &[u8] = include_bytes!("../golden/tiny/model-bf16.safetensors");
+const TINY: &str = include_str!("../golden/tiny.json");
+
+const QUERY: &str = "encoder.layer.1.attention.self.query.weight";
+const CLS: u32 = 2;
+const SEP: u32 = 3;
+
+fn spec() -> EncoderSpec {
+    config::parse(CONFIG).unwrap()
+}
+
+fn load(bytes: &[u8]) -> Result<EncoderWeights, Error> {
+    weights::load(spec(), bytes)
+}
+
+/// A tensor of a file that is made by changing another.
+#[derive(Clone)]
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+/// The tiny encoder's tensors after a change, as a file.
+fn changed(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> Vec<u8> {
+    let file = SafeTensors::deserialize(WEIGHTS).unwrap();
+    let mut tensors: HashMap<_, _> = file
+        .iter()
+        .map(|(name, view)| {
+            (name.to_owned(), Tensor { dtype: view.dtype(), shape: view.shape().to_vec(), data: view.data().to_vec() })
+        })
+        .collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// A file with this header and this many zero bytes behind it.
+fn forged(header: &str, data: usize) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; data]].concat()
+}
+
+/// The problem of an [`Error::Model`], and the tensor it names.
+#[track_caller]
+fn model_error<T>(what: &str, result: Result<T, Error>) -> (String, Option<String>) {
+    match result {
+        Err(Error::Model { problem, tensor, hint }) => {
+            assert!(!hint.is_empty(), "{what}: no hint");
+            (problem, tensor)
+        }
+        Err(other) => panic!("{what}: {other:?}"),
+        Ok(_) => panic!("{what} was accepted"),
+    }
+}
+
+fn all(weights: &EncoderWeights) -> Vec<&[f32]> {
+    let mut all = vec![&weights.word[..], &weights.position, &weights.embed_norm.gamma, &weights.embed_norm.beta];
+    for layer in &weights.layers {
+        for linear in [&layer.qkv, &layer.attention_out, &layer.ffn_in, &layer.ffn_out] {
+            all.extend([&linear.weight[..], &linear.bias]);
+        }
+        for norm in [&layer.attention_norm, &layer.ffn_norm] {
+            all.extend([&norm.gamma[..], &norm.beta]);
+        }
+    }
+    let pooler = weights.pooler.as_ref().unwrap();
+    all.extend([&pooler.weight[..], &pooler.bias]);
+    all
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn reads_the_hubs_config() {
+    let expected = EncoderSpec { layers: 2, hidden: 32, heads: 4, ffn: 64, vocab: 300, max_positions: 64, layer_norm_eps: 1e-12 };
+    assert_eq!(spec(), expected);
+    // As transformers 5 writes it: fields with their default value may be absent.
+    let mut short: Value = serde_json::from_slice(CONFIG).unwrap();
+    for field in ["hidden_act", "position_embedding_type", "layer_norm_eps"] {
+        short.as_object_mut().unwrap().remove(field).unwrap();
+    }
+    assert_eq!(config::parse(short.to_string().as_bytes()).unwrap(), expected);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn names_the_field_of_a_config_that_cannot_work() {
+    for (field, value, expected) in [
+        ("model_type", json!("roberta"), "config.json: \"model_type\" is \"roberta\"; supported is [\"bert\"]"),
+        ("model_type", Value::Null, "config.json: \"model_type\" is null; supported is [\"bert\"]"),
+        ("hidden_act", json!("gelu_new"), "config.json: \"hidden_act\" is \"gelu_new\"; supported is [\"gelu\"]"),
+        (
+            "position_embedding_type",
+            json!("relative_key"),
+            "config.json: \"position_embedding_type\" is \"relative_key\"; supported is [\"absolute\"]",
+        ),
+        ("is_decoder", json!(true), "config.json: \"is_decoder\" is true; supported is false"),
+        ("num_hidden_layers", json!(0), "config.json: \"num_hidden_layers\" is 0, expected a whole number from 1 to 1000"),
+        ("hidden_size", json!(-32), "config.json: \"hidden_size\" is -32, expected a whole number from 1 to 65536"),
+        ("hidden_size", json!("32"), "config.json: \"hidden_size\" is \"32\", expected a whole number from 1 to 65536"),
+        (
+            "vocab_size",
+            json!(u64::MAX),
+            "config.json: \"vocab_size\" is 18446744073709551615, expected a whole number from 1 to 16777216",
+        ),
+        ("layer_norm_eps", json!(-1.0), "config.json: \"layer_norm_eps\" is -1.0, expected a number from 0 to 1"),
+        ("num_attention_heads", json!(5), "config.json: \"hidden_size\" 32 is not a multiple of \"num_attention_heads\" 5"),
+        (
+            "num_attention_heads",
+            json!(16),
+            "config.json: the head size 2 (hidden_size / num_attention_heads) is not a multiple of 4",
+        ),
+        (
+            "hidden_size",
+            json!(65536),
+            "config.json: \"hidden_size\" asks for a weight of 196608 x 65536; the limit is 1073741824 elements",
+        ),
+    ] {
+        let mut fields: Value = serde_json::from_slice(CONFIG).unwrap();
+        fields[field] = value;
+        assert_eq!(model_error(field, config::parse(fields.to_string().as_bytes())).0, expected);
+    }
+    for field in ["model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"] {
+        let mut fields: Value = serde_json::from_slice(CONFIG).unwrap();
+        fields.as_object_mut().unwrap().remove(field).unwrap();
+        let (problem, _) = model_error(field, config::parse(fields.to_string().as_bytes()));
+        assert!(problem.starts_with(&format!("config.json: \"{field}\" is missing")), "{problem}");
+    }
+    for text in ["", "[]", "null", "{", "\u{feff}{}", "<!doctype html>", &"[".repeat(100_000)] {
+        let expected = "config.json is not a JSON object";
+        assert_eq!(model_error(text, config::parse(text.as_bytes())).0, expected);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn reads_every_weight_into_its_place() {
+    let weights = load(WEIGHTS).unwrap();
+    let file = SafeTensors::deserialize(WEIGHTS).unwrap();
+    let stored = |name: &str| -> Vec<f32> {
+        file.tensor(name).unwrap().data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    };
+    assert_eq!(weights.word, stored("embeddings.word_embeddings.weight"));
+    let (position, kind) = (stored("embeddings.position_embeddings.weight"), stored("embeddings.token_type_embeddings.weight"));
+    let sums: Vec<f32> = position.iter().enumerate().map(|(at, value)| value + kind[at % 32]).collect();
+    assert_eq!(weights.position, sums);
+    assert_eq!(weights.embed_norm.gamma, stored("embeddings.LayerNorm.weight"));
+    assert_eq!(weights.embed_norm.beta, stored("embeddings.LayerNorm.bias"));
+    for (at, layer) in weights.layers.iter().enumerate() {
+        let of = |name: &str| stored(&format!("encoder.layer.{at}.{name}"));
+        for part in ["weight", "bias"] {
+            let three = ["query", "key", "value"].map(|name| of(&format!("attention.self.{name}.{part}"))).concat();
+            assert_eq!(*if part == "weight" { &layer.qkv.weight } else { &layer.qkv.bias }, three);
+        }
+        assert_eq!(layer.attention_out.weight, of("attention.output.dense.weight"));
+        assert_eq!(layer.attention_norm.beta, of("attention.output.LayerNorm.bias"));
+        assert_eq!(layer.ffn_in.bias, of("intermediate.dense.bias"));
+        assert_eq!(layer.ffn_out.weight, of("output.dense.weight"));
+        assert_eq!(layer.ffn_norm.gamma, of("output.LayerNorm.weight"));
+    }
+    assert_eq!(weights.layers.len(), 2);
+    assert_eq!(weights.pooler.unwrap().weight, stored("pooler.dense.weight"));
+}
+
+/// f16 has 11 significant bits, bf16 has 8: rounding to n bits moves a number by at most 2^-n of itself.
+#[wasm_bindgen_test(unsupported = test)]
+fn reads_half_precision() {
+    let exact = load(WEIGHTS).unwrap();
+    for (name, bytes, bits) in [("f16", WEIGHTS_F16, 11), ("bf16", WEIGHTS_BF16, 8)] {
+        let half = load(bytes).unwrap();
+        let mut worst = 0.0_f32;
+        // Without the positions, which are sums of two rounded numbers.
+        for (at, (half, exact)) in all(&half).iter().zip(all(&exact)).enumerate().filter(|(at, _)| *at != 1) {
+            assert_eq!(half.len(), exact.len());
+            for (half, exact) in half.iter().zip(exact) {
+                // Below 2^-14, f16 has steps of 2^-24.
+                let error = (half - exact).abs() / exact.abs().max(2.0_f32.powi(-14));
+                assert!(error <= 2.0_f32.powi(-bits), "{name}, part {at}: {half} for {exact}");
+                worst = worst.max(error);
+            }
+        }
+        assert!(worst > 2.0_f32.powi(-bits - 2), "{name}: rounded less than {name} can, {worst}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn accepts_task_models_old_norm_names_and_no_pooler() {
+    let exact = load(WEIGHTS).unwrap();
+    let rename = |tensors: &mut HashMap<String, Tensor>, new: &dyn Fn(&str) -> String| {
+        *tensors = tensors.drain().map(|(name, tensor)| (new(&name), tensor)).collect();
+    };
+    let task = changed(|tensors| {
+        rename(tensors, &|name| format!("bert.{name}"));
+        let classifier = Tensor { dtype: Dtype::I64, shape: vec![1], data: vec![255; 8] };
+        tensors.insert("cls.predictions.unused".into(), classifier);
+    });
+    assert_eq!(load(&task).unwrap(), exact);
+    let old = changed(|tensors| {
+        rename(tensors, &|name| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"));
+        assert!(tensors.contains_key("embeddings.LayerNorm.gamma"));
+    });
+    assert_eq!(load(&old).unwrap(), exact);
+    let headless = changed(|tensors| tensors.retain(|name, _| !name.starts_with("pooler.")));
+    assert_eq!(load(&headless).unwrap(), EncoderWeights { pooler: None, ..exact });
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn names_the_missing_tensor() {
+    let file = changed(|tensors| assert!(tensors.remove(QUERY).is_some()));
+    let expected = format!("model.safetensors: tensor \"{QUERY}\" is missing; expected shape [32, 32]");
+    assert_eq!(model_error("missing", load(&file)), (expected, Some(QUERY.into())));
+    // Half a pooler is not no pooler.
+    let file = changed(|tensors| assert!(tensors.remove("pooler.dense.bias").is_some()));
+    let expected = "model.safetensors: tensor \"pooler.dense.bias\" is missing; expected shape [32]";
+    assert_eq!(model_error("missing", load(&file)).0, expected);
+    // A prefix belongs to the name.
+    let file = changed(|tensors| {
+        let word = tensors.remove("embeddings.word_embeddings.weight").unwrap();
+        *tensors = HashMap::from([("bert.embeddings.word_embeddings.weight".into(), word)]);
+    });
+    let expected = "model.safetensors: tensor \"bert.embeddings.position_embeddings.weight\" is missing; expected shape [64, 32]";
+    assert_eq!(model_error("missing", load(&file)).0, expected);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn names_both_shapes_of_a_wrong_tensor() {
+    for (name, shape, expected) in [
+        (QUERY, vec![16, 64], "has shape [16, 64], expected [32, 32]"),
+        (QUERY, vec![1024], "has shape [1024], expected [32, 32]"),
+        ("embeddings.word_embeddings.weight", vec![32, 300], "has shape [32, 300], expected [300, 32]"),
+        ("embeddings.token_type_embeddings.weight", vec![64], "has shape [64], expected [64, 32]"),
+        ("encoder.layer.0.intermediate.dense.bias", vec![1, 64], "has shape [1, 64], expected [64]"),
+    ] {
+        let file = changed(|tensors| tensors.get_mut(name).unwrap().shape = shape);
+        let (problem, tensor) = model_error(name, load(&file));
+        assert_eq!(problem, format!("model.safetensors: tensor \"{name}\" {expected}"));
+        assert_eq!(tensor.as_deref(), Some(name));
+    }
+    let spec = EncoderSpec { vocab: 301, ..spec() };
+    let (problem, _) = model_error("another vocabulary", weights::load(spec, WEIGHTS));
+    let expected = "tensor \"embeddings.word_embeddings.weight\" has shape [300, 32], expected [301, 32]";
+    assert_eq!(problem, format!("model.safetensors: {expected}"));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn refuses_numbers_that_are_none_and_unknown_types() {
+    for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        let file = changed(|tensors| tensors.get_mut(QUERY).unwrap().data[20..24].copy_from_slice(&value.to_le_bytes()));
+        let expected = format!("model.safetensors: tensor \"{QUERY}\" has {shown} at element 5");
+        assert_eq!(model_error(shown, load(&file)), (expected, Some(QUERY.into())));
+    }
+    for (dtype, size) in [(Dtype::F64, 8), (Dtype::I8, 1), (Dtype::F8_E4M3, 1), (Dtype::F4, 0)] {
+        let file = changed(|tensors| {
+            let tensor = tensors.get_mut(QUERY).unwrap();
+            *tensor = Tensor { dtype, data: vec![0; if size == 0 { 512 } else { 1024 * size }], ..tensor.clone() };
+        });
+        let expected = format!("tensor \"{QUERY}\" has data type {dtype}; supported are F32, F16 and BF16");
+        assert_eq!(model_error("dtype", load(&file)).0, format!("model.safetensors: {expected}"));
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn survives_hostile_weights() {
+    let entry = |name: &str, shape: &str, start: u64, end: u64| {
+        format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{start},{end}]}}")
+    };
+    // The ends of nine tensors add up to 2^64 - 16: with the length of the header, the sum wraps to the file's own length.
+    let step = (1_u64 << 61) - 4;
+    let mut wrapping: Vec<String> =
+        (0..8).map(|at| entry(&at.to_string(), &format!("[{}]", step / 4), at * step, (at + 1) * step)).collect();
+    wrapping.push(entry("8", "[4]", 8 * step, 8 * step + 16));
+    let attacks: [(&str, Vec<u8>, &str); 17] = [
+        ("nothing", vec![], "shorter than a safetensors header"),
+        ("seven bytes", vec![0; 7], "shorter than a safetensors header"),
+        ("an empty header", vec![0; 8], "header is broken"),
+        ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec(), "Git LFS pointer"),
+        ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "cut off, or not in safetensors"),
+        ("a header of 2^64 bytes", vec![255; 64], "cut off, or not in safetensors"),
+        ("a file cut in its header", WEIGHTS[..1000].to_vec(), "cut off"),
+        ("a file cut in its data", WEIGHTS[..WEIGHTS.len() - 1].to_vec(), "its header describes 1"),
+        ("a file with an appendix", [WEIGHTS, b"x"].concat(), "its header describes 1"),
+        ("a header that is no JSON", forged("not json", 0), "header is broken"),
+        ("a header of brackets", forged(&"[".repeat(1 << 20), 0), "header is broken"),
+        ("no tensors", forged("{}", 0), "tensor \"embeddings.word_embeddings.weight\" is missing"),
+        ("an overflowing shape", forged(&format!("{{{}}}", entry("a", "[4294967296,4294967296]", 0, 4)), 4), "header is broken"),
+        ("a shape larger than its data", forged(&format!("{{{}}}", entry("a", "[2]", 0, 4)), 4), "header is broken"),
+        (
+            "overlapping tensors",
+            forged(&format!("{{{},{}}}", entry("a", "[1]", 0, 4), entry("b", "[1]", 0, 4)), 4),
+            "header is broken",
+        ),
+        ("an end before the start", forged(&format!("{{{}}}", entry("a", "[1]", 4, 0)), 4), "header is broken"),
+        ("offsets that wrap around", forged(&format!("{{{}}}", wrapping.join(",")), 0), "its header describes"),
+    ];
+    for (attack, bytes, expected) in attacks {
+        let (problem, _) = model_error(attack, load(&bytes));
+        // On 32-bit addresses, numbers above 2^32 are already refused in the header.
+        let wide = attack == "offsets that wrap around" && usize::BITS == 32;
+        assert!(problem.contains(if wide { "header is broken" } else { expected }), "{attack}: {problem}");
+    }
+}
+
+/// Flips bits of the header of a real file: an error or not, but no panic.
+#[wasm_bindgen_test(unsupported = test)]
+fn survives_random_damage() {
+    let mut rng = Rng::stream(7, "damage");
+    let header = 8 + u64::from_le_bytes(WEIGHTS[..8].try_into().unwrap()) as usize;
+    let mut refused = 0;
+    for _ in 0..400 {
+        let mut bytes = WEIGHTS.to_vec();
+        for _ in 0..=rng.below(4) {
+            bytes[rng.below(header)] = rng.below(256) as u8;
+        }
+        refused += usize::from(load(&bytes).is_err());
+        let mut text = CONFIG.to_vec();
+        text[rng.below(CONFIG.len())] = rng.below(256) as u8;
+        let _ = config::parse(&text);
+    }
+    assert!(refused > 300, "only {refused} of 400 damaged files were refused");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn hashes_as_everyone_does() {
+    assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    examples: Vec<GoldenText>,
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenText {
+    text: String,
+    tokens: Vec<u32>,
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn tokens_are_those_of_transformers() {
+    let tokenizer = Tokenizer::from_bytes(TOKENIZER).unwrap();
+    let golden: Golden = serde_json::from_str(TINY).unwrap();
+    assert!(golden.examples.len() >= 8);
+    for GoldenText { text, tokens } in &golden.examples {
+        let encoded = tokenizer.encode(text, 512).unwrap();
+        assert_eq!((&encoded.ids, encoded.cut), (tokens, 0), "{text:?}");
+        assert_eq!(tokenizer.pieces(text).unwrap(), tokens[1..tokens.len() - 1], "{text:?}");
+    }
+    let texts: Vec<&str> = golden.examples.iter().map(|example| example.text.as_str()).collect();
+    let batch = tokenizer.encode_batch(&texts, 512).unwrap();
+    assert!(batch.iter().map(|encoded| &encoded.ids).eq(golden.examples.iter().map(|example| &example.tokens)));
+    assert_eq!(tokenizer.vocab_size(), 300);
+    tokenizer.check_vocab(300).unwrap();
+    let expected = "tokenizer.json has 300 tokens, the encoder has embeddings for 299";
+    assert_eq!(model_error("vocabulary", tokenizer.check_vocab(299)).0, expected);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_long_text_loses_its_end_and_keeps_its_special_tokens() {
+    let golden: Golden = serde_json::from_str(TINY).unwrap();
+    let GoldenText { text, tokens } = golden.examples.iter().max_by_key(|example| example.tokens.len()).unwrap();
+    // MiniLM's own tokenizer.json cuts at 128 and pads to 128; here it cuts at 4 and pads to 300.
+    let mut settings: Value = serde_json::from_slice(TOKENIZER).unwrap();
+    settings["truncation"] = json!({"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Left"});
+    settings["padding"] = json!({"strategy": {"Fixed": 300}, "direction": "Right", "pad_to_multiple_of": null,
+                                 "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"});
+    for json in [TOKENIZER, settings.to_string().as_bytes()] {
+        let tokenizer = Tokenizer::from_bytes(json).unwrap();
+        for max_tokens in 3..tokens.len() + 3 {
+            let encoded = tokenizer.encode(text, max_tokens).unwrap();
+            let kept = max_tokens.min(tokens.len());
+            assert_eq!(encoded.ids, [&tokens[..kept - 1], &[SEP]].concat());
+            assert_eq!(encoded.cut, tokens.len() - kept);
+        }
+        for max_tokens in 0..3 {
+            let error = tokenizer.encode(text, max_tokens).unwrap_err();
+            let expected = format!("data.max_tokens: {max_tokens} leaves no room for text beside 2 special tokens");
+            assert_eq!((error.code(), error.to_string()), ("config", expected));
+            assert!(tokenizer.encode_batch(&["", text], max_tokens).is_err());
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn survives_every_text() {
+    let tokenizer = Tokenizer::from_bytes(TOKENIZER).unwrap();
+    let check = |text: &str| {
+        let encoded = tokenizer.encode(text, 64).unwrap();
+        let (first, last) = (encoded.ids.first(), encoded.ids.last());
+        assert_eq!((first, last), (Some(&CLS), Some(&SEP)), "{text:?}");
+        assert!(encoded.ids.len() <= 64 && encoded.ids.iter().all(|&id| id < 300), "{text:?}");
+    };
+    let long = ["a".repeat(100_000), "a ".repeat(100_000), "\u{301}".repeat(10_000), "中".repeat(10_000), "👩‍👩‍👧‍👦".repeat(1_000)];
+    for text in long.iter().map(String::as_str).chain([
+        "",
+        " ",
+        "\t\r\n\u{b}\u{c}",
+        "\0",
+        "\u{feff}",
+        "\u{fffd}",
+        "\u{10ffff}",
+        "\u{e000}",
+        "\u{200b}\u{200d}\u{2060}",
+        "\u{202e}abc",
+        "e\u{301}\u{302}\u{303}",
+        "\u{301}",
+        "İIıi",
+        "ß ẞ ﬁ Ǆ",
+        "中文字符",
+        "한국어",
+        "नमस्ते",
+        "العربية",
+        "🙂 👩‍👩‍👧‍👦 🇩🇪",
+        "[CLS] [SEP] [MASK] [PAD] [UNK]",
+        "[cls][sep",
+        "##a ## #",
+        "a\u{a0}b\u{2028}c\u{3000}d",
+        "\u{1d400}\u{1d7d8}",
+    ]) {
+        check(text);
+    }
+    let mut rng = Rng::stream(3, "unicode");
+    for _ in 0..2000 {
+        let text: String = (0..rng.below(60))
+            .filter_map(|_| {
+                let top = [0x80, 0x300, 0x3000, 0x1_0000, 0x11_0000][rng.below(5)];
+                char::from_u32(rng.below(top) as u32)
+            })
+            .collect();
+        check(&text);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn refuses_a_broken_tokenizer() {
+    let changed = |field: &str, value: Value| {
+        let mut json: Value = serde_json::from_slice(TOKENIZER).unwrap();
+        *json.pointer_mut(field).unwrap() = value;
+        json.to_string().into_bytes()
+    };
+    for (fault, bytes, expected) in [
+        ("nothing", vec![], "tokenizer.json cannot be read: "),
+        ("a web page", b"<html>".to_vec(), "tokenizer.json cannot be read: "),
+        ("half a file", TOKENIZER[..TOKENIZER.len() / 2].to_vec(), "tokenizer.json cannot be read: "),
+        ("brackets", "[".repeat(100_000).into_bytes(), "tokenizer.json cannot be read: "),
+        ("another version", changed("/version", json!("2.0")), "tokenizer.json cannot be read: "),
+        ("no model", changed("/model", json!({})), "tokenizer.json cannot be read: "),
+        ("a negative id", changed("/model/vocab/a", json!(-1)), "tokenizer.json cannot be read: "),
+        ("no special tokens", changed("/post_processor", Value::Null), "tokenizer.json puts no special tokens"),
+        ("no token for unknown words", changed("/model/unk_token", json!("[NONE]")), "tokenizer.json does not work: "),
+    ] {
+        let (problem, _) = model_error(fault, Tokenizer::from_bytes(&bytes));
+        assert!(problem.starts_with(expected), "{fault}: {problem}");
+    }
+    // An id that no embedding has is found before the first text.
+    let wide = Tokenizer::from_bytes(&changed("/model/vocab/a", json!(u32::MAX))).unwrap();
+    assert!(wide.check_vocab(300).is_err());
+}

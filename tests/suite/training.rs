@@ -1,0 +1,231 @@
+//! Whole runs on the tiny encoder, pulled as the page and the command line pull them.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use softprompt::adapter::Adapter;
+use softprompt::config::{DeviceChoice, Method, RunConfig};
+use softprompt::data::batch::PackedBatch;
+use softprompt::data::{dataset::Dataset, table::Table};
+use softprompt::engine::Pooling;
+use softprompt::error::Error;
+use softprompt::predict::Predictor;
+use softprompt::train::event::Event;
+use softprompt::train::run::Run;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::device::{computes, tiny_model};
+
+/// Three classes that share no word, as many rows as asked for.
+fn rows(count: usize) -> String {
+    let words = [["card", "lost", "bank"], ["play", "song", "happy"], ["rain", "cold", "weather"]];
+    let mut text = String::from("text,label\n");
+    for i in 0..count {
+        let class = i % 3;
+        let word = |k: usize| words[class][(i / 3 + k) % 3];
+        text += &format!("the {} {} number {i},{}\n", word(0), word(i % 2 + 1), ["bank", "music", "weather"][class]);
+    }
+    text
+}
+
+fn dataset(count: usize, config: &RunConfig) -> Dataset {
+    let table = Table::from_bytes(rows(count).as_bytes()).expect("a table");
+    Dataset::from_table(&table, &config.data, config.seed).expect("a data set")
+}
+
+fn config(steps: usize) -> RunConfig {
+    let mut config = RunConfig { device: DeviceChoice::Cpu, ..RunConfig::default() };
+    config.prompt.length = 4;
+    config.optim.steps = Some(steps);
+    config.optim.batch_size = 8;
+    config.eval.evaluations = 4;
+    config.eval.patience = None;
+    config
+}
+
+async fn start(config: &RunConfig) -> Run {
+    Run::start(tiny_model(), dataset(48, config), config.clone()).await.expect("a run")
+}
+
+async fn finish(run: &mut Run) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = run.next().await.expect("an event") {
+        events.push(event);
+    }
+    events
+}
+
+fn losses(events: &[Event]) -> Vec<f32> {
+    events.iter().filter_map(|event| if let Event::Step { loss, .. } = event { Some(*loss) } else { None }).collect()
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_run_learns_and_tells_its_story_in_order() {
+    let config = config(60);
+    let mut run = start(&config).await;
+    let events = finish(&mut run).await;
+    assert!(
+        matches!(events.first(), Some(Event::Started { train_rows: 39, held_out_rows: 9, steps: 60, .. })),
+        "{:?}",
+        events[0]
+    );
+    let losses = losses(&events);
+    assert_eq!(losses.len(), 60);
+    let (first, last) = (losses[..5].iter().sum::<f32>() / 5.0, losses[55..].iter().sum::<f32>() / 5.0);
+    assert!(last < 0.2 * first, "the loss went from {first} to {last}");
+    let evaluations: Vec<(usize, f64, bool)> = events
+        .iter()
+        .filter_map(|event| if let Event::Eval { step, loss, best, .. } = event { Some((*step, *loss, *best)) } else { None })
+        .collect();
+    assert_eq!(evaluations.iter().map(|e| e.0).collect::<Vec<_>>(), [15, 30, 45, 60]);
+    let mut lowest = f64::INFINITY;
+    for (step, loss, best) in evaluations {
+        assert_eq!(best, loss < lowest, "step {step}");
+        lowest = lowest.min(loss);
+    }
+    let Some(Event::Done { accuracy, majority_accuracy, steps: 60, stopped_early: false, confusion, .. }) = events.last() else {
+        panic!("the last event is {:?}", events.last());
+    };
+    assert!(*accuracy > 2.0 * majority_accuracy, "accuracy {accuracy}, majority {majority_accuracy}");
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 9);
+    assert!(run.next().await.expect("quiet").is_none(), "nothing follows the end");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let mut zips = Vec::new();
+    for seed in [3, 3, 4] {
+        let config = RunConfig { seed, ..config(8) };
+        let mut run = start(&config).await;
+        finish(&mut run).await;
+        zips.push(run.adapter().expect("an adapter").to_zip().expect("a zip"));
+    }
+    assert!(zips[0] == zips[1], "the same run twice");
+    assert!(zips[0] != zips[2], "two seeds");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn an_exported_adapter_predicts_what_the_run_predicts() {
+    let config = config(12);
+    let mut run = start(&config).await;
+    finish(&mut run).await;
+    let texts = ["the card was lost", "play a happy song", ""];
+    let here = run.predictor().expect("a predictor").logits(&texts).await.expect("scores");
+    let zip = run.adapter().expect("an adapter").to_zip().expect("a zip");
+    let adapter = Adapter::from_zip(&zip).expect("our own zip");
+    let elsewhere = Predictor::new(tiny_model(), adapter, DeviceChoice::Cpu).await.expect("a predictor");
+    assert_eq!(here, elsewhere.logits(&texts).await.expect("scores"));
+    let prediction = &elsewhere.predict(&texts).await.expect("predictions")[0];
+    assert_eq!(prediction.label, prediction.probabilities[0].label);
+    let sum: f32 = prediction.probabilities.iter().map(|p| p.probability).sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn stopping_keeps_the_best_so_far() {
+    let config = config(400);
+    let mut run = start(&config).await;
+    assert!(run.adapter().is_err(), "nothing is evaluated yet");
+    let mut seen = 0;
+    let last = loop {
+        match run.next().await.expect("an event") {
+            Some(Event::Step { step, .. }) => {
+                seen = step;
+                run.stop();
+            }
+            Some(event @ Event::Done { .. }) => break event,
+            Some(_) => {}
+            None => panic!("the run ended without a result"),
+        }
+    };
+    let Event::Done { steps, stopped_early: true, .. } = last else { panic!("{last:?}") };
+    assert!(steps >= seen && steps < 400, "stopped after {steps}");
+    run.adapter().expect("the best so far");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn patience_ends_a_run_that_gets_no_better() {
+    let mut config = config(400);
+    config.optim.prompt_lr = 1e-12;
+    config.optim.head_lr = 1e-12;
+    config.eval = softprompt::config::EvalConfig { evaluations: 40, patience: Some(2) };
+    let events = finish(&mut start(&config).await).await;
+    let Some(Event::Done { steps, stopped_early: true, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert!(*steps < 400, "stopped after {steps}");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn the_probe_method_ends_at_the_probe() {
+    let mut config = config(20);
+    config.prompt.method = Method::Probe;
+    let events = finish(&mut start(&config).await).await;
+    let probe = events.iter().find_map(|e| if let Event::Probe { accuracy, .. } = e { Some(*accuracy) } else { None });
+    let Some(Event::Done { accuracy, probe_accuracy, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!((Some(*accuracy), Some(*probe_accuracy)), (probe, probe));
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_learning_rate_that_explodes_is_an_error_that_says_so() {
+    let mut config = config(60);
+    config.optim.head_lr = 1e38;
+    let mut run = start(&config).await;
+    let error = loop {
+        match run.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a run with learning rate 1e38 ended well"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Diverged { .. }), "{error:?}");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn the_devices_agree_on_the_first_losses() {
+    let model = tiny_model();
+    if computes(&model, "the_devices_agree_on_the_first_losses").await.len() < 2 {
+        return;
+    }
+    let mut runs = Vec::new();
+    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
+        let config = RunConfig { device, ..config(20) };
+        runs.push(losses(&finish(&mut start(&config).await).await));
+    }
+    assert_eq!((runs[0].len(), runs[1].len()), (20, 20));
+    for (step, (cpu, gpu)) in runs[0].iter().zip(&runs[1]).enumerate() {
+        assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs().max(1.0), "step {step}: CPU {cpu}, GPU {gpu}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_second_forward_before_the_backward_is_an_error() {
+    let model = tiny_model();
+    let examples = crate::device::examples(&serde_json::from_str(include_str!("../golden/tiny.json")).expect("golden JSON"));
+    let batch = Arc::new(PackedBatch::new(&examples[..3], 2));
+    for compute in computes(&model, "a_second_forward_before_the_backward_is_an_error").await {
+        let prompt = Tensor::<2>::ones([2, model.spec().hidden], &compute.device).autodiff().require_grad();
+        let first = compute.encoder.encode(&batch, prompt.clone(), Pooling::Mean).expect("a forward pass");
+        let second = compute.encoder.encode(&batch, prompt.clone(), Pooling::Mean);
+        assert!(matches!(second, Err(Error::Device { .. })), "the activations of the first pass would be gone");
+        let gradients = first.sum().backward();
+        assert!(prompt.grad(&gradients).is_some());
+        let third = compute.encoder.encode(&batch, prompt.clone(), Pooling::Mean).expect("after the backward pass");
+        drop(third);
+        compute.encoder.discard();
+        compute.encoder.encode(&batch, prompt, Pooling::Mean).expect("after the graph was discarded");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn what_the_encoder_cannot_embed_is_an_error() {
+    let model = tiny_model();
+    let mut examples = crate::device::examples(&serde_json::from_str(include_str!("../golden/tiny.json")).expect("golden JSON"));
+    examples[0].tokens[0] = 300;
+    for compute in computes(&model, "what_the_encoder_cannot_embed_is_an_error").await {
+        let prompt = Tensor::<2>::ones([2, model.spec().hidden], &compute.device);
+        let bad_id = compute.encoder.encode(&Arc::new(PackedBatch::new(&examples[..1], 2)), prompt.clone(), Pooling::Mean);
+        assert!(bad_id.is_err_and(|e| e.to_string().contains("token id 300")));
+        let long = PackedBatch::new(&examples[1..], 60);
+        let too_long = compute.encoder.encode(&Arc::new(long), prompt, Pooling::Mean);
+        assert!(too_long.is_err_and(|e| e.to_string().contains("64 positions")));
+    }
+}

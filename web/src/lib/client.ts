@@ -1,0 +1,57 @@
+/** The page's end of the worker: starts it when first needed, and replaces one that cannot go on. */
+import * as Comlink from "comlink";
+import type { Api } from "../worker";
+import { asProblem, endsWorker, problem, type Problem } from "./problem";
+
+export class Client {
+  #worker: Worker | undefined;
+  #api: Comlink.Remote<Api> | undefined;
+  /** Rejects when the worker itself ends: its script did not load, it was killed, or it was given up. */
+  #ended: Promise<never> | undefined;
+  #end: (why: Problem) => void = () => undefined;
+
+  /** @param onReplaced called when a worker was given up, with everything it held: the encoder and the run. */
+  constructor(private readonly onReplaced: () => void) {}
+
+  /**
+   * One call of the worker.
+   * @throws a problem
+   */
+  async call<R>(job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R> {
+    const api = this.#start();
+    const ended = this.#ended as Promise<never>;
+    try {
+      return await Promise.race([job(api), ended]);
+    } catch (thrown) {
+      const found = asProblem(thrown);
+      if (endsWorker(found) && this.#api === api) this.replace();
+      throw found;
+    }
+  }
+
+  /** Gives up the worker; calls under way fail as `cancelled`. The next call starts a fresh one. */
+  replace(): void {
+    this.#worker?.terminate();
+    this.#worker = this.#api = undefined;
+    this.#end(problem("cancelled", "Cancelled.", ""));
+    this.onReplaced();
+  }
+
+  #start(): Comlink.Remote<Api> {
+    if (this.#api) return this.#api;
+    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "softprompt" });
+    this.#worker = worker;
+    this.#ended = new Promise((_, reject) => (this.#end = reject));
+    this.#ended.catch(() => undefined);
+    worker.addEventListener("error", (event) => this.#end(workerDied(event.message)));
+    return (this.#api = Comlink.wrap<Api>(worker));
+  }
+}
+
+function workerDied(message: string | undefined): Problem {
+  return problem(
+    "panic",
+    `The trainer could not go on${message ? ` (${message})` : ": its files did not load"}.`,
+    "Your data is still here: try again, or reload the page.",
+  );
+}

@@ -1,0 +1,69 @@
+/** Numbers as people read them, with their units. */
+
+const grouped = new Intl.NumberFormat("en");
+
+/** 12345 -> "12,345" */
+export function count(value: number): string {
+  return grouped.format(value);
+}
+
+/** (1, "row") -> "1 row", (2, "class", "classes") -> "2 classes" */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** A share as percent with one decimal: 0.9257 -> "92.6%". */
+export function percent(share: number): string {
+  return Number.isFinite(share) ? `${(share * 100).toFixed(1)}%` : "–";
+}
+
+/** The difference of two shares: 0.0857 -> "8.6 points". */
+export function points(difference: number): string {
+  return `${Math.abs(difference * 100).toFixed(1)} points`;
+}
+
+/** Decimal, as download dialogs count: 90868376 -> "90.9 MB". */
+export function bytes(value: number): string {
+  if (value < 1000) return counted(value, "byte");
+  return value < 1e6 ? `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)} kB` : `${(value / 1e6).toFixed(1)} MB`;
+}
+
+/** 82 -> "1 min 22 s". Under ten seconds with one decimal. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) return "–";
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+}
+
+/** What is left, without a precision that nobody has: 82 -> "about 1 min", 7.2 -> "a few seconds". */
+export function timeLeft(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) return "–";
+  if (seconds < 10) return "a few seconds";
+  if (seconds < 55) return `about ${Math.round(seconds / 5) * 5} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `about ${minutes} min`;
+  return `about ${duration(Math.round(minutes / 10) * 600)}`;
+}
+
+/** 1234.5 -> "1,235 tokens/s", 51234 -> "51.2k tokens/s" */
+export function speed(tokensPerSecond: number): string {
+  if (!Number.isFinite(tokensPerSecond)) return "–";
+  return `${tokensPerSecond < 1e4 ? count(Math.round(tokensPerSecond)) : `${(tokensPerSecond / 1e3).toFixed(1)}k`} tokens/s`;
+}
+
+/** Three digits that mean something: 1.94612 -> "1.95", 0.04217 -> "0.042". */
+export function loss(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(value < 0.1 ? 3 : 2) : "–";
+}
+
+/** The crate's messages start small and end open; the page shows sentences: "use 1 or more" -> "Use 1 or more." */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === "") return "";
+  return trimmed[0]!.toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+}

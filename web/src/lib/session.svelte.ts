@@ -1,0 +1,345 @@
+/** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
+import * as Comlink from "comlink";
+import type { DeviceReport, Prediction, RunConfig, RunEvent, TableView } from "../contract";
+import { Client } from "./client";
+import { Encoder } from "./encoder.svelte";
+import { DEFAULT_ENCODER } from "./encoder-files";
+import { percent } from "./format";
+import { asProblem, problem, settingOf, type Problem } from "./problem";
+import { emptyRun, take, type RunView } from "./run-view";
+import { chosenColumns, columnName, snapshot, type Source } from "./source";
+
+export type Stage = "start" | "ready" | "training" | "result";
+
+/** Where a problem is shown: beside what caused it. */
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict";
+
+/** Milliseconds between two looks at the events of a run. */
+const REFRESH = 100;
+/** Milliseconds that a cancelled run has to let go before its worker is replaced. */
+const PATIENCE = 5000;
+
+export class Session {
+  stage = $state<Stage>("start");
+  /** Reading a file. */
+  opening = $state(false);
+  device = $state.raw<DeviceReport>();
+  /** The crate's defaults, and what the user made of them. */
+  defaults = $state.raw<RunConfig>();
+  config = $state.raw<RunConfig>();
+  source = $state.raw<Source>();
+  table = $state.raw<TableView>();
+  heldOut = $state.raw<Source>();
+  run = $state.raw<RunView>(emptyRun());
+  paused = $state(false);
+  stopping = $state(false);
+  /** The run ended with a problem; what it had reached is still shown. */
+  failed = $state(false);
+  /** The result has been taken home. */
+  downloaded = $state(false);
+  /** An option holds text that is not a value. */
+  draftsWrong = $state(false);
+  problems = $state.raw<Partial<Record<Place, Problem>>>({});
+  /** For screen readers. */
+  announcement = $state("");
+
+  readonly #client: Client = new Client(() => this.encoder.forget());
+  readonly encoder = new Encoder(this.#client);
+  /** Settles (never rejects) when the worker has let go of the latest run. */
+  #training: Promise<unknown> = Promise.resolve();
+  /** The result that the run being prepared will replace. */
+  #before: RunView | undefined;
+  /** Counts the runs: what arrives from an earlier one is dropped. */
+  #runs = 0;
+
+  /** Asks the crate for its defaults and the browser for its GPU. */
+  async open(): Promise<void> {
+    this.#clear("page");
+    try {
+      await this.#ensureDefaults();
+      this.device = await this.#client.call((api) => api.detect());
+    } catch (thrown) {
+      this.#report("page", thrown);
+    }
+  }
+
+  /** Takes what was dropped or picked: a table, or the files of the encoder. */
+  async take(files: File[]): Promise<void> {
+    const names = DEFAULT_ENCODER.files.map((file) => file.name);
+    if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
+    const [file] = files;
+    if (!file) return;
+    if (files.length > 1)
+      return this.#report(
+        "file",
+        problem(
+          "data",
+          `${files.length} files were given.`,
+          "Give one table; a second one for the held-out rows goes into the options.",
+        ),
+      );
+    await this.#openTable(file.name, () => snapshot(file));
+  }
+
+  async takeSample(): Promise<void> {
+    await this.#openTable("snips.csv", async () => {
+      const response = await fetch("sample/snips.csv");
+      if (!response.ok)
+        throw problem("io", `The sample did not load (status ${response.status}).`, "Reload the page, or use a file of yours.");
+      return response.blob();
+    });
+  }
+
+  /** Reads the table again with another text or label column. */
+  async setColumn(which: "text" | "label", index: number): Promise<void> {
+    const { table, source, config } = this;
+    if (!table || !source || !config) return;
+    const { text, label } = chosenColumns(table, which, index);
+    const data = { ...config.data, text_column: columnName(table, text), label_column: columnName(table, label) };
+    const changed = { ...config, data };
+    this.#clear("columns");
+    try {
+      this.table = await this.#client.call((api) => api.openTable(source.bytes, changed));
+      this.config = changed;
+    } catch (thrown) {
+      this.#report("columns", thrown);
+    }
+  }
+
+  async setHeldOut(file: File | undefined): Promise<void> {
+    this.#clear("heldOut");
+    if (!file) return void (this.heldOut = undefined);
+    try {
+      const bytes = await snapshot(file);
+      const config = this.config as RunConfig;
+      await this.#client.call((api) => api.openTable(bytes, config));
+      this.heldOut = { name: file.name, bytes };
+    } catch (thrown) {
+      this.#report("heldOut", thrown);
+    }
+  }
+
+  /** Takes a changed config and lets the crate judge it. */
+  async setConfig(config: RunConfig): Promise<void> {
+    this.config = config;
+    await this.validate();
+  }
+
+  async validate(): Promise<boolean> {
+    const config = this.config as RunConfig;
+    try {
+      await this.#client.call((api) => api.validate(config));
+      if (config === this.config) this.#clear("options");
+      return true;
+    } catch (thrown) {
+      if (config === this.config) this.#report("options", thrown);
+      return false;
+    }
+  }
+
+  resetOptions(): void {
+    const { defaults, config } = this;
+    if (!defaults || !config) return;
+    const { text_column, label_column } = config.data;
+    void this.setConfig({ ...defaults, device: config.device, data: { ...defaults.data, text_column, label_column } });
+  }
+
+  /** Loads the encoder, once for a worker; from the user's files where they are given. */
+  async loadEncoder(chosen?: File[]): Promise<void> {
+    await this.encoder.ensure(chosen).catch(() => undefined);
+  }
+
+  async train(): Promise<void> {
+    const { source } = this;
+    if (!source || this.draftsWrong || !(await this.validate())) return;
+    const config = this.config as RunConfig;
+    const mine = ++this.#runs;
+    const before = this.run;
+    const view = emptyRun();
+    this.#before = before.done ? before : undefined;
+    this.run = view;
+    this.#clear("run", "adapter", "predict");
+    this.paused = this.stopping = this.failed = false;
+    this.stage = "training";
+    this.announcement = "Training is being prepared.";
+
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const refresh = () => {
+      clearTimeout(timer);
+      timer = undefined;
+      this.run = { ...view };
+    };
+    const onEvent = (event: RunEvent) => {
+      if (mine !== this.#runs) return;
+      take(view, event);
+      if (event.event === "started") {
+        this.#before = undefined;
+        this.downloaded = false;
+      }
+      if (event.event === "eval") this.announcement = `Step ${event.step}: held-out accuracy ${percent(event.accuracy)}.`;
+      timer ??= setTimeout(refresh, REFRESH);
+    };
+    try {
+      await this.encoder.ensure();
+      await this.#training;
+      if (mine !== this.#runs) return;
+      const training = this.#client.call((api) => api.train(source.bytes, this.heldOut?.bytes, config, Comlink.proxy(onEvent)));
+      this.#training = training.catch(() => undefined);
+      await training;
+      if (mine !== this.#runs) return;
+      if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
+      refresh();
+      this.stage = "result";
+      this.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
+    } catch (thrown) {
+      if (mine !== this.#runs) return;
+      refresh();
+      this.paused = this.stopping = false;
+      this.failed = true;
+      // A problem of the encoder is shown where the encoder is.
+      if (this.encoder.now.state !== "failed") this.#report("run", thrown);
+      if (!view.started) this.#leaveRun();
+    }
+  }
+
+  async pause(): Promise<void> {
+    this.paused = true;
+    this.announcement = "Paused.";
+    await this.#control((api) => api.pause());
+  }
+
+  async resume(): Promise<void> {
+    this.paused = false;
+    this.announcement = "Training goes on.";
+    await this.#control((api) => api.resume());
+  }
+
+  /** Ends the run now, with the best so far. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.paused = false;
+    await this.#control((api) => api.stop());
+  }
+
+  /** Lets the run go; data and options stay. */
+  async cancel(): Promise<void> {
+    const running = !this.failed && this.encoder.now.state === "ready";
+    this.#runs++;
+    this.#leaveRun();
+    this.announcement = "Training was cancelled.";
+    if (!running) return;
+    // A step that takes long (or a GPU that hangs) must not hold the next run up.
+    const late = setTimeout(() => this.#client.replace(), PATIENCE);
+    await this.#client.call((api) => api.cancel()).catch(() => undefined);
+    await this.#training;
+    clearTimeout(late);
+  }
+
+  /** To the data and the options. A result stays until the next run has started. */
+  back(): void {
+    this.stage = this.source ? "ready" : "start";
+  }
+
+  showResult(): void {
+    this.stage = "result";
+  }
+
+  /** Forgets data and result. The encoder and the options stay. */
+  startOver(): void {
+    this.#runs++;
+    this.source = this.table = this.heldOut = undefined;
+    this.run = emptyRun();
+    this.failed = false;
+    this.problems = {};
+    if (this.config) this.config = { ...this.config, data: { ...this.config.data, text_column: null, label_column: null } };
+    this.stage = "start";
+  }
+
+  /** The adapter's zip, or nothing with the problem reported. */
+  async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    this.#clear("adapter");
+    try {
+      const zip = await this.#client.call((api) => api.adapter());
+      this.downloaded = true;
+      return zip as Uint8Array<ArrayBuffer>;
+    } catch (thrown) {
+      this.#report("adapter", thrown);
+      return undefined;
+    }
+  }
+
+  async predict(text: string): Promise<Prediction | undefined> {
+    this.#clear("predict");
+    try {
+      const [prediction] = await this.#client.call((api) => api.predict([text]));
+      return prediction;
+    } catch (thrown) {
+      this.#report("predict", thrown);
+      return undefined;
+    }
+  }
+
+  /** The setting that the crate refuses, if any. */
+  get wrongSetting(): string | undefined {
+    return this.problems.options && settingOf(this.problems.options);
+  }
+
+  /** Leaving now would lose a run or a result. */
+  get hasUnsaved(): boolean {
+    return (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.downloaded);
+  }
+
+  /** Back to the options; if the run never started, the result of the one before it is still there. */
+  #leaveRun(): void {
+    this.run = this.#before ?? emptyRun();
+    this.#before = undefined;
+    this.back();
+  }
+
+  async #ensureDefaults(): Promise<RunConfig> {
+    this.defaults ??= await this.#client.call((api) => api.defaults());
+    return (this.config ??= this.defaults);
+  }
+
+  async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {
+    if (this.opening) return;
+    this.opening = true;
+    this.#clear("file");
+    try {
+      const [bytes, config] = await Promise.all([read(), this.#ensureDefaults()]);
+      const guessing = { ...config, data: { ...config.data, text_column: null, label_column: null } };
+      this.table = await this.#client.call((api) => api.openTable(bytes, guessing));
+      this.source = { name, bytes };
+      this.config = guessing;
+      this.heldOut = undefined;
+      this.run = emptyRun();
+      this.problems = {};
+      this.stage = "ready";
+      this.announcement = `${name} is open: ${this.table.rows} rows.`;
+      void this.loadEncoder();
+    } catch (thrown) {
+      this.#report("file", thrown);
+    } finally {
+      this.opening = false;
+    }
+  }
+
+  async #control(job: Parameters<Client["call"]>[0]): Promise<void> {
+    try {
+      await this.#client.call(job);
+    } catch (thrown) {
+      this.#report("run", thrown);
+    }
+  }
+
+  #report(place: Place, thrown: unknown): void {
+    this.problems = { ...this.problems, [place]: asProblem(thrown) };
+  }
+
+  #clear(...places: Place[]): void {
+    if (!places.some((place) => this.problems[place])) return;
+    const left = { ...this.problems };
+    for (const place of places) delete left[place];
+    this.problems = left;
+  }
+}

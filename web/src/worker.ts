@@ -1,0 +1,148 @@
+/** The dedicated worker: it owns the wasm memory, the encoder, the GPU and the run. The page talks to `api` through Comlink. */
+import * as Comlink from "comlink";
+import * as wasm from "../pkg/softprompt.js";
+import type { Core, DeviceReport, Model, Prediction, Run, RunConfig, RunEvent, TableView } from "./contract";
+import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
+import { asProblem, problem } from "./lib/problem";
+import { Pull } from "./lib/pull";
+
+// The compiler checks here that the package keeps the contract.
+const core: Core = wasm;
+
+export interface EncoderInfo {
+  layers: number;
+  hidden: number;
+  /** Whether the browser keeps the files for the next visit. */
+  kept: boolean;
+}
+
+let ready: Promise<unknown> | undefined;
+let model: Model | undefined;
+let run: Run | undefined;
+let pull = new Pull();
+
+/** Milliseconds between two progress messages. */
+const PROGRESS_EVERY = 100;
+
+const api = {
+  async detect(): Promise<DeviceReport> {
+    return core.detect_device();
+  },
+
+  async defaults(): Promise<RunConfig> {
+    return core.default_config();
+  },
+
+  async validate(config: RunConfig): Promise<void> {
+    core.validate_config(config);
+  },
+
+  async openTable(table: Blob, config: RunConfig): Promise<TableView> {
+    return core.open_table(await bytesOf(table), config);
+  },
+
+  /** @param page address of the page. @param chosen the encoder's files, if the user gave them. */
+  async loadEncoder(page: string, chosen: File[] | undefined, onProgress: (progress: Progress) => void): Promise<EncoderInfo> {
+    const store = await openStore();
+    let last = 0;
+    const progress = (now: Progress) => {
+      if (now.received < now.total && performance.now() - last < PROGRESS_EVERY) return;
+      last = performance.now();
+      onProgress(now);
+    };
+    const { files, kept } = chosen
+      ? await takeEncoder(DEFAULT_ENCODER, chosen, page, store)
+      : await fetchEncoder(DEFAULT_ENCODER, sourcesOf(DEFAULT_ENCODER, page), page, store, progress);
+    const [config, tokenizer, weights] = files as [Uint8Array, Uint8Array, Uint8Array];
+    const loaded = core.Model.load(DEFAULT_ENCODER.id, config, tokenizer, weights);
+    model?.free();
+    model = loaded;
+    return { layers: model.layers, hidden: model.hidden, kept };
+  },
+
+  /** Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. */
+  async train(
+    table: Blob,
+    heldOut: Blob | undefined,
+    config: RunConfig,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<"done" | "cancelled"> {
+    if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    const mine = (pull = new Pull());
+    const started = await core.Run.start(model, await bytesOf(table), heldOut && (await bytesOf(heldOut)), config);
+    run?.free();
+    run = started;
+    await mine.run(() => started.next(), onEvent);
+    if (!mine.cancelled) return "done";
+    await mine.exclusive(() => started.free());
+    run = undefined;
+    return "cancelled";
+  },
+
+  async pause(): Promise<void> {
+    pull.pause();
+  },
+
+  async resume(): Promise<void> {
+    pull.resume();
+  },
+
+  /** Ends the run with the best so far. */
+  async stop(): Promise<void> {
+    const stopped = pull.exclusive(() => run?.stop());
+    pull.resume();
+    await stopped;
+  },
+
+  async cancel(): Promise<void> {
+    pull.cancel();
+  },
+
+  /** The zip of the best so far. */
+  async adapter(): Promise<Uint8Array> {
+    const zip = await pull.exclusive(() => finished().adapter());
+    return Comlink.transfer(zip, [zip.buffer]);
+  },
+
+  async predict(texts: string[]): Promise<Prediction[]> {
+    return pull.exclusive(() => finished().predict(texts));
+  },
+};
+
+export type Api = typeof api;
+
+function finished(): Run {
+  if (run) return run;
+  throw problem("internal", "There is no trained prompt.", "Train one first.");
+}
+
+async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** The browser's cache, where it has one (an insecure address or a private window may not). */
+async function openStore(): Promise<Store | undefined> {
+  try {
+    return await caches.open("softprompt-encoders");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same function, but it waits for wasm, and what it throws is a problem. */
+function guarded<A extends unknown[], R>(call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  return async (...args) => {
+    try {
+      await (ready ??= core.default());
+      return await call(...args);
+    } catch (thrown) {
+      throw asProblem(thrown);
+    }
+  };
+}
+
+Comlink.expose(
+  Object.fromEntries(
+    Object.entries(api).map(([name, call]) => [name, guarded(call as (...args: unknown[]) => Promise<unknown>)]),
+  ),
+);

@@ -1,0 +1,124 @@
+/** What the tests of the page share: one way through it, and what must hold all the way. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { inflateRawSync } from "node:zlib";
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test as base, type Page } from "@playwright/test";
+
+export { expect };
+
+/** What the user's own session shows: the requests it made. */
+export interface Watch {
+  /** Addresses, in order. */
+  requests: string[];
+}
+
+/** A page that may talk to its own origin only, and may not write an error to the console. */
+export const test = base.extend<{ watch: Watch; expectedErrors: RegExp[] }>({
+  expectedErrors: [[], { option: true }],
+  watch: [
+    async ({ page, context, baseURL, expectedErrors }, use) => {
+      const requests: string[] = [];
+      const errors: string[] = [];
+      context.on("request", (request) => requests.push(request.url()));
+      page.on("console", (message) => {
+        if (message.type() === "error" && !expectedErrors.some((known) => known.test(message.text())))
+          errors.push(message.text());
+      });
+      page.on("pageerror", (error) => errors.push(String(error)));
+      await use({ requests });
+      const outside = requests.filter((address) => !address.startsWith(baseURL!) && !/^(blob|data):/.test(address));
+      expect.soft(outside, "requests that left the page's origin").toEqual([]);
+      expect.soft(errors, "errors in the console").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+export const heading = (page: Page, name: string) => page.getByRole("heading", { name, exact: true });
+
+export const SAMPLE = readFileSync(join(import.meta.dirname, "../../public/sample/snips.csv"), "utf8");
+
+/** The sample cut to the first rows of every class. */
+export function smallSample(rowsPerClass: number): string {
+  const [header, ...rows] = SAMPLE.trimEnd().split("\n");
+  const seen = new Map<string, number>();
+  const kept = rows.filter((row) => {
+    const label = row.slice(row.lastIndexOf(",") + 1);
+    const count = (seen.get(label) ?? 0) + 1;
+    seen.set(label, count);
+    return count <= rowsPerClass;
+  });
+  return [header, ...kept].join("\n") + "\n";
+}
+
+/** Drops a file onto the page, as a user does. */
+export async function drop(page: Page, name: string, type: string, content: string | Buffer) {
+  const transfer = await page.evaluateHandle(
+    ([name, type, base64]) => {
+      const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([bytes], name, { type }));
+      return transfer;
+    },
+    [name, type, Buffer.from(content).toString("base64")] as const,
+  );
+  await page.locator("body").dispatchEvent("dragover", { dataTransfer: transfer });
+  await page.locator("body").dispatchEvent("drop", { dataTransfer: transfer });
+}
+
+/** Changes settings in the options by their labels; a choice is given by its text. */
+export async function setOptions(page: Page, values: Record<string, string>) {
+  const options = page.locator("details");
+  if (!(await options.evaluate((details: HTMLDetailsElement) => details.open))) await options.locator("summary").click();
+  for (const [label, value] of Object.entries(values)) {
+    const field = options.getByLabel(label, { exact: true });
+    if ((await field.evaluate((element) => element.tagName)) === "SELECT") await field.selectOption({ label: value });
+    else await field.fill(value);
+  }
+}
+
+export async function expectAccessible(page: Page, state: string) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+  expect(found, `what axe finds: ${state}`).toEqual([]);
+}
+
+/** With `SCREENSHOTS` set (to a folder, or to 1 for tests/screenshots), a picture of what the user sees. */
+export async function screenshot(page: Page, name: string, fullPage = false) {
+  const folder = process.env.SCREENSHOTS;
+  if (!folder) return;
+  await page.mouse.move(0, 0);
+  await page.screenshot({
+    path: join(folder === "1" ? join(import.meta.dirname, "../screenshots") : folder, `${name}.png`),
+    fullPage,
+    animations: "disabled",
+  });
+}
+
+/** The figure of a percentage such as "92.6%", as a share. */
+export function share(text: string | null): number {
+  expect(text).toMatch(/^\d+\.\d%$/);
+  return Number.parseFloat(text!) / 100;
+}
+
+/** Names and contents of a zip, by its central directory. */
+export function unzip(zip: Buffer): Map<string, Buffer> {
+  const end = zip.lastIndexOf(Buffer.from("PK\x05\x06", "latin1"));
+  expect(end, "end of the central directory").toBeGreaterThan(0);
+  const files = new Map<string, Buffer>();
+  let at = zip.readUInt32LE(end + 16);
+  for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
+    expect(zip.readUInt32LE(at)).toBe(0x02014b50);
+    const method = zip.readUInt16LE(at + 10);
+    const size = zip.readUInt32LE(at + 20);
+    const [name, extra, comment] = [28, 30, 32].map((offset) => zip.readUInt16LE(at + offset)) as [number, number, number];
+    const local = zip.readUInt32LE(at + 42);
+    const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
+    const stored = zip.subarray(start, start + size);
+    files.set(zip.toString("utf8", at + 46, at + 46 + name), method === 0 ? stored : inflateRawSync(stored));
+    at += 46 + name + extra + comment;
+  }
+  return files;
+}

@@ -1,0 +1,154 @@
+import { readFileSync } from "node:fs";
+import {
+  button,
+  drop,
+  expect,
+  expectAccessible,
+  heading,
+  SAMPLE,
+  screenshot,
+  setOptions,
+  share,
+  smallSample,
+  test,
+  unzip,
+} from "./session";
+
+test("the sample becomes an adapter on the CPU path", async ({ page, watch }) => {
+  await page.goto("");
+  await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+  // The only GPU here computes on the CPU: the page says so, and does not use it.
+  await expect(page.getByText("Trains on CPU")).toBeVisible();
+  await expectAccessible(page, "start");
+  await screenshot(page, "start");
+
+  // By keyboard, as anybody may.
+  await button(page, "Try with sample data").focus();
+  await page.keyboard.press("Enter");
+  await expect(heading(page, "Look at your data, then train")).toBeFocused();
+  await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+  await expect(page.getByLabel("Texts are in")).toHaveValue("0");
+  await expect(page.getByLabel("Labels are in")).toHaveValue("1");
+  await expect(page.getByRole("list", { name: "Rows per class" }).getByRole("listitem")).toHaveCount(7);
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  expect(watch.requests.filter((address) => address.endsWith("model.safetensors"))).toHaveLength(1);
+  const requestsBefore = watch.requests.length;
+  await screenshot(page, "data");
+
+  await setOptions(page, { Steps: process.env.SCREENSHOTS ? "150" : "24", Evaluations: "8", "Stop early after": "" });
+  await expectAccessible(page, "data and options");
+  await button(page, "Train").click();
+  await expect(heading(page, "Your prompt is learning")).toBeFocused();
+  await expectAccessible(page, "preparing");
+
+  // Paused, nothing moves; resumed, it goes on from there.
+  const progress = page.getByText(/^Step \d+ of \d+$/);
+  await expect(progress).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByRole("img", { name: /^Held-out accuracy \d/ })).toBeVisible({ timeout: 120_000 });
+  await button(page, "Pause").click();
+  await expect(heading(page, "Paused")).toBeVisible();
+  await page.waitForTimeout(1500);
+  const paused = await progress.textContent();
+  await expectAccessible(page, "training");
+  await page.waitForTimeout(1500);
+  await expect(progress).toHaveText(paused!);
+  await button(page, "Resume").click();
+  await expect(progress).not.toHaveText(paused!);
+  if (process.env.SCREENSHOTS) {
+    await expect(progress).toHaveText(/^Step 1[12]\d of/, { timeout: 200_000 });
+    await screenshot(page, "training");
+  }
+
+  await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 200_000 });
+  const scores = page.getByRole("list", { name: "Accuracy beside the baselines" }).getByRole("listitem");
+  const [prompt, probe, majority] = await Promise.all(
+    [0, 1, 2].map(async (row) => share(await scores.nth(row).locator(".value").textContent())),
+  );
+  expect(prompt!).toBeGreaterThan(majority!);
+  expect(probe!).toBeGreaterThan(majority!);
+  expect(majority!).toBeCloseTo(1 / 7, 1);
+  // Every held-out row is in the confusion table once.
+  await expect(page.getByText("right of 140 held-out rows")).toBeVisible();
+  const cells = await page.getByRole("region", { name: "Confusion table" }).getByRole("cell").allTextContents();
+  expect(cells).toHaveLength(49);
+  expect(cells.reduce((sum, cell) => sum + Number(cell), 0)).toBe(140);
+  await expect(page.getByRole("region", { name: "Precision, recall and F1" }).getByRole("row")).toHaveCount(8);
+
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await page.keyboard.press("Enter");
+  const probabilities = page.getByRole("list", { name: "Probabilities" });
+  await expect(probabilities).toBeVisible();
+  await button(page, "Show all 7").click();
+  const shares = (await probabilities.locator(".value").allTextContents()).map(share);
+  expect(shares).toHaveLength(7);
+  expect(shares).toEqual([...shares].sort((a, b) => b - a));
+  expect(Math.abs(shares.reduce((a, b) => a + b) - 1)).toBeLessThan(0.005);
+  await expectAccessible(page, "result");
+  await button(page, "Show fewer").click();
+  await screenshot(page, "result");
+  await screenshot(page, "result-whole", true);
+
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
+  expect(download.suggestedFilename()).toBe("softprompt-adapter.zip");
+  const files = unzip(readFileSync(await download.path()));
+  expect([...files.keys()].sort()).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors", "softprompt.json"]);
+  JSON.parse(files.get("adapter_config.json")!.toString());
+  expect(files.get("softprompt.json")!.toString()).toContain("BookRestaurant");
+  const [firstText] = SAMPLE.split("\n")[1]!.split(",");
+  for (const [name, content] of files) expect(content.includes(firstText!), `a text of the user's in ${name}`).toBe(false);
+
+  // From the moment the encoder is there, nothing is asked of anybody.
+  expect(watch.requests.slice(requestsBefore).filter((address) => !address.startsWith("blob:"))).toEqual([]);
+
+  await button(page, "Start over").click();
+  await expect(heading(page, "Teach a text classifier with your own examples")).toBeFocused();
+});
+
+test("a dropped table trains with WebGPU, ten steps of the real encoder", async ({ page }) => {
+  test.setTimeout(900_000);
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(4));
+  await expect(page.getByText("28 rows, separated by commas")).toBeVisible();
+  await page.getByLabel("Device").selectOption("gpu");
+  await expect(page.getByText("You chose the GPU, but this one is software")).toBeVisible();
+  await setOptions(page, { Steps: "10", "Texts per step": "2", Evaluations: "1", "Held out": "25" });
+  await button(page, "Train").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 840_000 });
+  const fact = (name: string) =>
+    page
+      .locator("dl > div")
+      .filter({ has: page.getByText(name, { exact: true }) })
+      .locator("dd");
+  await expect(fact("Steps")).toHaveText("10");
+  await expect(fact("Device")).toHaveText(/gpu|swiftshader/i);
+  await expect(page.getByRole("img", { name: /^Training loss \d.* after 10 steps/ })).toBeVisible();
+  await screenshot(page, "result-webgpu");
+});
+
+test("stop keeps the best, cancel keeps the data", async ({ page }) => {
+  await page.goto("");
+  await button(page, "Try with sample data").click();
+  await setOptions(page, { Steps: "2000", Evaluations: "1000", "Texts per step": "4", "Stop early after": "" });
+  await button(page, "Train").click();
+  const stop = button(page, "Stop and keep best");
+  await expect(stop).toBeEnabled({ timeout: 120_000 });
+  await button(page, "Cancel").click();
+  await button(page, "Go on").click();
+  await stop.click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("stopped early")).toBeVisible();
+
+  await button(page, "Change options, train again").click();
+  await expect(page.locator("details").getByText("4 changed")).toBeVisible();
+  await button(page, "Train").click();
+  await expect(page.getByText(/^Step \d+ of 2,000$/)).toBeVisible({ timeout: 120_000 });
+  await button(page, "Cancel").click();
+  await button(page, "Cancel the training").click();
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+  await expect(page.locator("details").getByText("4 changed")).toBeVisible();
+
+  // The cancelled run has let go: another one starts.
+  await button(page, "Train").click();
+  await expect(page.getByText(/^Step \d+ of 2,000$/)).toBeVisible({ timeout: 120_000 });
+});

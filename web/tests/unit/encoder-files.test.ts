@@ -1,0 +1,208 @@
+import { createHash } from "node:crypto";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  DEFAULT_ENCODER,
+  fetchEncoder,
+  sourcesOf,
+  takeEncoder,
+  totalSize,
+  type Encoder,
+  type Progress,
+  type Store,
+} from "../../src/lib/encoder-files";
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const contents: Record<string, Uint8Array<ArrayBuffer>> = {
+  "config.json": new TextEncoder().encode('{"model_type":"bert"}'),
+  "tokenizer.json": new TextEncoder().encode("{}"),
+  "model.safetensors": Uint8Array.from({ length: 300_000 }, (_, index) => (index * 31) % 251),
+};
+const encoder: Encoder = {
+  id: "somebody/some-encoder",
+  files: Object.entries(contents).map(([name, bytes]) => ({
+    name,
+    size: bytes.length,
+    sha256: sha256(bytes),
+  })),
+};
+
+const sums = encoder.files.map((file) => file.sha256);
+
+type Answer = (response: ServerResponse, bytes: Uint8Array) => void;
+const right: Answer = (response, bytes) => response.end(bytes);
+const missing: Answer = (response) => response.writeHead(404).end("no");
+const webPage: Answer = (response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
+const short: Answer = (response, bytes) => response.end(bytes.subarray(0, bytes.length - 1));
+const long: Answer = (response, bytes) => response.end(Buffer.concat([bytes, Buffer.from("x")]));
+const flipped: Answer = (response, bytes) => {
+  const copy = Buffer.from(bytes);
+  copy[copy.length >> 1]! ^= 1;
+  response.end(copy);
+};
+const cut: Answer = (response, bytes) => {
+  response.writeHead(200, { "content-length": bytes.length });
+  response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
+};
+
+/** Two places, each with an answer for a file; other files are answered right. */
+const answers: Record<"near" | "far", Record<string, Answer>> = { near: {}, far: {} };
+let requests: string[] = [];
+let server: Server;
+let base: string;
+const sources = () => [
+  { name: "the near place", folder: `${base}near/` },
+  { name: "the far place", folder: `${base}far/` },
+];
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const [, place, name] = (request.url ?? "").split("/") as [string, "near" | "far", string];
+    requests.push(`${place}/${name}`);
+    (answers[place][name] ?? right)(response, contents[name]!);
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+afterAll(() => void server.close());
+beforeEach(() => {
+  answers.near = {};
+  answers.far = {};
+  requests = [];
+});
+
+class MapStore implements Store {
+  readonly entries = new Map<string, Response>();
+  async match(key: RequestInfo | URL) {
+    return this.entries.get(String(key))?.clone();
+  }
+  async put(key: RequestInfo | URL, response: Response) {
+    this.entries.set(String(key), response);
+  }
+  async delete(key: RequestInfo | URL) {
+    return this.entries.delete(String(key));
+  }
+}
+
+const get = (store?: Store, onProgress: (progress: Progress) => void = () => undefined) =>
+  fetchEncoder(encoder, sources(), base, store, onProgress);
+
+describe("the files of the encoder", () => {
+  it("come from the first place that has them, and are kept", async () => {
+    const store = new MapStore();
+    const seen: Progress[] = [];
+    const { files, kept } = await get(store, (progress) => seen.push(progress));
+    expect(files.map(sha256)).toEqual(sums);
+    expect(kept).toBe(true);
+    expect(store.entries.size).toBe(3);
+    expect(requests).toEqual(["near/config.json", "near/tokenizer.json", "near/model.safetensors"]);
+    const total = totalSize(encoder);
+    expect(seen.at(-1)).toEqual({ received: total, total, from: "the near place" });
+    expect(seen.every((progress, index) => index === 0 || progress.received >= seen[index - 1]!.received)).toBe(true);
+  });
+
+  it("come from the browser the second time, without a request", async () => {
+    const store = new MapStore();
+    await get(store);
+    requests = [];
+    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect(requests).toEqual([]);
+  });
+
+  it("are fetched again when what was kept has gone bad", async () => {
+    const store = new MapStore();
+    await get(store);
+    const key = [...store.entries.keys()].find((one) => one.endsWith("model.safetensors"))!;
+    store.entries.set(key, new Response("rotten"));
+    requests = [];
+    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect(requests).toEqual(["near/model.safetensors"]);
+    expect((await store.entries.get(key)!.clone().arrayBuffer()).byteLength).toBe(300_000);
+  });
+
+  it.each([
+    ["a missing file", missing, "status 404"],
+    ["a page in place of a file", webPage, "a web page"],
+    ["a file that is too short", short, "has 299999 bytes, expected 300000"],
+    ["a file that is too long", long, "longer than 300000 bytes"],
+    ["a file with one bit flipped", flipped, "SHA-256"],
+    ["a connection that breaks", cut, ""],
+  ])("come from the next place after %s", async (_, answer, reason) => {
+    const store = new MapStore();
+    answers.near["model.safetensors"] = answer;
+    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect(requests.at(-1)).toBe("far/model.safetensors");
+
+    // Nowhere right: nothing of it is kept, and the problem says what each place answered.
+    answers.far["model.safetensors"] = answer;
+    const empty = new MapStore();
+    const failure = await get(empty).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: "io", hint: expect.stringContaining("model.safetensors") });
+    expect((failure as Error).message).toMatch(/From the near place: .*From the far place: /s);
+    expect((failure as Error).message).toContain(reason);
+    expect([...empty.entries.keys()].filter((key) => key.endsWith("model.safetensors"))).toEqual([]);
+  });
+
+  it("do without a place that failed once", async () => {
+    answers.near["config.json"] = missing;
+    await get();
+    expect(requests).toEqual(["near/config.json", "far/config.json", "far/tokenizer.json", "far/model.safetensors"]);
+  });
+
+  it("are used even where the browser has no room for them", async () => {
+    const full = new MapStore();
+    full.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
+    expect(await get(full)).toMatchObject({ kept: false });
+    expect(await get(undefined)).toMatchObject({ kept: false });
+  });
+});
+
+describe("files that the user chooses", () => {
+  const chosen = (change: (files: File[]) => File[] = (files) => files) =>
+    change(Object.entries(contents).map(([name, bytes]) => new File([bytes], name)));
+
+  it("are taken and kept when they are the right ones, in any order", async () => {
+    const store = new MapStore();
+    const { files } = await takeEncoder(
+      encoder,
+      chosen((files) => files.reverse()),
+      base,
+      store,
+    );
+    expect(files.map(sha256)).toEqual(sums);
+    expect(store.entries.size).toBe(3);
+    await get(store);
+    expect(requests).toEqual([]);
+  });
+
+  it("are refused by name when one is missing or another one", async () => {
+    const store = new MapStore();
+    await expect(
+      takeEncoder(
+        encoder,
+        chosen((files) => files.slice(1)),
+        base,
+        store,
+      ),
+    ).rejects.toMatchObject({
+      code: "model",
+      message: expect.stringContaining("config.json is not among"),
+    });
+    const other = (files: File[]) => [...files.slice(0, 2), new File([new Uint8Array(300_000)], "model.safetensors")];
+    await expect(takeEncoder(encoder, chosen(other), base, store)).rejects.toMatchObject({
+      code: "model",
+      message: expect.stringContaining("SHA-256"),
+    });
+    expect([...store.entries.keys()].filter((key) => key.endsWith("model.safetensors"))).toEqual([]);
+  });
+});
+
+describe("the default encoder", () => {
+  it("is looked for on the page's own server first, then on the hub", () => {
+    expect(sourcesOf(DEFAULT_ENCODER, "https://example.org/soft/index.html").map(({ folder }) => folder)).toEqual([
+      "https://example.org/soft/models/all-MiniLM-L6-v2/",
+      "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/",
+    ]);
+  });
+});

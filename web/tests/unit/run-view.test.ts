@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { DoneEvent, EvalEvent, RunEvent, StepEvent } from "../../src/contract";
+import { emptyRun, progressOf, smooth, take, verdict } from "../../src/lib/run-view";
+
+const step = (n: number, loss: number): StepEvent => ({
+  event: "step",
+  step: n,
+  steps: 4,
+  loss,
+  learning_rate: 0.01,
+  tokens_per_second: 1000,
+  seconds: n,
+  seconds_left: 4 - n,
+});
+const evaluation = (n: number, accuracy: number, best: boolean): EvalEvent => ({
+  event: "eval",
+  step: n,
+  loss: 1 - accuracy,
+  accuracy,
+  macro_f1: accuracy,
+  best,
+});
+const done = (accuracy: number, probe: number): DoneEvent => ({
+  event: "done",
+  accuracy,
+  macro_f1: accuracy,
+  probe_accuracy: probe,
+  majority_accuracy: 0.2,
+  steps: 4,
+  seconds: 4,
+  device: "CPU",
+  stopped_early: false,
+  per_class: [],
+  confusion: [],
+});
+
+describe("what is known of a run", () => {
+  it("is built up from its events", () => {
+    const run = emptyRun();
+    expect(progressOf(run)).toBe(0);
+    const events: RunEvent[] = [
+      { event: "preparing", done: 40, total: 80 },
+      { event: "probe", accuracy: 0.7, macro_f1: 0.7 },
+      step(1, 2),
+      step(2, 1.5),
+      evaluation(2, 0.8, true),
+      { event: "warning", message: "slow" },
+      step(3, 1.2),
+      evaluation(3, 0.75, false),
+    ];
+    for (const event of events) take(run, event);
+    expect(run.losses).toEqual([2, 1.5, 1.2]);
+    expect(run.evals).toHaveLength(2);
+    expect(run.best?.step).toBe(2);
+    expect(run.preparing?.done).toBe(40);
+    expect(run.probe?.accuracy).toBe(0.7);
+    expect(run.warnings).toEqual(["slow"]);
+    expect(progressOf(run)).toBe(0.75);
+    take(run, done(0.8, 0.7));
+    expect(progressOf(run)).toBe(1);
+  });
+});
+
+describe("the moving average", () => {
+  it("starts at the first value and follows", () => {
+    expect(smooth([3])[0]).toBeCloseTo(3, 12);
+    expect(smooth([1, 1, 1]).at(-1)).toBeCloseTo(1, 12);
+    expect(smooth([0, 1], 0.5)[1]).toBeCloseTo(2 / 3, 12);
+  });
+
+  it("is not spoiled by what is not a number", () => {
+    expect(smooth([Number.NaN, 2, Number.NaN, 2]).slice(1)).toEqual([2, 2, 2].map((value) => expect.closeTo(value, 12)));
+    expect(smooth([Number.NaN])[0]).toBeNaN();
+    expect(smooth([])).toEqual([]);
+  });
+});
+
+describe("the verdict", () => {
+  it("counts only a difference beyond chance", () => {
+    expect(verdict(done(0.926, 0.84), 200)).toMatchObject({ tone: "good", text: expect.stringContaining("8.6 points above") });
+    expect(verdict(done(0.86, 0.84), 50).tone).toBe("even");
+    expect(verdict(done(0.6, 0.9), 200).tone).toBe("poor");
+    expect(verdict(done(0.9, 0.9), 200).tone).toBe("even");
+  });
+
+  it("makes nothing of numbers that are none", () => {
+    expect(verdict(done(Number.NaN, 0.9), 200).tone).toBe("even");
+    expect(verdict(done(0.9, 0.5), 0).tone).toBe("even");
+  });
+});

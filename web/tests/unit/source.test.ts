@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { chosenColumns, columnName, snapshot } from "../../src/lib/source";
+
+describe("columns as the config names them", () => {
+  it("go by their name, unless another has the same or there is none", () => {
+    const table = { columns: ["id", "text", "text", "", "label"], has_header: true };
+    expect(table.columns.map((_, index) => columnName(table, index))).toEqual(["id", "2", "3", "4", "label"]);
+    expect(columnName({ columns: ["column 1", "column 2"], has_header: false }, 1)).toBe("2");
+  });
+});
+
+describe("choosing a column", () => {
+  it("leaves the other one, unless both would be the same", () => {
+    const table = { text_column: 2, label_column: 0 };
+    expect(chosenColumns(table, "text", 1)).toEqual({ text: 1, label: 0 });
+    expect(chosenColumns(table, "label", 1)).toEqual({ text: 2, label: 1 });
+    expect(chosenColumns(table, "text", 0)).toEqual({ text: 0, label: 2 });
+    expect(chosenColumns(table, "label", 2)).toEqual({ text: 0, label: 2 });
+  });
+});
+
+describe("a file in memory", () => {
+  it("is what it was when it was given", async () => {
+    expect(await (await snapshot(new File(["text,label\n"], "a.csv"))).text()).toBe("text,label\n");
+  });
+
+  it("is refused when it is too large or cannot be read", async () => {
+    const large = new File([""], "large.csv");
+    Object.defineProperty(large, "size", { value: 1e9 });
+    await expect(snapshot(large)).rejects.toMatchObject({ code: "data", message: expect.stringContaining("1000 MB") });
+    const folder = new File([""], "folder");
+    folder.arrayBuffer = () => Promise.reject(new DOMException("gone", "NotFoundError"));
+    await expect(snapshot(folder)).rejects.toMatchObject({ code: "io" });
+  });
+});

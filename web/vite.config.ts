@@ -1,0 +1,44 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+/**
+ * What the page may load and talk to. Scripts, styles and workers come from its own origin; the only other hosts are those
+ * of the model hub, for the encoder. `wasm-unsafe-eval` lets WebAssembly be compiled, and nothing else be evaluated.
+ */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Writes the policy into the built page, so that it holds on any static server. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: "content-security-policy",
+    apply: "build",
+    transformIndexHtml: () => [
+      { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: policy }, injectTo: "head-prepend" },
+    ],
+  };
+}
+
+export default defineConfig({
+  // Relative addresses: the built page works in any folder of any static server.
+  base: "./",
+  // No fallback to index.html: a missing file is a 404, not a page.
+  appType: "mpa",
+  plugins: [svelte(), contentSecurityPolicy()],
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  worker: { format: "es" },
+  // A worker has the policy of its own response, not the page's: the server says it too.
+  preview: {
+    headers: { "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" },
+  },
+  test: { include: ["tests/unit/**/*.test.ts"], environment: "node" },
+});
