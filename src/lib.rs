@@ -18,7 +18,6 @@ pub mod adapter;
 pub mod cli;
 pub mod config;
 pub mod data;
-#[path = "engine/lead.rs"]
 pub mod engine;
 pub mod error;
 pub mod eval;

@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::eval::{Metrics, argmax, softmax};
 use crate::model::Model;
 use crate::model::head::Head;
-use crate::train::run::EVAL_BATCH;
+
+/// Texts a pass where nothing is trained.
+pub const EVAL_BATCH: usize = 32;
 
 /// A class and how likely it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -26,6 +26,8 @@ mod kernels;
 mod model_files;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/tiny.rs"]
+mod tiny;
 #[path = "suite/training.rs"]
 mod training;
 #[path = "suite/twins.rs"]

@@ -94,7 +94,7 @@ pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(
         if let Some(expected) = known_weights(id) {
             let found = sha256_hex(&files::read(&unfinished.path().join(WEIGHTS))?);
             if found != expected {
-                return Err(damaged(unfinished.path(), &found, expected));
+                return Err(damaged(Path::new("the download"), &found, expected));
             }
         }
         check(unfinished.path())?;

@@ -13,7 +13,7 @@ use crate::cli::output::{class_table, clock, count, percent};
 use crate::cli::{Context, data, interrupt, progress};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::train::event::Event;
 use crate::train::run::Run;
 
@@ -36,8 +36,8 @@ enum Notice<'a> {
 /// Trains an adapter and writes it.
 ///
 /// # Errors
-/// What is wrong with the flags, the data, the encoder, the device or the disk; [`Error::Cancelled`] after Ctrl-C before the
-/// first step (after it, the best so far is saved and only the exit code tells).
+/// What is wrong with the flags, the data, the encoder, the device or the disk. A training that was stopped is no error, only
+/// its exit code tells.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let config = args.run_config()?;
     let out = args.out();
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut run = block_on(Run::start(model, dataset, config.clone()))?;
 
-    let _held = interrupt::hold();
+    let mut held = None;
     let mut progress = progress::Training::new(!context.output.is_json());
     let mut stopped = false;
     let mut done = None;
@@ -59,6 +59,10 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         match block_on(run.next()) {
             Ok(Some(event)) => {
                 progress.show(&event);
+                if let Event::Step { .. } = event {
+                    // Before it there is nothing to save, and Ctrl-C ends the program at once.
+                    held.get_or_insert_with(interrupt::hold);
+                }
                 match event {
                     Event::Done { .. } => done = Some(event),
                     event => {
@@ -73,15 +77,10 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         }
     };
     progress.finish();
-    let trained = match &done {
-        Some(Event::Done { steps, .. }) => *steps > 0,
-        _ => outcome.is_err(),
-    };
-    // A run that broke later has its best parameters, too.
-    let adapter = if trained { run.adapter().ok() } else { None };
-    let Some(adapter) = adapter else {
-        context.output.note("Nothing was trained yet, nothing is saved");
-        return Err(outcome.err().unwrap_or(Error::Cancelled));
+    // A run that broke has its best parameters, too, where it came to an evaluation.
+    let adapter = match run.adapter() {
+        Ok(adapter) => adapter,
+        Err(error) => return Err(outcome.err().unwrap_or(error)),
     };
     files::write_adapter(&out, &adapter.files()?)?;
     context.output.object(&Notice::Saved { adapter: out.display().to_string() })?;
@@ -100,9 +99,10 @@ fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Da
     let table = data::read(&args.data)?;
     let columns = data::in_file(&args.data, ColumnChoice::guess(&table, &config.data))?;
     let dataset = match &args.held_out {
-        Some(path) => data::in_file(&args.data, Dataset::with_held_out(&table, &data::read(path)?, &config.data)),
-        None => data::in_file(&args.data, Dataset::from_table(&table, &config.data, config.seed)),
-    }?;
+        // Its errors say which of the two files they mean.
+        Some(path) => Dataset::with_held_out(&table, &data::read(path)?, &config.data)?,
+        None => data::in_file(&args.data, Dataset::from_table(&table, &config.data, config.seed))?,
+    };
     context.output.note(&data::describe(&args.data, &table, columns, &dataset.report));
     context.output.object(&Notice::Data {
         file: args.data.display().to_string(),

@@ -21,12 +21,10 @@ use crate::error::{Error, Result};
 use crate::eval::{Metrics, argmax, cross_entropy, majority_accuracy};
 use crate::model::Model;
 use crate::model::head::Head;
-use crate::predict::Predictor;
+use crate::predict::{EVAL_BATCH, Predictor};
 use crate::prompt::{self, Start};
 use crate::rng::Rng;
 
-/// Texts a pass where nothing is trained.
-pub(crate) const EVAL_BATCH: usize = 32;
 /// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps: a step never waits for the
 /// CPU, and the CPU never runs further ahead.
 const GROUP_SECONDS: f64 = 0.25;

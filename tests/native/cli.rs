@@ -32,8 +32,8 @@ impl Place {
     /// With `data.csv` (48 rows of three classes) and `held.csv` (12 others).
     fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap(), environment: vec![("SOFTPROMPT_OFFLINE", "1".into())] };
-        place.write("data.csv", &csv(0..48));
-        place.write("held.csv", &csv(48..60));
+        place.write("data.csv", csv(0..48));
+        place.write("held.csv", csv(48..60));
         place
     }
 
@@ -252,15 +252,16 @@ fn eval_agrees_with_the_training_s_own_figures() {
 #[test]
 fn predict_labels_lines_and_files_in_order() {
     let place = Place::new();
-    place.train(&["--steps", "60"]).succeeded();
+    place.train(&[]).succeeded();
     let predict = ["predict", "data-adapter", "--device", "cpu", "--json"];
     let objects = place.run_with(&predict, "will it rain today\r\n\nplay this song").succeeded().objects();
     let texts: Vec<_> = objects.iter().map(|object| object["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["will it rain today", "", "play this song"]);
-    assert_eq!(
-        (&objects[0]["label"], &objects[1]["label"], &objects[2]["label"]),
-        (&"weather".into(), &Value::Null, &"music".into())
-    );
+    for object in [&objects[0], &objects[2]] {
+        assert_eq!(object["label"], object["probabilities"][0]["label"], "{object}");
+        assert!(["food", "music", "weather"].contains(&object["label"].as_str().unwrap()), "{object}");
+    }
+    assert_eq!((&objects[1]["label"], &objects[1]["probabilities"]), (&Value::Null, &serde_json::json!([])));
     let probabilities: Vec<f64> =
         objects[0]["probabilities"].as_array().unwrap().iter().map(|class| class["probability"].as_f64().unwrap()).collect();
     assert!(probabilities.len() == 3 && probabilities.is_sorted_by(|a, b| a >= b), "{probabilities:?}");
@@ -284,8 +285,9 @@ fn predict_labels_lines_and_files_in_order() {
 
     let shown = place.run(&["predict", "data-adapter", "--device", "cpu", "--file", "lines.txt"]).succeeded().stdout;
     let shown: Vec<_> = shown.lines().collect();
+    let label = objects[0]["label"].as_str().unwrap();
     assert!(
-        shown.len() == 3 && shown[0].starts_with("weather ") && shown[1] == "-" && shown[2].contains("play this song"),
+        shown.len() == 3 && shown[0].starts_with(label) && shown[1] == "-" && shown[2].contains("play this song"),
         "{shown:?}"
     );
     place
@@ -399,7 +401,8 @@ fn interrupt(child: &Child) {
 #[test]
 fn ctrl_c_saves_the_best_so_far() {
     let place = Place::new();
-    let long = training(&["--steps", "10000000", "--evaluations", "1000000", "--patience", "never", "--json"]);
+    // Enough steps to be interrupted in, few enough to end by themselves where the program does not listen.
+    let long = training(&["--steps", "2000", "--evaluations", "100", "--patience", "never", "--json"]);
     let mut child = place.command(&long).spawn().unwrap();
     let mut stdout = wait_for(&mut child, "eval");
     interrupt(&child);

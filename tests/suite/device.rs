@@ -1,16 +1,8 @@
-//! The tiny golden encoder, and the devices to run it on.
+//! The devices to test on.
 
 use softprompt::data::batch::Example;
 use softprompt::engine::compute::Compute;
 use softprompt::model::Model;
-
-pub const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
-pub const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
-pub const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
-
-pub fn tiny_model() -> Model {
-    Model::from_bytes("tiny", CONFIG, TOKENIZER, WEIGHTS).expect("the tiny encoder loads")
-}
 
 /// Whether a missing adapter is a failure: by the environment natively, by the build's in the browser.
 fn gpu_required() -> bool {

@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
+use softprompt::config::HeadKind;
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
 use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::assert_close;
-use crate::device::{computes, place, say, tiny_model};
-use crate::reference::{Golden, HEADS, error};
+use crate::device::{computes, place, say};
+use crate::reference::{Golden, error};
+use crate::tiny::tiny_model;
 
 const TENSORS: &[u8] = include_bytes!("../golden/tiny.safetensors");
+const HEADS: [(&str, HeadKind); 3] = [("mean", HeadKind::Mean), ("cls", HeadKind::Cls), ("peft", HeadKind::Peft)];
 const FACTS: &str = include_str!("../golden/tiny.json");
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -36,10 +36,6 @@ impl<'a> Golden<'a> {
         self.facts.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("golden number {pointer}"))
     }
 
-    pub fn classes(&self) -> usize {
-        self.number("/classes") as usize
-    }
-
     pub fn batch(&self, prompted: bool) -> Arc<PackedBatch> {
         let length = if prompted { self.number("/prompt_length") as usize } else { 0 };
         Arc::new(PackedBatch::new(&self.examples, length))
@@ -87,8 +83,6 @@ impl<'a> Golden<'a> {
         worst
     }
 }
-
-pub const HEADS: [(&str, HeadKind); 3] = [("mean", HeadKind::Mean), ("cls", HeadKind::Cls), ("peft", HeadKind::Peft)];
 
 /// Largest difference, relative to the largest value: the error of a tensor as a whole. NaN anywhere gives NaN.
 pub fn error(got: &[f32], want: &[f32]) -> f64 {

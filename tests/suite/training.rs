@@ -14,7 +14,8 @@ use softprompt::train::event::Event;
 use softprompt::train::run::Run;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::device::{computes, tiny_model};
+use crate::device::computes;
+use crate::tiny::tiny_model;
 
 /// Three classes that share no word, as many rows as asked for.
 fn rows(count: usize) -> String {

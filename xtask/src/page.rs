@@ -27,8 +27,8 @@ pub fn build(paths: &Paths) -> Result<()> {
 
 /// `web/pkg`: built by cargo, bound by wasm-bindgen.
 ///
-/// Not by wasm-opt after that: binaryen 132 with -O2 took the file from 18.2 to 14.7 MB, but what is sent from 2.40 to 2.52 MB (brotli),
-/// in two minutes of computing. Worth another look when either figure changes.
+/// Not by wasm-opt after that: binaryen 132 took the file from 18.2 to 14.7 MB with -O2 and to 13.0 MB with -Oz, but what is sent (brotli)
+/// from 2.40 to 2.52 and 2.50 MB, in two minutes of computing. Worth another look when these figures change.
 pub fn wasm(paths: &Paths) -> Result<()> {
     run(&mut cargo(paths, &["build", "--lib", "--target", WASM, "--profile", "web"]))?;
     let built = paths.target.join(WASM).join("web/softprompt.wasm");

@@ -97,7 +97,7 @@ pub struct Launch<'a> {
 }
 
 /// Numbers the storage buffers of a kernel from 0, in the order of its bindings.
-pub(super) fn bindings<'a, const N: usize>(buffers: [&'a wgpu::Buffer; N]) -> [(u32, &'a wgpu::Buffer); N] {
+pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &wgpu::Buffer); N] {
     let mut binding = 0..;
     buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
 }

@@ -9,15 +9,29 @@ export class Client {
   /** Rejects when the worker itself ends: its script did not load, it was killed, or it was given up. */
   #ended: Promise<never> | undefined;
   #end: (why: Problem) => void = () => undefined;
+  /** Resolves when nothing is being brought to an end. */
+  #settled: Promise<void> = Promise.resolve();
 
   /** @param onReplaced called when a worker was given up, with everything it held: the encoder and the run. */
   constructor(private readonly onReplaced: () => void) {}
 
   /**
-   * One call of the worker.
+   * One call of the worker. It waits for `settle`.
    * @throws a problem
    */
   async call<R>(job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R> {
+    await this.#settled;
+    return this.#call(job);
+  }
+
+  /** Lets `job` bring what the worker does to an end; a worker that takes longer than `patience` milliseconds is replaced. */
+  settle(job: (api: Comlink.Remote<Api>) => Promise<unknown>, patience: number): Promise<void> {
+    const late = setTimeout(() => this.replace(), patience);
+    const over = () => clearTimeout(late);
+    return (this.#settled = this.#call(job).then(over, over));
+  }
+
+  async #call<R>(job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R> {
     const api = this.#start();
     const ended = this.#ended as Promise<never>;
     try {

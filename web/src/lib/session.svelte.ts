@@ -229,10 +229,8 @@ export class Session {
     this.announcement = "Training was cancelled.";
     if (!running) return;
     // A step that takes long (or a GPU that hangs) must not hold the next run up.
-    const late = setTimeout(() => this.#client.replace(), PATIENCE);
-    await this.#client.call((api) => api.cancel()).catch(() => undefined);
-    await this.#training;
-    clearTimeout(late);
+    const training = this.#training;
+    await this.#client.settle((api) => Promise.all([api.cancel(), training]), PATIENCE);
   }
 
   /** To the data and the options. A result stays until the next run has started. */
