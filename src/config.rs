@@ -116,7 +116,7 @@ pub struct HeadConfig {
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self { kind: HeadKind::default(), feature_scale: 8.0 }
+        Self { kind: HeadKind::default(), feature_scale: 2.0 }
     }
 }
 

@@ -29,4 +29,4 @@ pub mod tensors;
 pub mod text;
 pub mod train;
 #[cfg(target_family = "wasm")]
-mod web;
+pub mod web;

@@ -6,7 +6,6 @@ use crate::config::{HeadConfig, HeadKind};
 use crate::engine::Pooling;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderWeights;
-use crate::rng::Rng;
 
 /// What lies between the encoder and the linear layer: the choice of rows, the pooler, the scale. Frozen.
 #[derive(Clone)]
@@ -58,11 +57,10 @@ impl Head {
         features.matmul(weight.transpose()) + bias
     }
 
-    /// The linear layer at the start: weight `[C, D]` uniform in `+-1/sqrt(D)` as in PyTorch, bias `[C]` zero.
+    /// The linear layer at the start, weight `[C, D]` and bias `[C]`: zero, so that every class is equally likely at first and
+    /// the prompt is not pulled about by a random read-out.
     #[must_use]
-    pub fn initial(classes: usize, hidden: usize, rng: &mut Rng) -> (Vec<f32>, Vec<f32>) {
-        let bound = 1.0 / (hidden as f64).sqrt();
-        let weight = (0..classes * hidden).map(|_| ((2.0 * rng.uniform() - 1.0) * bound) as f32).collect();
-        (weight, vec![0.0; classes])
+    pub fn initial(classes: usize, hidden: usize) -> (Vec<f32>, Vec<f32>) {
+        (vec![0.0; classes * hidden], vec![0.0; classes])
     }
 }

@@ -223,7 +223,7 @@ impl Run {
             rng: Rng::stream(self.config.seed, "prompt"),
         };
         let initial = method.initial(start)?;
-        let head = Head::initial(self.labels.len(), hidden, &mut Rng::stream(self.config.seed, "head"));
+        let head = Head::initial(self.labels.len(), hidden);
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
     }
 

@@ -296,6 +296,21 @@ async fn hidden_states_equal_the_cpu_encoder() {
     }
 }
 
+/// The table starts with room for 1,024 word embeddings.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn the_word_table_grows() {
+    let Some(gpu) = gpu("the_word_table_grows").await else { return };
+    let spec = EncoderSpec { vocab: 3001, ..spec(36, 3, 50) };
+    let pair = Pair::new(gpu, &spec).await;
+    pair.compare(&random_batch(&[9, 4], 2, spec.vocab, 1), Pooling::Mean, 1).await;
+    pair.gpu.load_tokens((0..3000).step_by(2)).expect("ids of the vocabulary");
+    // Rows from before and after, in buffers that did not have to grow themselves.
+    pair.compare(&random_batch(&[9, 4], 2, spec.vocab, 1), Pooling::Mean, 1).await;
+    pair.compare(&random_batch(&[30, 2, 17], 2, spec.vocab, 2), Pooling::Mean, 2).await;
+    pair.gpu.load_tokens(0..3001).expect("the whole vocabulary");
+    pair.compare(&random_batch(&[30, 2, 17], 2, spec.vocab, 3), Pooling::Mean, 3).await;
+}
+
 /// The same work twice gives the same bits: no sum depends on the order in which threads finish.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn the_same_pass_gives_the_same_bits() {
@@ -396,4 +411,12 @@ async fn an_encoder_that_cannot_work_is_refused() {
 #[wasm_bindgen_test(unsupported = test)]
 fn tiles_have_their_sizes() {
     assert_eq!(Tile::ALL.map(|tile| (tile.rows(), tile.columns())), [(64, 64), (32, 32), (8, 128)]);
+}
+
+/// burn's graph holds the encoder behind an `Arc` that threads share.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_encoder_crosses_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<WgslEncoder>();
+    shared::<Gpu>();
 }

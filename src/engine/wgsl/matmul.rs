@@ -39,7 +39,7 @@ impl Tile {
     /// 32 x 32 values through workgroup memory, 4 x 4 a thread: four times the workgroups, for GPUs that `LARGE` leaves idle.
     pub const SMALL: Self = Self { staged: true, threads: (8, 8), blocks: (1, 1) };
     /// 8 rows of 128 values without workgroup memory, 8 x 16 a thread: for adapters computed by a CPU, whose vector lanes are
-    /// the 8 threads. Measured on llvmpipe: 33 GFLOP/s on two cores, other shapes 20 to 30.
+    /// the 8 threads. Measured on llvmpipe: 11 to 15 GFLOP a CPU second, `LARGE` 5.
     pub const DIRECT: Self = Self { staged: false, threads: (8, 1), blocks: (4, 2) };
     /// All of them.
     pub const ALL: [Self; 3] = [Self::LARGE, Self::SMALL, Self::DIRECT];

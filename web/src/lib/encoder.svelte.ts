@@ -19,12 +19,12 @@ export class Encoder {
   constructor(private readonly client: Client) {}
 
   /**
-   * The encoder, loaded now if it is not there; after a failure also from files that the user chose.
+   * The encoder, loaded now if it is not there. Files that the user chose go before a download that is under way.
    *
    * @throws a problem, which is in `now` too
    */
   ensure(chosen?: File[]): Promise<EncoderInfo> {
-    if (this.#loading) return this.#loading;
+    if (this.#loading && !(chosen && this.now.state === "loading")) return this.#loading;
     this.now = { state: "loading" };
     const page = document.baseURI;
     const mine = (job: () => void) => this.#loading === loading && job();

@@ -14,10 +14,13 @@ export interface Watch {
 }
 
 /** A page that may talk to its own origin only, and may not write an error to the console. */
-export const test = base.extend<{ watch: Watch; expectedErrors: RegExp[] }>({
+export const test = base.extend<{ watch: Watch; expectedErrors: RegExp[]; otherOrigins: RegExp[] }>({
+  /** What a test provokes in the console. */
   expectedErrors: [[], { option: true }],
+  /** Addresses that a test makes the page ask. */
+  otherOrigins: [[], { option: true }],
   watch: [
-    async ({ page, context, baseURL, expectedErrors }, use) => {
+    async ({ page, context, baseURL, expectedErrors, otherOrigins }, use) => {
       const requests: string[] = [];
       const errors: string[] = [];
       context.on("request", (request) => requests.push(request.url()));
@@ -27,7 +30,8 @@ export const test = base.extend<{ watch: Watch; expectedErrors: RegExp[] }>({
       });
       page.on("pageerror", (error) => errors.push(String(error)));
       await use({ requests });
-      const outside = requests.filter((address) => !address.startsWith(baseURL!) && !/^(blob|data):/.test(address));
+      const own = [/^(blob|data):/, ...otherOrigins];
+      const outside = requests.filter((address) => !address.startsWith(baseURL!) && !own.some((known) => known.test(address)));
       expect.soft(outside, "requests that left the page's origin").toEqual([]);
       expect.soft(errors, "errors in the console").toEqual([]);
     },
