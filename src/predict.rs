@@ -8,10 +8,9 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::config::DeviceChoice;
 use crate::data::batch::{Example, PackedBatch};
-use crate::data::dataset::TextRow;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
-use crate::eval::{Metrics, argmax, softmax};
+use crate::eval::{argmax, softmax};
 use crate::model::Model;
 use crate::model::head::Head;
 
@@ -145,29 +144,5 @@ impl Predictor {
         let label = self.adapter.labels[argmax(scores)].clone();
         probabilities.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         Prediction { label, probabilities }
-    }
-
-    /// Figures on labelled rows, whose label indices are those of `labels`.
-    ///
-    /// # Errors
-    /// [`Error::Data`] for a label that the adapter does not know; otherwise as [`Predictor::logits`].
-    pub async fn evaluate(&self, labels: &[String], rows: &[TextRow]) -> Result<Metrics> {
-        let known = &self.adapter.labels;
-        let truth: Vec<u32> = rows
-            .iter()
-            .map(|row| {
-                let name = &labels[row.label as usize];
-                known.iter().position(|label| label == name).map(|i| i as u32).ok_or_else(|| Error::Data {
-                    problem: format!("the adapter does not know the label {name:?}"),
-                    hint: format!("it knows {}", known.join(", ")),
-                    row: Some(row.row),
-                    column: None,
-                })
-            })
-            .collect::<Result<_>>()?;
-        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let scores = self.logits(&texts).await?;
-        let predicted: Vec<u32> = scores.chunks(known.len()).map(|row| argmax(row) as u32).collect();
-        Metrics::new(known, &truth, &predicted)
     }
 }

@@ -93,9 +93,13 @@ pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
     let config: RunConfig = parse(config)?;
     let view = || -> Result<TableView> {
         let table = Table::from_bytes(bytes)?;
-        let choice = ColumnChoice::guess(&table, &config.data)?;
-        // Only counted here: with a wrongly guessed column no data set can be made, and the page must show the rows to correct it.
-        let report = DataReport::new(&table, choice);
+        // Nothing here fails for the columns' sake: the page must show the rows, so that a wrong guess can be corrected. Where
+        // nothing can be guessed, the first and the last column are shown, with the reason.
+        let guess = ColumnChoice::guess(&table, &config.data);
+        let unsure = guess.as_ref().err().map(ToString::to_string);
+        let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
+        let mut report = DataReport::new(&table, choice);
+        report.notes.extend(unsure);
         Ok(TableView {
             rows: table.rows.len(),
             has_header: table.has_header,

@@ -36,15 +36,13 @@ impl Training {
                 self.say(&format!("Device: {device} ({device_reason})"));
             }
             Event::Preparing { done, total } => {
-                if *done < *total && self.bar.position() == 0 {
-                    self.bar = texts(*total, true);
+                if self.bar.position() == 0 {
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the linear probe"));
                 }
                 self.bar.set_position(*done as u64);
-                if done == total {
-                    self.finish();
-                }
             }
             Event::Probe { accuracy, .. } => {
+                self.finish();
                 self.say(&format!("Linear probe, without a prompt: {} held-out accuracy", percent(*accuracy)));
             }
             Event::Step { step, loss, tokens_per_second, seconds_left, .. } => {

@@ -64,7 +64,7 @@ impl Compute {
         let device = Device::wgpu_options()
             .setup(setup)
             .init()
-            .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "use --device cpu"))?;
+            .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "choose the CPU as device"))?;
         // burn installs handlers that panic; ours keep the first error for `check`.
         gpu.watch();
         let encoder = WgslEncoder::new(gpu.clone(), weights).await?;

@@ -31,9 +31,9 @@ pub enum Event {
         /// Texts longer than the limit, which were cut.
         truncated_texts: usize,
     },
-    /// Texts are going once through the frozen encoder, for the baseline.
+    /// The baseline is being made: every text goes once through the frozen encoder, then the probe takes its steps.
     Preparing {
-        /// Texts so far.
+        /// Texts and steps so far.
         done: usize,
         /// Of all.
         total: usize,

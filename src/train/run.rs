@@ -29,6 +29,8 @@ use crate::rng::Rng;
 /// CPU, and the CPU never runs further ahead.
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
+/// Steps of the probe between two events; they are small.
+const PROBE_STEPS: usize = 64;
 
 /// A training run.
 pub struct Run {
@@ -43,7 +45,6 @@ pub struct Run {
     majority_accuracy: f64,
     stage: Stage,
     pending: VecDeque<Event>,
-    features: Features,
     probe_accuracy: f64,
     progress: Progress,
     best: Option<Best>,
@@ -53,11 +54,21 @@ pub struct Run {
 
 enum Stage {
     /// Pooled rows of the frozen encoder are being computed, for the probe.
-    Features,
+    Features(Features),
+    /// The probe is being trained on them.
+    Probe(Box<Probe>),
     /// Steps are being taken.
     Training(Box<Training>),
     /// Nothing is left to do.
     Over,
+}
+
+struct Probe {
+    features: Arc<Features>,
+    trainer: Trainer,
+    order: Order,
+    step: usize,
+    best: Option<(f64, Metrics)>,
 }
 
 struct Training {
@@ -113,9 +124,8 @@ impl Run {
             labels: dataset.labels,
             examples: Arc::new(examples),
             compute: chosen.compute,
-            stage: Stage::Features,
+            stage: Stage::Features(Features::new(hidden)),
             pending: VecDeque::new(),
-            features: Features::new(hidden),
             probe_accuracy: 0.0,
             progress: Progress { group: 1, ..Progress::default() },
             best: None,
@@ -161,7 +171,8 @@ impl Run {
             }
             match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Over => return Ok(None),
-                Stage::Features => self.compute_features().await?,
+                Stage::Features(features) => self.compute_features(features).await?,
+                Stage::Probe(probe) => self.train_probe(probe).await?,
                 Stage::Training(training) => self.train(training).await?,
             }
         }
@@ -227,55 +238,62 @@ impl Run {
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
     }
 
-    /// One more batch of features; after the last, the probe is trained and training proper begins.
-    async fn compute_features(&mut self) -> Result<()> {
-        let (begin, total) = (self.features.len(), self.examples.len());
-        if begin < total && !self.stopping {
-            let end = (begin + EVAL_BATCH).min(total);
-            let batch = Arc::new(PackedBatch::new(&self.examples[begin..end], 0));
-            let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
-            let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
-            let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
-            self.features.extend(&read(pooled).await?);
-            self.compute.encoder.check()?;
-            self.pending.push_back(Event::Preparing { done: end, total });
-            self.stage = Stage::Features;
+    /// One more batch of features; after the last, the probe begins.
+    async fn compute_features(&mut self, mut features: Features) -> Result<()> {
+        let (begin, total) = (features.len(), self.examples.len());
+        if begin == total || self.stopping {
+            let features = Arc::new(features);
+            let trainer = self.trainer(Source::Features(features.clone()), Method::Probe)?;
+            self.stage = Stage::Probe(Box::new(Probe { features, trainer, order: self.order(), step: 0, best: None }));
             return Ok(());
         }
-        let features = Arc::new(std::mem::replace(&mut self.features, Features::new(0)));
-        if !self.stopping {
-            self.probe(features.clone()).await?;
-        }
-        let method = prompt::method(&self.config);
-        let source = match method.prompt_length() {
-            0 => Source::Features(features),
-            _ => Source::Encoder(self.compute.encoder.clone()),
-        };
-        let trainer = self.trainer(source, self.config.prompt.method)?;
-        let order = Order::new(self.train_rows, self.config.optim.batch_size, self.config.seed);
-        self.stage = Stage::Training(Box::new(Training { trainer, order }));
+        let end = (begin + EVAL_BATCH).min(total);
+        let batch = Arc::new(PackedBatch::new(&self.examples[begin..end], 0));
+        let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
+        let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
+        let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
+        features.extend(&read(pooled).await?);
+        self.compute.encoder.check()?;
+        self.pending.push_back(Event::Preparing { done: end, total: total + self.steps });
+        self.stage = Stage::Features(features);
         Ok(())
     }
 
-    /// The baseline: the same head, budget, batches and selection on the frozen features.
-    async fn probe(&mut self, features: Arc<Features>) -> Result<()> {
-        let mut trainer = self.trainer(Source::Features(features), Method::Probe)?;
-        let mut order = Order::new(self.train_rows, self.config.optim.batch_size, self.config.seed);
-        let mut best: Option<(f64, Metrics)> = None;
-        for step in 0..self.steps {
-            trainer.step(&self.examples, order.next_batch(), self.rates(step))?;
-            if self.evaluates_after(step + 1) {
-                let (loss, metrics) = self.evaluate(&trainer).await?;
-                if best.as_ref().is_none_or(|(lowest, _)| loss < *lowest) {
-                    best = Some((loss, metrics));
+    /// Some more steps of the baseline: the same head, budget, batches and selection on the frozen features. After the last,
+    /// training proper begins.
+    async fn train_probe(&mut self, mut probe: Box<Probe>) -> Result<()> {
+        let until = (probe.step + PROBE_STEPS).min(self.steps);
+        while probe.step < until && !self.stopping {
+            probe.trainer.step(&self.examples, probe.order.next_batch(), self.rates(probe.step))?;
+            probe.step += 1;
+            if self.evaluates_after(probe.step) {
+                let (loss, metrics) = self.evaluate(&probe.trainer).await?;
+                if probe.best.as_ref().is_none_or(|(lowest, _)| loss < *lowest) {
+                    probe.best = Some((loss, metrics));
                 }
             }
         }
-        if let Some((_, metrics)) = best {
+        if probe.step < self.steps && !self.stopping {
+            let texts = self.examples.len();
+            self.pending.push_back(Event::Preparing { done: texts + probe.step, total: texts + self.steps });
+            self.stage = Stage::Probe(probe);
+            return Ok(());
+        }
+        if let Some((_, metrics)) = &probe.best {
             self.probe_accuracy = metrics.accuracy;
             self.pending.push_back(Event::Probe { accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 });
         }
+        let source = match prompt::method(&self.config).prompt_length() {
+            0 => Source::Features(probe.features),
+            _ => Source::Encoder(self.compute.encoder.clone()),
+        };
+        let trainer = self.trainer(source, self.config.prompt.method)?;
+        self.stage = Stage::Training(Box::new(Training { trainer, order: self.order() }));
         Ok(())
+    }
+
+    fn order(&self) -> Order {
+        Order::new(self.train_rows, self.config.optim.batch_size, self.config.seed)
     }
 
     fn rates(&self, step: usize) -> LearningRates {
