@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::config::DataConfig;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
+use crate::tensors::sha256_hex;
 pub use columns::ColumnChoice;
 use rows::Rows;
 
@@ -87,6 +88,20 @@ impl DataReport {
 }
 
 impl Dataset {
+    /// SHA-256 over texts and labels, in order, each ended by a zero byte; says which data a result belongs to without
+    /// holding any of it.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut bytes = Vec::new();
+        for row in self.train.iter().chain(&self.held_out) {
+            for part in [row.text.as_str(), self.labels[row.label as usize].as_str()] {
+                bytes.extend_from_slice(part.as_bytes());
+                bytes.push(0);
+            }
+        }
+        sha256_hex(&bytes)
+    }
+
     /// Chooses the columns, sorts out the rows and holds out `config.held_out_fraction` of each class. The split depends on the
     /// rows, the fraction and the seed only. A class with two rows or more has at least one on either side; one with a single
     /// row is trained on and named in the notes.

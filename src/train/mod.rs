@@ -3,7 +3,9 @@
 
 pub mod event;
 pub mod features;
+pub mod held_out;
 pub mod order;
+mod probe;
 pub mod run;
 pub mod schedule;
 pub mod step;

@@ -4,21 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use sha2::{Digest, Sha256};
 use web_time::Instant;
 
 use super::event::Event;
 use super::features::Features;
+use super::held_out::HeldOut;
 use super::order::Order;
-use super::schedule;
-use super::step::{LearningRates, Source, Trained, Trainer};
+use super::probe::Probe;
+use super::schedule::Budget;
+use super::step::{Source, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::config::{Method, RunConfig};
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
-use crate::eval::{Metrics, argmax, cross_entropy, majority_accuracy};
+use crate::eval::{Metrics, majority_accuracy};
 use crate::model::Model;
 use crate::model::head::Head;
 use crate::predict::{EVAL_BATCH, Predictor};
@@ -29,19 +30,15 @@ use crate::rng::Rng;
 /// CPU, and the CPU never runs further ahead.
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
-/// Steps of the probe between two events; they are small.
-const PROBE_STEPS: usize = 64;
 
 /// A training run.
 pub struct Run {
     model: Model,
     config: RunConfig,
     compute: Compute,
-    labels: Vec<String>,
     data_sha256: String,
-    examples: Arc<Vec<Example>>,
-    train_rows: usize,
-    steps: usize,
+    held_out: HeldOut,
+    budget: Budget,
     majority_accuracy: f64,
     stage: Stage,
     pending: VecDeque<Event>,
@@ -61,14 +58,6 @@ enum Stage {
     Training(Box<Training>),
     /// Nothing is left to do.
     Over,
-}
-
-struct Probe {
-    features: Arc<Features>,
-    trainer: Trainer,
-    order: Order,
-    step: usize,
-    best: Option<(f64, Metrics)>,
 }
 
 struct Training {
@@ -116,13 +105,11 @@ impl Run {
         let chosen = model.compute(config.device, &Arc::new(sample)).await?;
         let (truth_train, truth_held_out): (Vec<u32>, Vec<u32>) =
             (dataset.train.iter().map(|row| row.label).collect(), dataset.held_out.iter().map(|row| row.label).collect());
-        let steps = config.total_steps(train_rows);
         let hidden = model.spec().hidden;
         let majority_accuracy = majority_accuracy(&truth_train, &truth_held_out);
         let mut run = Self {
-            data_sha256: hash(&dataset),
-            labels: dataset.labels,
-            examples: Arc::new(examples),
+            data_sha256: dataset.sha256(),
+            held_out: HeldOut { examples, train_rows, labels: dataset.labels.clone() },
             compute: chosen.compute,
             stage: Stage::Features(Features::new(hidden)),
             pending: VecDeque::new(),
@@ -132,19 +119,18 @@ impl Run {
             stopping: false,
             begin,
             model,
-            config,
-            train_rows,
-            steps,
+            budget: Budget::new(&config, train_rows),
             majority_accuracy,
+            config,
         };
         // A trainer is made once before anything long begins, so that a setting it cannot use is an error now.
         let features = Source::Features(Arc::new(Features::new(hidden)));
         let (prompt_parameters, head_parameters) = run.trainer(features, run.config.prompt.method)?.counts();
         run.pending.push_back(Event::Started {
             train_rows,
-            held_out_rows: run.examples.len() - train_rows,
-            classes: run.labels.clone(),
-            steps,
+            held_out_rows: run.held_out.examples.len() - train_rows,
+            classes: run.held_out.labels.clone(),
+            steps: run.budget.steps,
             device: run.compute.name.clone(),
             device_reason: chosen.reason,
             majority_accuracy,
@@ -195,7 +181,7 @@ impl Run {
             .ok_or_else(|| Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation"))?;
         Ok(Adapter {
             config: self.config.clone(),
-            labels: self.labels.clone(),
+            labels: self.held_out.labels.clone(),
             prompt: best.trained.prompt.clone(),
             head_weight: best.trained.head_weight.clone(),
             head_bias: best.trained.head_bias.clone(),
@@ -230,61 +216,52 @@ impl Run {
         let start = Start {
             weights,
             tokenizer: self.model.tokenizer(),
-            labels: &self.labels,
+            labels: &self.held_out.labels,
             rng: Rng::stream(self.config.seed, "prompt"),
         };
         let initial = method.initial(start)?;
-        let head = Head::initial(self.labels.len(), hidden);
+        let head = Head::initial(self.held_out.labels.len(), hidden);
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
     }
 
     /// One more batch of features; after the last, the probe begins.
     async fn compute_features(&mut self, mut features: Features) -> Result<()> {
-        let (begin, total) = (features.len(), self.examples.len());
+        let (begin, total) = (features.len(), self.held_out.examples.len());
         if begin == total || self.stopping {
             let features = Arc::new(features);
             let trainer = self.trainer(Source::Features(features.clone()), Method::Probe)?;
-            self.stage = Stage::Probe(Box::new(Probe { features, trainer, order: self.order(), step: 0, best: None }));
+            self.stage = Stage::Probe(Box::new(Probe::new(features, trainer, self.order())));
             return Ok(());
         }
         let end = (begin + EVAL_BATCH).min(total);
-        let batch = Arc::new(PackedBatch::new(&self.examples[begin..end], 0));
+        let batch = Arc::new(PackedBatch::new(&self.held_out.examples[begin..end], 0));
         let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
         let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
         let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
         features.extend(&read(pooled).await?);
         self.compute.encoder.check()?;
-        self.pending.push_back(Event::Preparing { done: end, total: total + self.steps });
+        self.pending.push_back(Event::Preparing { done: end, total: total + self.budget.steps });
         self.stage = Stage::Features(features);
         Ok(())
     }
 
-    /// Some more steps of the baseline: the same head, budget, batches and selection on the frozen features. After the last,
-    /// training proper begins.
+    /// Some more steps of the baseline; after the last, training proper begins.
     async fn train_probe(&mut self, mut probe: Box<Probe>) -> Result<()> {
-        let until = (probe.step + PROBE_STEPS).min(self.steps);
-        while probe.step < until && !self.stopping {
-            probe.trainer.step(&self.examples, probe.order.next_batch(), self.rates(probe.step))?;
-            probe.step += 1;
-            if self.evaluates_after(probe.step) {
-                let (loss, metrics) = self.evaluate(&probe.trainer).await?;
-                if probe.best.as_ref().is_none_or(|(lowest, _)| loss < *lowest) {
-                    probe.best = Some((loss, metrics));
-                }
-            }
+        if !self.stopping {
+            probe.train(&self.held_out, &self.budget).await?;
         }
-        if probe.step < self.steps && !self.stopping {
-            let texts = self.examples.len();
-            self.pending.push_back(Event::Preparing { done: texts + probe.step, total: texts + self.steps });
+        if probe.step() < self.budget.steps && !self.stopping {
+            let texts = self.held_out.examples.len();
+            self.pending.push_back(Event::Preparing { done: texts + probe.step(), total: texts + self.budget.steps });
             self.stage = Stage::Probe(probe);
             return Ok(());
         }
-        if let Some((_, metrics)) = &probe.best {
+        if let Some(metrics) = probe.best() {
             self.probe_accuracy = metrics.accuracy;
             self.pending.push_back(Event::Probe { accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 });
         }
         let source = match prompt::method(&self.config).prompt_length() {
-            0 => Source::Features(probe.features),
+            0 => Source::Features(probe.into_features()),
             _ => Source::Encoder(self.compute.encoder.clone()),
         };
         let trainer = self.trainer(source, self.config.prompt.method)?;
@@ -293,19 +270,7 @@ impl Run {
     }
 
     fn order(&self) -> Order {
-        Order::new(self.train_rows, self.config.optim.batch_size, self.config.seed)
-    }
-
-    fn rates(&self, step: usize) -> LearningRates {
-        let optim = &self.config.optim;
-        let factor = schedule::factor(optim, step, self.steps);
-        LearningRates { prompt: optim.prompt_lr * factor, head: optim.head_lr * factor }
-    }
-
-    /// Evaluations are evenly spaced; the last one comes after the last step.
-    fn evaluates_after(&self, step: usize) -> bool {
-        let evaluations = self.config.eval.evaluations.min(self.steps);
-        (step * evaluations) / self.steps > ((step - 1) * evaluations) / self.steps
+        Order::new(self.held_out.train_rows, self.config.optim.batch_size, self.config.seed)
     }
 
     /// A group of steps up to the next evaluation, their losses, and the evaluation if one is due.
@@ -313,24 +278,24 @@ impl Run {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
         let mut due = self.stopping;
-        while !due && losses.len() < self.progress.group && self.progress.step < self.steps {
-            let rates = self.rates(self.progress.step);
-            let (loss, batch_rows) = training.trainer.step(&self.examples, training.order.next_batch(), rates)?;
+        while !due && losses.len() < self.progress.group && self.progress.step < self.budget.steps {
+            let rates = self.budget.rates(self.progress.step);
+            let (loss, batch_rows) = training.trainer.step(&self.held_out.examples, training.order.next_batch(), rates)?;
             losses.push((loss, rates.prompt));
             rows += batch_rows;
             self.progress.step += 1;
-            due = self.evaluates_after(self.progress.step);
+            due = self.budget.evaluates_after(self.progress.step);
         }
         if !losses.is_empty() {
             self.report(losses, rows, begin).await?;
             training.trainer.check()?;
         }
         if due {
-            let (loss, metrics) = self.evaluate(&training.trainer).await?;
+            let (loss, metrics) = self.held_out.evaluate(&training.trainer).await?;
             self.keep(loss, metrics, &training.trainer).await?;
         }
         let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
-        if self.stopping || patience || self.progress.step >= self.steps {
+        if self.stopping || patience || self.progress.step >= self.budget.steps {
             self.finish();
         } else {
             self.stage = Stage::Training(training);
@@ -346,7 +311,7 @@ impl Run {
         self.progress.stepping += group_seconds;
         let per_step = group_seconds / values.len() as f64;
         self.progress.group = ((GROUP_SECONDS / per_step) as usize).clamp(1, MOST_STEPS);
-        let left = (self.steps - self.progress.step) as f64 * self.progress.stepping / self.progress.step as f64;
+        let left = (self.budget.steps - self.progress.step) as f64 * self.progress.stepping / self.progress.step as f64;
         let first = self.progress.step + 1 - values.len();
         for (i, (&loss, learning_rate)) in values.iter().zip(rates).enumerate() {
             if !loss.is_finite() {
@@ -354,7 +319,7 @@ impl Run {
             }
             self.pending.push_back(Event::Step {
                 step: first + i,
-                steps: self.steps,
+                steps: self.budget.steps,
                 loss,
                 learning_rate,
                 tokens_per_second: rows as f64 / group_seconds,
@@ -363,18 +328,6 @@ impl Run {
             });
         }
         Ok(())
-    }
-
-    /// Mean cross-entropy and metrics on the held-out examples.
-    async fn evaluate(&self, trainer: &Trainer) -> Result<(f64, Metrics)> {
-        let indices: Vec<usize> = (self.train_rows..self.examples.len()).collect();
-        let mut scores = Vec::with_capacity(indices.len() * self.labels.len());
-        for chunk in indices.chunks(EVAL_BATCH) {
-            scores.extend(trainer.scores(&self.examples, chunk).await?);
-        }
-        let truth: Vec<u32> = self.examples[self.train_rows..].iter().map(|example| example.label).collect();
-        let predicted: Vec<u32> = scores.chunks(self.labels.len()).map(|row| argmax(row) as u32).collect();
-        Ok((cross_entropy(&scores, &truth), Metrics::new(&self.labels, &truth, &predicted)?))
     }
 
     /// Tells an evaluation, and keeps the parameters if they are the best so far.
@@ -407,22 +360,9 @@ impl Run {
             steps: self.progress.step,
             seconds: self.begin.elapsed().as_secs_f64(),
             device: self.compute.name.clone(),
-            stopped_early: self.progress.step < self.steps,
+            stopped_early: self.progress.step < self.budget.steps,
             per_class: best.metrics.per_class.clone(),
             confusion: best.metrics.confusion.clone(),
         });
     }
-}
-
-/// SHA-256 over texts and labels, in order, each ended by a zero byte; says which data a result belongs to without
-/// holding any of it.
-fn hash(dataset: &Dataset) -> String {
-    let mut hasher = Sha256::new();
-    for row in dataset.train.iter().chain(&dataset.held_out) {
-        for part in [row.text.as_str(), dataset.labels[row.label as usize].as_str()] {
-            hasher.update(part.as_bytes());
-            hasher.update([0]);
-        }
-    }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,37 @@
-//! The learning rate by step.
+//! What happens at which step: learning rates and evaluations.
 
-use crate::config::{OptimConfig, Schedule};
+use super::step::LearningRates;
+use crate::config::{OptimConfig, RunConfig, Schedule};
+
+/// The steps of a run, and what each of them is given.
+pub struct Budget {
+    /// Optimizer steps of the whole run.
+    pub steps: usize,
+    evaluations: usize,
+    optim: OptimConfig,
+}
+
+impl Budget {
+    /// The budget that a config gives to `train_rows` examples.
+    #[must_use]
+    pub fn new(config: &RunConfig, train_rows: usize) -> Self {
+        let steps = config.total_steps(train_rows);
+        Self { steps, evaluations: config.eval.evaluations.min(steps), optim: config.optim.clone() }
+    }
+
+    /// Learning rates of `step`, counted from 0.
+    #[must_use]
+    pub fn rates(&self, step: usize) -> LearningRates {
+        let factor = factor(&self.optim, step, self.steps);
+        LearningRates { prompt: self.optim.prompt_lr * factor, head: self.optim.head_lr * factor }
+    }
+
+    /// Whether an evaluation follows when `step` steps are done: they are evenly spaced, the last one after the last step.
+    #[must_use]
+    pub fn evaluates_after(&self, step: usize) -> bool {
+        (step * self.evaluations) / self.steps > ((step - 1) * self.evaluations) / self.steps
+    }
+}
 
 /// The factor on the learning rates in `step`, counted from 0, of `steps`: a rise over the first
 /// `ceil(warmup_fraction * steps)` steps, then the schedule's fall over the rest.

@@ -26,7 +26,7 @@ const TABLE: &[Row] = &[
     row("rng", 1, &[]),
     row("config", 1, &["error"]),
     row("tensors", 1, &["error"]),
-    row("data", 1, &["error", "config", "rng"]),
+    row("data", 1, &["error", "config", "rng", "tensors"]),
     row("text", 1, &["error"]),
     row("eval", 1, &["error"]),
     row("model::spec", 1, &[]),

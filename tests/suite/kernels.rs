@@ -9,8 +9,8 @@ use softprompt::engine::cpu::matmul::Epilogue;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
 use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
+use softprompt::engine::wgsl::kernel::Kernel;
 use softprompt::engine::wgsl::matmul::{self, Tile, Variant};
-use softprompt::engine::wgsl::pipelines::Kernel;
 use softprompt::engine::wgsl::self_test::{Bench, Errors, Shape};
 use softprompt::engine::wgsl::source::Shader;
 use softprompt::engine::wgsl::{

@@ -1,10 +1,11 @@
-//! [`Arena`]: all buffers that depend on the size of a batch, planned once for a capacity, with every step recorded on them.
+//! `Arena`: all buffers that depend on the size of a batch, planned once for a capacity, with every step recorded on them.
 //!
 //! Without tracking, every layer writes to the same set of buffers; with it, each layer has its own set, and the backward pass
 //! takes over the forward pass's scratch buffers, which it does not need any more.
 
 use super::device::Gpu;
-use super::pipelines::{Launch, Pipelines};
+use super::kernel::Launch;
+use super::pipelines::Pipelines;
 use super::recorder::{BatchSize, Step};
 use super::weights::{Layer, Linear, Weights};
 use super::{

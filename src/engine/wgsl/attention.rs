@@ -1,6 +1,6 @@
 //! Self-attention inside each example: pipeline and launch of `shaders/attention.wgsl`.
 
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Gradient of attention at the queries: pipeline and launch of `shaders/attention_grad_query.wgsl`.
 
 use super::attention::Params;
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 

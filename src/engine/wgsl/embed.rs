@@ -1,7 +1,7 @@
 //! Embedding assembly: pipeline and launch of `shaders/embed.wgsl`.
 
+use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm::Params;
-use super::pipelines::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 

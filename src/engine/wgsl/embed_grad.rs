@@ -1,7 +1,7 @@
 //! Gradient of the embedding at the prompt: pipeline and launch of `shaders/embed_grad.wgsl`.
 
+use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm::Params;
-use super::pipelines::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 

@@ -1,7 +1,7 @@
 //! Layer norm: pipeline and launch of `shaders/layer_norm.wgsl`.
 
 use super::device::Gpu;
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 

@@ -1,6 +1,6 @@
 //! Input gradient of layer norm: pipeline and launch of `shaders/layer_norm_grad.wgsl`.
 
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 

@@ -1,7 +1,7 @@
 //! Matrix product with a fused epilogue: pipelines and launch of `shaders/matmul.wgsl`.
 
 use super::device::Gpu;
-use super::pipelines::{Kernel, Launch};
+use super::kernel::{Kernel, Launch};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 use crate::engine::cpu::matmul::Epilogue;

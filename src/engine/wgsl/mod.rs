@@ -17,6 +17,7 @@ pub mod device;
 pub mod embed;
 pub mod embed_grad;
 pub mod encoder;
+pub mod kernel;
 pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;

@@ -1,106 +1,14 @@
-//! Compiled kernels. Every pipeline is made inside an error scope, because a browser does not refuse a broken shader: it
-//! leaves the output as it was.
+//! All kernels of one encoder, compiled.
 
 use super::device::Gpu;
-use super::recorder::{Step, Work};
-use super::source::Shader;
+use super::kernel::Kernel;
 use super::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
 use super::{matmul, matmul::Variant};
 use crate::engine::cpu::matmul::Epilogue;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::spec::EncoderSpec;
-
-/// A compiled kernel.
-#[derive(Debug, Clone)]
-pub struct Kernel {
-    /// The name it has everywhere.
-    pub name: &'static str,
-    pipeline: wgpu::ComputePipeline,
-}
-
-impl Kernel {
-    /// Compiles one shader.
-    ///
-    /// # Errors
-    /// [`Error::Device`] with the kernel's name and what the compiler says.
-    pub async fn compile(gpu: &Gpu, shader: &Shader) -> Result<Self> {
-        let source = shader.source()?;
-        // One scope a filter: a driver's own compiler fails as an internal error.
-        let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(shader.name),
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &shader.overrides,
-                // The kernels write workgroup memory before they read it; a browser zeroes it all the same.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        // The scopes close here, innermost first; what they caught may arrive later.
-        let (validation, memory, internal) = (validation.pop(), memory.pop(), internal.pop());
-        if let Some(error) = validation.await.or(memory.await).or(internal.await) {
-            return Err(Error::device(
-                format!("the GPU refuses the kernel {}: {error}", shader.name),
-                "update the browser or the driver, or use the CPU; please report this message",
-            ));
-        }
-        Ok(Self { name: shader.name, pipeline })
-    }
-
-    /// A dispatch of this kernel: its storage buffers by binding, its parameter block, and what it has to do.
-    pub(super) fn step<P: bytemuck::Pod>(
-        &self,
-        launch: &Launch<'_>,
-        buffers: &[(u32, &wgpu::Buffer)],
-        params: &P,
-        work: Work,
-    ) -> Step {
-        let params = launch.gpu.uniform(self.name, params);
-        let group = |index: u32, buffers: &[(u32, &wgpu::Buffer)]| {
-            let entries: Vec<_> = buffers
-                .iter()
-                .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-                .collect();
-            launch.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(self.name),
-                layout: &self.pipeline.get_bind_group_layout(index),
-                entries: &entries,
-            })
-        };
-        Step {
-            pipeline: self.pipeline.clone(),
-            buffers: group(0, buffers),
-            uniforms: group(1, &[(0, &params), (1, launch.batch)]),
-            work,
-        }
-    }
-}
-
-/// What every step is made with.
-#[derive(Debug, Clone, Copy)]
-pub struct Launch<'a> {
-    /// The device.
-    pub gpu: &'a Gpu,
-    /// The uniform with the current [`super::recorder::BatchSize`].
-    pub batch: &'a wgpu::Buffer,
-}
-
-/// Numbers the storage buffers of a kernel from 0, in the order of its bindings.
-pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &wgpu::Buffer); N] {
-    let mut binding = 0..;
-    buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
-}
 
 /// Every kernel that one encoder needs.
 #[derive(Debug, Clone)]
@@ -122,7 +30,7 @@ impl Pipelines {
     /// Compiles what an encoder of this shape needs.
     ///
     /// # Errors
-    /// [`Error::Device`] with the name of the first kernel that does not compile; [`Error::Model`] for a head size that the
+    /// [`crate::error::Error::Device`] with the name of the first kernel that does not compile; [`crate::error::Error::Model`] for a head size that the
     /// attention kernels do not know.
     pub async fn new(gpu: &Gpu, spec: &EncoderSpec) -> Result<Self> {
         let head = attention::check_head_size(spec)?;

@@ -1,6 +1,6 @@
 //! Pooling: pipeline and launch of `shaders/pool.wgsl`.
 
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
 use crate::engine::Pooling;

@@ -1,6 +1,6 @@
 //! Gradient of pooling: pipeline and launch of `shaders/pool_grad.wgsl`.
 
-use super::pipelines::{Kernel, Launch, bindings};
+use super::kernel::{Kernel, Launch, bindings};
 use super::pool::Params;
 use super::recorder::{Step, Work};
 use super::source::Shader;

@@ -4,8 +4,9 @@
 //! leaves a value as it was, or writes past its output, has an infinite error; one that makes a NaN has a NaN.
 
 use super::device::Gpu;
+use super::kernel::{Kernel, Launch};
 use super::matmul::{self, Variant};
-use super::pipelines::{Kernel, Launch, Pipelines};
+use super::pipelines::Pipelines;
 use super::recorder::{BatchSize, Step};
 use super::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
