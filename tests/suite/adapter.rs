@@ -244,7 +244,7 @@ fn holds_settings_labels_figures_and_hashes_and_nothing_else() {
     names.sort();
     let expected = ["base_model", "config", "data_sha256", "format", "labels", "metrics", "tensors_sha256", "written_by"];
     assert_eq!(names, expected);
-    assert_eq!(manifest["config"]["head"]["feature_scale"], 8.0);
+    assert_eq!(manifest["config"]["head"]["feature_scale"], adapter.config.head.feature_scale);
     assert_eq!(manifest["written_by"], concat!("softprompt ", env!("CARGO_PKG_VERSION")));
     assert_eq!(manifest["labels"][2], "人");
 }
