@@ -91,6 +91,7 @@ impl Compute {
 }
 
 /// A choice of device, with its reason.
+#[derive(Clone)]
 pub struct Chosen {
     /// The device.
     pub compute: Compute,
@@ -108,8 +109,8 @@ pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample:
     check_batch(sample, &weights.spec)?;
     let cpu = |reason: String| Chosen { compute: Compute::cpu(weights), reason };
     match choice {
-        DeviceChoice::Cpu => Ok(cpu("chosen by you".to_owned())),
-        DeviceChoice::Gpu => Ok(Chosen { compute: Compute::gpu(weights).await?, reason: "chosen by you".to_owned() }),
+        DeviceChoice::Cpu => Ok(cpu(CHOSEN_BY_YOU.to_owned())),
+        DeviceChoice::Gpu => Ok(Chosen { compute: Compute::gpu(weights).await?, reason: CHOSEN_BY_YOU.to_owned() }),
         DeviceChoice::Auto => {
             let gpu = match Gpu::open().await {
                 Ok(gpu) => gpu,
@@ -142,6 +143,9 @@ async fn faster(gpu: Compute, cpu: Compute, sample: &Arc<PackedBatch>, hidden: u
     let reason = format!("a pass takes {:.0} ms on the GPU, {:.0} ms on the CPU", on_gpu * 1e3, on_cpu * 1e3);
     Ok(Chosen { compute: if on_gpu <= on_cpu { gpu } else { cpu }, reason })
 }
+
+/// The reason where the user named the device.
+pub const CHOSEN_BY_YOU: &str = "chosen by you";
 
 /// What can be said about the GPU before anything is loaded.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

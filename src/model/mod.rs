@@ -1,10 +1,10 @@
 //! Stage 3: the frozen encoder and the heads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::DeviceChoice;
 use crate::data::batch::PackedBatch;
-use crate::engine::compute::{Chosen, Compute, choose};
+use crate::engine::compute::{CHOSEN_BY_YOU, Chosen, choose};
 use crate::error::{Error, Result};
 use crate::tensors::sha256_hex;
 use crate::text::tokenizer::Tokenizer;
@@ -28,7 +28,7 @@ struct Inner {
     weights: Arc<EncoderWeights>,
     tokenizer: Tokenizer,
     /// Devices that are open: weights on the GPU are worth keeping between runs.
-    computes: Mutex<Vec<Compute>>,
+    devices: Mutex<Vec<(DeviceChoice, Chosen)>>,
 }
 
 impl Model {
@@ -41,7 +41,7 @@ impl Model {
         let weights = weights::load(config::parse(config)?, weights)?;
         let tokenizer = Tokenizer::from_bytes(tokenizer)?;
         tokenizer.check_vocab(weights.spec.vocab)?;
-        let inner = Inner { name: name.to_owned(), sha256, weights: Arc::new(weights), tokenizer, computes: Mutex::default() };
+        let inner = Inner { name: name.to_owned(), sha256, weights: Arc::new(weights), tokenizer, devices: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -91,29 +91,39 @@ impl Model {
         Ok(wanted.min(room))
     }
 
-    /// The device for a choice; one that is already open is used again, so that its weights are uploaded once.
+    /// The device for a choice. What was chosen for the same choice before is used again, and so is an open device of the kind
+    /// that is asked for: its weights are there and its kernels are compiled.
     ///
     /// # Errors
     /// As [`choose`].
     pub async fn compute(&self, choice: DeviceChoice, sample: &Arc<PackedBatch>) -> Result<Chosen> {
-        let open =
-            |gpu: bool| self.computes().iter().find(|compute| compute.gpu == gpu && compute.encoder.check().is_ok()).cloned();
-        let again = match choice {
-            DeviceChoice::Auto => None,
-            DeviceChoice::Gpu => open(true),
-            DeviceChoice::Cpu => open(false),
-        };
-        if let Some(compute) = again {
-            return Ok(Chosen { compute, reason: "chosen by you".to_owned() });
+        if let Some(chosen) = self.open(choice) {
+            return Ok(chosen);
         }
         let chosen = choose(&self.inner.weights, choice, sample).await?;
-        let mut computes = self.computes();
-        computes.retain(|compute| compute.gpu != chosen.compute.gpu);
-        computes.push(chosen.compute.clone());
+        let mut open = self.devices();
+        // A second device of a kind means that the first one failed.
+        open.retain(|(_, earlier)| earlier.compute.gpu != chosen.compute.gpu);
+        open.push((choice, chosen.clone()));
         Ok(chosen)
     }
 
-    fn computes(&self) -> std::sync::MutexGuard<'_, Vec<Compute>> {
-        self.inner.computes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self, choice: DeviceChoice) -> Option<Chosen> {
+        let devices = self.devices();
+        let mut working = devices.iter().filter(|(_, chosen)| chosen.compute.encoder.check().is_ok());
+        if let Some((_, chosen)) = working.clone().find(|(earlier, _)| *earlier == choice) {
+            return Some(chosen.clone());
+        }
+        let gpu = match choice {
+            DeviceChoice::Auto => return None,
+            DeviceChoice::Gpu => true,
+            DeviceChoice::Cpu => false,
+        };
+        let (_, chosen) = working.find(|(_, chosen)| chosen.compute.gpu == gpu)?;
+        Some(Chosen { reason: CHOSEN_BY_YOU.to_owned(), ..chosen.clone() })
+    }
+
+    fn devices(&self) -> MutexGuard<'_, Vec<(DeviceChoice, Chosen)>> {
+        self.inner.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
