@@ -52,7 +52,11 @@ impl Compute {
         Self::on(Gpu::open().await?, weights).await
     }
 
-    async fn on(gpu: Gpu, weights: &Arc<EncoderWeights>) -> Result<Self> {
+    /// The GPU path on an adapter that is open.
+    ///
+    /// # Errors
+    /// As [`Compute::gpu`].
+    pub async fn on(gpu: Gpu, weights: &Arc<EncoderWeights>) -> Result<Self> {
         let gpu = Arc::new(gpu);
         let setup = WgpuSetup {
             instance: gpu.instance.clone(),

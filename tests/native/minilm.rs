@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use softprompt::config::HeadKind;
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
-use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use softprompt::model::Model;
 
 use crate::common::assert_close;
-use crate::device::{computes, place};
+use crate::device::{computes, place, wgsl_encoder};
 use crate::reference::{Golden, error};
 
 const TENSORS: &[u8] = include_bytes!("../golden/minilm.safetensors");
@@ -37,13 +36,7 @@ async fn hidden_states_equal_transformers() {
     let Some(model) = minilm("hidden_states_equal_transformers") else { return };
     let golden = Golden::new(TENSORS, FACTS);
     let cpu = CpuEncoder::<f32>::new(model.weights().clone());
-    let gpu = match Gpu::open().await {
-        Ok(gpu) => Some(WgslEncoder::new(gpu.into(), model.weights()).await.expect("kernels")),
-        Err(error) => {
-            assert!(std::env::var("REQUIRE_GPU").is_err(), "{error}");
-            None
-        }
-    };
+    let gpu = wgsl_encoder(&model, "hidden_states_equal_transformers").await;
     for (prompted, names) in [(false, &["hidden.6"][..]), (true, &["prompted.3", "prompted.6"])] {
         let batch = golden.batch(prompted);
         let prompt = if prompted { golden.tensor("prompt") } else { Vec::new() };

@@ -2,22 +2,37 @@
 
 use softprompt::data::batch::Example;
 use softprompt::engine::compute::Compute;
+use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use softprompt::model::Model;
 
-/// Whether a missing adapter is a failure: by the environment natively, by the build's in the browser.
-fn gpu_required() -> bool {
-    option_env!("REQUIRE_GPU").is_some_and(|value| value == "1") || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1")
+/// The adapter, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the build's for the
+/// browser) its absence is a failure.
+pub async fn adapter(test: &str) -> Option<Gpu> {
+    let built = option_env!("REQUIRE_GPU").is_some_and(|value| value == "1");
+    let required = built || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
+    match Gpu::open().await {
+        Ok(gpu) => Some(gpu),
+        Err(error) if required => panic!("{test} needs a GPU: {error}"),
+        Err(error) => {
+            say(&format!("SKIPPED {test} on the GPU: {error}"));
+            None
+        }
+    }
 }
 
 /// The CPU, and the GPU where there is one.
 pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
     let mut computes = vec![Compute::cpu(model.weights())];
-    match Compute::gpu(model.weights()).await {
-        Ok(gpu) => computes.push(gpu),
-        Err(error) if gpu_required() => panic!("{test} needs a GPU: {error}"),
-        Err(error) => say(&format!("SKIPPED {test} on the GPU: {error}")),
+    if let Some(gpu) = adapter(test).await {
+        computes.push(Compute::on(gpu, model.weights()).await.expect("the GPU path"));
     }
     computes
+}
+
+/// The WGSL encoder, where there is an adapter.
+pub async fn wgsl_encoder(model: &Model, test: &str) -> Option<WgslEncoder> {
+    let gpu = adapter(test).await?;
+    Some(WgslEncoder::new(gpu.into(), model.weights()).await.expect("kernels"))
 }
 
 /// A line that is seen natively (with --nocapture) and in the browser's log.

@@ -1,16 +1,13 @@
 //! The tiny encoder against PyTorch, transformers and PEFT (`tests/golden/`, where the recipe and the conventions are): hidden
 //! states, gradients through burn's graph for the three heads, and ten optimizer steps, on every device.
 
-use std::sync::Arc;
-
 use softprompt::config::HeadKind;
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
-use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::assert_close;
-use crate::device::{computes, place, say};
+use crate::device::{computes, place, say, wgsl_encoder};
 use crate::reference::{Golden, error};
 use crate::tiny::tiny_model;
 
@@ -28,14 +25,7 @@ fn the_error_sees_a_planted_difference_and_nan() {
 async fn hidden_states_equal_transformers() {
     let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
     let cpu = CpuEncoder::<f32>::new(model.weights().clone());
-    let gpu = match Gpu::open().await {
-        Ok(gpu) => Some(WgslEncoder::new(Arc::new(gpu), model.weights()).await.expect("kernels")),
-        // `computes` of the other tests decides whether a missing adapter is a failure.
-        Err(error) => {
-            say(&format!("SKIPPED hidden_states_equal_transformers on the GPU: {error}"));
-            None
-        }
-    };
+    let gpu = wgsl_encoder(&model, "hidden_states_equal_transformers").await;
     for (prompted, name) in [(false, "hidden"), (true, "prompted")] {
         let batch = golden.batch(prompted);
         let prompt = if prompted { golden.tensor("prompt") } else { Vec::new() };

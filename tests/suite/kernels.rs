@@ -22,28 +22,10 @@ use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
 use super::common::{assert_close, random_batch, random_f32, random_weights};
+use super::device::adapter;
 
 /// What rounding in f32 may do to values of the order of 1.
 const TOLERANCE: f64 = 2e-5;
-
-/// The adapter, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the browser: when the test was built) its absence
-/// is a failure.
-async fn gpu(test: &str) -> Option<Gpu> {
-    let built = option_env!("REQUIRE_GPU").is_some_and(|value| value == "1");
-    let required = built || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
-    match Gpu::open().await {
-        Ok(gpu) => Some(gpu),
-        Err(error) if required => panic!("{test} needs a GPU: {error}"),
-        Err(_) => {
-            let line = format!("SKIPPED {test}: no adapter");
-            #[cfg(target_family = "wasm")]
-            console_log!("{line}");
-            #[cfg(not(target_family = "wasm"))]
-            println!("{line}");
-            None
-        }
-    }
-}
 
 fn shape(lengths: &[usize], prompt: usize, heads: usize, head_size: usize) -> Shape {
     Shape { lengths: lengths.to_vec(), prompt, heads, head_size }
@@ -72,7 +54,7 @@ const SUMS_OF_FOURS: [(usize, usize, usize); 3] = [(3, 1, 4), (9, 67, 20), (65, 
 /// Every epilogue with this adapter's own tile, every tile with the plain epilogues: the parts know nothing of each other.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn products_equal_their_twin() {
-    let Some(gpu) = gpu("products_equal_their_twin").await else { return };
+    let Some(gpu) = adapter("products_equal_their_twin").await else { return };
     let own = Tile::choose(&gpu);
     let plain = |variant: &Variant| matches!(variant.epilogue, Epilogue::Bias | Epilogue::Plain);
     for variant in Variant::all().filter(|variant| variant.tile == own || plain(variant)) {
@@ -92,7 +74,7 @@ async fn products_equal_their_twin() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn attention_equals_its_twin() {
-    let Some(gpu) = gpu("attention_equals_its_twin").await else { return };
+    let Some(gpu) = adapter("attention_equals_its_twin").await else { return };
     let shapes: [(&[usize], usize, usize); 6] =
         [(&[1], 1, 4), (&[1, 63, 2], 1, 4), (&[5, 1, 13, 7], 3, 12), (&[65], 2, 32), (&[17, 2], 2, 64), (&[2, 5], 1, 128)];
     for (lengths, heads, head_size) in shapes {
@@ -111,7 +93,7 @@ const HIDDEN: [usize; 6] = [1, 7, 36, 65, 127, 384];
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn norms_and_embedding_equal_their_twins() {
-    let Some(gpu) = gpu("norms_and_embedding_equal_their_twins").await else { return };
+    let Some(gpu) = adapter("norms_and_embedding_equal_their_twins").await else { return };
     for lanes in [8, 64] {
         let norm = compile(&gpu, layer_norm::shader(lanes)).await;
         let norm_grad = compile(&gpu, layer_norm_grad::shader(lanes)).await;
@@ -130,7 +112,7 @@ async fn norms_and_embedding_equal_their_twins() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn pooling_equals_its_twin() {
-    let Some(gpu) = gpu("pooling_equals_its_twin").await else { return };
+    let Some(gpu) = adapter("pooling_equals_its_twin").await else { return };
     let (forward, grad) = (compile(&gpu, pool::shader()).await, compile(&gpu, pool_grad::shader()).await);
     for hidden in HIDDEN {
         for lengths in [&[3][..], &[3, 65, 7], &[4, 3, 3, 3, 11]] {
@@ -146,7 +128,7 @@ async fn pooling_equals_its_twin() {
 /// More workgroups than one dimension has.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_long_dispatch_is_folded() {
-    let Some(gpu) = gpu("a_long_dispatch_is_folded").await else { return };
+    let Some(gpu) = adapter("a_long_dispatch_is_folded").await else { return };
     let (forward, grad) = (compile(&gpu, layer_norm::shader(8)).await, compile(&gpu, layer_norm_grad::shader(8)).await);
     let mut bench = Bench::new(&gpu, &shape(&[65_537], 0, 1, 36), 7);
     expect_small(bench.layer_norm(&forward, &grad).await.expect("no device error"), "65,537 rows");
@@ -155,7 +137,7 @@ async fn a_long_dispatch_is_folded() {
 /// The comparison must be able to fail: a reduction over a number of threads that is no power of two loses values.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_wrong_kernel_is_seen() {
-    let Some(gpu) = gpu("a_wrong_kernel_is_seen").await else { return };
+    let Some(gpu) = adapter("a_wrong_kernel_is_seen").await else { return };
     let (forward, grad) = (compile(&gpu, layer_norm::shader(7)).await, compile(&gpu, layer_norm_grad::shader(7)).await);
     let errors = Bench::new(&gpu, &shape(&[5], 0, 1, 65), 1).layer_norm(&forward, &grad).await.expect("no device error");
     for (kernel, error) in errors {
@@ -166,7 +148,7 @@ async fn a_wrong_kernel_is_seen() {
 /// wgpu only logs it in a browser, and the pipeline then leaves its output as it was.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_kernel_that_does_not_compile_is_named() {
-    let Some(gpu) = gpu("a_kernel_that_does_not_compile_is_named").await else { return };
+    let Some(gpu) = adapter("a_kernel_that_does_not_compile_is_named").await else { return };
     let error = Kernel::compile(&gpu, &attention_grad_key::shader(0)).await.expect_err("heads of size 0");
     assert_eq!(error.code(), "device");
     assert!(error.to_string().contains("attention_grad_key"), "{error}");
@@ -179,7 +161,7 @@ async fn a_kernel_that_does_not_compile_is_named() {
 /// An error outside of every call must not pass unseen, not even where a value is read afterwards.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn an_uncaptured_error_is_reported() {
-    let Some(gpu) = gpu("an_uncaptured_error_is_reported").await else { return };
+    let Some(gpu) = adapter("an_uncaptured_error_is_reported").await else { return };
     gpu.check().expect("nothing happened yet");
     let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("only a uniform"),
@@ -261,7 +243,7 @@ const ENCODERS: [(usize, usize, usize); 2] = [(36, 3, 50), (64, 2, 128)];
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn encoder_equals_the_cpu_encoder() {
     for (hidden, heads, ffn) in ENCODERS {
-        let Some(gpu) = gpu("encoder_equals_the_cpu_encoder").await else { return };
+        let Some(gpu) = adapter("encoder_equals_the_cpu_encoder").await else { return };
         let spec = spec(hidden, heads, ffn);
         let pair = Pair::new(gpu, &spec).await;
         pair.gpu.self_test().await.expect("every kernel is right");
@@ -282,7 +264,7 @@ async fn encoder_equals_the_cpu_encoder() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn hidden_states_equal_the_cpu_encoder() {
-    let Some(gpu) = gpu("hidden_states_equal_the_cpu_encoder").await else { return };
+    let Some(gpu) = adapter("hidden_states_equal_the_cpu_encoder").await else { return };
     let spec = spec(36, 3, 50);
     let pair = Pair::new(gpu, &spec).await;
     let batch = random_batch(&[4, 17, 1, 9], 3, spec.vocab, 1);
@@ -299,7 +281,7 @@ async fn hidden_states_equal_the_cpu_encoder() {
 /// The table starts with room for 1,024 word embeddings.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn the_word_table_grows() {
-    let Some(gpu) = gpu("the_word_table_grows").await else { return };
+    let Some(gpu) = adapter("the_word_table_grows").await else { return };
     let spec = EncoderSpec { vocab: 3001, ..spec(36, 3, 50) };
     let pair = Pair::new(gpu, &spec).await;
     pair.compare(&random_batch(&[9, 4], 2, spec.vocab, 1), Pooling::Mean, 1).await;
@@ -314,7 +296,7 @@ async fn the_word_table_grows() {
 /// The same work twice gives the same bits: no sum depends on the order in which threads finish.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn the_same_pass_gives_the_same_bits() {
-    let Some(gpu) = gpu("the_same_pass_gives_the_same_bits").await else { return };
+    let Some(gpu) = adapter("the_same_pass_gives_the_same_bits").await else { return };
     let spec = spec(36, 3, 50);
     let pair = Pair::new(gpu, &spec).await;
     let batch = random_batch(&[4, 17, 1, 9, 30], 5, spec.vocab, 2);
@@ -337,7 +319,7 @@ async fn the_same_pass_gives_the_same_bits() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_batch_that_cannot_work_is_refused() {
-    let Some(gpu) = gpu("a_batch_that_cannot_work_is_refused").await else { return };
+    let Some(gpu) = adapter("a_batch_that_cannot_work_is_refused").await else { return };
     let spec = spec(36, 3, 50);
     let pair = Pair::new(gpu, &spec).await;
     let refused = |batch: &PackedBatch| {
@@ -381,7 +363,7 @@ async fn a_pass_that_cannot_be_made_is_an_error() {
         ),
     ];
     for (record, text) in wrong {
-        let Some(gpu) = gpu("a_pass_that_cannot_be_made_is_an_error").await else { return };
+        let Some(gpu) = adapter("a_pass_that_cannot_be_made_is_an_error").await else { return };
         let spec = spec(36, 3, 50);
         let pair = Pair::new(gpu, &spec).await;
         pair.gpu.prepare(&random_batch(&[2, 1], 2, spec.vocab, 1)).expect("a good batch");
@@ -395,7 +377,7 @@ async fn a_pass_that_cannot_be_made_is_an_error() {
 /// Encoders that the kernels cannot do, or whose weights do not fit their sizes.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn an_encoder_that_cannot_work_is_refused() {
-    let Some(gpu) = gpu("an_encoder_that_cannot_work_is_refused").await else { return };
+    let Some(gpu) = adapter("an_encoder_that_cannot_work_is_refused").await else { return };
     let gpu = Arc::new(gpu);
     let odd_heads = random_weights(&spec(30, 3, 20), 1);
     let mut short = random_weights(&spec(36, 3, 50), 1);

@@ -14,7 +14,7 @@ use super::recorder::{BatchSize, Step};
 use super::self_test::self_test;
 use super::weights::{Weights, WordTable};
 use crate::data::batch::PackedBatch;
-use crate::engine::{Pooling, row_infos};
+use crate::engine::{Pooling, check_batch, row_infos};
 use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
@@ -108,12 +108,7 @@ impl WgslEncoder {
         if shortest == 0 {
             return Err(Error::model("an example has no rows", "give each text one token at least"));
         }
-        if batch.longest() > self.spec.max_positions {
-            return Err(Error::model(
-                format!("{} prompt and text rows, but the encoder has {} positions", batch.longest(), self.spec.max_positions),
-                "use a smaller data.max_tokens or prompt.length",
-            ));
-        }
+        check_batch(batch, &self.spec)?;
         let state = &mut *lock(&self.state);
         self.load(state, batch.tokens().iter().copied())?;
         self.grow(state, size)?;
