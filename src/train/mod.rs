@@ -2,8 +2,8 @@
 //! call; to cancel, drop it.
 
 pub mod event;
+pub mod examples;
 pub mod features;
-pub mod held_out;
 pub mod order;
 mod probe;
 pub mod run;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::examples::Examples;
 use super::features::Features;
-use super::held_out::HeldOut;
 use super::order::Order;
 use super::schedule::Budget;
 use super::step::Trainer;
@@ -42,10 +42,10 @@ impl Probe {
     }
 
     /// Some more steps.
-    pub(super) async fn train(&mut self, data: &HeldOut, budget: &Budget) -> Result<()> {
+    pub(super) async fn train(&mut self, data: &Examples, budget: &Budget) -> Result<()> {
         let until = (self.step + STEPS).min(budget.steps);
         while self.step < until {
-            self.trainer.step(&data.examples, self.order.next_batch(), budget.rates(self.step))?;
+            self.trainer.step(&data.all, self.order.next_batch(), budget.rates(self.step))?;
             self.step += 1;
             if budget.evaluates_after(self.step) {
                 let (loss, metrics) = data.evaluate(&self.trainer).await?;

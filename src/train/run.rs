@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use web_time::Instant;
 
 use super::event::Event;
+use super::examples::Examples;
 use super::features::Features;
-use super::held_out::HeldOut;
 use super::order::Order;
 use super::probe::Probe;
 use super::schedule::Budget;
@@ -37,7 +37,7 @@ pub struct Run {
     config: RunConfig,
     compute: Compute,
     data_sha256: String,
-    held_out: HeldOut,
+    examples: Examples,
     budget: Budget,
     majority_accuracy: f64,
     stage: Stage,
@@ -109,7 +109,7 @@ impl Run {
         let majority_accuracy = majority_accuracy(&truth_train, &truth_held_out);
         let mut run = Self {
             data_sha256: dataset.sha256(),
-            held_out: HeldOut { examples, train_rows, labels: dataset.labels.clone() },
+            examples: Examples { all: examples, train_rows, labels: dataset.labels.clone() },
             compute: chosen.compute,
             stage: Stage::Features(Features::new(hidden)),
             pending: VecDeque::new(),
@@ -128,8 +128,8 @@ impl Run {
         let (prompt_parameters, head_parameters) = run.trainer(features, run.config.prompt.method)?.counts();
         run.pending.push_back(Event::Started {
             train_rows,
-            held_out_rows: run.held_out.examples.len() - train_rows,
-            classes: run.held_out.labels.clone(),
+            held_out_rows: run.examples.all.len() - train_rows,
+            classes: run.examples.labels.clone(),
             steps: run.budget.steps,
             device: run.compute.name.clone(),
             device_reason: chosen.reason,
@@ -164,8 +164,8 @@ impl Run {
         }
     }
 
-    /// Ends the run at the next event: the best parameters so far become the result. Before the first evaluation, the
-    /// parameters as they are.
+    /// Ends the run: the best parameters so far become the result, or before the first evaluation the parameters as they are.
+    /// The baseline is still finished first, since every result is told beside it; drop the run to end it at once.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -181,7 +181,7 @@ impl Run {
             .ok_or_else(|| Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation"))?;
         Ok(Adapter {
             config: self.config.clone(),
-            labels: self.held_out.labels.clone(),
+            labels: self.examples.labels.clone(),
             prompt: best.trained.prompt.clone(),
             head_weight: best.trained.head_weight.clone(),
             head_bias: best.trained.head_bias.clone(),
@@ -216,25 +216,25 @@ impl Run {
         let start = Start {
             weights,
             tokenizer: self.model.tokenizer(),
-            labels: &self.held_out.labels,
+            labels: &self.examples.labels,
             rng: Rng::stream(self.config.seed, "prompt"),
         };
         let initial = method.initial(start)?;
-        let head = Head::initial(self.held_out.labels.len(), hidden);
+        let head = Head::initial(self.examples.labels.len(), hidden);
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
     }
 
     /// One more batch of features; after the last, the probe begins.
     async fn compute_features(&mut self, mut features: Features) -> Result<()> {
-        let (begin, total) = (features.len(), self.held_out.examples.len());
-        if begin == total || self.stopping {
+        let (begin, total) = (features.len(), self.examples.all.len());
+        if begin == total {
             let features = Arc::new(features);
             let trainer = self.trainer(Source::Features(features.clone()), Method::Probe)?;
             self.stage = Stage::Probe(Box::new(Probe::new(features, trainer, self.order())));
             return Ok(());
         }
         let end = (begin + EVAL_BATCH).min(total);
-        let batch = Arc::new(PackedBatch::new(&self.held_out.examples[begin..end], 0));
+        let batch = Arc::new(PackedBatch::new(&self.examples.all[begin..end], 0));
         let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
         let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
         let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
@@ -247,11 +247,9 @@ impl Run {
 
     /// Some more steps of the baseline; after the last, training proper begins.
     async fn train_probe(&mut self, mut probe: Box<Probe>) -> Result<()> {
-        if !self.stopping {
-            probe.train(&self.held_out, &self.budget).await?;
-        }
-        if probe.step() < self.budget.steps && !self.stopping {
-            let texts = self.held_out.examples.len();
+        probe.train(&self.examples, &self.budget).await?;
+        if probe.step() < self.budget.steps {
+            let texts = self.examples.all.len();
             self.pending.push_back(Event::Preparing { done: texts + probe.step(), total: texts + self.budget.steps });
             self.stage = Stage::Probe(probe);
             return Ok(());
@@ -270,7 +268,7 @@ impl Run {
     }
 
     fn order(&self) -> Order {
-        Order::new(self.held_out.train_rows, self.config.optim.batch_size, self.config.seed)
+        Order::new(self.examples.train_rows, self.config.optim.batch_size, self.config.seed)
     }
 
     /// A group of steps up to the next evaluation, their losses, and the evaluation if one is due.
@@ -280,7 +278,7 @@ impl Run {
         let mut due = self.stopping;
         while !due && losses.len() < self.progress.group && self.progress.step < self.budget.steps {
             let rates = self.budget.rates(self.progress.step);
-            let (loss, batch_rows) = training.trainer.step(&self.held_out.examples, training.order.next_batch(), rates)?;
+            let (loss, batch_rows) = training.trainer.step(&self.examples.all, training.order.next_batch(), rates)?;
             losses.push((loss, rates.prompt));
             rows += batch_rows;
             self.progress.step += 1;
@@ -291,7 +289,7 @@ impl Run {
             training.trainer.check()?;
         }
         if due {
-            let (loss, metrics) = self.held_out.evaluate(&training.trainer).await?;
+            let (loss, metrics) = self.examples.evaluate(&training.trainer).await?;
             self.keep(loss, metrics, &training.trainer).await?;
         }
         let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);

@@ -37,7 +37,6 @@ pub struct Trainer {
     device: Device,
     /// The method's matrices, then the head's weight `[C, D]` and bias `[1, C]`; all on the plain device.
     parameters: Vec<Tensor<2>>,
-    names: Vec<&'static str>,
     states: Vec<Option<AdamWState<2>>>,
     optimizer: AdamW,
     config: RunConfig,
@@ -87,10 +86,11 @@ impl Trainer {
             Parameter { name: "head.weight", shape: [classes, hidden], values: head.0 },
             Parameter { name: "head.bias", shape: [1, classes], values: head.1 },
         ];
-        let all: Vec<Parameter> = initial.into_iter().chain(head_parameters).collect();
-        let names: Vec<&'static str> = all.iter().map(|parameter| parameter.name).collect();
-        let parameters: Vec<Tensor<2>> =
-            all.into_iter().map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device)).collect();
+        let parameters: Vec<Tensor<2>> = initial
+            .into_iter()
+            .chain(head_parameters)
+            .map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device))
+            .collect();
         let optimizer = AdamWConfig::new().with_epsilon(ADAM_EPSILON).with_weight_decay(config.optim.weight_decay as f32).build();
         Ok(Self {
             source,
@@ -99,7 +99,6 @@ impl Trainer {
             states: vec![None; parameters.len()],
             device,
             parameters,
-            names,
             optimizer,
             config: config.clone(),
             hidden,
@@ -221,12 +220,6 @@ impl Trainer {
             head_weight: read(self.parameters[prompt].clone()).await?,
             head_bias: read(self.parameters[prompt + 1].clone()).await?,
         })
-    }
-
-    /// Names of the trained matrices, in order.
-    #[must_use]
-    pub fn names(&self) -> &[&'static str] {
-        &self.names
     }
 }
 

@@ -148,6 +148,23 @@ async fn stopping_keeps_the_best_so_far() {
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
+async fn stopping_at_once_still_measures_the_probe() {
+    for method in [Method::Prompt, Method::Probe] {
+        let mut config = config(20);
+        config.prompt.method = method;
+        let mut run = start(&config).await;
+        run.next().await.expect("an event");
+        run.stop();
+        let events = finish(&mut run).await;
+        let probe = events.iter().find_map(|e| if let Event::Probe { accuracy, .. } = e { Some(*accuracy) } else { None });
+        let Some(Event::Done { probe_accuracy, steps: 0, stopped_early: true, .. }) = events.last() else {
+            panic!("{method:?}: {:?}", events.last());
+        };
+        assert_eq!(Some(*probe_accuracy), probe, "{method:?}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
 async fn patience_ends_a_run_that_gets_no_better() {
     let mut config = config(400);
     // So small that no score changes by a bit.
