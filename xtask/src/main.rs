@@ -81,7 +81,9 @@ struct Paths {
 
 impl Paths {
     fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_path_buf();
+        // At run time, not `env!`: with one target folder for several checkouts, a cached binary would check the one it was built in.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
+        let root = Path::new(&manifest).parent().ok_or("xtask has no parent folder")?.to_path_buf();
         // The running binary lies in TARGET/PROFILE/, whatever decided on TARGET: an environment variable, a config file, the default.
         let exe = std::env::current_exe().map_err(|e| format!("own path: {e}"))?;
         let target = exe.ancestors().nth(2).ok_or("xtask does not run from a target folder")?.to_path_buf();
