@@ -9,9 +9,11 @@
 @group(0) @binding(2) var<storage, read> d_ctx: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> lse: array<f32>;
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
-@group(0) @binding(5) var<storage, read_write> d_qkv: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> offsets: array<u32>;
+@group(0) @binding(6) var<storage, read_write> d_qkv: array<vec4<f32>>;
 
-// One thread makes one row of one head, going over the queries of its example.
+// One thread makes one row of one head, going over the queries of its example. Where only prompt rows are made, batch.rows is
+// their number.
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -23,7 +25,11 @@ fn main(
     return;
   }
   let head = index / batch.rows;
-  let row = index % batch.rows;
+  let made = index % batch.rows;
+  var row = made;
+  if (params.prompt_only == 1u) {
+    row = offsets[made / batch.prompt] + made % batch.prompt;
+  }
   let info = rows[row];
 
   var k: Head;
@@ -54,8 +60,10 @@ fn main(
       d_v[i] += p * d_ctx[out + i];
     }
   }
+  let d_key = third_at(made, 1u, head);
+  let d_value = third_at(made, 2u, head);
   for (var i = 0u; i < QUADS; i++) {
-    d_qkv[key + i] = d_k[i];
-    d_qkv[value + i] = d_v[i];
+    d_qkv[d_key + i] = d_k[i];
+    d_qkv[d_value + i] = d_v[i];
   }
 }

@@ -1,5 +1,6 @@
 // d_prompt[p]: the gradients of row p of every example, summed in the order of the examples, through the norm of the
-// embeddings. The norm's input, prompt[p] + position[p], is the same in every example, so that summing first is exact.
+// embeddings. They come in two parts, along the residual and through the first layer's product. The norm's input, prompt[p] +
+// position[p], is the same in every example, so that summing first is exact.
 #include "lib/batch.wgsl"
 #include "lib/reduce.wgsl"
 
@@ -13,11 +14,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> offsets: array<u32>;
-@group(0) @binding(1) var<storage, read> d_h: array<f32>;
-@group(0) @binding(2) var<storage, read> prompt: array<f32>;
-@group(0) @binding(3) var<storage, read> position: array<f32>;
-@group(0) @binding(4) var<storage, read> gamma: array<f32>;
-@group(0) @binding(5) var<storage, read_write> d_prompt: array<f32>;
+@group(0) @binding(1) var<storage, read> d_residual: array<f32>;
+@group(0) @binding(2) var<storage, read> d_product: array<f32>;
+@group(0) @binding(3) var<storage, read> prompt: array<f32>;
+@group(0) @binding(4) var<storage, read> position: array<f32>;
+@group(0) @binding(5) var<storage, read> gamma: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d_prompt: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // One workgroup makes one prompt row. A thread keeps the summed gradient of its columns in d_prompt, where only it reads
@@ -39,7 +41,8 @@ fn main(
     sum += prompt[base + c] + position[base + c];
     var d_y = 0.0;
     for (var example = 0u; example < batch.examples; example++) {
-      d_y += d_h[(offsets[example] + row) * params.columns + c];
+      let residual = d_residual[(offsets[example] + row) * params.columns + c];
+      d_y += residual + d_product[(example * batch.prompt + row) * params.columns + c];
     }
     d_prompt[base + c] = d_y * gamma[c];
   }

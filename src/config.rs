@@ -23,6 +23,22 @@ pub struct RunConfig {
     pub seed: u64,
     /// Where the encoder runs.
     pub device: DeviceChoice,
+    /// Whether the GPU makes activations again instead of keeping them.
+    pub recompute: Recompute,
+}
+
+/// Whether a training step on the GPU keeps all activations for its backward pass, or makes the largest again: less than half of
+/// the memory for a quarter more time, and the same losses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Recompute {
+    /// Where the activations are larger than the largest buffer that the GPU gives.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Where texts and labels are, and how they are split.

@@ -7,8 +7,9 @@ struct Params {
   heads: u32,
   // 1 / sqrt(HEAD_SIZE).
   scale: f32,
-  pad0: u32,
-  pad1: u32,
+  // Gradients: 0 for d_qkv of all rows, [T, 3 D]; 1 of the prompt rows only, [B P, 3 D].
+  prompt_only: u32,
+  pad: u32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
 

@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 
-use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, RunConfig, Schedule};
+use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule};
 
 /// Flags that override a [`RunConfig`].
 #[derive(Debug, Default, Args)]
@@ -72,6 +72,9 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>, help_heading = "Training",
           help = help("Where the encoder runs; `auto` measures both", |c| &c.device))]
     device: Option<DeviceChoice>,
+    #[arg(long, value_name = "auto|on|off", value_parser = choice::<Recompute>, help_heading = "Training",
+          help = help("Make activations again instead of keeping them: less GPU memory, more time", |c| &c.recompute))]
+    recompute: Option<Recompute>,
 }
 
 impl Settings {
@@ -82,7 +85,7 @@ impl Settings {
                 field.clone_from(value);
             }
         }
-        let RunConfig { data, prompt, head, optim, eval, seed, device } = config;
+        let RunConfig { data, prompt, head, optim, eval, seed, device, recompute } = config;
         if self.text_column.is_some() {
             data.text_column.clone_from(&self.text_column);
         }
@@ -116,6 +119,7 @@ impl Settings {
         }
         set(&self.seed, seed);
         set(&self.device, device);
+        set(&self.recompute, recompute);
     }
 }
 

@@ -23,6 +23,7 @@ use burn::backend::{
 use burn::tensor::Tensor;
 
 use super::{Engine, Pooling, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
+use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
 
@@ -82,6 +83,13 @@ impl FrozenEncoder {
     /// burn keeps dropped graphs until a later backward pass. A backward pass through it panics from now on.
     pub fn discard(&self) {
         self.pending.store(0, Ordering::Release);
+    }
+
+    /// Whether training steps make activations again instead of keeping them. The CPU always keeps them.
+    pub fn set_recompute(&self, recompute: Recompute) {
+        if let Engines::Wgsl(engine) = &self.engine {
+            engine.set_recompute(recompute);
+        }
     }
 
     /// Uncaptured errors of the device, if it has any.

@@ -83,6 +83,25 @@ pub struct RowInfo {
     pub example: u32,
 }
 
+/// The rows that an input gradient is made for. Below the lowest layer with a prompt nothing is trained, so that there only the
+/// prompt rows need one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GradRows {
+    /// All packed rows, `[T, ..]`.
+    All,
+    /// The prompt rows only, example after example, `[B P, ..]`.
+    Prompt,
+}
+
+impl GradRows {
+    /// The packed row of each row that is made.
+    #[must_use]
+    pub fn list(self, rows: &[RowInfo]) -> Vec<usize> {
+        let made = |row: &RowInfo| self == Self::All || row.source & PROMPT_BIT != 0;
+        rows.iter().enumerate().filter(|(_, row)| made(row)).map(|(t, _)| t).collect()
+    }
+}
+
 /// The [`RowInfo`] of every row of a batch; `slot` says which row of the word table holds a token id.
 pub fn row_infos(batch: &PackedBatch, mut slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
     let offsets = batch.offsets();

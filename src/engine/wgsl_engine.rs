@@ -8,6 +8,7 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
 use super::{Engine, Pooling, wgsl::encoder::WgslEncoder};
+use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
 
@@ -29,6 +30,11 @@ impl WgslEngine {
     /// [`crate::error::Error::Device`] with its text.
     pub fn check(&self) -> Result<()> {
         self.encoder.gpu().check()
+    }
+
+    /// As [`WgslEncoder::set_recompute`].
+    pub fn set_recompute(&self, recompute: Recompute) {
+        self.encoder.set_recompute(recompute);
     }
 
     /// Runs recorded work between a copy in and a copy out. burn's buffers stay out of our bind groups: several of its

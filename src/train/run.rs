@@ -103,6 +103,7 @@ impl Run {
         let train_rows = dataset.train.len();
         let sample = PackedBatch::new(examples.iter().take(config.optim.batch_size), method.prompt_length());
         let chosen = model.compute(config.device, &Arc::new(sample)).await?;
+        chosen.compute.encoder.set_recompute(config.recompute);
         let (truth_train, truth_held_out): (Vec<u32>, Vec<u32>) =
             (dataset.train.iter().map(|row| row.label).collect(), dataset.held_out.iter().map(|row| row.label).collect());
         let hidden = model.spec().hidden;

@@ -34,10 +34,10 @@ const TABLE: &[Row] = &[
     row("engine", 1, &["error", "data", "model::spec"]),
     row("engine::cpu", 1, &["error", "data", "model::spec", "engine"]),
     // Ring 2, tensors and devices. Each row may import those above it, never one below.
-    row("engine::wgsl", 2, &["error", "rng", "data", "model::spec", "engine", "engine::cpu"]),
+    row("engine::wgsl", 2, &["error", "config", "rng", "data", "model::spec", "engine", "engine::cpu"]),
     row("engine::cpu_engine", 2, &["error", "data", "model::spec", "engine", "engine::cpu"]),
-    row("engine::wgsl_engine", 2, &["error", "data", "model::spec", "engine", "engine::wgsl"]),
-    row("engine::boundary", 2, &["error", "data", "engine", "engine::cpu_engine", "engine::wgsl_engine"]),
+    row("engine::wgsl_engine", 2, &["error", "config", "data", "model::spec", "engine", "engine::wgsl"]),
+    row("engine::boundary", 2, &["error", "config", "data", "engine", "engine::cpu_engine", "engine::wgsl_engine"]),
     row(
         "engine::compute",
         2,

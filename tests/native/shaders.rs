@@ -234,7 +234,7 @@ fn without(mut names: BTreeSet<String>, others: &[&str]) -> BTreeSet<String> {
 fn a_kernel_has_one_name_in_four_places() {
     let shaders = names("shaders", ".wgsl");
     let twins = without(names("src/engine/cpu", ".rs"), &["encoder", "mod"]);
-    let others = ["arena", "device", "encoder", "kernel", "mod", "pipelines", "recorder", "self_test", "source", "weights"];
+    let others = ["arena", "device", "encoder", "kernel", "layer", "mod", "pipelines", "profile", "recorder", "self_test", "source", "weights"];
     let launches = without(names("src/engine/wgsl", ".rs"), &others);
     assert_eq!(shaders, twins);
     assert_eq!(shaders, launches);

@@ -15,7 +15,7 @@ use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, mat
 use softprompt::engine::cpu::pool::pool;
 use softprompt::engine::cpu::pool_grad::pool_grad;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
-use softprompt::engine::{Pooling, row_infos};
+use softprompt::engine::{GradRows, Pooling, row_infos};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
@@ -121,7 +121,11 @@ fn embed_gradient() {
     let [gamma, beta] = [random(rng, hidden, 1.0), random(rng, hidden, 1.0)];
     let c = random(rng, rows.len() * hidden, 1.0);
     let mut d_prompt = junk(prompt.len());
-    embed_grad(batch.offsets(), &c, &prompt, &position, &gamma, &mut d_prompt, EPS);
+    // Part of the gradient comes along the residual, the rest of the prompt rows' through the product.
+    let made = GradRows::Prompt.list(&rows);
+    let d_product: Vec<f64> = made.iter().flat_map(|&t| c[t * hidden..][..hidden].iter().map(|&c| 0.25 * c)).collect();
+    let d_residual: Vec<f64> = c.iter().map(|&c| 0.75 * c).collect();
+    embed_grad(batch.offsets(), &d_residual, &d_product, &prompt, &position, &gamma, &mut d_prompt, EPS);
     assert_gradient(&d_prompt, &prompt, |prompt| {
         let mut h = junk(c.len());
         embed(&rows, &table, prompt, &position, &gamma, &beta, &mut h, EPS);
@@ -134,7 +138,7 @@ fn attention_gradients() {
     let rng = &mut Rng::stream(1, "attention");
     for (heads, head_size) in [(3, 4), (2, 11), (1, 1)] {
         let hidden = heads * head_size;
-        let batch = random_batch(&LENGTHS, 1, 9, 3);
+        let batch = random_batch(&LENGTHS, 2, 9, 3);
         let rows = row_infos(&batch, |id| id);
         let (qkv, c) = (random(rng, rows.len() * 3 * hidden, 1.5), random(rng, rows.len() * hidden, 1.0));
         let forward = |qkv: &[f64]| {
@@ -142,11 +146,17 @@ fn attention_gradients() {
             attention(&rows, qkv, &mut ctx, &mut lse, heads, head_size);
             (ctx, lse)
         };
-        let (ctx, lse) = forward(&qkv);
-        let (mut d_qkv, mut delta) = (junk(qkv.len()), junk(lse.len()));
-        attention_grad_query(&rows, &qkv, &ctx, &c, &lse, &mut d_qkv, &mut delta, heads, head_size);
-        attention_grad_key(&rows, &qkv, &c, &lse, &delta, &mut d_qkv, heads, head_size);
+        let (_, lse) = forward(&qkv);
+        let gradient = |made: GradRows| {
+            let (mut d_qkv, mut delta) = (junk(made.list(&rows).len() * 3 * hidden), junk(lse.len()));
+            attention_grad_query(&rows, &qkv, &c, &lse, &mut d_qkv, &mut delta, heads, head_size, made);
+            attention_grad_key(&rows, &qkv, &c, &lse, &delta, &mut d_qkv, heads, head_size, made);
+            d_qkv
+        };
+        let d_qkv = gradient(GradRows::All);
         assert_gradient(&d_qkv, &qkv, |qkv| dot(&forward(qkv).0, &c));
+        let of_prompt = GradRows::Prompt.list(&rows).into_iter().flat_map(|t| d_qkv[3 * t * hidden..][..3 * hidden].to_vec());
+        assert_eq!(gradient(GradRows::Prompt), of_prompt.collect::<Vec<_>>());
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use softprompt::config::Recompute;
 use softprompt::data::batch::PackedBatch;
 use softprompt::engine::Pooling;
 use softprompt::engine::cpu::matmul::Epilogue;
@@ -315,6 +316,30 @@ async fn the_same_pass_gives_the_same_bits() {
         passes.push(encoder.read(&encoder.d_prompt_buffer(), prompt.len()).await.expect("no device error"));
     }
     assert!(passes.iter().all(|pass| *pass == passes[0]));
+}
+
+/// Activations made again have the bits of those that were kept, in a larger and a smaller batch, and take less memory.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn recomputation_changes_memory_only() {
+    let Some(gpu) = adapter("recomputation_changes_memory_only").await else { return };
+    let spec = EncoderSpec { layers: 3, ..spec(36, 3, 50) };
+    let pair = Pair::new(gpu, &spec).await;
+    let encoder = &pair.gpu;
+    let mut kept = Vec::new();
+    for recompute in [Recompute::Off, Recompute::On, Recompute::Off, Recompute::On, Recompute::Auto] {
+        encoder.set_recompute(recompute);
+        let mut gradients = Vec::new();
+        for (lengths, seed) in [(&[4, 17, 1, 9, 30][..], 5), (&[3, 8], 6)] {
+            let batch = random_batch(lengths, 5, spec.vocab, seed);
+            pair.compare(&batch, Pooling::Mean, seed).await;
+            gradients.push(encoder.read(&encoder.d_prompt_buffer(), 5 * 36).await.expect("no device error"));
+        }
+        kept.push((encoder.activation_bytes(), gradients));
+    }
+    let [off, on, off_again, on_again, auto] = &kept[..] else { unreachable!("five settings") };
+    assert!(on.0 < off.0, "{} bytes, {} bytes", on.0, off.0);
+    assert_eq!((off.0, off.0, on.0), (off_again.0, auto.0, on_again.0));
+    assert!(kept.iter().all(|(_, gradients)| *gradients == off.1));
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]

@@ -1,14 +1,15 @@
 //! Gradient of [`super::attention`] at the keys and values.
 
 use super::{Scalar, add_scaled, dot, for_rows, row};
-use crate::engine::RowInfo;
+use crate::engine::{GradRows, RowInfo};
 
 /// With `p = exp(score - lse)` and `ds = p (d_ctx v - delta)` of every row of the example that attends to this one:
 /// `d_k = scale sum(ds q)`, `d_v = sum(p d_ctx)`.
 ///
-/// * `rows` `[T]`, `qkv` `[T, 3 D]`, `d_ctx` `[T, D]`, `lse`, `delta` `[T, H]` -> `d_qkv` `[T, 3 D]` (the k and v thirds only;
-///   the rest is left as it was)
+/// * `rows` `[T]`, `qkv` `[T, 3 D]`, `d_ctx` `[T, D]`, `lse`, `delta` `[T, H]` -> `d_qkv` `[T, 3 D]` or `[B P, 3 D]` (the k and v
+///   thirds only; the rest is left as it was)
 /// * `heads`, `head_size`: `D = heads * head_size`
+/// * `made`: the rows of `d_qkv`
 #[allow(clippy::too_many_arguments, reason = "the arguments are the shader's bindings, in their order")]
 pub fn attention_grad_key<F: Scalar>(
     rows: &[RowInfo],
@@ -19,12 +20,15 @@ pub fn attention_grad_key<F: Scalar>(
     d_qkv: &mut [F],
     heads: usize,
     head_size: usize,
+    made: GradRows,
 ) {
     let hidden = heads * head_size;
-    assert_eq!(d_qkv.len(), rows.len() * 3 * hidden, "d_qkv is [T, 3 D]");
-    assert_eq!(qkv.len(), d_qkv.len(), "qkv is [T, 3 D]");
+    let made = made.list(rows);
+    assert_eq!(d_qkv.len(), made.len() * 3 * hidden, "d_qkv is [T, 3 D] or [B P, 3 D]");
+    assert_eq!(qkv.len(), rows.len() * 3 * hidden, "qkv is [T, 3 D]");
     let scale = F::ONE / F::from_f64(head_size as f64).sqrt();
-    for_rows(d_qkv, 3 * hidden, |t, d_qkv| {
+    for_rows(d_qkv, 3 * hidden, |i, d_qkv| {
+        let t = made[i];
         let RowInfo { start, end, .. } = rows[t];
         let mut p = vec![F::ZERO; (end - start) as usize];
         let (d_k, d_v) = d_qkv[hidden..].split_at_mut(hidden);

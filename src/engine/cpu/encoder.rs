@@ -16,7 +16,7 @@ use super::matmul::{Epilogue, MatmulSize, matmul};
 use super::pool::pool;
 use super::pool_grad::pool_grad;
 use crate::data::batch::PackedBatch;
-use crate::engine::{Pooling, RowInfo, row_infos};
+use crate::engine::{GradRows, Pooling, RowInfo, row_infos};
 use crate::model::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights};
 
 /// A frozen post-norm BERT encoder on the CPU, computing in `F`.
@@ -141,20 +141,29 @@ impl<F: Scalar> CpuEncoder<F> {
         let (mut d_h, mut d_x, mut d_wide) = (zeros(hidden), zeros(hidden), zeros(ffn));
         let (mut d_qkv, mut delta) = (zeros(3 * hidden), zeros(heads));
         pool_grad(&rows, d_pooled, &mut d_h, pooling, hidden);
-        for (layer, kept) in self.weights.layers.iter().zip(&saved.layers).rev() {
+        for (number, (layer, kept)) in self.weights.layers.iter().zip(&saved.layers).enumerate().rev() {
             // Each product reads the gradient at its output, adds what came along the residual, and overwrites d_h.
             layer_norm_grad(&d_h, &kept.x2, &kept.stats2, &F::weights(&layer.ffn_norm.gamma), &mut d_x);
             back(&d_x, &layer.ffn_out, &kept.u, &mut d_wide, Epilogue::GeluGrad, ffn);
             back(&d_wide, &layer.ffn_in, &d_x, &mut d_h, Epilogue::Residual, hidden);
             layer_norm_grad(&d_h, &kept.x1, &kept.stats1, &F::weights(&layer.attention_norm.gamma), &mut d_x);
             back(&d_x, &layer.attention_out, &[], &mut d_h, Epilogue::Plain, hidden);
-            let (qkv, ctx, lse, head_size) = (&kept.qkv, &kept.ctx, &kept.lse, hidden / heads);
-            attention_grad_query(&rows, qkv, ctx, &d_h, lse, &mut d_qkv, &mut delta, heads, head_size);
-            attention_grad_key(&rows, qkv, &d_h, lse, &delta, &mut d_qkv, heads, head_size);
-            back(&d_qkv, &layer.qkv, &d_x, &mut d_h, Epilogue::Residual, hidden);
+            let (qkv, lse, head_size) = (&kept.qkv, &kept.lse, hidden / heads);
+            let made = if number == 0 { GradRows::Prompt } else { GradRows::All };
+            if made == GradRows::Prompt {
+                d_qkv.truncate(batch.examples() * batch.prompt_length() * 3 * hidden);
+            }
+            attention_grad_query(&rows, qkv, &d_h, lse, &mut d_qkv, &mut delta, heads, head_size, made);
+            attention_grad_key(&rows, qkv, &d_h, lse, &delta, &mut d_qkv, heads, head_size, made);
+            if made == GradRows::All {
+                back(&d_qkv, &layer.qkv, &d_x, &mut d_h, Epilogue::Residual, hidden);
+            } else {
+                d_h.truncate(d_qkv.len() / 3);
+                back(&d_qkv, &layer.qkv, &[], &mut d_h, Epilogue::Plain, hidden);
+            }
         }
         let (position, gamma) = (F::weights(&self.weights.position), F::weights(&self.weights.embed_norm.gamma));
-        embed_grad(batch.offsets(), &d_h, prompt, &position, &gamma, &mut d_prompt, eps);
+        embed_grad(batch.offsets(), &d_x, &d_h, prompt, &position, &gamma, &mut d_prompt, eps);
         d_prompt
     }
 

@@ -3,6 +3,7 @@
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
+use crate::engine::GradRows;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
@@ -20,15 +21,23 @@ pub struct Params {
     pub heads: u32,
     /// 1 / sqrt(head size).
     pub scale: f32,
+    /// Gradients: 1 where only those of the prompt rows are made.
+    pub prompt_only: u32,
     /// Zero.
-    pub pad: [u32; 2],
+    pub pad: u32,
 }
 
 impl Params {
     /// For so many heads of this size.
     #[must_use]
     pub fn new(heads: u32, head_size: u32) -> Self {
-        Self { heads, scale: f64::from(head_size).sqrt().recip() as f32, pad: [0; 2] }
+        Self { heads, scale: f64::from(head_size).sqrt().recip() as f32, prompt_only: 0, pad: 0 }
+    }
+
+    /// The same for gradients at these rows.
+    #[must_use]
+    pub fn at(self, rows: GradRows) -> Self {
+        Self { prompt_only: u32::from(rows == GradRows::Prompt), ..self }
     }
 }
 

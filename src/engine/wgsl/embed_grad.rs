@@ -14,8 +14,8 @@ pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }
 }
 
-/// `[offsets, d_h, prompt, position, gamma, d_prompt]`: offsets `[B + 1]`, d_h `[T, D]`, prompt `[P, D]`, position
-/// `[positions, D]`, gamma `[D]` -> d_prompt `[P, D]`.
-pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 6], params: Params) -> Step {
+/// `[offsets, d_residual, d_product, prompt, position, gamma, d_prompt]`: offsets `[B + 1]`, d_residual `[T, D]`, d_product
+/// `[B P, D]`, prompt `[P, D]`, position `[positions, D]`, gamma `[D]` -> d_prompt `[P, D]`.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], params: Params) -> Step {
     kernel.step(launch, &bindings(buffers), &params, Work::PromptRows)
 }

@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use super::arena::{Arena, Plan};
 use super::device::{Gpu, lock};
 use super::pipelines::Pipelines;
+use super::profile::{Clock, Timing, profile};
 use super::recorder::{BatchSize, Step};
 use super::self_test::self_test;
 use super::weights::{Weights, WordTable};
+use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::engine::{Pooling, check_batch, row_infos};
 use crate::error::{Error, Result};
@@ -36,9 +38,15 @@ struct State {
     size: BatchSize,
     /// Rows of the shortest example.
     shortest: u32,
+    /// Pairs of rows of one example.
+    pairs: u64,
     /// Whether the arena holds the activations of a tracked forward pass over the current batch.
     kept: bool,
+    recompute: Recompute,
 }
+
+/// Capacity before the first batch.
+const SMALLEST: BatchSize = BatchSize { rows: 1, examples: 1, prompt: 1, pad: 0 };
 
 impl WgslEncoder {
     /// Compiles every kernel that the encoder needs and uploads its weights; of the word embeddings only rows that are used
@@ -53,9 +61,8 @@ impl WgslEncoder {
         let on_device = Weights::new(&gpu, weights)?;
         let table = WordTable::new(&gpu, weights.clone())?;
         let plan = Plan { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
-        let smallest = BatchSize { rows: 1, examples: 1, prompt: 1, pad: 0 };
-        let arena = Arena::new(&plan, &table.buffer, smallest)?;
-        let state = State { table, arena, size: BatchSize::default(), shortest: 0, kept: false };
+        let arena = Arena::new(&plan, &table.buffer, SMALLEST)?;
+        let state = State { table, arena, size: BatchSize::default(), shortest: 0, pairs: 0, kept: false, recompute: Recompute::Auto };
         Ok(Self { gpu, spec, pipelines, weights: on_device, state: Mutex::new(state) })
     }
 
@@ -96,6 +103,22 @@ impl WgslEncoder {
         self.grow(&mut lock(&self.state), batch_size(rows, examples, prompt)?)
     }
 
+    /// Whether tracked passes from now on keep all activations, or make the largest again on the way back: a third of the memory
+    /// for a quarter more time, and the same bits. Activations kept for the current batch are gone where this changes it.
+    pub fn set_recompute(&self, recompute: Recompute) {
+        let state = &mut *lock(&self.state);
+        if state.recompute != recompute {
+            (state.recompute, state.kept) = (recompute, false);
+        }
+    }
+
+    /// Bytes of activations of a tracked pass, for the largest batch so far.
+    #[must_use]
+    pub fn activation_bytes(&self) -> u64 {
+        let state = lock(&self.state);
+        state.arena.activation_bytes(&self.spec, self.recomputes(&state))
+    }
+
     /// Checks a batch and brings it to the device: it is the current one until the next. Loads the word embeddings it needs
     /// and makes room for it; nothing is allocated once both have been seen. Activations kept for an earlier batch are gone.
     ///
@@ -104,7 +127,8 @@ impl WgslEncoder {
     /// where it is too large for the device.
     pub fn prepare(&self, batch: &PackedBatch) -> Result<()> {
         let size = batch_size(batch.rows(), batch.examples(), batch.prompt_length())?;
-        let shortest = batch.offsets().windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(0);
+        let lengths = || batch.offsets().windows(2).map(|pair| pair[1] - pair[0]);
+        let shortest = lengths().min().unwrap_or(0);
         if shortest == 0 {
             return Err(Error::model("an example has no rows", "give each text one token at least"));
         }
@@ -113,11 +137,9 @@ impl WgslEncoder {
         self.load(state, batch.tokens().iter().copied())?;
         self.grow(state, size)?;
         (state.size, state.shortest, state.kept) = (size, shortest, false);
+        state.pairs = lengths().map(|length| u64::from(length) * u64::from(length)).sum();
         let rows = row_infos(batch, |id| state.table.slot(id).expect("every token of the batch was loaded"));
-        let queue = &self.gpu.queue;
-        queue.write_buffer(&state.arena.rows, 0, bytemuck::cast_slice(&rows));
-        queue.write_buffer(&state.arena.offsets, 0, bytemuck::cast_slice(batch.offsets()));
-        queue.write_buffer(&state.arena.batch, 0, bytemuck::bytes_of(&size));
+        state.arena.write(&self.gpu.queue, &rows, batch.offsets(), size);
         Ok(())
     }
 
@@ -132,7 +154,7 @@ impl WgslEncoder {
     }
 
     /// Records the backward pass of the last forward pass, which kept its activations and pooled the same way: from
-    /// [`Self::d_pooled_buffer`] to [`Self::d_prompt_buffer`]. A pass that cannot be made records nothing and is an error of
+    /// [`Self::d_pooled_buffer`] to [`Self::d_prompt_buffer`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
     /// [`Gpu::check`].
     pub fn backward(&self, commands: &mut wgpu::CommandEncoder, pooling: Pooling) {
         let state = &mut *lock(&self.state);
@@ -143,6 +165,7 @@ impl WgslEncoder {
         if state.size.prompt == 0 {
             return;
         }
+        state.kept = false;
         let (_, pool_grad) = state.arena.pool(&self.plan(), pooling);
         let mut pass = begin(commands, "backward");
         for step in std::iter::once(&pool_grad).chain(state.arena.backward()) {
@@ -217,7 +240,7 @@ impl WgslEncoder {
             for steps in state.arena.forward(false) {
                 replay(&mut begin(&mut commands, "layer"), steps, state.size);
                 let copy = self.gpu.storage("hidden state", bytes)?;
-                commands.copy_buffer_to_buffer(&state.arena.h, 0, &copy, 0, bytes);
+                commands.copy_buffer_to_buffer(state.arena.h(), 0, &copy, 0, bytes);
                 copies.push(copy);
             }
             self.gpu.queue.submit([commands.finish()]);
@@ -227,6 +250,29 @@ impl WgslEncoder {
             states.push(self.gpu.read(&copy, values).await?);
         }
         Ok(states)
+    }
+
+    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with whatever is in the
+    /// prompt's and the gradient's buffers.
+    ///
+    /// # Errors
+    /// [`Error::Model`] without a batch; [`Error::Device`] where the device raised an error.
+    pub async fn profile(&self, pooling: Pooling) -> Result<(Clock, Vec<Timing>)> {
+        let (steps, size, pairs) = {
+            let state = &mut *lock(&self.state);
+            if state.size.rows == 0 {
+                return Err(Error::model("there is no batch", "prepare one first"));
+            }
+            let recompute = self.recomputes(state);
+            state.arena.track(&self.plan(), &state.table.buffer, recompute)?;
+            state.kept = false;
+            let (pool, pool_grad) = state.arena.pool(&self.plan(), pooling);
+            let forward = state.arena.forward(true).flatten().cloned();
+            let backward = state.arena.backward().iter().cloned();
+            let steps: Vec<Step> = forward.chain([pool, pool_grad]).chain(backward).collect();
+            (steps, state.size, state.pairs)
+        };
+        profile(&self.gpu, &steps, size, pairs).await
     }
 
     fn plan(&self) -> Plan<'_> {
@@ -242,10 +288,25 @@ impl WgslEncoder {
 
     fn grow(&self, state: &mut State, size: BatchSize) -> Result<()> {
         if !state.arena.fits(size) {
-            state.arena = Arena::new(&self.plan(), &state.table.buffer, state.arena.grown(size))?;
+            let grown = state.arena.grown(size);
             (state.size, state.kept) = (BatchSize::default(), false);
+            // The old buffers go first: both would not always fit.
+            state.arena = Arena::new(&self.plan(), &state.table.buffer, SMALLEST)?;
+            state.arena = Arena::new(&self.plan(), &state.table.buffer, grown)?;
         }
         Ok(())
+    }
+
+    /// Whether the backward pass of this arena makes activations again.
+    fn recomputes(&self, state: &State) -> bool {
+        match state.recompute {
+            Recompute::On => true,
+            Recompute::Off => false,
+            // WebGPU tells no amount of memory. The largest buffer that an adapter gives says how much it has to give.
+            Recompute::Auto => {
+                state.arena.activation_bytes(&self.spec, false) > self.gpu.device.limits().max_buffer_size
+            }
+        }
     }
 
     fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, keep: bool, pooling: Pooling) -> Result<()> {
@@ -258,7 +319,8 @@ impl WgslEncoder {
             return Err(Error::model(format!("an example has no row {row}"), "pool a row that every example has"));
         }
         if keep {
-            state.arena.track(&self.plan())?;
+            let recompute = self.recomputes(state);
+            state.arena.track(&self.plan(), &state.table.buffer, recompute)?;
         }
         state.kept = keep;
         let (pool, _) = state.arena.pool(&self.plan(), pooling);

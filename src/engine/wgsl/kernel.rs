@@ -2,8 +2,9 @@
 //! broken shader: it leaves the output as it was.
 
 use super::device::Gpu;
-use super::recorder::{Step, Work};
+use super::recorder::{Cost, Step, Work};
 use super::source::Shader;
+use crate::engine::GradRows;
 use crate::error::{Error, Result};
 
 /// A compiled kernel.
@@ -73,6 +74,9 @@ impl Kernel {
             })
         };
         Step {
+            label: self.name.to_owned(),
+            cost: Cost::default(),
+            rows: launch.rows,
             pipeline: self.pipeline.clone(),
             buffers: group(0, buffers),
             uniforms: group(1, &[(0, &params), (1, launch.batch)]),
@@ -86,8 +90,10 @@ impl Kernel {
 pub struct Launch<'a> {
     /// The device.
     pub gpu: &'a Gpu,
-    /// The uniform with the current [`super::recorder::BatchSize`].
+    /// The uniform with the current [`super::recorder::BatchSize`], as `rows` asks for it.
     pub batch: &'a wgpu::Buffer,
+    /// Whether the step works on all rows, or on the prompt rows alone.
+    pub rows: GradRows,
 }
 
 /// Numbers the storage buffers of a kernel from 0, in the order of its bindings.

@@ -2,7 +2,7 @@
 
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch};
-use super::recorder::{Step, Work};
+use super::recorder::{Cost, Step, Work};
 use super::source::Shader;
 use crate::engine::cpu::matmul::Epilogue;
 use crate::model::spec::EncoderSpec;
@@ -146,7 +146,7 @@ pub struct Buffers<'a> {
     pub bias: Option<&'a wgpu::Buffer>,
     /// `[T, N]`.
     pub extra: Option<&'a wgpu::Buffer>,
-    /// `[T, N]`.
+    /// `[T, N]`; [`Epilogue::GeluGrad`] finds the input of the activation there.
     pub out: &'a wgpu::Buffer,
     /// `[T, N]`.
     pub pre: Option<&'a wgpu::Buffer>,
@@ -158,5 +158,14 @@ pub fn step((kernel, variant): (&Kernel, Variant), launch: &Launch<'_>, buffers:
     let all = [Some(a), Some(w), bias, extra, Some(out), pre];
     let used: Vec<_> = (0..).zip(all).filter_map(|(binding, buffer)| Some((binding, buffer?))).collect();
     let work = Work::Tiles { rows: variant.tile.rows(), across: n.div_ceil(variant.tile.columns()) };
-    kernel.step(launch, &used, &Params { n, k, pad: [0; 2] }, work)
+    let step = kernel.step(launch, &used, &Params { n, k, pad: [0; 2] }, work);
+    let (wide, long) = (u64::from(n), u64::from(k));
+    let reads = u64::from(extra.is_some() || variant.epilogue == Epilogue::GeluGrad);
+    let cost = Cost {
+        flops_per_row: 2 * wide * long,
+        bytes_per_row: 4 * (long + (1 + reads + u64::from(pre.is_some())) * wide),
+        bytes: 4 * wide * long,
+        flops_per_pair: 0,
+    };
+    Step { label: format!("{NAME} {:?} {k} -> {n}", variant.epilogue), ..step.costing(cost) }
 }

@@ -1,6 +1,8 @@
 //! Commands recorded once and replayed for every batch: a [`Step`] is one dispatch with its pipeline and bindings, whose size
 //! is worked out from the batch when it is replayed.
 
+use crate::engine::GradRows;
+
 /// What changes from batch to batch; the layout that `shaders/lib/batch.wgsl` declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bytemuck::Pod, bytemuck::Zeroable)]
@@ -13,6 +15,14 @@ pub struct BatchSize {
     pub prompt: u32,
     /// Zero.
     pub pad: u32,
+}
+
+impl BatchSize {
+    /// The same batch with its prompt rows, `[B P]`, in the place of all its rows.
+    #[must_use]
+    pub fn prompt_rows(self) -> Self {
+        Self { rows: self.examples * self.prompt, ..self }
+    }
 }
 
 /// Threads of a workgroup, in the kernels where one thread makes one thing.
@@ -65,9 +75,27 @@ pub fn fold(workgroups: u64) -> (u32, u32) {
     (wide as u32, high as u32)
 }
 
+/// What a dispatch costs at least: arithmetic that its result asks for, and bytes of its operands read and written once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Floating-point operations a row.
+    pub flops_per_row: u64,
+    /// Floating-point operations a pair of rows of one example, `sum(n_i^2)` pairs in all.
+    pub flops_per_pair: u64,
+    /// Bytes a row.
+    pub bytes_per_row: u64,
+    /// Bytes whatever the rows: weights.
+    pub bytes: u64,
+}
+
 /// One dispatch.
 #[derive(Debug, Clone)]
 pub struct Step {
+    /// The kernel's name, with the sizes of a product.
+    pub label: String,
+    /// What it costs at least.
+    pub cost: Cost,
+    pub(super) rows: GradRows,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) buffers: wgpu::BindGroup,
     pub(super) uniforms: wgpu::BindGroup,
@@ -75,9 +103,24 @@ pub struct Step {
 }
 
 impl Step {
+    /// The same dispatch with its cost.
+    #[must_use]
+    pub fn costing(self, cost: Cost) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The batch as this dispatch sees it.
+    #[must_use]
+    pub fn size(&self, batch: BatchSize) -> BatchSize {
+        match self.rows {
+            GradRows::All => batch,
+            GradRows::Prompt => batch.prompt_rows(),
+        }
+    }
+
     /// Records the dispatch for a batch.
     pub fn replay(&self, pass: &mut wgpu::ComputePass<'_>, batch: BatchSize) {
-        let (wide, high) = fold(self.work.workgroups(batch));
+        let (wide, high) = fold(self.work.workgroups(self.size(batch)));
         if wide == 0 {
             return;
         }

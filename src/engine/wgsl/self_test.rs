@@ -12,7 +12,7 @@ use super::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
 use crate::engine::cpu::{self, matmul::MatmulSize};
-use crate::engine::{PROMPT_BIT, Pooling, RowInfo};
+use crate::engine::{GradRows, PROMPT_BIT, Pooling, RowInfo};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 use crate::rng::Rng;
@@ -84,6 +84,7 @@ pub struct Bench<'a> {
     offsets: Vec<u32>,
     size: BatchSize,
     batch: wgpu::Buffer,
+    prompt_rows: wgpu::Buffer,
     rng: Rng,
 }
 
@@ -114,7 +115,8 @@ impl<'a> Bench<'a> {
         let size =
             BatchSize { rows: rows.len() as u32, examples: shape.lengths.len() as u32, prompt: shape.prompt as u32, pad: 0 };
         let batch = gpu.uniform("batch", &size);
-        Self { gpu, shape: shape.clone(), rows, offsets, size, batch, rng }
+        let prompt_rows = gpu.uniform("prompt_rows", &size.prompt_rows());
+        Self { gpu, shape: shape.clone(), rows, offsets, size, batch, prompt_rows, rng }
     }
 
     /// The embedding and its gradient.
@@ -126,21 +128,24 @@ impl<'a> Bench<'a> {
         let longest = self.shape.lengths.iter().copied().max().unwrap_or(0);
         let (table, prompt) = (self.values(TABLE * d, 1.0), self.values(self.shape.prompt * d, 1.0));
         let (position, gamma, beta) = (self.values(longest * d, 1.0), self.values(d, 1.0), self.values(d, 1.0));
-        let d_h = self.values(self.rows.len() * d, 1.0);
+        let d_residual = self.values(self.rows.len() * d, 1.0);
+        let d_product = self.values(self.shape.lengths.len() * self.shape.prompt * d, 1.0);
         let mut h = junk(self.rows.len() * d);
         cpu::embed::embed(&self.rows, &table, &prompt, &position, &gamma, &beta, &mut h, EPS);
         let mut d_prompt = junk(prompt.len());
-        cpu::embed_grad::embed_grad(&self.offsets, &d_h, &prompt, &position, &gamma, &mut d_prompt, EPS);
+        cpu::embed_grad::embed_grad(&self.offsets, &d_residual, &d_product, &prompt, &position, &gamma, &mut d_prompt, EPS);
 
         let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
         let [table, prompt, position] = [self.input(&table)?, self.input(&prompt)?, self.input(&position)?];
-        let [gamma, beta, d_h] = [self.input(&gamma)?, self.input(&beta)?, self.input(&d_h)?];
+        let [gamma, beta] = [self.input(&gamma)?, self.input(&beta)?];
+        let [d_residual, d_product] = [self.input(&d_residual)?, self.input(&d_product)?];
         let params = layer_norm::Params { columns: d as u32, eps: EPS as f32, pad: [0; 2] };
         let h = self.output(h)?;
         let step = embed::step(forward, &self.launch(), [&rows, &table, &prompt, &position, &gamma, &beta, &h.buffer], params);
         let first = self.run(forward, &step, &[h]).await?;
         let d_prompt = self.output(d_prompt)?;
-        let step = embed_grad::step(grad, &self.launch(), [&offsets, &d_h, &prompt, &position, &gamma, &d_prompt.buffer], params);
+        let buffers = [&offsets, &d_residual, &d_product, &prompt, &position, &gamma, &d_prompt.buffer];
+        let step = embed_grad::step(grad, &self.launch(), buffers, params);
         Ok(vec![first, self.run(grad, &step, &[d_prompt]).await?])
     }
 
@@ -152,16 +157,21 @@ impl<'a> Bench<'a> {
         use cpu::matmul::Epilogue::{Bias, BiasGelu, BiasResidual, GeluGrad, Residual};
         let (m, epilogue) = (self.rows.len(), variant.epilogue);
         let has_bias = matches!(epilogue, Bias | BiasResidual | BiasGelu);
-        let has_extra = matches!(epilogue, BiasResidual | Residual | GeluGrad);
+        let has_extra = matches!(epilogue, BiasResidual | Residual);
+        // The twin takes it apart from `out`, the shader finds it there.
+        let in_place = epilogue == GeluGrad;
         let has_pre = epilogue == BiasGelu;
         let (a, w) = (self.values(m * k, 1.0), self.values(n * k, 2.0 / (k as f64).sqrt()));
         let bias = self.values(if has_bias { n } else { 0 }, 1.0);
-        let extra = self.values(if has_extra { m * n } else { 0 }, 3.0);
+        let extra = self.values(if has_extra || in_place { m * n } else { 0 }, 3.0);
         let (mut out, mut pre) = (junk(m * n), junk(if has_pre { m * n } else { 0 }));
         cpu::matmul::matmul(&a, &w, &bias, &extra, &mut out, &mut pre, epilogue, MatmulSize { m, n, k });
 
-        let [a, w, bias, extra] = [self.input(&a)?, self.input(&w)?, self.input(&bias)?, self.input(&extra)?];
         let (out, pre) = (self.output(out)?, self.output(pre)?);
+        if in_place {
+            self.gpu.queue.write_buffer(&out.buffer, 0, bytemuck::cast_slice(&narrow(&extra)));
+        }
+        let [a, w, bias, extra] = [self.input(&a)?, self.input(&w)?, self.input(&bias)?, self.input(&extra)?];
         let buffers = matmul::Buffers {
             a: &a,
             w: &w,
@@ -185,31 +195,39 @@ impl<'a> Bench<'a> {
         let (mut ctx, mut lse) = (junk(t * d), junk(t * heads));
         cpu::attention::attention(&self.rows, &qkv, &mut ctx, &mut lse, heads, head_size);
         // The gradients get what the GPU can hold of these.
-        let (ctx_in, lse_in) = (rounded(&ctx), rounded(&lse));
-        let (mut d_q, mut delta) = (junk(3 * t * d), junk(t * heads));
-        let rows = &self.rows;
-        cpu::attention_grad_query::attention_grad_query(
-            rows, &qkv, &ctx_in, &d_ctx, &lse_in, &mut d_q, &mut delta, heads, head_size,
-        );
-        let delta_in = rounded(&delta);
-        let mut d_kv = junk(3 * t * d);
-        cpu::attention_grad_key::attention_grad_key(rows, &qkv, &d_ctx, &lse_in, &delta_in, &mut d_kv, heads, head_size);
+        let lse_in = rounded(&lse);
+        let gradient = |made: GradRows| {
+            let junk_d_qkv = || junk(3 * made.list(&self.rows).len() * d);
+            let (mut d_q, mut delta, mut d_kv) = (junk_d_qkv(), junk(t * heads), junk_d_qkv());
+            let rows = &self.rows;
+            cpu::attention_grad_query::attention_grad_query(
+                rows, &qkv, &d_ctx, &lse_in, &mut d_q, &mut delta, heads, head_size, made,
+            );
+            let delta_in = rounded(&delta);
+            cpu::attention_grad_key::attention_grad_key(
+                rows, &qkv, &d_ctx, &lse_in, &delta_in, &mut d_kv, heads, head_size, made,
+            );
+            (made, d_q, delta, d_kv)
+        };
+        let gradients = [GradRows::All, GradRows::Prompt].map(gradient);
 
-        let rows = self.gpu.upload("rows", &self.rows)?;
-        let (qkv, d_ctx) = (self.input(&qkv)?, self.input(&d_ctx)?);
-        let [ctx_in, lse_in, delta_in] = [self.input(&ctx_in)?, self.input(&lse_in)?, self.input(&delta_in)?];
+        let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
+        let [qkv, d_ctx, lse_in] = [self.input(&qkv)?, self.input(&d_ctx)?, self.input(&lse_in)?];
         let params = attention::Params::new(heads as u32, head_size as u32);
         let (ctx, lse) = (self.output(ctx)?, self.output(lse)?);
         let step = attention::step(forward, &self.launch(), [&rows, &qkv, &ctx.buffer, &lse.buffer], params);
         let mut errors = vec![self.run(forward, &step, &[ctx, lse]).await?];
-        let (d_q, delta) = (self.output(d_q)?, self.output(delta)?);
-        let buffers = [&rows, &qkv, &ctx_in, &d_ctx, &lse_in, &d_q.buffer, &delta.buffer];
-        let step = attention_grad_query::step(grad_query, &self.launch(), buffers, params);
-        errors.push(self.run(grad_query, &step, &[d_q, delta]).await?);
-        let d_kv = self.output(d_kv)?;
-        let buffers = [&rows, &qkv, &d_ctx, &lse_in, &delta_in, &d_kv.buffer];
-        let step = attention_grad_key::step(grad_key, &self.launch(), buffers, params);
-        errors.push(self.run(grad_key, &step, &[d_kv]).await?);
+        for (made, d_q, delta, d_kv) in gradients {
+            let params = params.at(made);
+            let delta_in = self.input(&rounded(&delta))?;
+            let (d_q, delta, d_kv) = (self.output(d_q)?, self.output(delta)?, self.output(d_kv)?);
+            let buffers = [&rows, &qkv, &d_ctx, &lse_in, &d_q.buffer, &delta.buffer];
+            let step = attention_grad_query::step(grad_query, &self.launch(), buffers, params);
+            errors.push(self.run(grad_query, &step, &[d_q, delta]).await?);
+            let buffers = [&rows, &qkv, &d_ctx, &lse_in, &delta_in, &offsets, &d_kv.buffer];
+            let step = attention_grad_key::step(grad_key, &self.launch_over(made), buffers, params);
+            errors.push(self.run(grad_key, &step, &[d_kv]).await?);
+        }
         Ok(errors)
     }
 
@@ -264,8 +282,13 @@ impl<'a> Bench<'a> {
         self.shape.heads * self.shape.head_size
     }
 
+    fn launch_over(&self, rows: GradRows) -> Launch<'_> {
+        let batch = if rows == GradRows::All { &self.batch } else { &self.prompt_rows };
+        Launch { gpu: self.gpu, batch, rows }
+    }
+
     fn launch(&self) -> Launch<'_> {
-        Launch { gpu: self.gpu, batch: &self.batch }
+        self.launch_over(GradRows::All)
     }
 
     /// Uniform values up to `scale`, which f32 holds exactly.

@@ -13,6 +13,8 @@ use crate::model::spec::{EncoderWeights, LinearWeights, NormWeights};
 pub(super) struct Linear {
     pub(super) weight: wgpu::Buffer,
     pub(super) bias: wgpu::Buffer,
+    /// Outputs and inputs.
+    pub(super) size: (u32, u32),
 }
 
 impl Linear {
@@ -20,6 +22,7 @@ impl Linear {
         Ok(Self {
             weight: gpu.upload(&format!("{name}.weight"), &linear.weight)?,
             bias: gpu.upload(&format!("{name}.bias"), &linear.bias)?,
+            size: (linear.bias.len() as u32, (linear.weight.len() / linear.bias.len()) as u32),
         })
     }
 }

@@ -1,0 +1,179 @@
+//! The steps of one layer: forward, backward, and what recomputation repeats in between.
+
+use super::arena::Plan;
+use super::kernel::Launch;
+use super::recorder::{Cost, Step};
+use super::weights::{Layer, Linear, Norm};
+use super::{attention, attention_grad_key, attention_grad_query, layer_norm, layer_norm_grad, matmul};
+use crate::engine::GradRows;
+use crate::engine::cpu::matmul::Epilogue;
+use crate::model::spec::EncoderSpec;
+
+/// Activations of one layer that its backward pass needs. With recomputation all layers share `qkv` and `u`.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    /// `[T, 3 D]`.
+    pub(super) qkv: wgpu::Buffer,
+    /// `[T, H]`: logarithm of the softmax's denominator.
+    pub(super) lse: wgpu::Buffer,
+    /// `[T, D]`, before the norm after attention.
+    pub(super) x1: wgpu::Buffer,
+    /// `[T, 2]`.
+    pub(super) stats1: wgpu::Buffer,
+    /// `[T, F]`, before the activation; the backward pass leaves its gradient there.
+    pub(super) u: wgpu::Buffer,
+    /// `[T, D]`, before the norm after the feed-forward part.
+    pub(super) x2: wgpu::Buffer,
+    /// `[T, 2]`.
+    pub(super) stats2: wgpu::Buffer,
+}
+
+/// What no layer keeps.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// `[T, D]`: output of the embeddings, then of each layer; then the gradient at it.
+    pub(super) h: wgpu::Buffer,
+    /// `[T, D]`: output of the norm after attention; then the gradient at the input of a norm.
+    pub(super) x: wgpu::Buffer,
+    /// `[T, D]`: output of attention; then the gradient at it, or at the output of the norm before.
+    pub(super) y: wgpu::Buffer,
+    /// `[T, max(F, 3 D)]`: activated neurons; then the gradient at qkv.
+    pub(super) wide: wgpu::Buffer,
+    /// `[T, H]`.
+    pub(super) delta: wgpu::Buffer,
+}
+
+/// Makes the steps of layers on one set of buffers.
+#[derive(Clone, Copy)]
+pub(super) struct Layers<'a> {
+    pub(super) plan: Plan<'a>,
+    pub(super) rows: &'a wgpu::Buffer,
+    pub(super) offsets: &'a wgpu::Buffer,
+    pub(super) batch: &'a wgpu::Buffer,
+    pub(super) prompt_rows: &'a wgpu::Buffer,
+    pub(super) scratch: &'a Scratch,
+}
+
+impl<'a> Layers<'a> {
+    /// Launches over these rows.
+    pub(super) fn launch(&self, rows: GradRows) -> Launch<'a> {
+        let batch = if rows == GradRows::All { self.batch } else { self.prompt_rows };
+        Launch { gpu: self.plan.gpu, batch, rows }
+    }
+
+    /// One layer from `h` to `h`.
+    pub(super) fn forward(&self, layer: &Layer, kept: &Kept) -> Vec<Step> {
+        let Scratch { h, x: h1, y: ctx, wide: g, .. } = self.scratch;
+        let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
+        let pipeline = &self.plan.pipelines.attention;
+        let attention = attention::step(pipeline, &self.launch(GradRows::All), [self.rows, qkv, ctx, lse], self.heads());
+        vec![
+            self.linear(Epilogue::Bias, h, &layer.qkv, None, qkv, None),
+            attention.costing(self.attention_cost(4, 4)),
+            self.linear(Epilogue::BiasResidual, ctx, &layer.attention_out, Some(h), x1, None),
+            self.norm(x1, &layer.attention_norm, h1, stats1),
+            self.linear(Epilogue::BiasGelu, h1, &layer.ffn_in, None, g, Some(u)),
+            self.linear(Epilogue::BiasResidual, g, &layer.ffn_out, Some(h1), x2, None),
+            self.norm(x2, &layer.ffn_norm, h, stats2),
+        ]
+    }
+
+    /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
+    /// and from `x1`, with the kernels of the forward pass and so with the same bits.
+    pub(super) fn again(&self, input: Step, layer: &Layer, kept: &Kept) -> Vec<Step> {
+        let x = &self.scratch.x;
+        vec![
+            input,
+            self.linear(Epilogue::Bias, x, &layer.qkv, None, &kept.qkv, None),
+            self.norm(&kept.x1, &layer.attention_norm, x, &kept.stats1),
+            self.linear(Epilogue::Bias, x, &layer.ffn_in, None, &kept.u, None),
+        ]
+    }
+
+    /// The gradient of one layer, from the one at its output in `h`. The one at its input ends in `h`; in the lowest layer, where
+    /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`.
+    pub(super) fn backward(&self, layer: &Layer, kept: &Kept, made: GradRows) -> Vec<Step> {
+        let Scratch { h: d_h, x: d_x, y: d_y, wide: d_qkv, delta } = self.scratch;
+        let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
+        let pipelines = self.plan.pipelines;
+        let (query, key) = (&pipelines.attention_grad_query, &pipelines.attention_grad_key);
+        let heads = self.heads().at(made);
+        let query =
+            attention_grad_query::step(query, &self.launch(GradRows::All), [self.rows, qkv, d_y, lse, d_qkv, delta], heads);
+        let buffers = [self.rows, qkv, d_y, lse, delta, self.offsets, d_qkv];
+        let key = attention_grad_key::step(key, &self.launch(made), buffers, heads);
+        let (last, residual) = match made {
+            GradRows::All => (Epilogue::Residual, Some(d_x)),
+            GradRows::Prompt => (Epilogue::Plain, None),
+        };
+        vec![
+            self.norm_grad(d_h, x2, stats2, &layer.ffn_norm),
+            self.back(Epilogue::GeluGrad, d_x, &layer.ffn_out, None, u, GradRows::All),
+            self.back(Epilogue::Residual, u, &layer.ffn_in, Some(d_x), d_y, GradRows::All),
+            self.norm_grad(d_y, x1, stats1, &layer.attention_norm),
+            self.back(Epilogue::Plain, d_x, &layer.attention_out, None, d_y, GradRows::All),
+            // Five products of the size of the scores: what the algorithm asks for, not that scores are made twice.
+            query.costing(self.attention_cost(6, 5)),
+            key.costing(self.attention_cost(4, 6)),
+            self.back(last, d_qkv, &layer.qkv, residual, d_h, made),
+        ]
+    }
+
+    /// A norm of the forward pass.
+    pub(super) fn norm(&self, x: &wgpu::Buffer, norm: &Norm, y: &wgpu::Buffer, stats: &wgpu::Buffer) -> Step {
+        let launch = self.launch(GradRows::All);
+        let buffers = [x, &norm.gamma, &norm.beta, y, stats];
+        let step = layer_norm::step(&self.plan.pipelines.layer_norm, &launch, buffers, norm_params(self.plan.spec));
+        step.costing(Cost { bytes_per_row: 4 * 2 * self.plan.spec.hidden as u64, ..Cost::default() })
+    }
+
+    fn norm_grad(&self, d_y: &wgpu::Buffer, x: &wgpu::Buffer, stats: &wgpu::Buffer, norm: &Norm) -> Step {
+        let hidden = self.plan.spec.hidden;
+        let buffers = [d_y, x, stats, &norm.gamma, &self.scratch.x];
+        let pipeline = &self.plan.pipelines.layer_norm_grad;
+        let step = layer_norm_grad::step(pipeline, &self.launch(GradRows::All), buffers, hidden as u32);
+        step.costing(Cost { bytes_per_row: 4 * 3 * hidden as u64, ..Cost::default() })
+    }
+
+    fn linear(
+        &self,
+        epilogue: Epilogue,
+        a: &wgpu::Buffer,
+        linear: &Linear,
+        extra: Option<&wgpu::Buffer>,
+        out: &wgpu::Buffer,
+        pre: Option<&wgpu::Buffer>,
+    ) -> Step {
+        let buffers = matmul::Buffers { a, w: &linear.weight, bias: Some(&linear.bias), extra, out, pre };
+        let (n, k) = linear.size;
+        matmul::step(self.plan.pipelines.matmul(epilogue, n, k), &self.launch(GradRows::All), &buffers, n, k)
+    }
+
+    fn back(
+        &self,
+        epilogue: Epilogue,
+        a: &wgpu::Buffer,
+        linear: &Linear,
+        extra: Option<&wgpu::Buffer>,
+        out: &wgpu::Buffer,
+        rows: GradRows,
+    ) -> Step {
+        let buffers = matmul::Buffers { a, w: &linear.weight, bias: None, extra, out, pre: None };
+        let (k, n) = linear.size;
+        matmul::step(self.plan.pipelines.matmul(epilogue, n, k), &self.launch(rows), &buffers, n, k)
+    }
+
+    fn heads(&self) -> attention::Params {
+        attention::Params::new(self.plan.spec.heads as u32, self.plan.spec.head_size() as u32)
+    }
+
+    /// So many operations for every pair of values of two rows, so many `[T, D]` matrices moved.
+    fn attention_cost(&self, flops: u64, matrices: u64) -> Cost {
+        let hidden = self.plan.spec.hidden as u64;
+        Cost { flops_per_pair: flops * hidden, bytes_per_row: 4 * matrices * hidden, ..Cost::default() }
+    }
+}
+
+pub(super) fn norm_params(spec: &EncoderSpec) -> layer_norm::Params {
+    layer_norm::Params { columns: spec.hidden as u32, eps: spec.layer_norm_eps as f32, pad: [0; 2] }
+}
