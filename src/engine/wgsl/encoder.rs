@@ -119,6 +119,12 @@ impl WgslEncoder {
         state.arena.activation_bytes(&self.spec, self.recomputes(&state))
     }
 
+    /// Bytes of the weights on the device, the word embeddings that are there included.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights.bytes() + lock(&self.state).table.buffer.size()
+    }
+
     /// Checks a batch and brings it to the device: it is the current one until the next. Loads the word embeddings it needs
     /// and makes room for it; nothing is allocated once both have been seen. Activations kept for an earlier batch are gone.
     ///

@@ -88,6 +88,19 @@ impl Weights {
     }
 }
 
+impl Weights {
+    /// Bytes on the device.
+    pub(super) fn bytes(&self) -> u64 {
+        let linear = |linear: &Linear| linear.weight.size() + linear.bias.size();
+        let norm = |norm: &Norm| norm.gamma.size() + norm.beta.size();
+        let layers = self.layers.iter().map(|layer| {
+            let Layer { qkv, attention_out, attention_norm, ffn_in, ffn_out, ffn_norm } = layer;
+            [qkv, attention_out, ffn_in, ffn_out].map(linear).iter().sum::<u64>() + norm(attention_norm) + norm(ffn_norm)
+        });
+        self.position.size() + norm(&self.embed_norm) + layers.sum::<u64>()
+    }
+}
+
 /// The kernels index by the spec, so that a wrong length here would be a wrong result there.
 fn check_shapes(weights: &EncoderWeights) -> Result<()> {
     let spec = &weights.spec;

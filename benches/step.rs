@@ -1,0 +1,257 @@
+//! One training step on the GPU and its parts, kernel by kernel.
+//!
+//! ```text
+//! cargo bench --bench step -- [--only kernels,memory,lengths] [--sets snips,sms_spam,imdb] [--batches 16,32] [--repeats 7]
+//!                             [--recompute] [--model DIR] [--json FILE]
+//! ```
+//!
+//! * `kernels`: time of each kernel in a step (timestamp queries, or wall time of repetitions), GFLOP/s of useful work (the
+//!   texts are packed: no padding is computed, none is counted), bytes moved, share, dispatches; and the whole step with its
+//!   optimizer until the loss is on the host;
+//! * `memory`: activations of a step of 32 texts of 64 tokens behind 10 prompt rows, kept and recomputed, time and losses of both;
+//! * `lengths`: a step of 4 texts of 16 to 500 tokens.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use softprompt::config::{Recompute, RunConfig};
+use softprompt::data::batch::PackedBatch;
+use softprompt::engine::Pooling;
+use softprompt::engine::compute::Compute;
+use softprompt::engine::wgsl::device::Gpu;
+use softprompt::engine::wgsl::encoder::WgslEncoder;
+use softprompt::engine::wgsl::profile::Timing;
+use softprompt::model::spec::EncoderWeights;
+
+use common::{Ours, Outcome, Set, median};
+
+#[derive(Debug, Parser)]
+#[command(name = "step", about = "One training step on the GPU and its parts, kernel by kernel")]
+struct Args {
+    /// Parts: kernels, memory, lengths
+    #[arg(long, value_delimiter = ',', default_value = "kernels,memory,lengths")]
+    only: Vec<String>,
+    /// Sets of batches.json
+    #[arg(long, value_delimiter = ',', default_value = "snips,sms_spam,imdb")]
+    sets: Vec<String>,
+    /// Texts a step, at most 32
+    #[arg(long, value_delimiter = ',', default_value = "16,32")]
+    batches: Vec<usize>,
+    /// Steps timed, after one to warm up
+    #[arg(long, default_value_t = 7)]
+    repeats: usize,
+    /// Profile with recomputation
+    #[arg(long)]
+    recompute: bool,
+    /// Folder of all-MiniLM-L6-v2 (default: where the command line keeps it)
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Also write the results here
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// What cargo passes
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+struct Bench {
+    args: Args,
+    weights: Arc<EncoderWeights>,
+    compute: Compute,
+    encoder: WgslEncoder,
+}
+
+impl Bench {
+    async fn new(args: Args) -> Outcome<Self> {
+        let (_, weights) = common::encoder(args.model.clone())?;
+        let compute = Compute::gpu(&weights).await?;
+        let encoder = WgslEncoder::new(Arc::new(Gpu::open().await?), &weights).await?;
+        let recompute = if args.recompute { Recompute::On } else { Recompute::Off };
+        encoder.set_recompute(recompute);
+        compute.encoder.set_recompute(recompute);
+        Ok(Self { args, weights, compute, encoder })
+    }
+
+    /// Medians of every kernel over the batches of a set, and of the whole step.
+    async fn kernels(&self, name: &str, set: &Set, size: usize) -> Outcome<Value> {
+        let mut ours = Ours::new(&self.compute, &self.weights, set, size)?;
+        let length = RunConfig::default().prompt.length;
+        let queue = &self.encoder.gpu().queue;
+        let mut profiles: Vec<Vec<Timing>> = Vec::new();
+        let mut clock = None;
+        // The first one warms up.
+        for repeat in 0..=self.args.repeats {
+            let batch = PackedBatch::new(&ours.batches[repeat % ours.batches.len()], length);
+            self.encoder.prepare(&batch)?;
+            let prompt = common::prompt_start(&self.weights, length);
+            queue.write_buffer(&self.encoder.prompt_buffer(), 0, bytemuck::cast_slice(prompt));
+            let d_pooled = vec![0.01f32; batch.examples() * self.weights.spec.hidden];
+            queue.write_buffer(&self.encoder.d_pooled_buffer(), 0, bytemuck::cast_slice(&d_pooled));
+            let (how, timings) = self.encoder.profile(Pooling::Mean).await?;
+            clock = Some(how);
+            profiles.push(timings);
+        }
+        profiles.remove(0);
+        ours.step(0)?;
+        let cpu = common::cpu_seconds();
+        let steps = (1..=self.args.repeats).map(|i| Ok(ours.step(i)?.0)).collect::<Outcome<Vec<f64>>>()?;
+        let cpu = common::cpu_seconds().zip(cpu).map(|(end, begin)| (end - begin) / steps.len() as f64);
+        let whole = median(steps);
+        let middle = |field: fn(&Timing) -> f64, i: usize| median(profiles.iter().map(|profile| field(&profile[i])).collect());
+        let count = profiles[0].len();
+        let total: f64 = (0..count).map(|i| middle(|t| t.seconds, i)).sum();
+        let rows = common_mean(&ours.rows());
+        println!("\n{name}, {size} texts, {rows:.0} rows; {clock:?}");
+        println!("| kernel | dispatches | ms | share | GFLOP/s | GB/s |\n|---|---|---|---|---|---|");
+        let mut kernels = Vec::new();
+        let (mut flops, mut bytes, mut dispatches) = (0.0, 0.0, 0);
+        for i in 0..count {
+            let (seconds, work, moved) = (middle(|t| t.seconds, i), middle(|t| t.flops, i), middle(|t| t.bytes, i));
+            let Timing { label, dispatches: calls, .. } = &profiles[0][i];
+            let rate = |amount: f64| if amount > 0.0 { format!("{:.1}", amount / seconds * 1e-9) } else { String::new() };
+            let (ms, share) = (1e3 * seconds, 100.0 * seconds / total);
+            println!("| {label} | {calls} | {ms:.3} | {share:.1} % | {} | {} |", rate(work), rate(moved));
+            kernels.push(json!({ "label": label, "dispatches": calls, "seconds": seconds, "flops": work, "bytes": moved }));
+            (flops, bytes, dispatches) = (flops + work, bytes + moved, dispatches + calls);
+        }
+        println!(
+            "| all kernels | {dispatches} | {:.3} | | {:.1} | {:.1} |",
+            1e3 * total,
+            flops / total * 1e-9,
+            bytes / total * 1e-9
+        );
+        println!("| whole step | | {:.3} | | {:.1} | |", 1e3 * whole, flops / whole * 1e-9);
+        if let Some(cpu) = cpu {
+            println!("CPU time of a whole step, all cores: {:.1} ms", 1e3 * cpu);
+        }
+        Ok(json!({
+            "set": name, "texts": size, "rows": rows, "clock": format!("{clock:?}"), "kernels": kernels, "kernel_seconds": total,
+            "step_seconds": whole, "step_cpu_seconds": cpu, "flops": flops, "bytes": bytes, "dispatches": dispatches,
+        }))
+    }
+
+    /// A step of 32 texts of 64 tokens, kept and recomputed in turn.
+    fn memory(&self, set: &Set) -> Outcome<Value> {
+        let long = set.of_length(64, 32);
+        let mut sides = Vec::new();
+        for recompute in [Recompute::Off, Recompute::On] {
+            self.encoder.set_recompute(recompute);
+            self.encoder.prepare(&PackedBatch::new(&long.examples(32)[0], RunConfig::default().prompt.length))?;
+            sides.push((recompute, self.encoder.activation_bytes(), Vec::new(), Vec::new()));
+        }
+        // Two trainers, each with its own prompt, on the one encoder.
+        let mut trainers = [(); 2].map(|()| Ours::new(&self.compute, &self.weights, &long, 32));
+        for step in 0..=self.args.repeats {
+            for (trainer, (recompute, _, seconds, losses)) in trainers.iter_mut().zip(&mut sides) {
+                self.compute.encoder.set_recompute(*recompute);
+                // Buffers are planned at the first step after a change, which is not timed.
+                let trainer = trainer.as_mut().map_err(|error| error.to_string())?;
+                let (_, loss) = trainer.step(step)?;
+                losses.push(loss);
+                let mut other = Ours::new(&self.compute, &self.weights, &long, 32)?;
+                seconds.push(other.step(step)?.0);
+            }
+        }
+        println!("\n32 texts of 64 tokens, 10 prompt rows\n| | activations, MB | ms a step |\n|---|---|---|");
+        let mut result = Map::new();
+        for (recompute, bytes, seconds, _) in &sides {
+            let seconds = median(seconds[1..].to_vec());
+            println!("| recompute {recompute:?} | {:.1} | {:.1} |", *bytes as f64 * 1e-6, 1e3 * seconds);
+            result.insert(format!("{recompute:?}"), json!({ "bytes": bytes, "seconds": seconds }));
+        }
+        if sides[0].3 != sides[1].3 {
+            return Err(format!("losses kept {:?}, recomputed {:?}", sides[0].3, sides[1].3).into());
+        }
+        println!("the same {} losses, bit for bit", sides[0].3.len());
+        self.allocated(&mut result);
+        Ok(result.into())
+    }
+
+    /// What the driver has given to the device that only profiles: no burn, no optimizer.
+    fn allocated(&self, result: &mut Map<String, Value>) {
+        let gpu = self.encoder.gpu();
+        let weights = self.encoder.weight_bytes();
+        println!("weights on the device: {:.1} MB", weights as f64 * 1e-6);
+        result.insert("weight_bytes".to_owned(), weights.into());
+        if let Some(report) = gpu.device.generate_allocator_report() {
+            let bytes = report.total_allocated_bytes;
+            println!("allocated on the profiled device (weights, arena): {:.1} MB", bytes as f64 * 1e-6);
+            result.insert("allocated_bytes".to_owned(), bytes.into());
+        }
+    }
+
+    fn lengths(&self, set: &Set) -> Outcome<Value> {
+        println!("\n4 texts of so many tokens, 10 prompt rows\n| tokens | rows | ms a step | µs a row |\n|---|---|---|---|");
+        let mut results = Vec::new();
+        for tokens in [16, 32, 64, 128, 256, 500] {
+            let mut ours = Ours::new(&self.compute, &self.weights, &set.of_length(tokens, 4), 4)?;
+            let rows = common_mean(&ours.rows());
+            let steps = (0..=self.args.repeats).map(|i| Ok(ours.step(i)?.0)).collect::<Outcome<Vec<f64>>>()?;
+            let seconds = median(steps[1..].to_vec());
+            println!("| {tokens} | {rows:.0} | {:.1} | {:.0} |", 1e3 * seconds, 1e6 * seconds / rows);
+            results.push(json!({ "tokens": tokens, "rows": rows, "seconds": seconds }));
+        }
+        Ok(results.into())
+    }
+}
+
+fn common_mean(values: &[usize]) -> f64 {
+    values.iter().sum::<usize>() as f64 / values.len() as f64
+}
+
+async fn run(args: Args) -> Outcome<()> {
+    common::warn_of_load();
+    let sets = common::sets()?;
+    let bench = Bench::new(args).await?;
+    let gpu = bench.encoder.gpu();
+    println!("adapter: {} ({}, {})", gpu.name(), gpu.info.driver, gpu.info.driver_info);
+    let mut results = Map::new();
+    for part in &bench.args.only {
+        let value = match part.as_str() {
+            "kernels" => {
+                let mut all = Vec::new();
+                for name in &bench.args.sets {
+                    let set = sets.get(name).ok_or_else(|| format!("no set {name} in batches.json"))?;
+                    for &size in &bench.args.batches {
+                        all.push(bench.kernels(name, set, size).await?);
+                    }
+                }
+                Value::from(all)
+            }
+            "memory" => bench.memory(&sets["imdb"])?,
+            "lengths" => bench.lengths(&sets["imdb"])?,
+            other => return Err(format!("--only {other}: kernels, memory or lengths").into()),
+        };
+        results.insert(part.clone(), value);
+    }
+    if let Some(path) = &bench.args.json {
+        let all = json!({
+            "version": env!("CARGO_PKG_VERSION"), "adapter": gpu.name(), "driver": gpu.info.driver_info,
+            "load": common::load(), "results": results,
+        });
+        std::fs::write(path, format!("{all:#}\n"))?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // `cargo test --all-targets` runs this too, without it.
+    if !args.bench {
+        println!("run by cargo bench --bench step");
+        return ExitCode::SUCCESS;
+    }
+    match pollster::block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
