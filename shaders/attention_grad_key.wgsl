@@ -5,65 +5,95 @@
 #include "lib/heads.wgsl"
 
 @group(0) @binding(0) var<storage, read> rows: array<RowInfo>;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> d_ctx: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> lse: array<f32>;
-@group(0) @binding(4) var<storage, read> delta: array<f32>;
-@group(0) @binding(5) var<storage, read> offsets: array<u32>;
+@group(0) @binding(1) var<storage, read> blocks: array<u32>;
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> d_ctx: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> lse: array<f32>;
+@group(0) @binding(5) var<storage, read> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> d_qkv: array<vec4<f32>>;
 
-// One thread makes one row of one head, going over the queries of its example. Where only prompt rows are made, batch.rows is
-// their number.
-@compute @workgroup_size(64)
+// One workgroup makes a block of rows of one head, ROWS of them a thread, going over the queries of the example.
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup_number(group, groups) * 64u + lane;
-  if (index >= batch.rows * params.heads) {
+  let number = workgroup_number(group, groups);
+  if (number >= batch.blocks * params.heads) {
     return;
   }
-  let head = index / batch.rows;
-  let made = index % batch.rows;
-  var row = made;
+  let head = number % params.heads;
+  let first = blocks[number / params.heads];
+  let info = rows[first];
+  let last = info.end - 1u;
+  // One past the last row that is made.
+  var end = info.end;
   if (params.prompt_only == 1u) {
-    row = offsets[made / batch.prompt] + made % batch.prompt;
+    end = info.start + batch.prompt;
   }
-  let info = rows[row];
+  if (first >= end) {
+    return;
+  }
 
-  var k: Head;
-  var v: Head;
-  var d_k: Head;
-  var d_v: Head;
-  let key = third_at(row, 1u, head);
-  let value = third_at(row, 2u, head);
-  for (var i = 0u; i < QUADS; i++) {
-    k[i] = qkv[key + i] * params.scale;
-    v[i] = qkv[value + i];
-    d_k[i] = vec4<f32>(0.0);
-    d_v[i] = vec4<f32>(0.0);
+#for $r < ROWS
+  let row$r = first + $ru * LANES + lane;
+  let key$r = third_at(min(row$r, last), 1u, head);
+  let value$r = third_at(min(row$r, last), 2u, head);
+  var k$r: Head;
+  var v$r: Head;
+  var d_k$r: Head;
+  var d_v$r: Head;
+#for $i < QUADS
+  k$r[$i] = qkv[key$r + $iu] * params.scale;
+  v$r[$i] = qkv[value$r + $iu];
+  d_k$r[$i] = vec4<f32>(0.0);
+  d_v$r[$i] = vec4<f32>(0.0);
+#end
+#end
+  for (var s = info.start; s < info.end; s += 4u) {
+    let queries = thirds_at(s, last, 0u, head);
+    let at = min(vec4<u32>(s, s + 1u, s + 2u, s + 3u), vec4<u32>(last));
+    let outs = vec4<u32>(head_at(at.x, head), head_at(at.y, head), head_at(at.z, head), head_at(at.w, head));
+    let one = at * params.heads + head;
+    let lses = vec4<f32>(lse[one.x], lse[one.y], lse[one.z], lse[one.w]);
+    let deltas = vec4<f32>(delta[one.x], delta[one.y], delta[one.z], delta[one.w]);
+    let exists = vec4<u32>(s, s + 1u, s + 2u, s + 3u) < vec4<u32>(info.end);
+#for $r < ROWS
+    var score$r = -lses;
+    var d_p$r = -deltas;
+#end
+#for $i < QUADS
+    let query$i = mat4x4<f32>(qkv[queries.x + $iu], qkv[queries.y + $iu], qkv[queries.z + $iu], qkv[queries.w + $iu]);
+    let d_out$i = mat4x4<f32>(d_ctx[outs.x + $iu], d_ctx[outs.y + $iu], d_ctx[outs.z + $iu], d_ctx[outs.w + $iu]);
+#for $r < ROWS
+    score$r += k$r[$i] * query$i;
+    d_p$r += v$r[$i] * d_out$i;
+#end
+#end
+#for $r < ROWS
+    let p$r = select(vec4<f32>(0.0), exp(score$r), exists);
+    let d_score$r = p$r * d_p$r * params.scale;
+#end
+#for $i < QUADS
+#for $r < ROWS
+    d_k$r[$i] += query$i * d_score$r;
+    d_v$r[$i] += d_out$i * p$r;
+#end
+#end
   }
-  for (var s = info.start; s < info.end; s++) {
-    let query = third_at(s, 0u, head);
-    let out = head_at(s, head);
-    var score = 0.0;
-    var d_p = 0.0;
-    for (var i = 0u; i < QUADS; i++) {
-      score += dot(qkv[query + i], k[i]);
-      d_p += dot(d_ctx[out + i], v[i]);
+#for $r < ROWS
+  if (row$r < end) {
+    var made$r = row$r;
+    if (params.prompt_only == 1u) {
+      made$r = info.example * batch.prompt + row$r - info.start;
     }
-    let p = exp(score - lse[s * params.heads + head]);
-    let d_score = p * (d_p - delta[s * params.heads + head]) * params.scale;
-    for (var i = 0u; i < QUADS; i++) {
-      d_k[i] += d_score * qkv[query + i];
-      d_v[i] += p * d_ctx[out + i];
-    }
+    let d_key$r = third_at(made$r, 1u, head);
+    let d_value$r = third_at(made$r, 2u, head);
+#for $i < QUADS
+    d_qkv[d_key$r + $iu] = d_k$r[$i];
+    d_qkv[d_value$r + $iu] = d_v$r[$i];
+#end
   }
-  let d_key = third_at(made, 1u, head);
-  let d_value = third_at(made, 2u, head);
-  for (var i = 0u; i < QUADS; i++) {
-    d_qkv[d_key + i] = d_k[i];
-    d_qkv[d_value + i] = d_v[i];
-  }
+#end
 }

@@ -5,69 +5,88 @@
 #include "lib/heads.wgsl"
 
 @group(0) @binding(0) var<storage, read> rows: array<RowInfo>;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> d_ctx: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> lse: array<f32>;
-@group(0) @binding(4) var<storage, read_write> d_qkv: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(1) var<storage, read> blocks: array<u32>;
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> d_ctx: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> lse: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_qkv: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> delta: array<f32>;
 
-// One thread makes one row of one head, going once over the keys of its example: delta is only known at the end, so the sum
-// is kept in two parts, sum(p (d_ctx v) k) and sum(p k).
-@compute @workgroup_size(64)
+// One workgroup makes a block of rows of one head, ROWS of them a thread, going once over the keys of the example: delta is
+// only known at the end, so the sum is kept in two parts, sum(p (d_ctx v) k) and sum(p k).
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup_number(group, groups) * 64u + lane;
-  if (index >= batch.rows * params.heads) {
+  let number = workgroup_number(group, groups);
+  if (number >= batch.blocks * params.heads) {
     return;
   }
-  let head = index / batch.rows;
-  let row = index % batch.rows;
-  let info = rows[row];
+  let head = number % params.heads;
+  let first = blocks[number / params.heads];
+  let info = rows[first];
+  let last = info.end - 1u;
 
-  var q: Head;
-  var d_out: Head;
-  var weighted: Head;
-  var plain: Head;
-  let query = third_at(row, 0u, head);
-  let out = head_at(row, head);
-  for (var i = 0u; i < QUADS; i++) {
-    q[i] = qkv[query + i] * params.scale;
-    d_out[i] = d_ctx[out + i];
-    weighted[i] = vec4<f32>(0.0);
-    plain[i] = vec4<f32>(0.0);
+#for $r < ROWS
+  let row$r = first + $ru * LANES + lane;
+  let query$r = third_at(min(row$r, last), 0u, head);
+  let out$r = head_at(min(row$r, last), head);
+  let lse$r = lse[min(row$r, last) * params.heads + head];
+  var own$r = 0.0;
+  var q$r: Head;
+  var d_out$r: Head;
+  var weighted$r: Head;
+  var plain$r: Head;
+#for $i < QUADS
+  q$r[$i] = qkv[query$r + $iu] * params.scale;
+  d_out$r[$i] = d_ctx[out$r + $iu];
+  weighted$r[$i] = vec4<f32>(0.0);
+  plain$r[$i] = vec4<f32>(0.0);
+#end
+#end
+  for (var s = info.start; s < info.end; s += 4u) {
+    let keys = thirds_at(s, last, 1u, head);
+    let values = thirds_at(s, last, 2u, head);
+    let exists = vec4<u32>(s, s + 1u, s + 2u, s + 3u) < vec4<u32>(info.end);
+#for $r < ROWS
+    var score$r = vec4<f32>(-lse$r);
+    var d_p$r = vec4<f32>(0.0);
+#end
+#for $i < QUADS
+    let k$i = mat4x4<f32>(qkv[keys.x + $iu], qkv[keys.y + $iu], qkv[keys.z + $iu], qkv[keys.w + $iu]);
+    let v$i = mat4x4<f32>(qkv[values.x + $iu], qkv[values.y + $iu], qkv[values.z + $iu], qkv[values.w + $iu]);
+#for $r < ROWS
+    score$r += q$r[$i] * k$i;
+    d_p$r += d_out$r[$i] * v$i;
+#end
+#end
+#for $r < ROWS
+    let p$r = select(vec4<f32>(0.0), exp(score$r), exists);
+    let p_d_p$r = p$r * d_p$r;
+    own$r += p_d_p$r.x + p_d_p$r.y + p_d_p$r.z + p_d_p$r.w;
+#end
+#for $i < QUADS
+#for $r < ROWS
+    weighted$r[$i] += k$i * p_d_p$r;
+    plain$r[$i] += k$i * p$r;
+#end
+#end
   }
-  let denominator = lse[row * params.heads + head];
-  var own = 0.0;
-  for (var s = info.start; s < info.end; s++) {
-    let key = third_at(s, 1u, head);
-    let value = third_at(s, 2u, head);
-    var score = 0.0;
-    var d_p = 0.0;
-    for (var i = 0u; i < QUADS; i++) {
-      score += dot(q[i], qkv[key + i]);
-      d_p += dot(d_out[i], qkv[value + i]);
+#for $r < ROWS
+  if (row$r < info.end) {
+    delta[row$r * params.heads + head] = own$r;
+    var made$r = row$r;
+    if (params.prompt_only == 1u) {
+      made$r = info.example * batch.prompt + row$r - info.start;
     }
-    let p = exp(score - denominator);
-    let p_d_p = p * d_p;
-    own += p_d_p;
-    for (var i = 0u; i < QUADS; i++) {
-      weighted[i] += p_d_p * qkv[key + i];
-      plain[i] += p * qkv[key + i];
+    if (params.prompt_only == 0u || row$r < info.start + batch.prompt) {
+      let d_query$r = third_at(made$r, 0u, head);
+#for $i < QUADS
+      d_qkv[d_query$r + $iu] = (weighted$r[$i] - own$r * plain$r[$i]) * params.scale;
+#end
     }
   }
-  delta[row * params.heads + head] = own;
-  var made = row;
-  if (params.prompt_only == 1u) {
-    if ((info.source & PROMPT_BIT) == 0u) {
-      return;
-    }
-    made = info.example * batch.prompt + (info.source & ~PROMPT_BIT);
-  }
-  let target_at = third_at(made, 0u, head);
-  for (var i = 0u; i < QUADS; i++) {
-    d_qkv[target_at + i] = (weighted[i] - own * plain[i]) * params.scale;
-  }
+#end
 }

@@ -6,7 +6,8 @@ struct Batch {
   examples: u32,
   // Prompt rows P of each example.
   prompt: u32,
-  pad: u32,
+  // Blocks of rows that attention works on.
+  blocks: u32,
 }
 @group(1) @binding(1) var<uniform> batch: Batch;
 

@@ -9,6 +9,7 @@ use naga::proc::Layouter;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 use softprompt::engine::RowInfo;
+use softprompt::engine::wgsl::attention::Blocking;
 use softprompt::engine::wgsl::matmul::{self, Tile, Variant};
 use softprompt::engine::wgsl::recorder::BatchSize;
 use softprompt::engine::wgsl::source::{FILES, Shader};
@@ -22,11 +23,13 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn variants() -> Vec<Shader> {
     let mut shaders: Vec<Shader> = Variant::all().map(matmul::shader).collect();
     for head_size in (4..=attention::LARGEST_HEAD).step_by(4) {
-        shaders.extend([
-            attention::shader(head_size),
-            attention_grad_query::shader(head_size),
-            attention_grad_key::shader(head_size),
-        ]);
+        for blocking in Blocking::ALL {
+            shaders.extend([
+                attention::shader(head_size, blocking),
+                attention_grad_query::shader(head_size, blocking),
+                attention_grad_key::shader(head_size, blocking),
+            ]);
+        }
     }
     for lanes in [8, 64] {
         shaders.extend([
@@ -170,8 +173,11 @@ fn declared(shader: &Shader, name: &str) -> (Fields, usize) {
 fn layouts_equal_their_rust_structs() {
     let product = matmul::shader(Variant::all().next().expect("a variant"));
     assert_eq!(declared(&product, "Params"), fields!(matmul::Params { n, k }));
-    for shader in [attention::shader(32), attention_grad_query::shader(32), attention_grad_key::shader(32)] {
-        assert_eq!(declared(&shader, "Params"), fields!(attention::Params { heads, scale }), "{}", shader.name);
+    let blocking = Blocking::GPU;
+    for shader in
+        [attention::shader(32, blocking), attention_grad_query::shader(32, blocking), attention_grad_key::shader(32, blocking)]
+    {
+        assert_eq!(declared(&shader, "Params"), fields!(attention::Params { heads, scale, prompt_only }), "{}", shader.name);
         assert_eq!(declared(&shader, "RowInfo"), fields!(RowInfo { start, end, source, example }), "{}", shader.name);
     }
     for shader in [layer_norm::shader(64), embed::shader(64), embed_grad::shader(64)] {
@@ -182,7 +188,7 @@ fn layouts_equal_their_rust_structs() {
         assert_eq!(declared(&shader, "Params"), fields!(pool::Params { columns, mean, row }), "{}", shader.name);
     }
     for shader in variants() {
-        assert_eq!(declared(&shader, "Batch"), fields!(BatchSize { rows, examples, prompt }), "{}", shader.name);
+        assert_eq!(declared(&shader, "Batch"), fields!(BatchSize { rows, examples, prompt, blocks }), "{}", shader.name);
     }
 }
 
@@ -234,7 +240,20 @@ fn without(mut names: BTreeSet<String>, others: &[&str]) -> BTreeSet<String> {
 fn a_kernel_has_one_name_in_four_places() {
     let shaders = names("shaders", ".wgsl");
     let twins = without(names("src/engine/cpu", ".rs"), &["encoder", "mod"]);
-    let others = ["arena", "device", "encoder", "kernel", "layer", "mod", "pipelines", "profile", "recorder", "self_test", "source", "weights"];
+    let others = [
+        "arena",
+        "device",
+        "encoder",
+        "kernel",
+        "layer",
+        "mod",
+        "pipelines",
+        "profile",
+        "recorder",
+        "self_test",
+        "source",
+        "weights",
+    ];
     let launches = without(names("src/engine/wgsl", ".rs"), &others);
     assert_eq!(shaders, twins);
     assert_eq!(shaders, launches);

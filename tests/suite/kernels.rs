@@ -8,6 +8,7 @@ use softprompt::data::batch::PackedBatch;
 use softprompt::engine::Pooling;
 use softprompt::engine::cpu::matmul::Epilogue;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
+use softprompt::engine::wgsl::attention::{Blocking, LARGEST_HEAD_OF_TWO_ROWS};
 use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
 use softprompt::engine::wgsl::kernel::Kernel;
@@ -76,16 +77,27 @@ async fn products_equal_their_twin() {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn attention_equals_its_twin() {
     let Some(gpu) = adapter("attention_equals_its_twin").await else { return };
-    let shapes: [(&[usize], usize, usize); 6] =
-        [(&[1], 1, 4), (&[1, 63, 2], 1, 4), (&[5, 1, 13, 7], 3, 12), (&[65], 2, 32), (&[17, 2], 2, 64), (&[2, 5], 1, 128)];
-    for (lengths, heads, head_size) in shapes {
+    // Lengths below, at and above a block, and prompts that end in the first block and behind it.
+    let shapes: [(&[usize], usize, usize, usize); 7] = [
+        (&[1], 1, 1, 4),
+        (&[1, 63, 2], 0, 1, 4),
+        (&[5, 2, 13, 7], 2, 3, 12),
+        (&[65, 40], 37, 2, 32),
+        (&[17, 32, 16, 33], 1, 2, 64),
+        (&[18, 31], 17, 1, 36),
+        (&[2, 5], 2, 1, 128),
+    ];
+    for ((lengths, prompt, heads, head_size), blocking) in shapes.into_iter().flat_map(|s| Blocking::ALL.map(|b| (s, b))) {
         let size = head_size as u32;
-        let forward = compile(&gpu, attention::shader(size)).await;
-        let query = compile(&gpu, attention_grad_query::shader(size)).await;
-        let key = compile(&gpu, attention_grad_key::shader(size)).await;
-        let mut bench = Bench::new(&gpu, &shape(lengths, 0, heads, head_size), 3);
-        let errors = bench.attention([&forward, &query, &key]).await.expect("no device error");
-        expect_small(errors, &format!("{lengths:?}, {heads} heads of {head_size}"));
+        if blocking.rows > 1 && size > LARGEST_HEAD_OF_TWO_ROWS {
+            continue;
+        }
+        let forward = compile(&gpu, attention::shader(size, blocking)).await;
+        let query = compile(&gpu, attention_grad_query::shader(size, blocking)).await;
+        let key = compile(&gpu, attention_grad_key::shader(size, blocking)).await;
+        let mut bench = Bench::new(&gpu, &shape(lengths, prompt, heads, head_size), 3);
+        let errors = bench.attention([&forward, &query, &key], blocking).await.expect("no device error");
+        expect_small(errors, &format!("{lengths:?}, prompt {prompt}, {heads} heads of {head_size}, {blocking:?}"));
     }
 }
 
@@ -150,7 +162,7 @@ async fn a_wrong_kernel_is_seen() {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_kernel_that_does_not_compile_is_named() {
     let Some(gpu) = adapter("a_kernel_that_does_not_compile_is_named").await else { return };
-    let error = Kernel::compile(&gpu, &attention_grad_key::shader(0)).await.expect_err("heads of size 0");
+    let error = Kernel::compile(&gpu, &attention_grad_key::shader(0, Blocking::GPU)).await.expect_err("heads of size 0");
     assert_eq!(error.code(), "device");
     assert!(error.to_string().contains("attention_grad_key"), "{error}");
     // Too many threads is refused when the pipeline is made, not when the text is read.

@@ -42,6 +42,8 @@ pub(super) struct Arena {
     prompt_rows: wgpu::Buffer,
     /// `[T]` [`RowInfo`].
     rows: wgpu::Buffer,
+    /// First row of every block of rows that attention works on.
+    blocks: wgpu::Buffer,
     /// `[B + 1]`.
     offsets: wgpu::Buffer,
     /// `[P, D]`, written by the caller.
@@ -123,6 +125,8 @@ impl Arena {
             batch,
             prompt_rows: gpu.uniform("prompt_rows", &BatchSize::default()),
             rows: row_infos,
+            // No block is empty.
+            blocks: room(gpu, "blocks", rows, 1)?,
             offsets: room(gpu, "offsets", examples + 1, 1)?,
             d_prompt: room(gpu, "d_prompt", capacity.prompt, d)?,
             prompt,
@@ -152,7 +156,7 @@ impl Arena {
             rows: up(self.capacity.rows, size.rows, 128),
             examples: up(self.capacity.examples, size.examples, 16),
             prompt: up(self.capacity.prompt, size.prompt, 1),
-            pad: 0,
+            blocks: 0,
         }
     }
 
@@ -164,7 +168,8 @@ impl Arena {
     }
 
     /// Brings a batch to the device.
-    pub(super) fn write(&self, queue: &wgpu::Queue, rows: &[RowInfo], offsets: &[u32], size: BatchSize) {
+    pub(super) fn write(&self, queue: &wgpu::Queue, rows: &[RowInfo], blocks: &[u32], offsets: &[u32], size: BatchSize) {
+        queue.write_buffer(&self.blocks, 0, bytemuck::cast_slice(blocks));
         queue.write_buffer(&self.rows, 0, bytemuck::cast_slice(rows));
         queue.write_buffer(&self.offsets, 0, bytemuck::cast_slice(offsets));
         queue.write_buffer(&self.batch, 0, bytemuck::bytes_of(&size));
@@ -188,7 +193,8 @@ impl Arena {
         }
         self.tracked = None;
         let shared = recompute.then_some(&self.kept);
-        let upper = plan.weights.layers.iter().skip(1).map(|_| keep(plan, self.capacity.rows, shared)).collect::<Result<Vec<_>>>()?;
+        let upper =
+            plan.weights.layers.iter().skip(1).map(|_| keep(plan, self.capacity.rows, shared)).collect::<Result<Vec<_>>>()?;
         let pairs: Vec<_> = plan.weights.layers.iter().zip(std::iter::once(&self.kept).chain(&upper)).collect();
         let make = self.layers(plan);
         let launch = make.launch(GradRows::All);
@@ -209,15 +215,8 @@ impl Arena {
         }
         let Plan { pipelines, weights, spec, .. } = plan;
         let (d_residual, d_product) = (&self.scratch.x, &self.scratch.h);
-        let buffers = [
-            &self.offsets,
-            d_residual,
-            d_product,
-            &self.prompt,
-            &weights.position,
-            &weights.embed_norm.gamma,
-            &self.d_prompt,
-        ];
+        let buffers =
+            [&self.offsets, d_residual, d_product, &self.prompt, &weights.position, &weights.embed_norm.gamma, &self.d_prompt];
         backward.push(embed_grad::step(&pipelines.embed_grad, &launch, buffers, norm_params(spec)));
         let layers = pairs.iter().map(|(layer, kept)| make.forward(layer, kept)).collect();
         self.tracked = Some(Tracked { layers, backward, recompute });
@@ -256,8 +255,8 @@ impl Arena {
     }
 
     fn layers<'a>(&'a self, plan: &Plan<'a>) -> Layers<'a> {
-        let Self { rows, offsets, batch, prompt_rows, scratch, .. } = self;
-        Layers { plan: *plan, rows, offsets, batch, prompt_rows, scratch }
+        let Self { rows, blocks, batch, prompt_rows, scratch, .. } = self;
+        Layers { plan: *plan, rows, blocks, batch, prompt_rows, scratch }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Self-attention inside each example: pipeline and launch of `shaders/attention.wgsl`.
 
+use super::device::Gpu;
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, Work};
 use super::source::Shader;
@@ -12,6 +13,9 @@ pub const NAME: &str = "attention";
 
 /// Largest head size: a thread keeps up to four vectors of it.
 pub const LARGEST_HEAD: u32 = 128;
+
+/// Largest head size of which a thread makes two rows.
+pub const LARGEST_HEAD_OF_TWO_ROWS: u32 = 64;
 
 /// The layout that `shaders/lib/heads.wgsl` declares, for all three attention kernels.
 #[repr(C)]
@@ -56,13 +60,58 @@ pub fn check_head_size(spec: &EncoderSpec) -> Result<u32> {
     Ok(head as u32)
 }
 
-/// The shader for a head size.
-#[must_use]
-pub fn shader(head_size: u32) -> Shader {
-    Shader { constants: vec![("HEAD_SIZE", head_size)], ..Shader::new(NAME) }
+/// How rows are shared out, in all three attention kernels: a workgroup makes a block of `lanes * rows` rows of one example and one
+/// head, so that all its threads read the same keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocking {
+    /// Threads of a workgroup.
+    pub lanes: u32,
+    /// Rows of a thread: what it reads of a key serves all of them.
+    pub rows: u32,
 }
 
-/// `[rows, qkv, ctx, lse]`: rows `[T]`, qkv `[T, 3 D]` -> ctx `[T, D]`, lse `[T, H]`.
-pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 4], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::RowThreads(params.heads))
+impl Blocking {
+    /// For GPUs: 32 threads with a row each, whose state (up to 4 vectors of a head, 128 registers for heads of 32) stays in
+    /// registers.
+    pub const GPU: Self = Self { lanes: 32, rows: 1 };
+    /// For adapters computed by a CPU: as many threads as vector lanes, two rows each for half of the loads.
+    pub const SOFTWARE: Self = Self { lanes: 8, rows: 2 };
+    /// The same for large heads, of which two rows would be too much code.
+    pub const SOFTWARE_LARGE: Self = Self { lanes: 8, rows: 1 };
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::GPU, Self::SOFTWARE, Self::SOFTWARE_LARGE];
+
+    /// The one for an adapter and a head size.
+    #[must_use]
+    pub fn choose(gpu: &Gpu, head_size: u32) -> Self {
+        match (gpu.is_software(), head_size <= LARGEST_HEAD_OF_TWO_ROWS) {
+            (false, _) => Self::GPU,
+            (true, true) => Self::SOFTWARE,
+            (true, false) => Self::SOFTWARE_LARGE,
+        }
+    }
+
+    /// First row of every block of a batch with these offsets `[B + 1]`.
+    #[must_use]
+    pub fn blocks(self, offsets: &[u32]) -> Vec<u32> {
+        let size = (self.lanes * self.rows) as usize;
+        offsets.windows(2).flat_map(|pair| (pair[0]..pair[1]).step_by(size)).collect()
+    }
+
+    /// What the shaders are told, for a head size.
+    #[must_use]
+    pub fn constants(self, head_size: u32) -> Vec<(&'static str, u32)> {
+        vec![("QUADS", head_size / 4), ("LANES", self.lanes), ("ROWS", self.rows)]
+    }
+}
+
+/// The shader for a head size.
+#[must_use]
+pub fn shader(head_size: u32, blocking: Blocking) -> Shader {
+    Shader { constants: blocking.constants(head_size), ..Shader::new(NAME) }
+}
+
+/// `[rows, blocks, qkv, ctx, lse]`: rows `[T]`, blocks, qkv `[T, 3 D]` -> ctx `[T, D]`, lse `[T, H]`.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 5], params: Params) -> Step {
+    kernel.step(launch, &bindings(buffers), &params, Work::Blocks(params.heads))
 }

@@ -46,7 +46,7 @@ struct State {
 }
 
 /// Capacity before the first batch.
-const SMALLEST: BatchSize = BatchSize { rows: 1, examples: 1, prompt: 1, pad: 0 };
+const SMALLEST: BatchSize = BatchSize { rows: 1, examples: 1, prompt: 1, blocks: 0 };
 
 impl WgslEncoder {
     /// Compiles every kernel that the encoder needs and uploads its weights; of the word embeddings only rows that are used
@@ -62,7 +62,8 @@ impl WgslEncoder {
         let table = WordTable::new(&gpu, weights.clone())?;
         let plan = Plan { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
         let arena = Arena::new(&plan, &table.buffer, SMALLEST)?;
-        let state = State { table, arena, size: BatchSize::default(), shortest: 0, pairs: 0, kept: false, recompute: Recompute::Auto };
+        let state =
+            State { table, arena, size: BatchSize::default(), shortest: 0, pairs: 0, kept: false, recompute: Recompute::Auto };
         Ok(Self { gpu, spec, pipelines, weights: on_device, state: Mutex::new(state) })
     }
 
@@ -142,10 +143,12 @@ impl WgslEncoder {
         let state = &mut *lock(&self.state);
         self.load(state, batch.tokens().iter().copied())?;
         self.grow(state, size)?;
+        let blocks = self.pipelines.blocking.blocks(batch.offsets());
+        let size = BatchSize { blocks: blocks.len() as u32, ..size };
         (state.size, state.shortest, state.kept) = (size, shortest, false);
         state.pairs = lengths().map(|length| u64::from(length) * u64::from(length)).sum();
         let rows = row_infos(batch, |id| state.table.slot(id).expect("every token of the batch was loaded"));
-        state.arena.write(&self.gpu.queue, &rows, batch.offsets(), size);
+        state.arena.write(&self.gpu.queue, &rows, &blocks, batch.offsets(), size);
         Ok(())
     }
 
@@ -309,9 +312,7 @@ impl WgslEncoder {
             Recompute::On => true,
             Recompute::Off => false,
             // WebGPU tells no amount of memory. The largest buffer that an adapter gives says how much it has to give.
-            Recompute::Auto => {
-                state.arena.activation_bytes(&self.spec, false) > self.gpu.device.limits().max_buffer_size
-            }
+            Recompute::Auto => state.arena.activation_bytes(&self.spec, false) > self.gpu.device.limits().max_buffer_size,
         }
     }
 
@@ -343,7 +344,7 @@ fn batch_size(rows: usize, examples: usize, prompt: usize) -> Result<BatchSize> 
     let count = |count: usize| u32::try_from(count).ok();
     match (count(rows), count(examples), count(prompt)) {
         (Some(rows), Some(examples), Some(prompt)) if rows > 0 && examples > 0 => {
-            Ok(BatchSize { rows, examples, prompt, pad: 0 })
+            Ok(BatchSize { rows, examples, prompt, blocks: 0 })
         }
         _ => Err(Error::model(format!("a batch of {examples} examples and {rows} rows"), "use a batch of 1 example or more")),
     }

@@ -48,7 +48,7 @@ pub(super) struct Scratch {
 pub(super) struct Layers<'a> {
     pub(super) plan: Plan<'a>,
     pub(super) rows: &'a wgpu::Buffer,
-    pub(super) offsets: &'a wgpu::Buffer,
+    pub(super) blocks: &'a wgpu::Buffer,
     pub(super) batch: &'a wgpu::Buffer,
     pub(super) prompt_rows: &'a wgpu::Buffer,
     pub(super) scratch: &'a Scratch,
@@ -66,7 +66,8 @@ impl<'a> Layers<'a> {
         let Scratch { h, x: h1, y: ctx, wide: g, .. } = self.scratch;
         let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
         let pipeline = &self.plan.pipelines.attention;
-        let attention = attention::step(pipeline, &self.launch(GradRows::All), [self.rows, qkv, ctx, lse], self.heads());
+        let attention =
+            attention::step(pipeline, &self.launch(GradRows::All), [self.rows, self.blocks, qkv, ctx, lse], self.heads());
         vec![
             self.linear(Epilogue::Bias, h, &layer.qkv, None, qkv, None),
             attention.costing(self.attention_cost(4, 4)),
@@ -98,10 +99,9 @@ impl<'a> Layers<'a> {
         let pipelines = self.plan.pipelines;
         let (query, key) = (&pipelines.attention_grad_query, &pipelines.attention_grad_key);
         let heads = self.heads().at(made);
-        let query =
-            attention_grad_query::step(query, &self.launch(GradRows::All), [self.rows, qkv, d_y, lse, d_qkv, delta], heads);
-        let buffers = [self.rows, qkv, d_y, lse, delta, self.offsets, d_qkv];
-        let key = attention_grad_key::step(key, &self.launch(made), buffers, heads);
+        let launch = self.launch(GradRows::All);
+        let query = attention_grad_query::step(query, &launch, [self.rows, self.blocks, qkv, d_y, lse, d_qkv, delta], heads);
+        let key = attention_grad_key::step(key, &launch, [self.rows, self.blocks, qkv, d_y, lse, delta, d_qkv], heads);
         let (last, residual) = match made {
             GradRows::All => (Epilogue::Residual, Some(d_x)),
             GradRows::Prompt => (Epilogue::Plain, None),

@@ -1,5 +1,6 @@
 //! All kernels of one encoder, compiled.
 
+use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::Kernel;
 use super::{
@@ -15,6 +16,7 @@ use crate::model::spec::EncoderSpec;
 pub struct Pipelines {
     pub(super) embed: Kernel,
     pub(super) embed_grad: Kernel,
+    pub(super) blocking: Blocking,
     pub(super) attention: Kernel,
     pub(super) attention_grad_query: Kernel,
     pub(super) attention_grad_key: Kernel,
@@ -34,6 +36,7 @@ impl Pipelines {
     /// attention kernels do not know.
     pub async fn new(gpu: &Gpu, spec: &EncoderSpec) -> Result<Self> {
         let head = attention::check_head_size(spec)?;
+        let blocking = Blocking::choose(gpu, head);
         let lanes = layer_norm::lanes(gpu);
         let tile = matmul::Tile::choose(gpu);
         let mut matmul: Vec<(Variant, Kernel)> = Vec::new();
@@ -46,9 +49,10 @@ impl Pipelines {
         Ok(Self {
             embed: Kernel::compile(gpu, &embed::shader(lanes)).await?,
             embed_grad: Kernel::compile(gpu, &embed_grad::shader(lanes)).await?,
-            attention: Kernel::compile(gpu, &attention::shader(head)).await?,
-            attention_grad_query: Kernel::compile(gpu, &attention_grad_query::shader(head)).await?,
-            attention_grad_key: Kernel::compile(gpu, &attention_grad_key::shader(head)).await?,
+            blocking,
+            attention: Kernel::compile(gpu, &attention::shader(head, blocking)).await?,
+            attention_grad_query: Kernel::compile(gpu, &attention_grad_query::shader(head, blocking)).await?,
+            attention_grad_key: Kernel::compile(gpu, &attention_grad_key::shader(head, blocking)).await?,
             layer_norm: Kernel::compile(gpu, &layer_norm::shader(lanes)).await?,
             layer_norm_grad: Kernel::compile(gpu, &layer_norm_grad::shader(lanes)).await?,
             pool: Kernel::compile(gpu, &pool::shader()).await?,

@@ -71,11 +71,8 @@ async fn by_timestamps(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Ve
     if count > wgpu::QUERY_SET_MAX_QUERIES {
         return Err(Error::device(format!("{count} timestamps are too many"), "profile an encoder with fewer layers"));
     }
-    let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-        label: Some("profile"),
-        ty: wgpu::QueryType::Timestamp,
-        count,
-    });
+    let queries =
+        gpu.device.create_query_set(&wgpu::QuerySetDescriptor { label: Some("profile"), ty: wgpu::QueryType::Timestamp, count });
     let bytes = u64::from(count) * size_of::<u64>() as u64;
     let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("profile"),

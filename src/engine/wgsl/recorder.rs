@@ -13,8 +13,8 @@ pub struct BatchSize {
     pub examples: u32,
     /// Prompt rows P of each example.
     pub prompt: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Blocks of rows that attention works on.
+    pub blocks: u32,
 }
 
 impl BatchSize {
@@ -39,6 +39,8 @@ pub enum Work {
     RowThreads(u32),
     /// So many threads an example.
     ExampleThreads(u32),
+    /// So many workgroups a block of rows.
+    Blocks(u32),
     /// Tiles of so many packed rows, so many side by side.
     Tiles {
         /// Packed rows of a tile.
@@ -58,6 +60,7 @@ impl Work {
             Self::PromptRows => u64::from(batch.prompt),
             Self::RowThreads(each) => threads(batch.rows, each),
             Self::ExampleThreads(each) => threads(batch.examples, each),
+            Self::Blocks(each) => u64::from(batch.blocks) * u64::from(each),
             Self::Tiles { rows, across } => u64::from(batch.rows.div_ceil(rows)) * u64::from(across),
         }
     }
@@ -147,11 +150,12 @@ mod tests {
 
     #[test]
     fn work_rounds_up() {
-        let batch = BatchSize { rows: 65, examples: 3, prompt: 5, pad: 0 };
+        let batch = BatchSize { rows: 65, examples: 3, prompt: 5, blocks: 6 };
         assert_eq!(Work::Rows.workgroups(batch), 65);
         assert_eq!(Work::PromptRows.workgroups(batch), 5);
         assert_eq!(Work::RowThreads(12).workgroups(batch), 13);
         assert_eq!(Work::ExampleThreads(21).workgroups(batch), 1);
+        assert_eq!(Work::Blocks(12).workgroups(batch), 72);
         assert_eq!(Work::Tiles { rows: 64, across: 7 }.workgroups(batch), 14);
     }
 }

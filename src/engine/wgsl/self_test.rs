@@ -3,6 +3,7 @@
 //! A check returns the worst error of each kernel it ran, `|got - want| / (1 + |want|)`. Outputs start as junk. A kernel that
 //! leaves a value as it was, or writes past its output, has an infinite error; one that makes a NaN has a NaN.
 
+use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch};
 use super::matmul::{self, Variant};
@@ -38,7 +39,7 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
         let (kernel, variant) = pipelines.matmul(epilogue, n as u32, k as u32);
         judge(bench.matmul(kernel, variant, few, k).await?)?;
     }
-    judge(bench.attention([attention, attention_grad_query, attention_grad_key]).await?)?;
+    judge(bench.attention([attention, attention_grad_query, attention_grad_key], pipelines.blocking).await?)?;
     judge(bench.layer_norm(&pipelines.layer_norm, &pipelines.layer_norm_grad).await?)?;
     for pooling in [Pooling::Mean, Pooling::Row(2)] {
         judge(bench.pool(&pipelines.pool, &pipelines.pool_grad, pooling).await?)?;
@@ -84,7 +85,6 @@ pub struct Bench<'a> {
     offsets: Vec<u32>,
     size: BatchSize,
     batch: wgpu::Buffer,
-    prompt_rows: wgpu::Buffer,
     rng: Rng,
 }
 
@@ -113,10 +113,9 @@ impl<'a> Bench<'a> {
             offsets.push(end);
         }
         let size =
-            BatchSize { rows: rows.len() as u32, examples: shape.lengths.len() as u32, prompt: shape.prompt as u32, pad: 0 };
+            BatchSize { rows: rows.len() as u32, examples: shape.lengths.len() as u32, prompt: shape.prompt as u32, blocks: 0 };
         let batch = gpu.uniform("batch", &size);
-        let prompt_rows = gpu.uniform("prompt_rows", &size.prompt_rows());
-        Self { gpu, shape: shape.clone(), rows, offsets, size, batch, prompt_rows, rng }
+        Self { gpu, shape: shape.clone(), rows, offsets, size, batch, rng }
     }
 
     /// The embedding and its gradient.
@@ -188,7 +187,10 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// As [`Self::embedding`].
-    pub async fn attention(&mut self, [forward, grad_query, grad_key]: [&Kernel; 3]) -> Result<Errors> {
+    pub async fn attention(&mut self, [forward, grad_query, grad_key]: [&Kernel; 3], blocking: Blocking) -> Result<Errors> {
+        let blocks = blocking.blocks(&self.offsets);
+        self.size.blocks = blocks.len() as u32;
+        self.gpu.queue.write_buffer(&self.batch, 0, bytemuck::bytes_of(&self.size));
         let (t, d) = (self.rows.len(), self.hidden());
         let Shape { heads, head_size, .. } = self.shape;
         let (qkv, d_ctx) = (self.values(3 * t * d, 2.0), self.values(t * d, 1.0));
@@ -211,21 +213,21 @@ impl<'a> Bench<'a> {
         };
         let gradients = [GradRows::All, GradRows::Prompt].map(gradient);
 
-        let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
+        let (rows, blocks) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("blocks", &blocks)?);
         let [qkv, d_ctx, lse_in] = [self.input(&qkv)?, self.input(&d_ctx)?, self.input(&lse_in)?];
         let params = attention::Params::new(heads as u32, head_size as u32);
         let (ctx, lse) = (self.output(ctx)?, self.output(lse)?);
-        let step = attention::step(forward, &self.launch(), [&rows, &qkv, &ctx.buffer, &lse.buffer], params);
+        let step = attention::step(forward, &self.launch(), [&rows, &blocks, &qkv, &ctx.buffer, &lse.buffer], params);
         let mut errors = vec![self.run(forward, &step, &[ctx, lse]).await?];
         for (made, d_q, delta, d_kv) in gradients {
             let params = params.at(made);
             let delta_in = self.input(&rounded(&delta))?;
             let (d_q, delta, d_kv) = (self.output(d_q)?, self.output(delta)?, self.output(d_kv)?);
-            let buffers = [&rows, &qkv, &d_ctx, &lse_in, &d_q.buffer, &delta.buffer];
+            let buffers = [&rows, &blocks, &qkv, &d_ctx, &lse_in, &d_q.buffer, &delta.buffer];
             let step = attention_grad_query::step(grad_query, &self.launch(), buffers, params);
             errors.push(self.run(grad_query, &step, &[d_q, delta]).await?);
-            let buffers = [&rows, &qkv, &d_ctx, &lse_in, &delta_in, &offsets, &d_kv.buffer];
-            let step = attention_grad_key::step(grad_key, &self.launch_over(made), buffers, params);
+            let buffers = [&rows, &blocks, &qkv, &d_ctx, &lse_in, &delta_in, &d_kv.buffer];
+            let step = attention_grad_key::step(grad_key, &self.launch(), buffers, params);
             errors.push(self.run(grad_key, &step, &[d_kv]).await?);
         }
         Ok(errors)
@@ -282,13 +284,8 @@ impl<'a> Bench<'a> {
         self.shape.heads * self.shape.head_size
     }
 
-    fn launch_over(&self, rows: GradRows) -> Launch<'_> {
-        let batch = if rows == GradRows::All { &self.batch } else { &self.prompt_rows };
-        Launch { gpu: self.gpu, batch, rows }
-    }
-
     fn launch(&self) -> Launch<'_> {
-        self.launch_over(GradRows::All)
+        Launch { gpu: self.gpu, batch: &self.batch, rows: GradRows::All }
     }
 
     /// Uniform values up to `scale`, which f32 holds exactly.

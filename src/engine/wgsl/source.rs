@@ -2,6 +2,8 @@
 //!
 //! * `#include "lib/x.wgsl"` on a line of its own puts that file there, once: a second include of it is empty.
 //! * `#include <slot>` puts the file there that the [`Shader`] names for the slot.
+//! * The lines between `#for $i < N` and `#end`, where N is a number or one of the shader's constants, are repeated with `$i` as 0, 1 and
+//!   so on: an unrolled loop. Not every compiler unrolls one over a register array, and one that does not keeps the array in memory.
 //! * [`Shader::constants`] go before everything as `const NAME: u32 = value;`, for what `override` cannot do: sizes of register
 //!   arrays and aliases. Everything else that is fixed in a pipeline is an `override`, everything that varies a uniform.
 
@@ -71,14 +73,48 @@ impl Shader {
         for (name, value) in &self.constants {
             source.push_str(&format!("const {name}: u32 = {value}u;\n"));
         }
-        self.include(&format!("{}.wgsl", self.name), &mut Vec::new(), &mut source)?;
+        let mut whole = String::new();
+        self.include(&format!("{}.wgsl", self.name), &mut Vec::new(), &mut whole)?;
+        self.unroll(&mut whole.lines(), &[], &mut source)?;
         Ok(source)
     }
 
+    /// Writes lines up to `#end` or the last one, with these loop variables.
+    fn unroll<'a>(&self, lines: &mut std::str::Lines<'a>, variables: &[(&str, u32)], source: &mut String) -> Result<()> {
+        while let Some(line) = lines.next() {
+            if line == "#end" {
+                return Ok(());
+            }
+            let Some(head) = line.strip_prefix("#for ") else {
+                let mut line = line.to_owned();
+                for (name, value) in variables {
+                    line = line.replace(name, &value.to_string());
+                }
+                source.push_str(&line);
+                source.push('\n');
+                continue;
+            };
+            let (variable, count) = head.split_once(" < ").ok_or_else(|| self.wrong(line))?;
+            let constant = self.constants.iter().find(|(name, _)| *name == count).map(|&(_, value)| value);
+            let count = constant.or_else(|| count.parse().ok()).ok_or_else(|| self.wrong(line))?;
+            let body = lines.clone();
+            // Once without writing, to get behind the body.
+            self.unroll(lines, variables, &mut String::new())?;
+            for value in 0..count {
+                let variables = [variables, &[(variable, value)]].concat();
+                self.unroll(&mut body.clone(), &variables, source)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        Error::device(format!("kernel {}: there is no {what}", self.name), "this is a bug, please report it")
+    }
+
     fn include<'a>(&'a self, path: &str, seen: &mut Vec<&'a str>, source: &mut String) -> Result<()> {
-        let wrong =
-            |what: &str| Error::device(format!("kernel {}: there is no {what}", self.name), "this is a bug, please report it");
-        let (path, text) = FILES.iter().find(|(name, _)| *name == path).ok_or_else(|| wrong(&format!("shader file {path}")))?;
+        let (path, text) =
+            FILES.iter().find(|(name, _)| *name == path).ok_or_else(|| self.wrong(&format!("shader file {path}")))?;
         if seen.contains(path) {
             return Ok(());
         }
@@ -93,7 +129,7 @@ impl Shader {
                     let file = target.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
                     let slot = target.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
                     let chosen = slot.and_then(|slot| self.slots.iter().find(|(name, _)| *name == slot)).map(|(_, file)| *file);
-                    let file = file.or(chosen).ok_or_else(|| wrong(&format!("file for #include {target}")))?;
+                    let file = file.or(chosen).ok_or_else(|| self.wrong(&format!("file for #include {target}")))?;
                     self.include(file, seen, source)?;
                 }
             }
@@ -108,11 +144,23 @@ mod tests {
 
     #[test]
     fn a_file_is_included_once_and_constants_come_first() {
-        let shader = Shader { constants: vec![("HEAD_SIZE", 32)], ..Shader::new("attention") };
+        let shader = Shader { constants: vec![("QUADS", 8), ("LANES", 8), ("ROWS", 2)], ..Shader::new("attention") };
         let source = shader.source().unwrap();
-        assert!(source.starts_with("const HEAD_SIZE: u32 = 32u;\n"));
+        assert!(source.starts_with("const QUADS: u32 = 8u;\n"));
         assert_eq!(source.matches("struct RowInfo").count(), 1);
         assert!(!source.contains("#include"));
+    }
+
+    #[test]
+    fn a_loop_is_unrolled() {
+        let shader = Shader { constants: vec![("N", 2)], ..Shader::new("attention") };
+        let unrolled = |text: &str| {
+            let mut source = String::new();
+            shader.unroll(&mut text.lines(), &[], &mut source).map(|()| source)
+        };
+        let nested = "a\n#for $i < N\nb$i\n#for $j < 2\nc$i$ju\n#end\n#end\nd";
+        assert_eq!(unrolled(nested).unwrap(), "a\nb0\nc00u\nc01u\nb1\nc10u\nc11u\nd\n");
+        assert!(unrolled("#for $i < M\n#end").unwrap_err().to_string().contains("there is no #for $i < M"));
     }
 
     #[test]
