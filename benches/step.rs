@@ -29,7 +29,7 @@ use softprompt::engine::wgsl::encoder::WgslEncoder;
 use softprompt::engine::wgsl::profile::Timing;
 use softprompt::model::spec::EncoderWeights;
 
-use common::{Ours, Outcome, Set, median};
+use common::{Ours, Outcome, Set, mean, median};
 
 #[derive(Debug, Parser)]
 #[command(name = "step", about = "One training step on the GPU and its parts, kernel by kernel")]
@@ -60,22 +60,40 @@ struct Args {
     bench: bool,
 }
 
+/// One of two settings that take steps in turn.
+struct Side {
+    recompute: Recompute,
+    ours: Ours,
+    seconds: Vec<f64>,
+    cpu: Vec<f64>,
+    allocated: Option<u64>,
+}
+
+/// Bytes that the driver has given to a device: weights, activations, and what burn keeps for the optimizer.
+fn allocated(device: &wgpu::Device) -> Option<u64> {
+    Some(device.generate_allocator_report()?.total_allocated_bytes)
+}
+
 struct Bench {
     args: Args,
     weights: Arc<EncoderWeights>,
     compute: Compute,
+    /// The device of `compute`.
+    device: wgpu::Device,
     encoder: WgslEncoder,
 }
 
 impl Bench {
     async fn new(args: Args) -> Outcome<Self> {
         let (_, weights) = common::encoder(args.model.clone())?;
-        let compute = Compute::gpu(&weights).await?;
+        let gpu = Gpu::open().await?;
+        let device = gpu.device.clone();
+        let compute = Compute::on(gpu, &weights).await?;
         let encoder = WgslEncoder::new(Arc::new(Gpu::open().await?), &weights).await?;
         let recompute = if args.recompute { Recompute::On } else { Recompute::Off };
         encoder.set_recompute(recompute);
         compute.encoder.set_recompute(recompute);
-        Ok(Self { args, weights, compute, encoder })
+        Ok(Self { args, weights, compute, device, encoder })
     }
 
     /// Medians of every kernel over the batches of a set, and of the whole step.
@@ -106,7 +124,7 @@ impl Bench {
         let middle = |field: fn(&Timing) -> f64, i: usize| median(profiles.iter().map(|profile| field(&profile[i])).collect());
         let count = profiles[0].len();
         let total: f64 = (0..count).map(|i| middle(|t| t.seconds, i)).sum();
-        let rows = common_mean(&ours.rows());
+        let rows = mean(&ours.rows());
         println!("\n{name}, {size} texts, {rows:.0} rows; {clock:?}");
         println!("| kernel | dispatches | ms | share | GFLOP/s | GB/s |\n|---|---|---|---|---|---|");
         let mut kernels = Vec::new();
@@ -141,49 +159,49 @@ impl Bench {
         let long = set.of_length(64, 32);
         let mut sides = Vec::new();
         for recompute in [Recompute::Off, Recompute::On] {
-            self.encoder.set_recompute(recompute);
-            self.encoder.prepare(&PackedBatch::new(&long.examples(32)[0], RunConfig::default().prompt.length))?;
-            sides.push((recompute, self.encoder.activation_bytes(), Vec::new(), Vec::new()));
+            sides.push(Side {
+                recompute,
+                ours: Ours::new(&self.compute, &self.weights, &long, 32)?,
+                seconds: Vec::new(),
+                cpu: Vec::new(),
+                allocated: None,
+            });
         }
-        // Two trainers, each with its own prompt, on the one encoder.
-        let mut trainers = [(); 2].map(|()| Ours::new(&self.compute, &self.weights, &long, 32));
+        let mut losses = [Vec::new(), Vec::new()];
         for step in 0..=self.args.repeats {
-            for (trainer, (recompute, _, seconds, losses)) in trainers.iter_mut().zip(&mut sides) {
-                self.compute.encoder.set_recompute(*recompute);
-                // Buffers are planned at the first step after a change, which is not timed.
-                let trainer = trainer.as_mut().map_err(|error| error.to_string())?;
-                let (_, loss) = trainer.step(step)?;
-                losses.push(loss);
-                let mut other = Ours::new(&self.compute, &self.weights, &long, 32)?;
-                seconds.push(other.step(step)?.0);
+            for (side, losses) in sides.iter_mut().zip(&mut losses) {
+                self.compute.encoder.set_recompute(side.recompute);
+                // The first step after a change plans the buffers anew: it is not timed.
+                for timed in [false, true] {
+                    let cpu = common::cpu_seconds();
+                    let (seconds, loss) = side.ours.step(2 * step + usize::from(timed))?;
+                    losses.push(loss);
+                    if timed && step > 0 {
+                        side.seconds.push(seconds);
+                        side.cpu.extend(common::cpu_seconds().zip(cpu).map(|(end, begin)| end - begin));
+                        side.allocated = side.allocated.max(allocated(&self.device));
+                    }
+                }
             }
         }
-        println!("\n32 texts of 64 tokens, 10 prompt rows\n| | activations, MB | ms a step |\n|---|---|---|");
-        let mut result = Map::new();
-        for (recompute, bytes, seconds, _) in &sides {
-            let seconds = median(seconds[1..].to_vec());
-            println!("| recompute {recompute:?} | {:.1} | {:.1} |", *bytes as f64 * 1e-6, 1e3 * seconds);
-            result.insert(format!("{recompute:?}"), json!({ "bytes": bytes, "seconds": seconds }));
+        if losses[0] != losses[1] {
+            return Err(format!("losses kept {:?}, recomputed {:?}", losses[0], losses[1]).into());
         }
-        if sides[0].3 != sides[1].3 {
-            return Err(format!("losses kept {:?}, recomputed {:?}", sides[0].3, sides[1].3).into());
-        }
-        println!("the same {} losses, bit for bit", sides[0].3.len());
-        self.allocated(&mut result);
-        Ok(result.into())
-    }
-
-    /// What the driver has given to the device that only profiles: no burn, no optimizer.
-    fn allocated(&self, result: &mut Map<String, Value>) {
-        let gpu = self.encoder.gpu();
         let weights = self.encoder.weight_bytes();
-        println!("weights on the device: {:.1} MB", weights as f64 * 1e-6);
+        println!("\n32 texts of 64 tokens, 10 prompt rows; weights on the device {:.1} MB", weights as f64 * 1e-6);
+        println!("| activations | allocated beyond the weights, MB | ms a step | CPU ms a step |\n|---|---|---|---|");
+        let mut result = Map::new();
         result.insert("weight_bytes".to_owned(), weights.into());
-        if let Some(report) = gpu.device.generate_allocator_report() {
-            let bytes = report.total_allocated_bytes;
-            println!("allocated on the profiled device (weights, arena): {:.1} MB", bytes as f64 * 1e-6);
-            result.insert("allocated_bytes".to_owned(), bytes.into());
+        for side in sides {
+            let beyond = side.allocated.map(|bytes| bytes.saturating_sub(weights));
+            let megabytes = beyond.map_or("not told".to_owned(), |bytes| format!("{:.1}", bytes as f64 * 1e-6));
+            let name = if side.recompute == Recompute::On { "recomputed" } else { "kept" };
+            let (seconds, cpu) = (median(side.seconds), median(side.cpu));
+            println!("| {name} | {megabytes} | {:.1} | {:.1} |", 1e3 * seconds, 1e3 * cpu);
+            result.insert(name.to_owned(), json!({ "bytes_beyond_weights": beyond, "seconds": seconds, "cpu_seconds": cpu }));
         }
+        println!("the same {} losses, bit for bit", losses[0].len());
+        Ok(result.into())
     }
 
     fn lengths(&self, set: &Set) -> Outcome<Value> {
@@ -191,7 +209,7 @@ impl Bench {
         let mut results = Vec::new();
         for tokens in [16, 32, 64, 128, 256, 500] {
             let mut ours = Ours::new(&self.compute, &self.weights, &set.of_length(tokens, 4), 4)?;
-            let rows = common_mean(&ours.rows());
+            let rows = mean(&ours.rows());
             let steps = (0..=self.args.repeats).map(|i| Ok(ours.step(i)?.0)).collect::<Outcome<Vec<f64>>>()?;
             let seconds = median(steps[1..].to_vec());
             println!("| {tokens} | {rows:.0} | {:.1} | {:.0} |", 1e3 * seconds, 1e6 * seconds / rows);
@@ -199,10 +217,6 @@ impl Bench {
         }
         Ok(results.into())
     }
-}
-
-fn common_mean(values: &[usize]) -> f64 {
-    values.iter().sum::<usize>() as f64 / values.len() as f64
 }
 
 async fn run(args: Args) -> Outcome<()> {

@@ -106,6 +106,17 @@ impl Ours {
         timed(|| Ok(self.trainer.step(batch, &self.indices, self.rates)?.0))
     }
 
+    /// Seconds of each of `count` steps where only the last loss is read back.
+    pub fn queued_steps(&mut self, count: usize) -> Outcome<f64> {
+        let (seconds, _) = timed(|| {
+            for index in 1..count {
+                self.trainer.step(&self.batches[index % self.batches.len()], &self.indices, self.rates)?;
+            }
+            Ok(self.trainer.step(&self.batches[0], &self.indices, self.rates)?.0)
+        })?;
+        Ok(seconds / count as f64)
+    }
+
     /// Packed rows of each batch.
     pub fn rows(&self) -> Vec<usize> {
         let length = RunConfig::default().prompt.length;
@@ -142,6 +153,11 @@ pub fn cpu_seconds() -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / TICKS)
+}
+
+/// The mean of counts.
+pub fn mean(values: &[usize]) -> f64 {
+    values.iter().sum::<usize>() as f64 / values.len() as f64
 }
 
 /// Processes that run or wait for a core, over the last minute; where the system tells.

@@ -2,6 +2,10 @@
 
 use super::{Scalar, for_row_pairs, for_rows, row};
 
+/// Target of the log lines that tell the nanoseconds of each product, as `transposed m n k ns`, where a logger wants them at
+/// level trace.
+pub const TIMES: &str = "softprompt::products";
+
 /// What a product is for: which way round its weight is, and what happens to the result before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
@@ -125,6 +129,7 @@ fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bool, MatmulS
     let parallelism = gemm::Parallelism::Rayon(0);
     #[cfg(target_family = "wasm")]
     let parallelism = gemm::Parallelism::None;
+    let begin = log::log_enabled!(target: TIMES, log::Level::Trace).then(web_time::Instant::now);
     // SAFETY: gemm reads `a` at row i < m, column l < k, `w` at row l < k, column j < n and writes `out` at i, j, all within
     // the lengths asserted above (strides fit isize because a slice's size does); `out` is borrowed mutably and so overlaps
     // neither; F is f32 or f64, the types gemm supports.
@@ -150,5 +155,8 @@ fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bool, MatmulS
             false,
             parallelism,
         );
+    }
+    if let Some(begin) = begin {
+        log::trace!(target: TIMES, "{transposed} {m} {n} {k} {}", begin.elapsed().as_nanos());
     }
 }

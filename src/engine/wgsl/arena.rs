@@ -153,7 +153,7 @@ impl Arena {
     pub(super) fn grown(&self, size: BatchSize) -> BatchSize {
         let up = |old: u32, new: u32, step: u32| if new > old { new.next_multiple_of(step) } else { old };
         BatchSize {
-            rows: up(self.capacity.rows, size.rows, 128),
+            rows: up(self.capacity.rows, size.rows, 64),
             examples: up(self.capacity.examples, size.examples, 16),
             prompt: up(self.capacity.prompt, size.prompt, 1),
             blocks: 0,
