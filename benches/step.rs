@@ -14,6 +14,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,6 +73,17 @@ struct Side {
 /// Bytes that the driver has given to a device: weights, activations, and what burn keeps for the optimizer.
 fn allocated(device: &wgpu::Device) -> Option<u64> {
     Some(device.generate_allocator_report()?.total_allocated_bytes)
+}
+
+/// Allocations of 1 MB or more, those of one name together: ours have names, and what is nameless is burn's.
+fn by_name(device: &wgpu::Device) -> Vec<(String, u64)> {
+    let mut sums = BTreeMap::<String, u64>::new();
+    for allocation in device.generate_allocator_report().map(|report| report.allocations).unwrap_or_default() {
+        *sums.entry(allocation.name).or_default() += allocation.size;
+    }
+    let mut sums: Vec<_> = sums.into_iter().filter(|(_, bytes)| *bytes >= 1_000_000).collect();
+    sums.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    sums
 }
 
 struct Bench {
@@ -201,6 +213,9 @@ impl Bench {
             result.insert(name.to_owned(), json!({ "bytes_beyond_weights": beyond, "seconds": seconds, "cpu_seconds": cpu }));
         }
         println!("the same {} losses, bit for bit", losses[0].len());
+        for (name, bytes) in by_name(&self.device) {
+            println!("  {name}: {:.1} MB", bytes as f64 * 1e-6);
+        }
         Ok(result.into())
     }
 
