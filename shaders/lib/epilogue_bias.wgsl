@@ -1,9 +1,9 @@
 // out = a w^T + bias, w [N, K].
 const TRANSPOSED: bool = true;
 
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<Value>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 
-fn finish(row: u32, column: u32, value: f32) {
-  out[row * params.n + column] = value + bias[column];
+fn finish(at: u32, column: u32, value: Value) {
+  out[at] = value + bias[column];
 }

@@ -1,11 +1,10 @@
 // out = a w^T + bias + extra, w [N, K].
 const TRANSPOSED: bool = true;
 
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> extra: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<Value>;
+@group(0) @binding(3) var<storage, read> extra: array<Value>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 
-fn finish(row: u32, column: u32, value: f32) {
-  let at = row * params.n + column;
+fn finish(at: u32, column: u32, value: Value) {
   out[at] = value + bias[column] + extra[at];
 }

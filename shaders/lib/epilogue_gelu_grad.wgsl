@@ -2,9 +2,8 @@
 #include "lib/gelu.wgsl"
 const TRANSPOSED: bool = false;
 
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 
-fn finish(row: u32, column: u32, value: f32) {
-  let at = row * params.n + column;
+fn finish(at: u32, column: u32, value: Value) {
   out[at] = value * gelu_grad(out[at]);
 }

@@ -1,8 +1,8 @@
 // out = a w, w [K, N].
 const TRANSPOSED: bool = false;
 
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 
-fn finish(row: u32, column: u32, value: f32) {
-  out[row * params.n + column] = value;
+fn finish(at: u32, column: u32, value: Value) {
+  out[at] = value;
 }

@@ -1,10 +1,9 @@
 // out = a w + extra, w [K, N].
 const TRANSPOSED: bool = false;
 
-@group(0) @binding(3) var<storage, read> extra: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> extra: array<Value>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 
-fn finish(row: u32, column: u32, value: f32) {
-  let at = row * params.n + column;
+fn finish(at: u32, column: u32, value: Value) {
   out[at] = value + extra[at];
 }

@@ -1,11 +1,12 @@
 // Operands of a product one value at a time, for any K and N.
+alias Value = f32;
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 
 // Functions as in matmul_vector.wgsl. Values past K count nothing: the one of a is 0, the one of w any that exists.
 
 fn a_begin(row: u32) -> u32 {
-  return min(row, batch.rows - 1u) * params.k;
+  return min(row, row_count() - 1u) * params.k;
 }
 
 fn load_a(begin: u32, quad: u32) -> vec4<f32> {
@@ -41,4 +42,23 @@ fn load_w_row(begin: u32, k: u32) -> vec4<f32> {
     w[base + min(begin + 2u, last)],
     w[base + min(begin + 3u, last)],
   );
+}
+
+fn store_row(row: u32, column: u32, values: vec4<f32>) {
+  if (row >= row_count()) {
+    return;
+  }
+  let at = row * params.n + column;
+  if (column < params.n) {
+    finish(at, column, values.x);
+  }
+  if (column + 1u < params.n) {
+    finish(at + 1u, column + 1u, values.y);
+  }
+  if (column + 2u < params.n) {
+    finish(at + 2u, column + 2u, values.z);
+  }
+  if (column + 3u < params.n) {
+    finish(at + 3u, column + 3u, values.w);
+  }
 }

@@ -12,9 +12,11 @@ use softprompt::engine::wgsl::attention::{Blocking, LARGEST_HEAD_OF_TWO_ROWS};
 use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
 use softprompt::engine::wgsl::kernel::Kernel;
-use softprompt::engine::wgsl::matmul::{self, Tile, Variant};
+use softprompt::engine::wgsl::matmul::{self, Variant};
 use softprompt::engine::wgsl::self_test::{Bench, Errors, Shape};
 use softprompt::engine::wgsl::source::Shader;
+use softprompt::engine::wgsl::tile::{Operands, Tile};
+use softprompt::engine::wgsl::tune::{self, Tiles};
 use softprompt::engine::wgsl::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
@@ -49,29 +51,86 @@ async fn compile(gpu: &Gpu, shader: Shader) -> Kernel {
 /// Rows, columns and sums of a product: one value, one less and one more than a tile, primes, several stages, several tiles.
 const ANY_SIZE: [(usize, usize, usize); 5] = [(1, 1, 1), (63, 65, 3), (65, 63, 67), (7, 131, 17), (37, 129, 1)];
 /// The same for operands that are read four values at a time.
-const SIZE_OF_FOURS: [(usize, usize, usize); 4] = [(1, 4, 4), (63, 68, 36), (65, 60, 68), (13, 132, 16)];
-/// A transposed weight is read along K only: its number of columns may be odd all the same.
-const SUMS_OF_FOURS: [(usize, usize, usize); 3] = [(3, 1, 4), (9, 67, 20), (65, 129, 36)];
+const SIZE_OF_FOURS: [(usize, usize, usize); 5] = [(1, 4, 4), (63, 68, 36), (65, 60, 68), (13, 132, 16), (129, 260, 20)];
+
+/// A product of random size: rows, columns, sums.
+fn random_size(rng: &mut Rng, operands: Operands) -> (usize, usize, usize) {
+    let mut below = |most| 1 + rng.below(most);
+    let (m, n, k) = (below(140), below(140), below(70));
+    if operands == Operands::Scalar { (m, n | 1, k) } else { (m, n.next_multiple_of(4), k.next_multiple_of(4)) }
+}
 
 /// Every epilogue with this adapter's own tile, every tile with the plain epilogues: the parts know nothing of each other.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn products_equal_their_twin() {
     let Some(gpu) = adapter("products_equal_their_twin").await else { return };
-    let own = Tile::choose(&gpu);
+    let own = Tiles::usual(&gpu).storage();
     let plain = |variant: &Variant| matches!(variant.epilogue, Epilogue::Bias | Epilogue::Plain);
+    let rng = &mut Rng::stream(5, "sizes");
     for variant in Variant::all().filter(|variant| variant.tile == own || plain(variant)) {
         let kernel = compile(&gpu, matmul::shader(variant)).await;
-        let mut sizes = if variant.vector { SIZE_OF_FOURS.to_vec() } else { ANY_SIZE.to_vec() };
-        if variant.vector && variant.epilogue.transposed() {
-            sizes.extend(SUMS_OF_FOURS);
-        }
+        let mut sizes = if variant.operands == Operands::Scalar { ANY_SIZE } else { SIZE_OF_FOURS }.to_vec();
+        sizes.extend((0..2).map(|_| random_size(rng, variant.operands)));
         for (m, n, k) in sizes {
-            assert_eq!(Variant::of(variant.epilogue, n, k, variant.tile).vector, variant.vector);
+            assert_eq!(variant.tile.operands(n, k), variant.operands);
             let mut bench = Bench::new(&gpu, &shape(&[m], 0, 1, 1), (m + n + k) as u64);
             let errors = bench.matmul(&kernel, variant, n, k).await.expect("no device error");
             expect_small(errors, &format!("{variant:?} {m} x {n} x {k}"));
         }
     }
+}
+
+/// Every tile through the whole encoder; one of each kind with neurons that are not read four at a time.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn every_tile_makes_the_same_encoder() {
+    let Some(gpu) = adapter("every_tile_makes_the_same_encoder").await else { return };
+    let gpu = Arc::new(gpu);
+    for tile in Tile::ALL {
+        let mixed = [Tile::STAGED_128X64, Tile::TEXTURE_16].contains(&tile);
+        for (hidden, heads, ffn) in [Some((64, 2, 128)), mixed.then_some((36, 3, 50))].into_iter().flatten() {
+            let spec = spec(hidden, heads, ffn);
+            let weights = Arc::new(random_weights(&spec, 11));
+            let tiles = Tiles::forced(&gpu, tile);
+            let encoder = WgslEncoder::with_tiles(gpu.clone(), &weights, tiles).await.expect("the kernels compile");
+            assert_eq!(encoder.tiles().storage(), tile);
+            let pair = Pair { cpu: CpuEncoder::new(weights.clone()), weights, gpu: encoder };
+            pair.gpu.self_test().await.expect("every kernel is right");
+            pair.compare(&random_batch(&[11, 40, 5, 9], 4, spec.vocab, 7), Pooling::Mean, 7).await;
+        }
+    }
+}
+
+/// A measured choice is one of the adapter's candidates, is made once, and can be taken over from a text.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn tiles_are_measured_once() {
+    let Some(gpu) = adapter("tiles_are_measured_once").await else { return };
+    let spec = spec(128, 2, 256);
+    let first = tune::tiles(&gpu, &spec).await;
+    let shapes = |tiles: &Tiles| tiles.choices().iter().filter(|choice| choice.n % 128 == 0).count();
+    assert!(shapes(&first) > 0);
+    assert!(first.choices().iter().all(|choice| Tile::candidates(&gpu).contains(&choice.tile)));
+    assert_eq!(tune::remembered(&gpu).as_ref(), Some(&first));
+    let text = serde_json::to_string(&first).expect("text");
+    let stored: Tiles = serde_json::from_str(&text).expect("the same tiles");
+    assert_eq!(stored, first);
+    tune::remember(stored);
+    gpu.check().expect("no device error");
+    // What nobody measured is not worth it.
+    let before = first.choices().len();
+    tune::tiles(&gpu, &self::spec(8, 2, 16)).await;
+    assert_eq!(tune::remembered(&gpu).expect("the same").choices().len(), before);
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_sweep_times_every_tile() {
+    let Some(gpu) = adapter("a_sweep_times_every_tile").await else { return };
+    for (epilogue, n, k) in [(Epilogue::BiasGelu, 68, 36), (Epilogue::GeluGrad, 64, 132)] {
+        let rates = tune::sweep(&gpu, epilogue, 40, n, k, 2).await.expect("rates");
+        assert_eq!(rates.len(), Tile::ALL.len());
+        assert!(rates.iter().all(|rate| rate.seconds > 0.0 && rate.flops.is_finite()), "{rates:?}");
+        assert!(rates.is_sorted_by(|a, b| a.flops >= b.flops));
+    }
+    assert!(tune::copy_bandwidth(&gpu, 1 << 20).await.expect("a rate") > 1e6);
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
@@ -424,12 +483,6 @@ async fn an_encoder_that_cannot_work_is_refused() {
         assert!(matches!(error, Error::Model { .. }), "{error:?}");
         assert!(error.to_string().contains(text), "{error}");
     }
-}
-
-/// Each tile's shape, worked out twice.
-#[wasm_bindgen_test(unsupported = test)]
-fn tiles_have_their_sizes() {
-    assert_eq!(Tile::ALL.map(|tile| (tile.rows(), tile.columns())), [(64, 64), (32, 32), (8, 128)]);
 }
 
 /// burn's graph holds the encoder behind an `Arc` that threads share.

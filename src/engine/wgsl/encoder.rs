@@ -13,6 +13,7 @@ use super::pipelines::Pipelines;
 use super::profile::{Clock, Timing, profile};
 use super::recorder::{BatchSize, Step};
 use super::self_test::self_test;
+use super::tune::Tiles;
 use super::weights::{Weights, WordTable};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
@@ -56,9 +57,22 @@ impl WgslEncoder {
     /// [`Error::Device`] where a kernel does not compile (it is named) or a weight is larger than the device binds;
     /// [`Error::Model`] where the weights do not fit the spec, or the head size is not one that the kernels know.
     pub async fn new(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        let pipelines = Pipelines::new(&gpu, &weights.spec).await?;
+        Self::build(gpu, weights, pipelines)
+    }
+
+    /// [`Self::new`] with products cut into these tiles, without a measurement.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub async fn with_tiles(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>, tiles: Tiles) -> Result<Self> {
+        let pipelines = Pipelines::with(&gpu, &weights.spec, tiles).await?;
+        Self::build(gpu, weights, pipelines)
+    }
+
+    fn build(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>, pipelines: Pipelines) -> Result<Self> {
         let spec = weights.spec.clone();
-        let pipelines = Pipelines::new(&gpu, &spec).await?;
-        let on_device = Weights::new(&gpu, weights)?;
+        let on_device = Weights::new(&gpu, weights, pipelines.storage())?;
         let table = WordTable::new(&gpu, weights.clone())?;
         let plan = Plan { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
         let arena = Arena::new(&plan, &table.buffer, SMALLEST)?;
@@ -73,6 +87,12 @@ impl WgslEncoder {
     /// [`Error::Device`] with the name of the first kernel that computes wrongly on this very GPU.
     pub async fn self_test(&self) -> Result<()> {
         self_test(&self.gpu, &self.pipelines, &self.spec).await
+    }
+
+    /// Which tile each product takes.
+    #[must_use]
+    pub fn tiles(&self) -> &Tiles {
+        self.pipelines.tiles()
     }
 
     /// The device.

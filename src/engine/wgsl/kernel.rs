@@ -16,12 +16,28 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles one shader.
+    /// Compiles one shader. The work begins with the call: call for several before awaiting the first, and they are compiled
+    /// side by side where the device can.
     ///
     /// # Errors
     /// [`Error::Device`] with the kernel's name and what the compiler says.
-    pub async fn compile(gpu: &Gpu, shader: &Shader) -> Result<Self> {
-        let source = shader.source()?;
+    pub fn compile(gpu: &Gpu, shader: &Shader) -> impl Future<Output = Result<Self>> + use<> {
+        let name = shader.name;
+        let begun = shader.source().map(|source| Self::begin(gpu, shader, source));
+        async move {
+            let (pipeline, [validation, memory, internal]) = begun?;
+            if let Some(error) = validation.await.or(memory.await).or(internal.await) {
+                return Err(Error::device(
+                    format!("the GPU refuses the kernel {name}: {error}"),
+                    "update the browser or the driver, or use the CPU; please report this message",
+                ));
+            }
+            Ok(Self { name, pipeline })
+        }
+    }
+
+    /// The pipeline, and what will be known to be wrong with it.
+    fn begin(gpu: &Gpu, shader: &Shader, source: String) -> (wgpu::ComputePipeline, [impl Future<Output = Option<wgpu::Error>> + use<>; 3]) {
         // One scope a filter: a driver's own compiler fails as an internal error.
         let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -43,14 +59,7 @@ impl Kernel {
             cache: None,
         });
         // The scopes close here, innermost first; what they caught may arrive later.
-        let (validation, memory, internal) = (validation.pop(), memory.pop(), internal.pop());
-        if let Some(error) = validation.await.or(memory.await).or(internal.await) {
-            return Err(Error::device(
-                format!("the GPU refuses the kernel {}: {error}", shader.name),
-                "update the browser or the driver, or use the CPU; please report this message",
-            ));
-        }
-        Ok(Self { name: shader.name, pipeline })
+        (pipeline, [validation.pop(), memory.pop(), internal.pop()])
     }
 
     /// A dispatch of this kernel: its storage buffers by binding, its parameter block, and what it has to do.
@@ -61,11 +70,23 @@ impl Kernel {
         params: &P,
         work: Work,
     ) -> Step {
+        let resources: Vec<_> = buffers.iter().map(|&(binding, buffer)| (binding, buffer.as_entire_binding())).collect();
+        self.step_with(launch, &resources, params, work)
+    }
+
+    /// [`Self::step`] with bindings that need not be buffers.
+    pub(super) fn step_with<P: bytemuck::Pod>(
+        &self,
+        launch: &Launch<'_>,
+        resources: &[(u32, wgpu::BindingResource<'_>)],
+        params: &P,
+        work: Work,
+    ) -> Step {
         let params = launch.gpu.uniform(self.name, params);
-        let group = |index: u32, buffers: &[(u32, &wgpu::Buffer)]| {
-            let entries: Vec<_> = buffers
+        let group = |index: u32, resources: &[(u32, wgpu::BindingResource<'_>)]| {
+            let entries: Vec<_> = resources
                 .iter()
-                .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+                .map(|(binding, resource)| wgpu::BindGroupEntry { binding: *binding, resource: resource.clone() })
                 .collect();
             launch.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(self.name),
@@ -78,8 +99,8 @@ impl Kernel {
             cost: Cost::default(),
             rows: launch.rows,
             pipeline: self.pipeline.clone(),
-            buffers: group(0, buffers),
-            uniforms: group(1, &[(0, &params), (1, launch.batch)]),
+            buffers: group(0, resources),
+            uniforms: group(1, &[(0, params.as_entire_binding()), (1, launch.batch.as_entire_binding())]),
             work,
         }
     }

@@ -146,7 +146,8 @@ impl<'a> Layers<'a> {
     ) -> Step {
         let buffers = matmul::Buffers { a, w: &linear.weight, bias: Some(&linear.bias), extra, out, pre };
         let (n, k) = linear.size;
-        matmul::step(self.plan.pipelines.matmul(epilogue, n, k), &self.launch(GradRows::All), &buffers, n, k)
+        let pipeline = self.plan.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
+        matmul::step(pipeline, &self.launch(GradRows::All), &buffers, n, k)
     }
 
     fn back(
@@ -160,7 +161,8 @@ impl<'a> Layers<'a> {
     ) -> Step {
         let buffers = matmul::Buffers { a, w: &linear.weight, bias: None, extra, out, pre: None };
         let (k, n) = linear.size;
-        matmul::step(self.plan.pipelines.matmul(epilogue, n, k), &self.launch(rows), &buffers, n, k)
+        let pipeline = self.plan.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
+        matmul::step(pipeline, &self.launch(rows), &buffers, n, k)
     }
 
     fn heads(&self) -> attention::Params {

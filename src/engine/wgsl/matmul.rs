@@ -4,7 +4,9 @@ use super::device::Gpu;
 use super::kernel::{Kernel, Launch};
 use super::recorder::{Cost, Step, Work};
 use super::source::Shader;
+use super::tile::{Operands, Source, Tile};
 use crate::engine::cpu::matmul::Epilogue;
+use crate::error::Result;
 use crate::model::spec::EncoderSpec;
 
 /// The name it has everywhere.
@@ -22,54 +24,13 @@ pub struct Params {
     pub pad: [u32; 2],
 }
 
-/// How a product is cut into tiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tile {
-    /// Through workgroup memory, or straight from the buffers.
-    pub staged: bool,
-    /// Threads of a workgroup, across and down.
-    pub threads: (u32, u32),
-    /// 4x4 blocks of a thread, across and down; `(1, 1)` or `(2, 2)` where staged, `(4, 2)` where not.
-    pub blocks: (u32, u32),
-}
-
-impl Tile {
-    /// 64 x 64 values through workgroup memory (8.3 KB), 8 x 8 a thread: for GPUs.
-    pub const LARGE: Self = Self { staged: true, threads: (8, 8), blocks: (2, 2) };
-    /// 32 x 32 values through workgroup memory, 4 x 4 a thread: four times the workgroups, for GPUs that `LARGE` leaves idle.
-    pub const SMALL: Self = Self { staged: true, threads: (8, 8), blocks: (1, 1) };
-    /// 8 rows of 128 values without workgroup memory, 8 x 16 a thread: for adapters computed by a CPU, whose vector lanes are
-    /// the 8 threads. Measured on llvmpipe: 11 to 15 GFLOP a CPU second, `LARGE` 5.
-    pub const DIRECT: Self = Self { staged: false, threads: (8, 1), blocks: (4, 2) };
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::LARGE, Self::SMALL, Self::DIRECT];
-
-    /// The tile for an adapter.
-    #[must_use]
-    pub fn choose(gpu: &Gpu) -> Self {
-        if gpu.is_software() { Self::DIRECT } else { Self::LARGE }
-    }
-
-    /// Rows of `out`.
-    #[must_use]
-    pub fn rows(self) -> u32 {
-        4 * self.blocks.1 * self.threads.1
-    }
-
-    /// Columns of `out`.
-    #[must_use]
-    pub fn columns(self) -> u32 {
-        4 * self.blocks.0 * self.threads.0
-    }
-}
-
 /// One pipeline of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
     /// Which way round the weight is, and what happens to the result.
     pub epilogue: Epilogue,
-    /// Whether the operands are read four values at a time.
-    pub vector: bool,
+    /// How the operands are read.
+    pub operands: Operands,
     /// How it is cut.
     pub tile: Tile,
 }
@@ -78,22 +39,28 @@ impl Variant {
     /// The variant for a product of N columns and sums over K.
     #[must_use]
     pub fn of(epilogue: Epilogue, n: usize, k: usize, tile: Tile) -> Self {
-        let vector = k.is_multiple_of(4) && (epilogue.transposed() || n.is_multiple_of(4));
-        Self { epilogue, vector, tile }
+        let operands = tile.operands(n, k);
+        Self { epilogue, operands, tile: tile.reading(operands) }
     }
 
     /// Every variant there is.
     pub fn all() -> impl Iterator<Item = Self> {
         use Epilogue::{Bias, BiasGelu, BiasResidual, GeluGrad, Plain, Residual};
-        [Bias, BiasResidual, BiasGelu, Plain, Residual, GeluGrad].into_iter().flat_map(|epilogue| {
-            Tile::ALL.into_iter().flat_map(move |tile| [true, false].map(|vector| Self { epilogue, vector, tile }))
+        let operands = |tile: Tile| match tile.source {
+            Source::Texture => &[Operands::Texture][..],
+            Source::Staged | Source::Direct => &[Operands::Vector, Operands::Scalar],
+        };
+        [Bias, BiasResidual, BiasGelu, Plain, Residual, GeluGrad].into_iter().flat_map(move |epilogue| {
+            Tile::ALL
+                .into_iter()
+                .flat_map(move |tile| operands(tile).iter().map(move |&operands| Self { epilogue, operands, tile }))
         })
     }
 }
 
-/// Every product of an encoder: its epilogue, N and K.
+/// Every product of an encoder: its epilogue, N and K. The last two are those of recomputation and of the lowest layer.
 #[must_use]
-pub fn products(spec: &EncoderSpec) -> [(Epilogue, usize, usize); 8] {
+pub fn products(spec: &EncoderSpec) -> [(Epilogue, usize, usize); 10] {
     let (d, f) = (spec.hidden, spec.ffn);
     [
         (Epilogue::Bias, 3 * d, d),
@@ -104,13 +71,15 @@ pub fn products(spec: &EncoderSpec) -> [(Epilogue, usize, usize); 8] {
         (Epilogue::Residual, d, f),
         (Epilogue::Plain, d, d),
         (Epilogue::Residual, d, 3 * d),
+        (Epilogue::Bias, f, d),
+        (Epilogue::Plain, d, 3 * d),
     ]
 }
 
 /// The shader of a variant.
 #[must_use]
 pub fn shader(variant: Variant) -> Shader {
-    let Variant { epilogue, vector, tile } = variant;
+    let Variant { epilogue, operands, tile } = variant;
     let epilogue = match epilogue {
         Epilogue::Bias => "lib/epilogue_bias.wgsl",
         Epilogue::BiasResidual => "lib/epilogue_bias_residual.wgsl",
@@ -119,19 +88,77 @@ pub fn shader(variant: Variant) -> Shader {
         Epilogue::Residual => "lib/epilogue_residual.wgsl",
         Epilogue::GeluGrad => "lib/epilogue_gelu_grad.wgsl",
     };
+    let operands = match operands {
+        Operands::Vector => "lib/matmul_vector.wgsl",
+        Operands::Scalar => "lib/matmul_scalar.wgsl",
+        Operands::Texture => "lib/matmul_texture.wgsl",
+    };
+    let source = match tile.source {
+        Source::Staged => "lib/matmul_staged.wgsl",
+        Source::Direct | Source::Texture => "lib/matmul_direct.wgsl",
+    };
     Shader {
-        slots: vec![
-            ("epilogue", epilogue),
-            ("operands", if vector { "lib/matmul_vector.wgsl" } else { "lib/matmul_scalar.wgsl" }),
-            ("tile", if tile.staged { "lib/matmul_staged.wgsl" } else { "lib/matmul_direct.wgsl" }),
-        ],
+        slots: vec![("epilogue", epilogue), ("operands", operands), ("tile", source)],
         constants: vec![
             ("THREADS_X", tile.threads.0),
             ("THREADS_Y", tile.threads.1),
             ("BLOCK_COLUMNS", tile.blocks.0),
             ("BLOCK_ROWS", tile.blocks.1),
+            ("STAGE", tile.stage),
         ],
         ..Shader::new(NAME)
+    }
+}
+
+/// A weight `[out, in]` on the device.
+#[derive(Debug)]
+pub enum Weight {
+    /// Row by row.
+    Buffer(wgpu::Buffer),
+    /// Texel `(x, y)` is row `y`, columns `4 x` to `4 x + 3`.
+    Texture(wgpu::TextureView),
+}
+
+impl Weight {
+    /// Brings a weight of so many columns to where products with these operands look for it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Device`] where it is larger than the device binds.
+    pub fn upload(gpu: &Gpu, label: &str, values: &[f32], columns: usize, operands: Operands) -> Result<Self> {
+        if operands != Operands::Texture {
+            return Ok(Self::Buffer(gpu.upload(label, values)?));
+        }
+        let (wide, high) = (columns as u32 / 4, (values.len() / columns) as u32);
+        let size = wgpu::Extent3d { width: wide, height: high, depth_or_array_layers: 1 };
+        let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some(label),
+            size,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(16 * wide), rows_per_image: None };
+        gpu.queue.write_texture(texture.as_image_copy(), bytemuck::cast_slice(values), layout, size);
+        Ok(Self::Texture(texture.create_view(&wgpu::TextureViewDescriptor::default())))
+    }
+
+    /// Bytes on the device.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Buffer(buffer) => buffer.size(),
+            Self::Texture(view) => 16 * u64::from(view.texture().width()) * u64::from(view.texture().height()),
+        }
+    }
+
+    fn binding(&self) -> wgpu::BindingResource<'_> {
+        match self {
+            Self::Buffer(buffer) => buffer.as_entire_binding(),
+            Self::Texture(view) => wgpu::BindingResource::TextureView(view),
+        }
     }
 }
 
@@ -141,7 +168,7 @@ pub struct Buffers<'a> {
     /// `[T, K]`.
     pub a: &'a wgpu::Buffer,
     /// `[N, K]` (forward) or `[K, N]` (input gradient).
-    pub w: &'a wgpu::Buffer,
+    pub w: &'a Weight,
     /// `[N]`.
     pub bias: Option<&'a wgpu::Buffer>,
     /// `[T, N]`.
@@ -152,13 +179,30 @@ pub struct Buffers<'a> {
     pub pre: Option<&'a wgpu::Buffer>,
 }
 
+/// Rows of K values that a buffer has room for.
+pub(super) fn rows(a: &wgpu::Buffer, k: u32) -> u32 {
+    u32::try_from(a.size() / (4 * u64::from(k.max(1)))).unwrap_or(u32::MAX)
+}
+
+/// Whether an epilogue takes a bias, takes `extra`, and writes `pre`.
+#[must_use]
+pub fn takes(epilogue: Epilogue) -> (bool, bool, bool) {
+    use Epilogue::{Bias, BiasGelu, BiasResidual, Residual};
+    (
+        matches!(epilogue, Bias | BiasResidual | BiasGelu),
+        matches!(epilogue, BiasResidual | Residual),
+        epilogue == BiasGelu,
+    )
+}
+
 /// One product over all packed rows.
 pub fn step((kernel, variant): (&Kernel, Variant), launch: &Launch<'_>, buffers: &Buffers<'_>, n: u32, k: u32) -> Step {
     let Buffers { a, w, bias, extra, out, pre } = *buffers;
-    let all = [Some(a), Some(w), bias, extra, Some(out), pre];
-    let used: Vec<_> = (0..).zip(all).filter_map(|(binding, buffer)| Some((binding, buffer?))).collect();
+    let whole = wgpu::Buffer::as_entire_binding;
+    let all = [Some(whole(a)), Some(w.binding()), bias.map(whole), extra.map(whole), Some(whole(out)), pre.map(whole)];
+    let used: Vec<_> = (0..).zip(all).filter_map(|(binding, resource)| Some((binding, resource?))).collect();
     let work = Work::Tiles { rows: variant.tile.rows(), across: n.div_ceil(variant.tile.columns()) };
-    let step = kernel.step(launch, &used, &Params { n, k, pad: [0; 2] }, work);
+    let step = kernel.step_with(launch, &used, &Params { n, k, pad: [0; 2] }, work);
     let (wide, long) = (u64::from(n), u64::from(k));
     let reads = u64::from(extra.is_some() || variant.epilogue == Epilogue::GeluGrad);
     let cost = Cost {

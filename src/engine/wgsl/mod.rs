@@ -29,4 +29,6 @@ pub mod profile;
 pub mod recorder;
 pub mod self_test;
 pub mod source;
+pub mod tile;
+pub mod tune;
 pub mod weights;

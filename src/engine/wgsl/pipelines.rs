@@ -6,7 +6,10 @@ use super::kernel::Kernel;
 use super::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
-use super::{matmul, matmul::Variant};
+use super::matmul::{self, Variant};
+use super::source::Shader;
+use super::tile::Tile;
+use super::tune::{self, Tiles};
 use crate::engine::cpu::matmul::Epilogue;
 use crate::error::Result;
 use crate::model::spec::EncoderSpec;
@@ -24,49 +27,115 @@ pub struct Pipelines {
     pub(super) layer_norm_grad: Kernel,
     pub(super) pool: Kernel,
     pub(super) pool_grad: Kernel,
-    matmul: Vec<(Variant, Kernel)>,
-    tile: matmul::Tile,
+    matmul: Vec<Product>,
+    tiles: Tiles,
+}
+
+/// A pipeline of the product kernel, with N and K of one product that uses it.
+#[derive(Debug, Clone)]
+pub(super) struct Product {
+    pub(super) kernel: Kernel,
+    pub(super) variant: Variant,
+    pub(super) size: (usize, usize),
 }
 
 impl Pipelines {
-    /// Compiles what an encoder of this shape needs.
+    /// Compiles what an encoder of this shape needs, with the tiles that are fastest here.
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] with the name of the first kernel that does not compile; [`crate::error::Error::Model`] for a head size that the
     /// attention kernels do not know.
     pub async fn new(gpu: &Gpu, spec: &EncoderSpec) -> Result<Self> {
+        Self::with(gpu, spec, tune::tiles(gpu, spec).await).await
+    }
+
+    /// Compiles what an encoder of this shape needs, with these tiles.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub async fn with(gpu: &Gpu, spec: &EncoderSpec, tiles: Tiles) -> Result<Self> {
         let head = attention::check_head_size(spec)?;
         let blocking = Blocking::choose(gpu, head);
         let lanes = layer_norm::lanes(gpu);
-        let tile = matmul::Tile::choose(gpu);
-        let mut matmul: Vec<(Variant, Kernel)> = Vec::new();
+        let mut variants: Vec<(Variant, (usize, usize))> = Vec::new();
         for (epilogue, n, k) in matmul::products(spec) {
-            let variant = Variant::of(epilogue, n, k, tile);
-            if !matmul.iter().any(|(known, _)| *known == variant) {
-                matmul.push((variant, Kernel::compile(gpu, &matmul::shader(variant)).await?));
+            for tile in tiles.of(epilogue, n, k) {
+                let variant = Variant::of(epilogue, n, k, tile);
+                if !variants.iter().any(|(known, _)| *known == variant) {
+                    variants.push((variant, (n, k)));
+                }
             }
         }
+        let mut shaders = vec![
+            embed::shader(lanes),
+            embed_grad::shader(lanes),
+            attention::shader(head, blocking),
+            attention_grad_query::shader(head, blocking),
+            attention_grad_key::shader(head, blocking),
+            layer_norm::shader(lanes),
+            layer_norm_grad::shader(lanes),
+            pool::shader(),
+            pool_grad::shader(),
+        ];
+        shaders.extend(variants.iter().map(|&(variant, _)| matmul::shader(variant)));
+        let mut kernels = compile_all(gpu, &shaders).await?.into_iter();
+        let mut next = || kernels.next().expect("a kernel for every shader");
         Ok(Self {
-            embed: Kernel::compile(gpu, &embed::shader(lanes)).await?,
-            embed_grad: Kernel::compile(gpu, &embed_grad::shader(lanes)).await?,
+            embed: next(),
+            embed_grad: next(),
             blocking,
-            attention: Kernel::compile(gpu, &attention::shader(head, blocking)).await?,
-            attention_grad_query: Kernel::compile(gpu, &attention_grad_query::shader(head, blocking)).await?,
-            attention_grad_key: Kernel::compile(gpu, &attention_grad_key::shader(head, blocking)).await?,
-            layer_norm: Kernel::compile(gpu, &layer_norm::shader(lanes)).await?,
-            layer_norm_grad: Kernel::compile(gpu, &layer_norm_grad::shader(lanes)).await?,
-            pool: Kernel::compile(gpu, &pool::shader()).await?,
-            pool_grad: Kernel::compile(gpu, &pool_grad::shader()).await?,
-            matmul,
-            tile,
+            attention: next(),
+            attention_grad_query: next(),
+            attention_grad_key: next(),
+            layer_norm: next(),
+            layer_norm_grad: next(),
+            pool: next(),
+            pool_grad: next(),
+            matmul: variants.into_iter().map(|(variant, size)| Product { kernel: next(), variant, size }).collect(),
+            tiles,
         })
     }
 
-    /// The product with this epilogue and these sizes, which must be among those of the spec.
-    pub(super) fn matmul(&self, epilogue: Epilogue, n: u32, k: u32) -> (&Kernel, Variant) {
-        let wanted = Variant::of(epilogue, n as usize, k as usize, self.tile);
-        let found = self.matmul.iter().find(|(variant, _)| *variant == wanted);
-        let (variant, kernel) = found.expect("every product of the spec was compiled");
-        (kernel, *variant)
+    /// The product with this epilogue and these sizes, which must be among those of the spec, over about so many rows.
+    pub(super) fn matmul(&self, epilogue: Epilogue, n: u32, k: u32, rows: u32) -> (&Kernel, Variant) {
+        let tile = self.tiles.tile(epilogue, n, k, rows);
+        let wanted = Variant::of(epilogue, n as usize, k as usize, tile);
+        let found = self.matmul.iter().find(|product| product.variant == wanted);
+        let product = found.expect("every product of the spec was compiled");
+        (&product.kernel, product.variant)
+    }
+
+    /// Every pipeline of the product kernel.
+    pub(super) fn products(&self) -> &[Product] {
+        &self.matmul
+    }
+
+    /// The tile that decides how weights are stored.
+    pub(super) fn storage(&self) -> Tile {
+        self.tiles.storage()
+    }
+
+    /// Which tile each product takes.
+    #[must_use]
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+}
+
+/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit.
+pub(super) async fn compile_all(gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Kernel>> {
+    #[cfg(not(target_family = "wasm"))]
+    {
+        use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+        shaders.par_iter().map(|shader| pollster::block_on(Kernel::compile(gpu, shader))).collect()
+    }
+    #[cfg(target_family = "wasm")]
+    {
+        let begun: Vec<_> = shaders.iter().map(|shader| Kernel::compile(gpu, shader)).collect();
+        let mut kernels = Vec::new();
+        for kernel in begun {
+            kernels.push(kernel.await?);
+        }
+        Ok(kernels)
     }
 }

@@ -31,6 +31,24 @@ pub enum Clock {
     Wall,
 }
 
+impl Clock {
+    fn of(gpu: &Gpu) -> Self {
+        let timestamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        if timestamps { Self::Timestamps } else { Self::Wall }
+    }
+}
+
+/// Seconds of each step, the mean of so many repetitions.
+///
+/// # Errors
+/// [`Error::Device`] with what the device raised.
+pub(super) async fn time(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: BatchSize) -> Result<Vec<f64>> {
+    match Clock::of(gpu) {
+        Clock::Timestamps => by_timestamps(gpu, steps, repetitions, batch).await,
+        Clock::Wall => by_wall(gpu, steps, repetitions, batch).await,
+    }
+}
+
 /// Repetitions of a dispatch under [`Clock::Wall`].
 const REPETITIONS: usize = 10;
 
@@ -40,11 +58,10 @@ const REPETITIONS: usize = 10;
 /// # Errors
 /// [`Error::Device`] with what the device raised.
 pub async fn profile(gpu: &Gpu, steps: &[Step], batch: BatchSize, pairs: u64) -> Result<(Clock, Vec<Timing>)> {
-    let timestamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-    let clock = if timestamps { Clock::Timestamps } else { Clock::Wall };
+    let clock = Clock::of(gpu);
     let seconds = match clock {
-        Clock::Timestamps => by_timestamps(gpu, steps, batch).await?,
-        Clock::Wall => by_wall(gpu, steps, batch).await?,
+        Clock::Timestamps => by_timestamps(gpu, steps, 1, batch).await?,
+        Clock::Wall => by_wall(gpu, steps, REPETITIONS, batch).await?,
     };
     let mut timings: Vec<Timing> = Vec::new();
     for (step, seconds) in steps.iter().zip(seconds) {
@@ -66,7 +83,7 @@ pub async fn profile(gpu: &Gpu, steps: &[Step], batch: BatchSize, pairs: u64) ->
     Ok((clock, timings))
 }
 
-async fn by_timestamps(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Vec<f64>> {
+async fn by_timestamps(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: BatchSize) -> Result<Vec<f64>> {
     let count = 2 * steps.len() as u32;
     if count > wgpu::QUERY_SET_MAX_QUERIES {
         return Err(Error::device(format!("{count} timestamps are too many"), "profile an encoder with fewer layers"));
@@ -88,7 +105,10 @@ async fn by_timestamps(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Ve
             end_of_pass_write_index: Some(index + 1),
         };
         let descriptor = wgpu::ComputePassDescriptor { label: Some(&step.label), timestamp_writes: Some(writes) };
-        step.replay(&mut commands.begin_compute_pass(&descriptor), batch);
+        let mut pass = commands.begin_compute_pass(&descriptor);
+        for _ in 0..repetitions {
+            step.replay(&mut pass, batch);
+        }
     }
     commands.resolve_query_set(&queries, 0..count, &resolved, 0);
     gpu.queue.submit([commands.finish()]);
@@ -96,15 +116,15 @@ async fn by_timestamps(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Ve
     let ticks: Vec<u64> =
         words.chunks_exact(2).map(|word| u64::from(word[0].to_bits()) | u64::from(word[1].to_bits()) << 32).collect();
     let period = f64::from(gpu.queue.get_timestamp_period()) * 1e-9;
-    Ok(ticks.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 * period).collect())
+    Ok(ticks.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 * period / repetitions as f64).collect())
 }
 
-async fn by_wall(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Vec<f64>> {
+async fn by_wall(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: BatchSize) -> Result<Vec<f64>> {
     let end = gpu.storage("profile", 4)?;
     let mut seconds = Vec::new();
     for step in steps {
         // Once to warm up.
-        for repetitions in [1, REPETITIONS] {
+        for (last, repetitions) in [(false, 1), (true, repetitions)] {
             let begin = Instant::now();
             let mut commands = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("profile") });
             for _ in 0..repetitions {
@@ -112,7 +132,7 @@ async fn by_wall(gpu: &Gpu, steps: &[Step], batch: BatchSize) -> Result<Vec<f64>
             }
             gpu.queue.submit([commands.finish()]);
             gpu.read(&end, 1).await?;
-            if repetitions == REPETITIONS {
+            if last {
                 seconds.push(begin.elapsed().as_secs_f64() / repetitions as f64);
             }
         }

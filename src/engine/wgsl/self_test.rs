@@ -6,8 +6,8 @@
 use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch};
-use super::matmul::{self, Variant};
-use super::pipelines::Pipelines;
+use super::matmul::{self, Variant, Weight};
+use super::pipelines::{Pipelines, Product};
 use super::recorder::{BatchSize, Step};
 use super::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
@@ -33,11 +33,10 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
     let mut bench = Bench::new(gpu, &shape, 1);
     let Pipelines { embed, embed_grad, attention, attention_grad_query, attention_grad_key, .. } = pipelines;
     judge(bench.embedding(embed, embed_grad).await?)?;
-    for (epilogue, n, k) in matmul::products(spec) {
+    for Product { kernel, variant, size: (n, k) } in pipelines.products() {
         // A few tiles show as much as all of them.
-        let few = if n > 260 { 260 + n % 4 } else { n };
-        let (kernel, variant) = pipelines.matmul(epilogue, n as u32, k as u32);
-        judge(bench.matmul(kernel, variant, few, k).await?)?;
+        let few = if *n > 260 { 260 + n % 4 } else { *n };
+        judge(bench.matmul(kernel, *variant, few, *k).await?)?;
     }
     judge(bench.attention([attention, attention_grad_query, attention_grad_key], pipelines.blocking).await?)?;
     judge(bench.layer_norm(&pipelines.layer_norm, &pipelines.layer_norm_grad).await?)?;
@@ -153,13 +152,10 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// As [`Self::embedding`].
     pub async fn matmul(&mut self, kernel: &Kernel, variant: Variant, n: usize, k: usize) -> Result<Errors> {
-        use cpu::matmul::Epilogue::{Bias, BiasGelu, BiasResidual, GeluGrad, Residual};
         let (m, epilogue) = (self.rows.len(), variant.epilogue);
-        let has_bias = matches!(epilogue, Bias | BiasResidual | BiasGelu);
-        let has_extra = matches!(epilogue, BiasResidual | Residual);
+        let (has_bias, has_extra, has_pre) = matmul::takes(epilogue);
         // The twin takes it apart from `out`, the shader finds it there.
-        let in_place = epilogue == GeluGrad;
-        let has_pre = epilogue == BiasGelu;
+        let in_place = epilogue == cpu::matmul::Epilogue::GeluGrad;
         let (a, w) = (self.values(m * k, 1.0), self.values(n * k, 2.0 / (k as f64).sqrt()));
         let bias = self.values(if has_bias { n } else { 0 }, 1.0);
         let extra = self.values(if has_extra || in_place { m * n } else { 0 }, 3.0);
@@ -170,7 +166,9 @@ impl<'a> Bench<'a> {
         if in_place {
             self.gpu.queue.write_buffer(&out.buffer, 0, bytemuck::cast_slice(&narrow(&extra)));
         }
-        let [a, w, bias, extra] = [self.input(&a)?, self.input(&w)?, self.input(&bias)?, self.input(&extra)?];
+        let columns = if epilogue.transposed() { k } else { n };
+        let w = Weight::upload(self.gpu, "input", &narrow(&w), columns, variant.operands)?;
+        let [a, bias, extra] = [self.input(&a)?, self.input(&bias)?, self.input(&extra)?];
         let buffers = matmul::Buffers {
             a: &a,
             w: &w,

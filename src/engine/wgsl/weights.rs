@@ -1,28 +1,32 @@
-//! The frozen weights on the device: one buffer each, one copy for forward and backward, and of the word embeddings only the
+//! The frozen weights on the device: one buffer or texture each, one copy for forward and backward, and of the word embeddings only the
 //! rows that are used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::device::Gpu;
+use super::matmul::Weight;
+use super::tile::Tile;
 use crate::error::{Error, Result};
 use crate::model::spec::{EncoderWeights, LinearWeights, NormWeights};
 
 /// A product's weight `[out, in]` and bias `[out]`.
 #[derive(Debug)]
 pub(super) struct Linear {
-    pub(super) weight: wgpu::Buffer,
+    pub(super) weight: Weight,
     pub(super) bias: wgpu::Buffer,
     /// Outputs and inputs.
     pub(super) size: (u32, u32),
 }
 
 impl Linear {
-    fn new(gpu: &Gpu, name: &str, linear: &LinearWeights) -> Result<Self> {
+    fn new(gpu: &Gpu, name: &str, linear: &LinearWeights, tile: Tile) -> Result<Self> {
+        let (outputs, inputs) = (linear.bias.len(), linear.weight.len() / linear.bias.len());
+        let operands = tile.operands(outputs, inputs);
         Ok(Self {
-            weight: gpu.upload(&format!("{name}.weight"), &linear.weight)?,
+            weight: Weight::upload(gpu, &format!("{name}.weight"), &linear.weight, inputs, operands)?,
             bias: gpu.upload(&format!("{name}.bias"), &linear.bias)?,
-            size: (linear.bias.len() as u32, (linear.weight.len() / linear.bias.len()) as u32),
+            size: (outputs as u32, inputs as u32),
         })
     }
 }
@@ -63,20 +67,20 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Uploads the weights.
+    /// Uploads the weights, for products cut into tiles that read them like this one.
     ///
     /// # Errors
     /// [`Error::Model`] where a weight does not have the shape that the spec says; [`Error::Device`] where one is larger than
     /// the device binds.
-    pub(super) fn new(gpu: &Gpu, weights: &EncoderWeights) -> Result<Self> {
+    pub(super) fn new(gpu: &Gpu, weights: &EncoderWeights, tile: Tile) -> Result<Self> {
         check_shapes(weights)?;
         let layers = weights.layers.iter().map(|layer| {
             Ok(Layer {
-                qkv: Linear::new(gpu, "qkv", &layer.qkv)?,
-                attention_out: Linear::new(gpu, "attention_out", &layer.attention_out)?,
+                qkv: Linear::new(gpu, "qkv", &layer.qkv, tile)?,
+                attention_out: Linear::new(gpu, "attention_out", &layer.attention_out, tile)?,
                 attention_norm: Norm::new(gpu, "attention_norm", &layer.attention_norm)?,
-                ffn_in: Linear::new(gpu, "ffn_in", &layer.ffn_in)?,
-                ffn_out: Linear::new(gpu, "ffn_out", &layer.ffn_out)?,
+                ffn_in: Linear::new(gpu, "ffn_in", &layer.ffn_in, tile)?,
+                ffn_out: Linear::new(gpu, "ffn_out", &layer.ffn_out, tile)?,
                 ffn_norm: Norm::new(gpu, "ffn_norm", &layer.ffn_norm)?,
             })
         });
