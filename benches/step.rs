@@ -27,7 +27,9 @@ use softprompt::engine::Pooling;
 use softprompt::engine::compute::Compute;
 use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
+use softprompt::engine::wgsl::matmul;
 use softprompt::engine::wgsl::profile::Timing;
+use softprompt::engine::wgsl::tune;
 use softprompt::model::spec::EncoderWeights;
 
 use common::{Ours, Outcome, Set, mean, median};
@@ -93,6 +95,8 @@ struct Bench {
     /// The device of `compute`.
     device: wgpu::Device,
     encoder: WgslEncoder,
+    /// Bytes a second of a copy, read and written.
+    bandwidth: f64,
 }
 
 impl Bench {
@@ -105,7 +109,8 @@ impl Bench {
         let recompute = if args.recompute { Recompute::On } else { Recompute::Off };
         encoder.set_recompute(recompute);
         compute.encoder.set_recompute(recompute);
-        Ok(Self { args, weights, compute, device, encoder })
+        let bandwidth = tune::copy_bandwidth(encoder.gpu(), 64 << 20).await?;
+        Ok(Self { args, weights, compute, device, encoder, bandwidth })
     }
 
     /// Medians of every kernel over the batches of a set, and of the whole step.
@@ -138,32 +143,68 @@ impl Bench {
         let total: f64 = (0..count).map(|i| middle(|t| t.seconds, i)).sum();
         let rows = mean(&ours.rows());
         println!("\n{name}, {size} texts, {rows:.0} rows; {clock:?}");
-        println!("| kernel | dispatches | ms | share | GFLOP/s | GB/s |\n|---|---|---|---|---|---|");
+        let best = self.best(rows as u32).await?;
+        println!("| kernel | dispatches | ms | share | GFLOP/s | GB/s | best tile of a sweep, GFLOP/s | of it |");
+        println!("|---|---|---|---|---|---|---|---|");
         let mut kernels = Vec::new();
         let (mut flops, mut bytes, mut dispatches) = (0.0, 0.0, 0);
+        // Seconds that the ceilings allow: products at the best rate of the sweep, everything else at the speed of a copy. And the
+        // seconds of the products, as they are and as they could be.
+        let (mut allowed, mut products) = (0.0, (0.0, 0.0));
         for i in 0..count {
             let (seconds, work, moved) = (middle(|t| t.seconds, i), middle(|t| t.flops, i), middle(|t| t.bytes, i));
             let Timing { label, dispatches: calls, .. } = &profiles[0][i];
             let rate = |amount: f64| if amount > 0.0 { format!("{:.1}", amount / seconds * 1e-9) } else { String::new() };
             let (ms, share) = (1e3 * seconds, 100.0 * seconds / total);
-            println!("| {label} | {calls} | {ms:.3} | {share:.1} % | {} | {} |", rate(work), rate(moved));
-            kernels.push(json!({ "label": label, "dispatches": calls, "seconds": seconds, "flops": work, "bytes": moved }));
+            let found = best.iter().find(|(known, ..)| known == label);
+            let ceiling = found.map_or(String::from("|"), |(_, tile, rate)| {
+                format!("{:.1} ({tile}) | {:.0} %", rate * 1e-9, 100.0 * work / seconds / rate)
+            });
+            println!("| {label} | {calls} | {ms:.3} | {share:.1} % | {} | {} | {ceiling} |", rate(work), rate(moved));
+            kernels.push(json!({
+                "label": label, "dispatches": calls, "seconds": seconds, "flops": work, "bytes": moved,
+                "best_tile": found.map(|(_, tile, _)| tile), "best_flops_per_second": found.map(|(_, _, rate)| rate),
+            }));
+            match found {
+                Some((_, _, rate)) => {
+                    allowed += work / rate;
+                    products = (products.0 + seconds, products.1 + work / rate);
+                }
+                None => allowed += moved / self.bandwidth,
+            }
             (flops, bytes, dispatches) = (flops + work, bytes + moved, dispatches + calls);
         }
         println!(
-            "| all kernels | {dispatches} | {:.3} | | {:.1} | {:.1} |",
+            "| all kernels | {dispatches} | {:.3} | | {:.1} | {:.1} | | |",
             1e3 * total,
             flops / total * 1e-9,
             bytes / total * 1e-9
         );
-        println!("| whole step | | {:.3} | | {:.1} | |", 1e3 * whole, flops / whole * 1e-9);
+        println!("| whole step | | {:.3} | | {:.1} | | | |", 1e3 * whole, flops / whole * 1e-9);
+        println!(
+            "products: {:.0} % of the best rates of the sweep; all kernels: {:.0} % of what those and a copy allow",
+            100.0 * products.1 / products.0,
+            100.0 * allowed / total
+        );
         if let Some(cpu) = cpu {
             println!("CPU time of a whole step, all cores: {:.1} ms", 1e3 * cpu);
         }
         Ok(json!({
             "set": name, "texts": size, "rows": rows, "clock": format!("{clock:?}"), "kernels": kernels, "kernel_seconds": total,
-            "step_seconds": whole, "step_cpu_seconds": cpu, "flops": flops, "bytes": bytes, "dispatches": dispatches,
+            "step_seconds": whole, "step_cpu_seconds": cpu, "seconds_allowed": allowed,
+            "products_of_best": products.1 / products.0, "flops": flops, "bytes": bytes, "dispatches": dispatches,
         }))
+    }
+
+    /// The best rate of every product over so many rows: label, tile, operations a second.
+    async fn best(&self, rows: u32) -> Outcome<Vec<(String, String, f64)>> {
+        let mut best = Vec::new();
+        for (epilogue, n, k) in matmul::products(&self.weights.spec) {
+            let (n, k) = (n as u32, k as u32);
+            let rates = tune::sweep(self.encoder.gpu(), epilogue, rows, n, k, self.args.repeats.min(3)).await?;
+            best.extend(rates.first().map(|rate| (matmul::label(epilogue, n, k), rate.tile.name(), rate.flops)));
+        }
+        Ok(best)
     }
 
     /// A step of 32 texts of 64 tokens, kept and recomputed in turn.
@@ -240,6 +281,11 @@ async fn run(args: Args) -> Outcome<()> {
     let bench = Bench::new(args).await?;
     let gpu = bench.encoder.gpu();
     println!("adapter: {} ({}, {})", gpu.name(), gpu.info.driver, gpu.info.driver_info);
+    println!("copies move {:.1} GB/s, read and written", bench.bandwidth * 1e-9);
+    for choice in bench.encoder.tiles().choices() {
+        let way = if choice.transposed { "forward" } else { "gradient" };
+        println!("  {} -> {}, {way}, up to {} rows: {}", choice.k, choice.n, choice.rows, choice.tile.name());
+    }
     let mut results = Map::new();
     for part in &bench.args.only {
         let value = match part.as_str() {
@@ -261,7 +307,7 @@ async fn run(args: Args) -> Outcome<()> {
     }
     if let Some(path) = &bench.args.json {
         let all = json!({
-            "version": env!("CARGO_PKG_VERSION"), "adapter": gpu.name(), "driver": gpu.info.driver_info,
+            "version": env!("CARGO_PKG_VERSION"), "adapter": gpu.name(), "copy_bytes_per_second": bench.bandwidth, "driver": gpu.info.driver_info,
             "load": common::load(), "results": results,
         });
         std::fs::write(path, format!("{all:#}\n"))?;

@@ -37,7 +37,11 @@ impl Kernel {
     }
 
     /// The pipeline, and what will be known to be wrong with it.
-    fn begin(gpu: &Gpu, shader: &Shader, source: String) -> (wgpu::ComputePipeline, [impl Future<Output = Option<wgpu::Error>> + use<>; 3]) {
+    fn begin(
+        gpu: &Gpu,
+        shader: &Shader,
+        source: String,
+    ) -> (wgpu::ComputePipeline, [impl Future<Output = Option<wgpu::Error>> + use<>; 3]) {
         // One scope a filter: a driver's own compiler fails as an internal error.
         let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);

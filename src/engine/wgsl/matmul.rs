@@ -188,11 +188,13 @@ pub(super) fn rows(a: &wgpu::Buffer, k: u32) -> u32 {
 #[must_use]
 pub fn takes(epilogue: Epilogue) -> (bool, bool, bool) {
     use Epilogue::{Bias, BiasGelu, BiasResidual, Residual};
-    (
-        matches!(epilogue, Bias | BiasResidual | BiasGelu),
-        matches!(epilogue, BiasResidual | Residual),
-        epilogue == BiasGelu,
-    )
+    (matches!(epilogue, Bias | BiasResidual | BiasGelu), matches!(epilogue, BiasResidual | Residual), epilogue == BiasGelu)
+}
+
+/// What a product is called in profiles.
+#[must_use]
+pub fn label(epilogue: Epilogue, n: u32, k: u32) -> String {
+    format!("{NAME} {epilogue:?} {k} -> {n}")
 }
 
 /// One product over all packed rows.
@@ -211,5 +213,5 @@ pub fn step((kernel, variant): (&Kernel, Variant), launch: &Launch<'_>, buffers:
         bytes: 4 * wide * long,
         flops_per_pair: 0,
     };
-    Step { label: format!("{NAME} {:?} {k} -> {n}", variant.epilogue), ..step.costing(cost) }
+    Step { label: label(variant.epilogue, n, k), ..step.costing(cost) }
 }

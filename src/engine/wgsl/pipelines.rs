@@ -3,13 +3,13 @@
 use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::Kernel;
-use super::{
-    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
-};
 use super::matmul::{self, Variant};
 use super::source::Shader;
 use super::tile::Tile;
 use super::tune::{self, Tiles};
+use super::{
+    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
+};
 use crate::engine::cpu::matmul::Epilogue;
 use crate::error::Result;
 use crate::model::spec::EncoderSpec;
