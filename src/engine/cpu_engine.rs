@@ -1,4 +1,4 @@
-//! The CPU engine behind burn's flex tensors: the twins in f32.
+//! The CPU engine behind burn's flex tensors: the fast f32 path.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 
 use super::{
     Engine, Pooling,
-    cpu::encoder::{CpuEncoder, Saved},
+    cpu::fast::{Activations, FastEncoder},
 };
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::model::spec::EncoderWeights;
 
 /// The frozen encoder on the CPU.
 pub struct CpuEngine {
-    encoder: CpuEncoder<f32>,
+    encoder: FastEncoder,
     state: Mutex<State>,
 }
 
@@ -23,14 +23,14 @@ pub struct CpuEngine {
 struct State {
     batch: Arc<PackedBatch>,
     prompt: Vec<f32>,
-    saved: Saved<f32>,
+    buffers: Activations,
 }
 
 impl CpuEngine {
     /// The encoder over weights on the host, which it shares.
     #[must_use]
     pub fn new(weights: &Arc<EncoderWeights>) -> Self {
-        Self { encoder: CpuEncoder::new(weights.clone()), state: Mutex::default() }
+        Self { encoder: FastEncoder::new(weights.clone()), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -54,18 +54,18 @@ impl Engine for CpuEngine {
 
     fn forward(&self, prompt: FlexTensor, pooling: Pooling, keep: bool, examples: usize) -> FlexTensor {
         let mut state = self.state();
-        let State { batch, prompt: kept, saved } = &mut *state;
+        let State { batch, prompt: kept, buffers } = &mut *state;
         let rows = host_rows(prompt);
         kept.clear();
         kept.extend_from_slice(&rows[..batch.prompt_length() * self.hidden()]);
-        let pooled = self.encoder.forward(batch, kept, pooling, keep.then_some(saved));
+        let pooled = self.encoder.forward(batch, kept, pooling, keep, buffers);
         FlexTensor::from_data(TensorData::new(pooled, [examples, self.hidden()]))
     }
 
     fn backward(&self, d_pooled: FlexTensor, pooling: Pooling) -> FlexTensor {
         let mut state = self.state();
-        let State { batch, prompt, saved } = &mut *state;
-        let d_prompt = self.encoder.backward(batch, prompt, pooling, saved, &host_rows(d_pooled));
+        let State { batch, prompt, buffers } = &mut *state;
+        let d_prompt = self.encoder.backward(batch, prompt, pooling, &host_rows(d_pooled), buffers);
         FlexTensor::from_data(TensorData::new(d_prompt, [batch.prompt_length(), self.hidden()]))
     }
 }

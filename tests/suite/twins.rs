@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use softprompt::data::batch::PackedBatch;
 use softprompt::engine::cpu::attention::attention;
+use softprompt::engine::cpu::attention_grad_key::attention_grad_key;
+use softprompt::engine::cpu::attention_grad_query::attention_grad_query;
 use softprompt::engine::cpu::embed::embed;
+use softprompt::engine::cpu::fast;
 use softprompt::engine::cpu::layer_norm::layer_norm;
 use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, matmul};
-use softprompt::engine::cpu::{CpuEncoder, Saved, Scalar};
+use softprompt::engine::cpu::{Activations, CpuEncoder, FastEncoder, Saved, Scalar};
 use softprompt::engine::{PROMPT_BIT, Pooling, RowInfo, row_infos};
 use softprompt::model::spec::EncoderSpec;
 use softprompt::rng::Rng;
@@ -198,6 +201,94 @@ fn f32_agrees_with_f64() {
     }
 }
 
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+/// On random odd shapes, around the sizes of tiles, panels and blocks.
+#[wasm_bindgen_test(unsupported = test)]
+fn fast_attention_equals_its_twins() {
+    let rng = &mut Rng::stream(1, "fast attention");
+    let lengths: [&[usize]; 4] = [&[5, 1, 9, 2], &[33, 48, 49], &[97, 12], &[31, 64, 1]];
+    for (heads, head_size) in [(3, 4), (1, 32), (2, 37), (2, 64)] {
+        for lengths in lengths {
+            let hidden = heads * head_size;
+            let batch = random_batch(lengths, 2, 9, 1);
+            let rows = row_infos(&batch, |id| id);
+            let [qkv, d_ctx] = [3, 1].map(|parts| random_f32(rng, rows.len() * parts * hidden, 1.0));
+            let (mut want_ctx, mut want_lse) = (vec![f64::NAN; d_ctx.len()], vec![f64::NAN; rows.len() * heads]);
+            attention(&rows, &widened(&qkv), &mut want_ctx, &mut want_lse, heads, head_size);
+            let (mut ctx, mut lse) = (vec![f32::NAN; want_ctx.len()], vec![f32::NAN; want_lse.len()]);
+            fast::attention::attention(batch.offsets(), &qkv, &mut ctx, &mut lse, heads, head_size);
+            assert_close(&ctx, &want_ctx, 0.0, 2e-6);
+            assert_close(&lse, &want_lse, 2e-6, 2e-6);
+
+            let (wide, wide_d) = (widened(&qkv), widened(&d_ctx));
+            let (mut want, mut delta) = (vec![f64::NAN; qkv.len()], vec![f64::NAN; want_lse.len()]);
+            attention_grad_query(&rows, &wide, &want_ctx, &wide_d, &want_lse, &mut want, &mut delta, heads, head_size);
+            attention_grad_key(&rows, &wide, &wide_d, &want_lse, &delta, &mut want, heads, head_size);
+            let mut d_qkv = vec![f32::NAN; qkv.len()];
+            fast::attention::attention_grad(batch.offsets(), &qkv, &d_ctx, &lse, &mut d_qkv, None, heads, head_size);
+            assert_close(&d_qkv, &want, 0.0, 2e-5);
+            // Of the first rows alone: the same bits, nothing behind them.
+            let mut first = vec![f32::NAN; qkv.len()];
+            fast::attention::attention_grad(batch.offsets(), &qkv, &d_ctx, &lse, &mut first, Some(2), heads, head_size);
+            let (first, rest) = first.split_at(batch.examples() * 2 * 3 * hidden);
+            let wanted = batch.offsets()[..batch.examples()].iter();
+            let wanted: Vec<f32> = wanted.flat_map(|&t| &d_qkv[t as usize * 3 * hidden..][..2 * 3 * hidden]).copied().collect();
+            assert_eq!(first, wanted);
+            assert!(rest.iter().all(|value| value.is_nan()));
+        }
+    }
+}
+
+/// As in its twin, scores that overflow `exp` are no problem, and NaN does not hide.
+#[wasm_bindgen_test(unsupported = test)]
+fn fast_attention_survives_large_scores() {
+    let mut qkv = [200.0_f32, 200.0, 3.0, 0.0, -200.0, 5.0];
+    let (mut ctx, mut lse) = ([f32::NAN; 2], [f32::NAN; 2]);
+    fast::attention::attention(&[0, 2], &qkv, &mut ctx, &mut lse, 1, 1);
+    assert_close(&ctx, &[3.0, 4.0], 1e-6, 0.0);
+    assert_close(&lse, &[40_000.0, 2.0_f64.ln()], 1e-6, 0.0);
+    qkv[4] = f32::NAN;
+    fast::attention::attention(&[0, 2], &qkv, &mut ctx, &mut lse, 1, 1);
+    assert!(ctx.iter().chain(&lse).all(|value| value.is_nan()), "{ctx:?} {lse:?}");
+}
+
+/// The whole fast path against the f64 twin, on random odd shapes; its buffers are used again for each batch.
+#[wasm_bindgen_test(unsupported = test)]
+fn fast_encoder_equals_its_twin() {
+    let shapes = [(2, 12, 3, 20), (3, 96, 3, 200), (1, 37, 1, 5), (2, 64, 1, 130), (1, 128, 2, 257)];
+    for (layers, hidden, heads, ffn) in shapes {
+        let spec = EncoderSpec { layers, hidden, heads, ffn, vocab: 97, max_positions: 140, layer_norm_eps: 1e-12 };
+        let weights = Arc::new(random_weights(&spec, 1));
+        let (fast, twin) = (FastEncoder::new(Arc::clone(&weights)), CpuEncoder::<f64>::new(weights));
+        let mut buffers = Activations::default();
+        for (lengths, prompt_length) in
+            [(&[17, 1, 40, 9][..], 5), (&[130], 3), (&[1], 1), (&[7, 7, 51, 2, 30, 3, 3], 10), (&[6, 2], 0)]
+        {
+            let batch = random_batch(lengths, prompt_length, spec.vocab, 1);
+            let rng = &mut Rng::stream(1, "prompt");
+            let prompt = random_f32(rng, prompt_length * hidden, 1.0);
+            let d_pooled = random_f32(rng, batch.examples() * hidden, 1.0);
+            for pooling in [Pooling::Mean, Pooling::Row(0)] {
+                let mut saved = Saved::default();
+                let want = twin.forward(&batch, &widened(&prompt), pooling, Some(&mut saved));
+                let pooled = fast.forward(&batch, &prompt, pooling, true, &mut buffers);
+                assert_close(&pooled, &want, 0.0, 1e-4);
+                let d_prompt = fast.backward(&batch, &prompt, pooling, &d_pooled, &mut buffers);
+                let want = twin.backward(&batch, &widened(&prompt), pooling, &saved, &widened(&d_pooled));
+                let largest = want.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+                assert_eq!(d_prompt.len(), want.len());
+                if prompt_length > 0 {
+                    assert_close(&d_prompt, &want, 0.0, 1e-4 * largest);
+                }
+                assert_eq!(fast.forward(&batch, &prompt, pooling, false, &mut buffers), pooled, "the same without tracking");
+            }
+        }
+    }
+}
+
 /// An example's result does not depend on what it is packed with.
 #[wasm_bindgen_test(unsupported = test)]
 fn examples_do_not_see_each_other() {
@@ -217,14 +308,17 @@ fn examples_do_not_see_each_other() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let spec = EncoderSpec { layers: 1, hidden: 384, heads: 12, ffn: 1536, vocab: 50, max_positions: 64, layer_norm_eps: 1e-12 };
-    let encoder = CpuEncoder::<f32>::new(Arc::new(random_weights(&spec, 1)));
+    let weights = Arc::new(random_weights(&spec, 1));
+    let (twin, fast) = (CpuEncoder::<f32>::new(Arc::clone(&weights)), FastEncoder::new(weights));
     let batch = random_batch(&[31, 7, 20, 1, 44], 10, spec.vocab, 1);
     let prompt = random_f32(&mut Rng::stream(1, "prompt"), 10 * spec.hidden, 1.0);
     let step = || {
-        let mut saved = Saved::default();
-        let pooled = encoder.forward(&batch, &prompt, Pooling::Mean, Some(&mut saved));
-        let d_prompt = encoder.backward(&batch, &prompt, Pooling::Mean, &saved, &pooled);
-        [pooled, d_prompt].concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        let (mut saved, mut buffers) = (Saved::default(), Activations::default());
+        let pooled = twin.forward(&batch, &prompt, Pooling::Mean, Some(&mut saved));
+        let d_prompt = twin.backward(&batch, &prompt, Pooling::Mean, &saved, &pooled);
+        let fast_pooled = fast.forward(&batch, &prompt, Pooling::Mean, true, &mut buffers);
+        let fast_d_prompt = fast.backward(&batch, &prompt, Pooling::Mean, &pooled, &mut buffers);
+        [pooled, d_prompt, fast_pooled, fast_d_prompt].concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
     let want = step();
     for threads in [1, 2, 3, 8] {

@@ -69,26 +69,7 @@ impl<F: Scalar> CpuEncoder<F> {
     /// Where a weight does not have the shape that the spec says.
     #[must_use]
     pub fn new(weights: Arc<EncoderWeights>) -> Self {
-        let EncoderSpec { hidden, heads, ffn, vocab, max_positions, layers, .. } = weights.spec;
-        assert!(heads > 0 && hidden.is_multiple_of(heads), "the heads share the hidden size");
-        assert_eq!(weights.word.len(), vocab * hidden, "word is [V, D]");
-        assert_eq!(weights.position.len(), max_positions * hidden, "position is [positions, D]");
-        assert_eq!(weights.layers.len(), layers, "layers");
-        for layer in &weights.layers {
-            let shapes = [
-                (&layer.qkv, 3 * hidden, hidden),
-                (&layer.attention_out, hidden, hidden),
-                (&layer.ffn_in, ffn, hidden),
-                (&layer.ffn_out, hidden, ffn),
-            ];
-            for (linear, outputs, inputs) in shapes {
-                assert_eq!((linear.weight.len(), linear.bias.len()), (outputs * inputs, outputs), "a product is [out, in]");
-            }
-        }
-        let norms = weights.layers.iter().flat_map(|layer| [&layer.attention_norm, &layer.ffn_norm]);
-        for norm in norms.chain([&weights.embed_norm]) {
-            assert_eq!((norm.gamma.len(), norm.beta.len()), (hidden, hidden), "a norm is [D]");
-        }
+        check_weights(&weights);
         Self { weights, precision: PhantomData }
     }
 
@@ -129,7 +110,7 @@ impl<F: Scalar> CpuEncoder<F> {
     /// Where `saved` is of a batch of another size.
     pub fn backward(&self, batch: &PackedBatch, prompt: &[F], pooling: Pooling, saved: &Saved<F>, d_pooled: &[F]) -> Vec<F> {
         let EncoderSpec { hidden, heads, ffn, layer_norm_eps: eps, .. } = *self.spec();
-        self.check(batch, prompt);
+        check_batch(self.spec(), batch, prompt);
         assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
         assert_eq!(saved.layers.len(), self.weights.layers.len(), "a tracked forward pass comes before the backward pass");
         let mut d_prompt = vec![F::ZERO; prompt.len()];
@@ -169,7 +150,7 @@ impl<F: Scalar> CpuEncoder<F> {
 
     /// All layers; `visit` sees the output of the embeddings and of each layer. Returns the last output `[T, D]`.
     fn run(&self, batch: &PackedBatch, prompt: &[F], mut saved: Option<&mut Saved<F>>, mut visit: impl FnMut(&[F])) -> Vec<F> {
-        self.check(batch, prompt);
+        check_batch(self.spec(), batch, prompt);
         let weights = &*self.weights;
         let spec = &weights.spec;
         let rows = row_infos(batch, |id| id);
@@ -198,13 +179,6 @@ impl<F: Scalar> CpuEncoder<F> {
             visit(&h);
         }
         h
-    }
-
-    fn check(&self, batch: &PackedBatch, prompt: &[F]) {
-        let spec = self.spec();
-        assert_eq!(prompt.len(), batch.prompt_length() * spec.hidden, "prompt is [P, D]");
-        assert!(batch.longest() <= spec.max_positions, "an example is longer than the positions");
-        assert!(batch.tokens().iter().all(|&id| (id as usize) < spec.vocab), "a token id is outside the vocabulary");
     }
 }
 
@@ -243,4 +217,35 @@ fn linear<F: Scalar>(a: &[F], linear: &LinearWeights, extra: &[F], out: &mut [F]
 fn back<F: Scalar>(d_out: &[F], linear: &LinearWeights, extra: &[F], d_in: &mut [F], epilogue: Epilogue, n: usize) {
     let k = linear.bias.len();
     matmul(d_out, &F::weights(&linear.weight), &[], extra, d_in, &mut [], epilogue, MatmulSize { m: d_out.len() / k, n, k });
+}
+
+/// Panics where a weight does not have the shape that the spec says.
+pub(super) fn check_weights(weights: &EncoderWeights) {
+    let EncoderSpec { hidden, heads, ffn, vocab, max_positions, layers, .. } = weights.spec;
+    assert!(heads > 0 && hidden.is_multiple_of(heads), "the heads share the hidden size");
+    assert_eq!(weights.word.len(), vocab * hidden, "word is [V, D]");
+    assert_eq!(weights.position.len(), max_positions * hidden, "position is [positions, D]");
+    assert_eq!(weights.layers.len(), layers, "layers");
+    for layer in &weights.layers {
+        let shapes = [
+            (&layer.qkv, 3 * hidden, hidden),
+            (&layer.attention_out, hidden, hidden),
+            (&layer.ffn_in, ffn, hidden),
+            (&layer.ffn_out, hidden, ffn),
+        ];
+        for (linear, outputs, inputs) in shapes {
+            assert_eq!((linear.weight.len(), linear.bias.len()), (outputs * inputs, outputs), "a product is [out, in]");
+        }
+    }
+    let norms = weights.layers.iter().flat_map(|layer| [&layer.attention_norm, &layer.ffn_norm]);
+    for norm in norms.chain([&weights.embed_norm]) {
+        assert_eq!((norm.gamma.len(), norm.beta.len()), (hidden, hidden), "a norm is [D]");
+    }
+}
+
+/// Panics where the encoder has no embedding for something in the batch, or the prompt does not have the batch's length.
+pub(super) fn check_batch<F>(spec: &EncoderSpec, batch: &PackedBatch, prompt: &[F]) {
+    assert_eq!(prompt.len(), batch.prompt_length() * spec.hidden, "prompt is [P, D]");
+    assert!(batch.longest() <= spec.max_positions, "an example is longer than the positions");
+    assert!(batch.tokens().iter().all(|&id| (id as usize) < spec.vocab), "a token id is outside the vocabulary");
 }

@@ -19,7 +19,7 @@ pub fn layer_norm<F: Scalar>(x: &[F], gamma: &[F], beta: &[F], y: &mut [F], stat
 }
 
 /// Mean and reciprocal standard deviation of one row, in two passes: no cancellation where the mean is large.
-#[inline]
+#[inline(always)]
 pub(super) fn moments<F: Scalar>(x: &[F], eps: f64) -> (F, F) {
     let size = F::from_f64(x.len() as f64);
     let mean = sum_of(x, x, |x, _| x) / size;
@@ -28,7 +28,7 @@ pub(super) fn moments<F: Scalar>(x: &[F], eps: f64) -> (F, F) {
 }
 
 /// Normalises one row in place and returns its moments.
-#[inline]
+#[inline(always)]
 pub(super) fn normalise<F: Scalar>(x: &mut [F], gamma: &[F], beta: &[F], eps: f64) -> (F, F) {
     let (mean, rstd) = moments(x, eps);
     for ((x, &gamma), &beta) in x.iter_mut().zip(gamma).zip(beta) {

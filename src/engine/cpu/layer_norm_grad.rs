@@ -16,7 +16,7 @@ pub fn layer_norm_grad<F: Scalar>(d_y: &[F], x: &[F], stats: &[F], gamma: &[F], 
 }
 
 /// The gradient of one row from its moments (mean, rstd).
-#[inline]
+#[inline(always)]
 pub(super) fn input_grad<F: Scalar>(d_y: &[F], x: &[F], (mean, rstd): (F, F), gamma: &[F], d_x: &mut [F]) {
     let size = F::from_f64(x.len() as f64);
     for ((g, &d_y), &gamma) in d_x.iter_mut().zip(d_y).zip(gamma) {

@@ -88,7 +88,7 @@ pub fn matmul<F: Scalar>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add<F: Scalar>(y: &mut [F], x: &[F]) {
     assert_eq!(y.len(), x.len(), "bias is [n], extra is [m, n]");
     for (y, &x) in y.iter_mut().zip(x) {
@@ -97,20 +97,20 @@ fn add<F: Scalar>(y: &mut [F], x: &[F]) {
 }
 
 /// `u Phi(u)` with the normal distribution's `Phi` (exact, by `erf`).
-#[inline]
+#[inline(always)]
 pub fn gelu<F: Scalar>(u: F) -> F {
     u * normal_distribution(u)
 }
 
 /// `Phi(u) + u phi(u)`.
-#[inline]
+#[inline(always)]
 pub fn gelu_grad<F: Scalar>(u: F) -> F {
     let half = F::from_f64(0.5);
     let density = F::from_f64(0.398_942_280_401_432_7) * (-half * u * u).exp();
     normal_distribution(u) + u * density
 }
 
-#[inline]
+#[inline(always)]
 fn normal_distribution<F: Scalar>(u: F) -> F {
     F::from_f64(0.5) * (F::ONE + (u * F::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
@@ -120,7 +120,7 @@ fn normal_distribution<F: Scalar>(u: F) -> F {
 /// The crate `gemm` takes pointers; it splits the work into tiles of `out` and sums each tile in one thread, so that the
 /// number of threads does not change the result.
 #[allow(unsafe_code, reason = "gemm has no safe entry; the slices' lengths are checked against the sizes above the call")]
-fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bool, MatmulSize { m, n, k }: MatmulSize) {
+pub(super) fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bool, MatmulSize { m, n, k }: MatmulSize) {
     assert_eq!(Some(a.len()), m.checked_mul(k), "a is [m, k]");
     assert_eq!(Some(w.len()), n.checked_mul(k), "w is [n, k] or [k, n]");
     assert_eq!(Some(out.len()), m.checked_mul(n), "out is [m, n]");

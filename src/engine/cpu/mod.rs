@@ -23,6 +23,7 @@ pub mod attention_grad_query;
 pub mod embed;
 pub mod embed_grad;
 pub mod encoder;
+pub mod fast;
 pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;
@@ -30,6 +31,7 @@ pub mod pool;
 pub mod pool_grad;
 
 pub use encoder::{CpuEncoder, Saved};
+pub use fast::{Activations, FastEncoder};
 
 /// A floating-point number the twins compute with: f32 or f64.
 pub trait Scalar:
@@ -84,7 +86,7 @@ impl Scalar for f32 {
     }
 
     /// Cephes `expf`, without branches and calls so that loops over it vectorise: `2^n e^r`, |r| <= ln(2) / 2.
-    #[inline]
+    #[inline(always)]
     fn exp(self) -> Self {
         // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the mantissa.
         const ROUND: f32 = 12_582_912.0;
@@ -100,7 +102,7 @@ impl Scalar for f32 {
         (p * r * r + r + 1.0) * power
     }
 
-    #[inline]
+    #[inline(always)]
     fn sqrt(self) -> Self {
         self.sqrt()
     }
@@ -111,7 +113,7 @@ impl Scalar for f32 {
 
     /// `1 - exp(-x q(x))` for x >= 0, with the polynomial q fitted by least squares to `-ln(erfc(x)) / x` on 0..4 (weighted for
     /// the largest absolute error, Lawson's iteration), without branches and calls so that loops over it vectorise.
-    #[inline]
+    #[inline(always)]
     fn erf(self) -> Self {
         let x = self.abs();
         let tail = [-3.088_138_2e-4, 1.032_434_3e-3, 5.368_877e-4, -1.958_392_6e-2, 0.102_919_6, 0.636_597_75, 1.128_380_3];
@@ -161,7 +163,7 @@ impl Scalar for f64 {
 const LANES: usize = 8;
 
 /// `sum(f(a_i, b_i))` over two slices of one length.
-#[inline]
+#[inline(always)]
 fn sum_of<F: Scalar>(a: &[F], b: &[F], f: impl Fn(F, F) -> F) -> F {
     let mut lanes = [F::ZERO; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -175,13 +177,13 @@ fn sum_of<F: Scalar>(a: &[F], b: &[F], f: impl Fn(F, F) -> F) -> F {
 }
 
 /// `sum(a_i b_i)`.
-#[inline]
+#[inline(always)]
 fn dot<F: Scalar>(a: &[F], b: &[F]) -> F {
     sum_of(a, b, |a, b| a * b)
 }
 
 /// `y += scale x`.
-#[inline]
+#[inline(always)]
 fn add_scaled<F: Scalar>(y: &mut [F], scale: F, x: &[F]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += scale * x;
@@ -215,7 +217,7 @@ fn for_row_pairs<F: Scalar>(
 }
 
 /// Row `t` of `x` `[T, width]`.
-#[inline]
+#[inline(always)]
 fn row<F>(x: &[F], width: usize, t: usize) -> &[F] {
     &x[t * width..][..width]
 }

@@ -1,0 +1,243 @@
+//! The frozen encoder in f32, fast: forward pass, and gradient at the prompt.
+
+use std::sync::Arc;
+
+use super::attention::{attention, attention_grad};
+use super::layer::{Backward, Forward, FrozenLayer, Qkv, QkvGrad};
+use super::{block_rows, dispatch, for_each, split_off, with_scratch};
+use crate::data::batch::PackedBatch;
+use crate::engine::cpu::embed::embed;
+use crate::engine::cpu::embed_grad::embed_grad;
+use crate::engine::cpu::encoder::{check_batch, check_weights};
+use crate::engine::cpu::pool::pool;
+use crate::engine::cpu::pool_grad::pool_grad;
+use crate::engine::{Pooling, row_infos};
+use crate::model::spec::{EncoderSpec, EncoderWeights};
+
+/// A frozen post-norm BERT encoder on the CPU in f32; [`crate::engine::cpu::CpuEncoder`] is its readable twin.
+///
+/// It shares the weights with whoever else holds them. Natively it keeps two copies of the layers' products beside them, each
+/// made by the first pass that needs it: in the order in which the forward and the backward pass read them.
+#[derive(Debug)]
+pub struct FastEncoder {
+    weights: Arc<EncoderWeights>,
+    layers: Vec<FrozenLayer>,
+}
+
+/// Buffers of the passes. They grow to the largest batch seen and are used again.
+#[derive(Debug, Default)]
+pub struct Activations {
+    /// What a tracked forward pass keeps for the backward pass; without tracking, all layers use the first.
+    layers: Vec<Kept>,
+    h: Vec<f32>,
+    ctx: Vec<f32>,
+    d_x: Vec<f32>,
+    d_qkv: Vec<f32>,
+    /// Rows of the tracked forward pass.
+    rows: usize,
+}
+
+/// Kept of one layer.
+#[derive(Debug, Default)]
+struct Kept {
+    qkv: Vec<f32>,
+    lse: Vec<f32>,
+    x1: Vec<f32>,
+    stats1: Vec<f32>,
+    u: Vec<f32>,
+    x2: Vec<f32>,
+    stats2: Vec<f32>,
+}
+
+impl Kept {
+    fn resize(&mut self, rows: usize, spec: &EncoderSpec) {
+        self.qkv.resize(rows * 3 * spec.hidden, 0.0);
+        self.lse.resize(rows * spec.heads, 0.0);
+        self.x1.resize(rows * spec.hidden, 0.0);
+        self.stats1.resize(rows * 2, 0.0);
+        self.u.resize(rows * spec.ffn, 0.0);
+        self.x2.resize(rows * spec.hidden, 0.0);
+        self.stats2.resize(rows * 2, 0.0);
+    }
+}
+
+impl FastEncoder {
+    /// An encoder with these weights.
+    ///
+    /// # Panics
+    /// Where a weight does not have the shape that the spec says.
+    #[must_use]
+    pub fn new(weights: Arc<EncoderWeights>) -> Self {
+        check_weights(&weights);
+        let layers = weights.layers.iter().map(|_| FrozenLayer::default()).collect();
+        Self { weights, layers }
+    }
+
+    /// Sizes of the encoder.
+    #[must_use]
+    pub fn spec(&self) -> &EncoderSpec {
+        &self.weights.spec
+    }
+
+    /// Pooled rows `[B, D]` of a batch whose examples start with the rows of `prompt` `[P, D]` (empty for P = 0). With `keep`,
+    /// everything [`Self::backward`] needs stays in `buffers`.
+    ///
+    /// # Panics
+    /// Where a token id or a position does not exist, the prompt does not have the batch's length, or an example does not
+    /// have the row of [`Pooling::Row`].
+    pub fn forward(
+        &self,
+        batch: &PackedBatch,
+        prompt: &[f32],
+        pooling: Pooling,
+        keep: bool,
+        buffers: &mut Activations,
+    ) -> Vec<f32> {
+        let weights = &*self.weights;
+        let spec = &weights.spec;
+        check_batch(spec, batch, prompt);
+        let rows = row_infos(batch, |id| id);
+        let Activations { layers: kept, h, ctx, rows: kept_rows, .. } = buffers;
+        *kept_rows = if keep { rows.len() } else { 0 };
+        let wanted = if keep { spec.layers } else { 1 };
+        kept.resize_with(kept.len().max(wanted), Kept::default);
+        kept[..wanted].iter_mut().for_each(|kept| kept.resize(rows.len(), spec));
+        h.resize(rows.len() * spec.hidden, 0.0);
+        ctx.resize(h.len(), 0.0);
+        let norm = &weights.embed_norm;
+        embed(&rows, &weights.word, prompt, &weights.position, &norm.gamma, &norm.beta, h, spec.layer_norm_eps);
+        for index in 0..spec.layers {
+            let kept = &mut kept[if keep { index } else { 0 }];
+            self.queries(index, h, &mut kept.qkv);
+            attention(batch.offsets(), &kept.qkv, ctx, &mut kept.lse, spec.heads, spec.head_size());
+            self.layer(index, ctx, h, kept);
+        }
+        let mut pooled = vec![0.0; batch.examples() * spec.hidden];
+        pool(batch.offsets(), h, &mut pooled, pooling, spec.hidden);
+        pooled
+    }
+
+    /// Queries, keys and values of a layer.
+    fn queries(&self, index: usize, h: &[f32], qkv: &mut [f32]) {
+        let hidden = self.spec().hidden;
+        let linear = &self.weights.layers[index].qkv;
+        let weight = self.layers[index].qkv.forward(linear);
+        let block = block_rows(h.len() / hidden);
+        let items = h.chunks(block * hidden).zip(qkv.chunks_mut(block * 3 * hidden)).collect();
+        for_each(items, |(h, out)| dispatch(Qkv { linear, weight, h, out }));
+    }
+
+    /// A layer's forward pass behind its attention.
+    fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], kept: &mut Kept) {
+        let &EncoderSpec { hidden, ffn, layer_norm_eps: eps, .. } = self.spec();
+        let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
+        let weights = [
+            frozen.attention_out.forward(&layer.attention_out),
+            frozen.ffn_in.forward(&layer.ffn_in),
+            frozen.ffn_out.forward(&layer.ffn_out),
+        ];
+        let block = block_rows(h.len() / hidden);
+        let Kept { x1, stats1, u, x2, stats2, .. } = kept;
+        let (mut h, mut x1, mut stats1, mut u) = (h, &mut x1[..], &mut stats1[..], &mut u[..]);
+        let (mut x2, mut stats2) = (&mut x2[..], &mut stats2[..]);
+        let items = ctx.chunks(block * hidden).map(|ctx| {
+            let rows = ctx.len() / hidden;
+            let slices = [
+                split_off(&mut h, rows * hidden),
+                split_off(&mut x1, rows * hidden),
+                split_off(&mut stats1, rows * 2),
+                split_off(&mut u, rows * ffn),
+                split_off(&mut x2, rows * hidden),
+                split_off(&mut stats2, rows * 2),
+            ];
+            (ctx, slices)
+        });
+        for_each(items.collect(), |(ctx, [h, x1, stats1, u, x2, stats2])| {
+            with_scratch([h.len(), u.len()], |[h1, g]| {
+                dispatch(Forward { layer, weights, ctx, h, x1, stats1, u, x2, stats2, h1, g, eps });
+            });
+        });
+    }
+
+    /// Gradient at the prompt `[P, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, prompt and pooling are
+    /// those of the forward pass that filled `buffers`.
+    ///
+    /// # Panics
+    /// Where `buffers` are of a batch of another size, or of a pass that kept nothing.
+    pub fn backward(
+        &self,
+        batch: &PackedBatch,
+        prompt: &[f32],
+        pooling: Pooling,
+        d_pooled: &[f32],
+        buffers: &mut Activations,
+    ) -> Vec<f32> {
+        let weights = &*self.weights;
+        let &EncoderSpec { hidden, heads, layer_norm_eps: eps, .. } = self.spec();
+        check_batch(self.spec(), batch, prompt);
+        assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
+        assert_eq!(buffers.rows, batch.rows(), "a tracked forward pass comes before the backward pass");
+        let mut d_prompt = vec![0.0; prompt.len()];
+        if prompt.is_empty() {
+            return d_prompt;
+        }
+        let rows = row_infos(batch, |id| id);
+        // The forward pass's rows and contexts are not needed any more.
+        let Activations { layers: kept, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
+        d_x.resize(rows.len() * hidden, 0.0);
+        d_qkv.resize(rows.len() * 3 * hidden, 0.0);
+        pool_grad(&rows, d_pooled, d_x, pooling, hidden);
+        for (index, kept) in kept.iter().enumerate().take(weights.layers.len()).rev() {
+            self.layer_grad(index, kept, d_qkv, d_x, d_ctx);
+            // Of the lowest layer's input only the prompt is trained.
+            let wanted = (index == 0).then_some(batch.prompt_length());
+            attention_grad(batch.offsets(), &kept.qkv, d_ctx, &kept.lse, d_qkv, wanted, heads, hidden / heads);
+        }
+        let d_h = &mut d_h[..batch.examples() * prompt.len()];
+        for (d_h, &start) in d_h.chunks_exact_mut(prompt.len()).zip(batch.offsets()) {
+            d_h.copy_from_slice(&d_x[start as usize * hidden..][..prompt.len()]);
+        }
+        if let (Some(layer), Some(frozen)) = (weights.layers.first(), self.layers.first()) {
+            let weight = frozen.qkv.backward(&layer.qkv);
+            let block = block_rows(d_h.len() / hidden);
+            let items = d_qkv.chunks(block * 3 * hidden).zip(d_h.chunks_mut(block * hidden));
+            for_each(items.collect(), |(d_qkv, d_x)| {
+                let d_qkv = &d_qkv[..d_x.len() * 3];
+                with_scratch([d_x.len()], |[product]| dispatch(QkvGrad { weight, d_qkv, d_x, product }));
+            });
+        }
+        let offsets: Vec<u32> = (0..batch.offsets().len()).map(|example| (example * batch.prompt_length()) as u32).collect();
+        embed_grad(&offsets, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps);
+        d_prompt
+    }
+
+    /// A layer's backward pass down to its attention; `d_qkv` is of the layer above.
+    fn layer_grad(&self, index: usize, kept: &Kept, d_qkv: &[f32], d_x: &mut [f32], d_ctx: &mut [f32]) {
+        let &EncoderSpec { hidden, ffn, .. } = self.spec();
+        let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
+        let weights = [
+            frozen.attention_out.backward(&layer.attention_out),
+            frozen.ffn_in.backward(&layer.ffn_in),
+            frozen.ffn_out.backward(&layer.ffn_out),
+        ];
+        let above = self.layers.get(index + 1).map(|frozen| frozen.qkv.backward(&self.weights.layers[index + 1].qkv));
+        let block = block_rows(d_x.len() / hidden);
+        let items = d_x.chunks_mut(block * hidden).zip(d_ctx.chunks_mut(block * hidden)).enumerate();
+        for_each(items.collect(), |(item, (d_x, d_ctx))| {
+            let (first, rows) = (item * block, d_x.len() / hidden);
+            let part = |x, width| -> &[f32] { block_of(x, first, rows, width) };
+            let above = above.map(|weight| (weight, part(d_qkv, 3 * hidden)));
+            let [x1, x2] = [&kept.x1, &kept.x2].map(|x| part(x, hidden));
+            let [stats1, stats2] = [&kept.stats1, &kept.stats2].map(|stats| part(stats, 2));
+            let u = part(&kept.u, ffn);
+            with_scratch([rows * hidden, rows * ffn], |[d_h, d_u]| {
+                dispatch(Backward { layer, weights, above, x1, stats1, u, x2, stats2, d_x, d_ctx, d_h, d_u });
+            });
+        });
+    }
+}
+
+/// Rows `first..first + rows` of `x` `[T, width]`.
+fn block_of(x: &[f32], first: usize, rows: usize, width: usize) -> &[f32] {
+    &x[first * width..][..rows * width]
+}

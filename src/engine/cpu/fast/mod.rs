@@ -1,0 +1,76 @@
+//! The f32 path in the form a processor wants: the same mathematics as the twins, checked against them.
+//!
+//! Between two attentions a layer is independent in every row. A task therefore takes a block of rows, few enough to stay in
+//! the cache, through all products, norms and activations up to the next attention; the weights lie in the order in which
+//! they are read. What runs inside [`dispatch`] is compiled once for every vector width and takes the widest the machine has.
+//!
+//! Every sum runs in one order, whatever the number of threads and the size of the blocks.
+
+use std::cell::RefCell;
+
+use pulp::WithSimd;
+#[cfg(not(target_family = "wasm"))]
+use rayon::prelude::*;
+
+pub mod attention;
+pub mod encoder;
+mod layer;
+mod product;
+
+pub use encoder::{Activations, FastEncoder};
+
+/// Runs `work` compiled for the machine's widest vectors.
+pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
+    // pulp's own choice leaves out AVX2, unless a feature is on that would build gemm and burn again.
+    #[cfg(target_arch = "x86_64")]
+    if pulp::x86::V4::try_new().is_none()
+        && let Some(v3) = pulp::x86::V3::try_new()
+    {
+        return pulp::Simd::vectorize(v3, work);
+    }
+    pulp::Arch::new().dispatch(work)
+}
+
+/// Calls `f` for every item, in parallel natively.
+fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Send + Sync) {
+    #[cfg(not(target_family = "wasm"))]
+    items.into_par_iter().with_max_len(1).for_each(f);
+    #[cfg(target_family = "wasm")]
+    items.into_iter().for_each(f);
+}
+
+/// Rows a task takes at most: its activations and a panel of weights share the second-level cache. In wasm `gemm` packs the
+/// weights for every block.
+const BLOCK: usize = if cfg!(target_family = "wasm") { 192 } else { 48 };
+
+/// Rows of a task, so that every thread has as many tasks as any other.
+fn block_rows(rows: usize) -> usize {
+    #[cfg(not(target_family = "wasm"))]
+    let threads = rayon::current_num_threads();
+    #[cfg(target_family = "wasm")]
+    let threads = 1;
+    let tasks = threads * rows.div_ceil(threads * BLOCK).max(1);
+    rows.div_ceil(tasks).max(1)
+}
+
+/// Hands `f` a buffer of each size. They belong to the thread, are used again by its next task and start with what that left.
+fn with_scratch<const N: usize>(sizes: [usize; N], f: impl FnOnce([&mut [f32]; N])) {
+    thread_local! {
+        static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        let total = sizes.iter().sum();
+        if scratch.len() < total {
+            scratch.resize(total, 0.0);
+        }
+        let mut rest = &mut scratch[..];
+        f(sizes.map(|size| split_off(&mut rest, size)));
+    });
+}
+
+/// The first `size` elements, which `rest` loses.
+fn split_off<'a>(rest: &mut &'a mut [f32], size: usize) -> &'a mut [f32] {
+    let (first, tail) = std::mem::take(rest).split_at_mut(size);
+    *rest = tail;
+    first
+}
