@@ -115,11 +115,20 @@ impl Predictor {
         for chunk in texts.chunks(EVAL_BATCH) {
             let encoded = self.model.tokenizer().encode_batch(chunk, limit)?;
             let examples: Vec<Example> = encoded.into_iter().map(|e| Example { tokens: e.ids, label: 0 }).collect();
-            let batch = Arc::new(PackedBatch::new(&examples, self.prompt_length));
-            let pooled = self.compute.encoder.encode(&batch, self.prompt.clone(), self.head.pooling())?;
-            scores.extend(read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?);
-            self.compute.encoder.check()?;
+            scores.extend(self.scores(&examples).await?);
         }
+        Ok(scores)
+    }
+
+    /// Class scores of examples in one pass, row-major `[n, C]`; a pass has room for [`EVAL_BATCH`] of them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device failed.
+    pub async fn scores(&self, examples: &[Example]) -> Result<Vec<f32>> {
+        let batch = Arc::new(PackedBatch::new(examples, self.prompt_length));
+        let pooled = self.compute.encoder.encode(&batch, self.prompt.clone(), self.head.pooling())?;
+        let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
+        self.compute.encoder.check()?;
         Ok(scores)
     }
 

@@ -35,6 +35,8 @@ impl Training {
                 self.say(&format!("Training on {texts} of {classes}, measured on {} held out", thousands(*held_out_rows)));
                 self.say(&format!("Device: {device} ({device_reason})"));
             }
+            // In turn with the steps, it is their bar that matters.
+            Event::Preparing { .. } if self.loss.is_some() => {}
             Event::Preparing { done, total } => {
                 if self.bar.position() == 0 {
                     self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the linear probe"));
@@ -42,7 +44,9 @@ impl Training {
                 self.bar.set_position(*done as u64);
             }
             Event::Probe { accuracy, .. } => {
-                self.finish();
+                if self.loss.is_none() {
+                    self.finish();
+                }
                 self.say(&format!("Linear probe, without a prompt: {} held-out accuracy", percent(*accuracy)));
             }
             Event::Step { step, loss, tokens_per_second, seconds_left, .. } => {
@@ -60,6 +64,13 @@ impl Training {
                 let train_loss = self.loss.map_or_else(String::new, |loss| format!("loss {loss:.3}, "));
                 let best = if *best { ", the best so far" } else { "" };
                 self.say(&format!("step {step}: {train_loss}held-out loss {loss:.3}, accuracy {}{best}", percent(*accuracy)));
+            }
+            Event::Measuring { done, total } => {
+                if *done < *total && self.bar.length() != Some(*total as u64) {
+                    self.finish();
+                    self.bar = texts(*total, true);
+                }
+                self.bar.set_position(*done as u64);
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Done { .. } => self.finish(),

@@ -1,8 +1,10 @@
 //! [`Tokenizer`]: the hub's `tokenizer.json`, as Hugging Face's fast tokenizers read it.
 
+use std::collections::HashMap;
+
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
 use crate::error::{Error, Result};
 
@@ -23,7 +25,12 @@ pub struct Tokenizer {
     /// Special tokens after the text, `[SEP]`.
     after: Vec<u32>,
     max_id: u32,
+    /// Whether the pieces of a text are those of its words one after another, see [`splits_at_spaces`].
+    by_words: bool,
 }
+
+/// Texts that share a memory of words: enough that most words are found there, few enough that all threads have work.
+const CHUNK: usize = 2048;
 
 impl Tokenizer {
     /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the
@@ -51,7 +58,8 @@ impl Tokenizer {
         // A hieroglyph: a tokenizer without a piece for unknown words fails here and not in the middle of a run.
         ids(&inner, "\u{13000}", false)?;
         let max_id = inner.get_vocab(true).into_values().chain(whole).max().unwrap_or(0);
-        Ok(Self { inner, before, after, max_id })
+        let by_words = splits_at_spaces(&inner);
+        Ok(Self { inner, before, after, max_id, by_words })
     }
 
     /// Token ids of a text with its special tokens, at most `max_tokens` in all; a longer text loses its end.
@@ -60,27 +68,65 @@ impl Tokenizer {
     /// [`Error::Config`] where `max_tokens` has no room for the special tokens and one more; [`Error::Model`] where the
     /// tokenizer fails.
     pub fn encode(&self, text: &str, max_tokens: usize) -> Result<Encoded> {
-        let special = self.before.len() + self.after.len();
-        let room = max_tokens.checked_sub(special).filter(|&room| room > 0).ok_or_else(|| {
-            let problem = format!("{max_tokens} leaves no room for text beside {special} special tokens");
-            Error::config("data.max_tokens", problem, format!("use {} or more", special + 1))
-        })?;
-        let text = self.pieces(text)?;
-        let kept = text.len().min(room);
-        let ids = [self.before.as_slice(), &text[..kept], &self.after].concat();
-        Ok(Encoded { ids, cut: text.len() - kept })
+        Ok(self.framed(self.pieces(text)?, self.room(max_tokens)?))
     }
 
-    /// [`Tokenizer::encode`] of many texts, in their order; in parallel natively.
+    /// [`Tokenizer::encode`] of many texts, in their order; in parallel natively. Where the tokenizer allows it, each word is
+    /// taken apart once for many texts.
     ///
     /// # Errors
     /// Those of [`Tokenizer::encode`].
     pub fn encode_batch<T: AsRef<str> + Sync>(&self, texts: &[T], max_tokens: usize) -> Result<Vec<Encoded>> {
+        let room = self.room(max_tokens)?;
         #[cfg(not(target_family = "wasm"))]
-        let texts = texts.par_iter();
+        let chunks = texts.par_chunks(CHUNK.min(texts.len().div_ceil(rayon::current_num_threads()).max(1)));
         #[cfg(target_family = "wasm")]
-        let texts = texts.iter();
-        texts.map(|text| self.encode(text.as_ref(), max_tokens)).collect()
+        let chunks = texts.chunks(CHUNK);
+        let encoded: Result<Vec<Vec<Encoded>>> = chunks.map(|texts| self.encode_chunk(texts, room)).collect();
+        Ok(encoded?.into_iter().flatten().collect())
+    }
+
+    fn encode_chunk<T: AsRef<str>>(&self, texts: &[T], room: usize) -> Result<Vec<Encoded>> {
+        // Of each word: where its pieces lie in `pieces`.
+        let mut words: HashMap<&str, (usize, usize)> = HashMap::new();
+        let mut pieces: Vec<u32> = Vec::new();
+        let mut encoded = Vec::with_capacity(texts.len());
+        for text in texts.iter().map(AsRef::as_ref) {
+            if !self.by_words {
+                encoded.push(self.framed(self.pieces(text)?, room));
+                continue;
+            }
+            let mut ids = Vec::new();
+            for word in text.split(' ').filter(|word| !word.is_empty()) {
+                let (begin, end) = match words.get(word) {
+                    Some(&place) => place,
+                    None => {
+                        let begin = pieces.len();
+                        pieces.extend(self.pieces(word)?);
+                        words.insert(word, (begin, pieces.len()));
+                        (begin, pieces.len())
+                    }
+                };
+                ids.extend_from_slice(&pieces[begin..end]);
+            }
+            encoded.push(self.framed(ids, room));
+        }
+        Ok(encoded)
+    }
+
+    /// Pieces that fit beside the special tokens.
+    fn room(&self, max_tokens: usize) -> Result<usize> {
+        let special = self.before.len() + self.after.len();
+        max_tokens.checked_sub(special).filter(|&room| room > 0).ok_or_else(|| {
+            let problem = format!("{max_tokens} leaves no room for text beside {special} special tokens");
+            Error::config("data.max_tokens", problem, format!("use {} or more", special + 1))
+        })
+    }
+
+    /// The first `room` pieces of a text between the special tokens.
+    fn framed(&self, text: Vec<u32>, room: usize) -> Encoded {
+        let kept = text.len().min(room);
+        Encoded { ids: [self.before.as_slice(), &text[..kept], &self.after].concat(), cut: text.len() - kept }
     }
 
     /// Word pieces of a text without special tokens around it; none for an empty text.
@@ -108,6 +154,17 @@ impl Tokenizer {
         let problem = format!("tokenizer.json has {} tokens, the encoder has embeddings for {vocab}", self.vocab_size());
         Err(Error::model(problem, "tokenizer.json and model.safetensors must be of the same model"))
     }
+}
+
+/// Whether nothing in a tokenizer looks across a space (U+0020): BERT's own normalizer changes character by character (and
+/// combining marks, which belong to the letter before them), its pre-tokenizer always splits at spaces, and no added token has
+/// one or takes one with it.
+fn splits_at_spaces(inner: &Inner) -> bool {
+    let plain = |content: &str| !content.contains(' ');
+    matches!(inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))
+        && matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
+        && matches!(inner.get_model(), ModelWrapper::WordPiece(_))
+        && inner.get_added_tokens_decoder().values().all(|token| plain(&token.content) && !token.lstrip && !token.rstrip)
 }
 
 fn ids(inner: &Inner, text: &str, special: bool) -> Result<Vec<u32>> {

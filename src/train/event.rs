@@ -31,14 +31,15 @@ pub enum Event {
         /// Texts longer than the limit, which were cut.
         truncated_texts: usize,
     },
-    /// The baseline is being made: every text goes once through the frozen encoder, then the probe takes its steps.
+    /// The baseline is being made, in turn with the first steps: texts go once through the frozen encoder, then the probe
+    /// takes its steps.
     Preparing {
         /// Texts and steps so far.
         done: usize,
         /// Of all.
         total: usize,
     },
-    /// The baseline is known: a linear head on the frozen features, same split, same budget.
+    /// The baseline is known, before the first evaluation: a linear head on the frozen features, same split, same budget.
     Probe {
         /// Held-out accuracy.
         accuracy: f64,
@@ -62,7 +63,7 @@ pub enum Event {
         /// Until the last step, at the pace so far.
         seconds_left: f64,
     },
-    /// The held-out examples were evaluated.
+    /// The held-out examples were evaluated, or of very many a draw.
     Eval {
         /// After this many steps.
         step: usize,
@@ -79,6 +80,13 @@ pub enum Event {
     Warning {
         /// What, and what to do.
         message: String,
+    },
+    /// Held-out examples are measured with the best parameters; only where they were too many to be evaluated on the way.
+    Measuring {
+        /// Texts so far.
+        done: usize,
+        /// Of all.
+        total: usize,
     },
     /// The run is over; the figures are those of the best parameters.
     Done {

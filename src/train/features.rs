@@ -1,20 +1,30 @@
 //! Pooled rows of the frozen encoder without a prompt: they never change, so they are computed once.
 
-/// Pooled rows `[n, D]` of all examples, on the host.
+/// Pooled rows `[n, D]` of some examples, on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     hidden: usize,
     values: Vec<f32>,
+    /// The example of each row, rising; the first rows are those that are there.
+    examples: Vec<usize>,
 }
 
 impl Features {
-    /// No rows yet, of `hidden` numbers each.
+    /// No rows yet, of `hidden` numbers each, for these examples, which rise.
     #[must_use]
-    pub fn new(hidden: usize) -> Self {
-        Self { hidden, values: Vec::new() }
+    pub fn new(hidden: usize, examples: Vec<usize>) -> Self {
+        debug_assert!(examples.is_sorted());
+        Self { hidden, values: Vec::new(), examples }
     }
 
-    /// Appends rows, row-major.
+    /// The next examples without a row, at most `most` of them.
+    #[must_use]
+    pub fn missing(&self, most: usize) -> &[usize] {
+        let begin = self.len();
+        &self.examples[begin..(begin + most).min(self.examples.len())]
+    }
+
+    /// Appends the rows of the next examples, row-major.
     pub fn extend(&mut self, rows: &[f32]) {
         self.values.extend_from_slice(rows);
     }
@@ -31,9 +41,23 @@ impl Features {
         self.values.is_empty()
     }
 
-    /// The rows at `indices`, one after another.
+    /// Rows when all are there.
     #[must_use]
-    pub fn rows(&self, indices: &[usize]) -> Vec<f32> {
-        indices.iter().flat_map(|&i| &self.values[i * self.hidden..(i + 1) * self.hidden]).copied().collect()
+    pub fn total(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// The rows of examples, one after another.
+    ///
+    /// # Panics
+    /// Where one of them is not among the examples, or not there yet.
+    #[must_use]
+    pub fn rows(&self, examples: &[usize]) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(examples.len() * self.hidden);
+        for example in examples {
+            let row = self.examples.binary_search(example).expect("an example of these features");
+            rows.extend_from_slice(&self.values[row * self.hidden..(row + 1) * self.hidden]);
+        }
+        rows
     }
 }

@@ -15,8 +15,25 @@ impl Order {
     /// Over `0..examples`, from the stream `order` of a seed.
     #[must_use]
     pub fn new(examples: usize, batch: usize, seed: u64) -> Self {
-        let indices: Vec<usize> = (0..examples).collect();
+        Self::over((0..examples).collect(), batch, seed)
+    }
+
+    /// Over these examples, of which there is at least one.
+    #[must_use]
+    pub fn over(indices: Vec<usize>, batch: usize, seed: u64) -> Self {
         Self { rng: Rng::stream(seed, "order"), cursor: indices.len(), indices, batch }
+    }
+
+    /// The examples of the next `batches` batches, rising and each once; the order itself does not move.
+    #[must_use]
+    pub fn reach(&self, batches: usize) -> Vec<usize> {
+        let mut order = self.clone();
+        // An epoch that is begun shows every example once; two are enough to see all of them from anywhere in one.
+        let most = 2 * self.indices.len().div_ceil(self.batch.max(1));
+        let mut seen: Vec<usize> = (0..batches.min(most)).flat_map(|_| order.next_batch().to_vec()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen
     }
 
     /// The next batch.
@@ -45,5 +62,15 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..10).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn the_reach_is_what_the_batches_will_hold() {
+        let mut order = Order::over((10..20).collect(), 4, 7);
+        let reach = order.reach(2);
+        let mut seen = [order.next_batch().to_vec(), order.next_batch().to_vec()].concat();
+        seen.sort_unstable();
+        assert_eq!((reach.len(), &reach), (8, &seen));
+        assert_eq!(order.reach(100), (10..20).collect::<Vec<_>>());
     }
 }

@@ -6,7 +6,7 @@ use super::examples::Examples;
 use super::features::Features;
 use super::order::Order;
 use super::schedule::Budget;
-use super::step::Trainer;
+use super::step::{Trained, Trainer};
 use crate::error::Result;
 use crate::eval::Metrics;
 
@@ -18,13 +18,21 @@ pub(super) struct Probe {
     features: Arc<Features>,
     trainer: Trainer,
     order: Order,
+    budget: Budget,
     step: usize,
-    best: Option<(f64, Metrics)>,
+    best: Option<Best>,
+}
+
+/// A probe at its lowest held-out loss.
+pub(super) struct Best {
+    loss: f64,
+    pub(super) metrics: Metrics,
+    pub(super) trained: Trained,
 }
 
 impl Probe {
-    pub(super) fn new(features: Arc<Features>, trainer: Trainer, order: Order) -> Self {
-        Self { features, trainer, order, step: 0, best: None }
+    pub(super) fn new(features: Arc<Features>, trainer: Trainer, order: Order, budget: Budget) -> Self {
+        Self { features, trainer, order, budget, step: 0, best: None }
     }
 
     /// Steps so far.
@@ -32,25 +40,30 @@ impl Probe {
         self.step
     }
 
-    /// Figures at the lowest held-out loss so far.
-    pub(super) fn best(&self) -> Option<&Metrics> {
-        self.best.as_ref().map(|(_, metrics)| metrics)
+    /// Steps in all.
+    pub(super) fn steps(&self) -> usize {
+        self.budget.steps
     }
 
-    pub(super) fn into_features(self) -> Arc<Features> {
-        self.features
+    pub(super) fn features(&self) -> Arc<Features> {
+        self.features.clone()
+    }
+
+    /// The probe at its best.
+    pub(super) fn into_best(self) -> Option<Best> {
+        self.best
     }
 
     /// Some more steps.
-    pub(super) async fn train(&mut self, data: &Examples, budget: &Budget) -> Result<()> {
-        let until = (self.step + STEPS).min(budget.steps);
+    pub(super) async fn train(&mut self, data: &Examples) -> Result<()> {
+        let until = (self.step + STEPS).min(self.budget.steps);
         while self.step < until {
-            self.trainer.step(&data.all, self.order.next_batch(), budget.rates(self.step))?;
+            self.trainer.step(&data.all, self.order.next_batch(), self.budget.rates(self.step))?;
             self.step += 1;
-            if budget.evaluates_after(self.step) {
+            if self.budget.evaluates_after(self.step) {
                 let (loss, metrics) = data.evaluate(&self.trainer).await?;
-                if self.best.as_ref().is_none_or(|(lowest, _)| loss < *lowest) {
-                    self.best = Some((loss, metrics));
+                if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+                    self.best = Some(Best { loss, metrics, trained: self.trainer.trained().await? });
                 }
             }
         }

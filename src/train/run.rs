@@ -1,5 +1,8 @@
 //! [`Run`]: a whole training run, pulled event by event.
 
+mod baseline;
+mod finish;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use super::event::Event;
 use super::examples::Examples;
 use super::features::Features;
 use super::order::Order;
-use super::probe::Probe;
+use super::probe;
 use super::schedule::Budget;
 use super::step::{Source, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
@@ -22,27 +25,52 @@ use crate::error::{Error, Result};
 use crate::eval::{Metrics, majority_accuracy};
 use crate::model::Model;
 use crate::model::head::Head;
-use crate::predict::{EVAL_BATCH, Predictor};
+use crate::predict::Predictor;
 use crate::prompt::{self, Start};
 use crate::rng::Rng;
+use baseline::Baseline;
+use finish::Finish;
 
 /// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps: a step never waits for the
 /// CPU, and the CPU never runs further ahead.
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
 
+/// Time that the baseline takes beside the first steps, as a share of theirs. What is left of it at the first evaluation is
+/// done then.
+const BASELINE_SHARE: f64 = 0.5;
+
+/// Rows beyond which figures are taken on a draw: each class with its share, the same draw for the same seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Held-out rows of an evaluation on the way; the result is measured on all of them.
+    pub watched: usize,
+    /// Training rows of the linear probe.
+    pub learned: usize,
+}
+
+impl Default for Limits {
+    /// An accuracy on 2,000 rows has a standard error of a percent at most, and ten evaluations of them cost less than the steps of
+    /// one epoch over the 8,000 rows that come with them. TODO-MEASURED
+    fn default() -> Self {
+        Self { watched: 2000, learned: 20_000 }
+    }
+}
+
 /// A training run.
 pub struct Run {
     model: Model,
     config: RunConfig,
+    limits: Limits,
     compute: Compute,
     data_sha256: String,
     examples: Examples,
     budget: Budget,
     majority_accuracy: f64,
-    stage: Stage,
+    /// None when nothing is left to do, also after an error.
+    stage: Option<Stage>,
     pending: VecDeque<Event>,
-    probe_accuracy: f64,
+    probe: Option<probe::Best>,
     progress: Progress,
     best: Option<Best>,
     stopping: bool,
@@ -50,19 +78,19 @@ pub struct Run {
 }
 
 enum Stage {
-    /// Pooled rows of the frozen encoder are being computed, for the probe.
-    Features(Features),
-    /// The probe is being trained on them.
-    Probe(Box<Probe>),
-    /// Steps are being taken.
+    /// Steps are being taken, and the baseline is being made.
     Training(Box<Training>),
-    /// Nothing is left to do.
-    Over,
+    /// The best parameters are being measured on all held-out rows.
+    Finishing(Box<Finish>),
 }
 
 struct Training {
-    trainer: Trainer,
+    baseline: Baseline,
+    /// None as long as there is nothing to train on: the features, where the method has no prompt.
+    trainer: Option<Trainer>,
     order: Order,
+    /// An evaluation comes next.
+    due: bool,
 }
 
 #[derive(Default)]
@@ -74,6 +102,8 @@ struct Progress {
     group: usize,
     /// Seconds spent in steps.
     stepping: f64,
+    /// Seconds spent on the baseline.
+    baseline: f64,
 }
 
 struct Best {
@@ -90,6 +120,14 @@ impl Run {
     /// [`Error::Config`] for a setting that cannot work, [`Error::Device`] where the device that the config asks for cannot be
     /// used, [`Error::Model`] where the encoder lacks what the config asks for.
     pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
+        Self::with_limits(model, dataset, config, Limits::default()).await
+    }
+
+    /// [`Run::start`] with other limits than the usual ones.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
         config.validate()?;
         let begin = Instant::now();
         let method = prompt::method(&config);
@@ -106,15 +144,14 @@ impl Run {
         chosen.compute.encoder.set_recompute(config.recompute);
         let (truth_train, truth_held_out): (Vec<u32>, Vec<u32>) =
             (dataset.train.iter().map(|row| row.label).collect(), dataset.held_out.iter().map(|row| row.label).collect());
-        let hidden = model.spec().hidden;
         let majority_accuracy = majority_accuracy(&truth_train, &truth_held_out);
         let mut run = Self {
             data_sha256: dataset.sha256(),
-            examples: Examples { all: examples, train_rows, labels: dataset.labels.clone() },
+            examples: Examples::new(examples, train_rows, dataset.labels.clone(), limits.watched, config.seed),
             compute: chosen.compute,
-            stage: Stage::Features(Features::new(hidden)),
+            stage: None,
             pending: VecDeque::new(),
-            probe_accuracy: 0.0,
+            probe: None,
             progress: Progress { group: 1, ..Progress::default() },
             best: None,
             stopping: false,
@@ -123,13 +160,18 @@ impl Run {
             budget: Budget::new(&config, train_rows),
             majority_accuracy,
             config,
+            limits,
         };
-        // A trainer is made once before anything long begins, so that a setting it cannot use is an error now.
-        let features = Source::Features(Arc::new(Features::new(hidden)));
-        let (prompt_parameters, head_parameters) = run.trainer(features, run.config.prompt.method)?.counts();
+        // Made before anything long begins, so that a setting it cannot use is an error now.
+        let source = match run.has_prompt() {
+            true => Source::Encoder(run.compute.encoder.clone()),
+            false => Source::Features(Arc::new(Features::new(run.model.spec().hidden, Vec::new()))),
+        };
+        let trainer = run.trainer(source, run.config.prompt.method)?;
+        let (prompt_parameters, head_parameters) = trainer.counts();
         run.pending.push_back(Event::Started {
             train_rows,
-            held_out_rows: run.examples.all.len() - train_rows,
+            held_out_rows: run.examples.held_out().len(),
             classes: run.examples.labels.clone(),
             steps: run.budget.steps,
             device: run.compute.name.clone(),
@@ -140,9 +182,15 @@ impl Run {
             truncated_texts,
         });
         if truncated_texts > 0 {
-            let message = format!("{truncated_texts} texts are longer than {limit} tokens and were cut");
-            run.pending.push_back(Event::Warning { message });
+            run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
         }
+        let baseline = run.baseline();
+        run.stage = Some(Stage::Training(Box::new(Training {
+            baseline,
+            trainer: run.has_prompt().then_some(trainer),
+            order: Order::new(train_rows, run.config.optim.batch_size, run.config.seed),
+            due: false,
+        })));
         Ok(run)
     }
 
@@ -156,17 +204,18 @@ impl Run {
             if let Some(event) = self.pending.pop_front() {
                 return Ok(Some(event));
             }
-            match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Over => return Ok(None),
-                Stage::Features(features) => self.compute_features(features).await?,
-                Stage::Probe(probe) => self.train_probe(probe).await?,
-                Stage::Training(training) => self.train(training).await?,
-            }
+            // Not put back where something fails: then the run is over.
+            self.stage = match self.stage.take() {
+                None => return Ok(None),
+                Some(Stage::Training(training)) => self.train(training).await?,
+                Some(Stage::Finishing(finish)) => self.measure(finish).await?,
+            };
         }
     }
 
     /// Ends the run: the best parameters so far become the result, or before the first evaluation the parameters as they are.
-    /// The baseline is still finished first, since every result is told beside it; drop the run to end it at once.
+    /// The baseline is still finished first, since every result is told beside it; drop the run to end it at once. Where only a
+    /// draw of the held-out rows was evaluated, the figures stay those of the draw.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -190,7 +239,7 @@ impl Run {
                 AdapterMetrics {
                     accuracy: best.metrics.accuracy,
                     macro_f1: best.metrics.macro_f1,
-                    probe_accuracy: self.probe_accuracy,
+                    probe_accuracy: self.probe_accuracy(),
                     majority_accuracy: self.majority_accuracy,
                     steps: best.step,
                 }
@@ -225,81 +274,58 @@ impl Run {
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
     }
 
-    /// One more batch of features; after the last, the probe begins.
-    async fn compute_features(&mut self, mut features: Features) -> Result<()> {
-        let (begin, total) = (features.len(), self.examples.all.len());
-        if begin == total {
-            let features = Arc::new(features);
-            let trainer = self.trainer(Source::Features(features.clone()), Method::Probe)?;
-            self.stage = Stage::Probe(Box::new(Probe::new(features, trainer, self.order())));
-            return Ok(());
-        }
-        let end = (begin + EVAL_BATCH).min(total);
-        let batch = Arc::new(PackedBatch::new(&self.examples.all[begin..end], 0));
-        let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
-        let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
-        let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
-        features.extend(&read(pooled).await?);
-        self.compute.encoder.check()?;
-        self.pending.push_back(Event::Preparing { done: end, total: total + self.budget.steps });
-        self.stage = Stage::Features(features);
-        Ok(())
+    fn warn(&mut self, message: String) {
+        self.pending.push_back(Event::Warning { message });
     }
 
-    /// Some more steps of the baseline; after the last, training proper begins.
-    async fn train_probe(&mut self, mut probe: Box<Probe>) -> Result<()> {
-        probe.train(&self.examples, &self.budget).await?;
-        if probe.step() < self.budget.steps {
-            let texts = self.examples.all.len();
-            self.pending.push_back(Event::Preparing { done: texts + probe.step(), total: texts + self.budget.steps });
-            self.stage = Stage::Probe(probe);
-            return Ok(());
-        }
-        if let Some(metrics) = probe.best() {
-            self.probe_accuracy = metrics.accuracy;
-            self.pending.push_back(Event::Probe { accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 });
-        }
-        let source = match prompt::method(&self.config).prompt_length() {
-            0 => Source::Features(probe.into_features()),
-            _ => Source::Encoder(self.compute.encoder.clone()),
-        };
-        let trainer = self.trainer(source, self.config.prompt.method)?;
-        self.stage = Stage::Training(Box::new(Training { trainer, order: self.order() }));
-        Ok(())
+    fn has_prompt(&self) -> bool {
+        prompt::method(&self.config).prompt_length() > 0
     }
 
-    fn order(&self) -> Order {
-        Order::new(self.examples.train_rows, self.config.optim.batch_size, self.config.seed)
+    fn probe_accuracy(&self) -> f64 {
+        self.probe.as_ref().map_or(0.0, |probe| probe.metrics.accuracy)
     }
 
-    /// A group of steps up to the next evaluation, their losses, and the evaluation if one is due.
-    async fn train(&mut self, mut training: Box<Training>) -> Result<()> {
+    /// A piece of work: some of the baseline, a group of steps, or an evaluation.
+    async fn train(&mut self, mut training: Box<Training>) -> Result<Option<Stage>> {
+        let due = training.due || self.stopping;
+        let behind = self.progress.baseline < BASELINE_SHARE * self.progress.stepping;
+        if !matches!(training.baseline, Baseline::Known) && (due || behind || training.trainer.is_none()) {
+            let begin = Instant::now();
+            self.go_on_with_baseline(&mut training).await?;
+            self.progress.baseline += begin.elapsed().as_secs_f64();
+        } else if let Some(trainer) = &mut training.trainer {
+            if due {
+                training.due = false;
+                let (loss, metrics) = self.examples.evaluate(trainer).await?;
+                self.keep(loss, metrics, trainer).await?;
+                let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
+                if self.stopping || patience || self.progress.step >= self.budget.steps {
+                    return self.finish();
+                }
+            } else {
+                training.due = self.step(trainer, &mut training.order).await?;
+            }
+        }
+        Ok(Some(Stage::Training(training)))
+    }
+
+    /// A group of steps up to the next evaluation, and their losses. Says whether the evaluation is due.
+    async fn step(&mut self, trainer: &mut Trainer, order: &mut Order) -> Result<bool> {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
-        let mut due = self.stopping;
+        let mut due = false;
         while !due && losses.len() < self.progress.group && self.progress.step < self.budget.steps {
             let rates = self.budget.rates(self.progress.step);
-            let (loss, batch_rows) = training.trainer.step(&self.examples.all, training.order.next_batch(), rates)?;
+            let (loss, batch_rows) = trainer.step(&self.examples.all, order.next_batch(), rates)?;
             losses.push((loss, rates.prompt));
             rows += batch_rows;
             self.progress.step += 1;
             due = self.budget.evaluates_after(self.progress.step);
         }
-        if !losses.is_empty() {
-            self.report(losses, rows, begin).await?;
-            training.trainer.check()?;
-        }
-        if due {
-            let (loss, metrics) = self.examples.evaluate(&training.trainer).await?;
-            self.keep(loss, metrics, &training.trainer).await?;
-        }
-        let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
-        if self.stopping || patience || self.progress.step >= self.budget.steps {
-            self.finish();
-        } else {
-            self.stage = Stage::Training(training);
-        }
-        Ok(())
+        self.report(losses, rows, begin).await?;
+        trainer.check()?;
+        Ok(due)
     }
 
     /// Reads a group's losses back and tells its steps.
@@ -347,21 +373,5 @@ impl Run {
             self.best = Some(Best { step: self.progress.step, loss, trained: trainer.trained().await?, metrics });
         }
         Ok(())
-    }
-
-    fn finish(&mut self) {
-        let Some(best) = &self.best else { return };
-        self.pending.push_back(Event::Done {
-            accuracy: best.metrics.accuracy,
-            macro_f1: best.metrics.macro_f1,
-            probe_accuracy: self.probe_accuracy,
-            majority_accuracy: self.majority_accuracy,
-            steps: self.progress.step,
-            seconds: self.begin.elapsed().as_secs_f64(),
-            device: self.compute.name.clone(),
-            stopped_early: self.progress.step < self.budget.steps,
-            per_class: best.metrics.per_class.clone(),
-            confusion: best.metrics.confusion.clone(),
-        });
     }
 }

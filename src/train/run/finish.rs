@@ -1,0 +1,104 @@
+//! The end of a run. Where more rows are held out than were watched, the prompt and the probe, each at its best, are measured on
+//! all of them first.
+
+use super::{Run, Stage};
+use crate::config::Method;
+use crate::error::Result;
+use crate::eval::Metrics;
+use crate::predict::{EVAL_BATCH, Predictor};
+use crate::train::event::Event;
+use crate::train::examples::Examples;
+use crate::train::probe::Best;
+
+/// A measurement under way.
+pub(super) struct Finish {
+    /// The prompt, then the probe.
+    predictors: Vec<Predictor>,
+    /// Class scores `[n, C]` of each predictor, so far.
+    scores: Vec<Vec<f32>>,
+    done: usize,
+}
+
+impl Finish {
+    fn new(predictors: Vec<Predictor>) -> Self {
+        Self { scores: predictors.iter().map(|_| Vec::new()).collect(), predictors, done: 0 }
+    }
+
+    /// Some more rows.
+    async fn go_on(&mut self, data: &Examples) -> Result<()> {
+        let held_out = &data.all[data.held_out()];
+        let end = (self.done + EVAL_BATCH).min(held_out.len());
+        for (predictor, scores) in self.predictors.iter().zip(&mut self.scores) {
+            scores.extend(predictor.scores(&held_out[self.done..end]).await?);
+        }
+        self.done = end;
+        Ok(())
+    }
+
+    /// The figures of each predictor, when all rows are done.
+    fn metrics(&self, data: &Examples) -> Result<Vec<Metrics>> {
+        let truth: Vec<u32> = data.all[data.held_out()].iter().map(|example| example.label).collect();
+        self.scores.iter().map(|scores| data.metrics(&truth, scores)).collect()
+    }
+}
+
+impl Run {
+    /// The end, or first the measurement on all held-out rows where the user still waits for it.
+    pub(super) fn finish(&mut self) -> Result<Option<Stage>> {
+        if self.examples.partly_watched() {
+            if !self.stopping {
+                let mut probe = self.adapter()?;
+                probe.config.prompt.method = Method::Probe;
+                probe.prompt = None;
+                if let Some(Best { trained, .. }) = &self.probe {
+                    (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());
+                }
+                let predictors = vec![self.predictor()?, Predictor::on(&self.compute, self.model.clone(), probe)?];
+                return Ok(Some(Stage::Finishing(Box::new(Finish::new(predictors)))));
+            }
+            let (watched, held_out) = (self.examples.watched.len(), self.examples.held_out().len());
+            let message = format!("stopped: the figures are those of {watched} of the {held_out} held-out rows");
+            self.warn(message);
+        }
+        self.done();
+        Ok(None)
+    }
+
+    /// Some more held-out rows, and after the last the end.
+    pub(super) async fn measure(&mut self, mut finish: Box<Finish>) -> Result<Option<Stage>> {
+        if self.stopping {
+            return self.finish();
+        }
+        finish.go_on(&self.examples).await?;
+        let (done, total) = (finish.done, self.examples.held_out().len());
+        self.pending.push_back(Event::Measuring { done, total });
+        if done < total {
+            return Ok(Some(Stage::Finishing(finish)));
+        }
+        let mut metrics = finish.metrics(&self.examples)?.into_iter();
+        if let (Some(best), Some(metrics)) = (&mut self.best, metrics.next()) {
+            best.metrics = metrics;
+        }
+        if let (Some(probe), Some(metrics)) = (&mut self.probe, metrics.next()) {
+            probe.metrics = metrics;
+        }
+        self.done();
+        Ok(None)
+    }
+
+    fn done(&mut self) {
+        let Some(best) = &self.best else { return };
+        self.pending.push_back(Event::Done {
+            accuracy: best.metrics.accuracy,
+            macro_f1: best.metrics.macro_f1,
+            probe_accuracy: self.probe_accuracy(),
+            majority_accuracy: self.majority_accuracy,
+            steps: self.progress.step,
+            seconds: self.begin.elapsed().as_secs_f64(),
+            device: self.compute.name.clone(),
+            stopped_early: self.progress.step < self.budget.steps,
+            per_class: best.metrics.per_class.clone(),
+            confusion: best.metrics.confusion.clone(),
+        });
+    }
+}
