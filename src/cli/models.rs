@@ -70,6 +70,7 @@ fn load_folder(name: &str, folder: &Path) -> Result<Model> {
     let [config, tokenizer, weights] = FILES.map(|file| files::read(&folder.join(file)));
     let (config, tokenizer, weights) = (config?, tokenizer?, weights?);
     // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
-    let known = sha256_hex(&weights) == DEFAULT_WEIGHTS;
-    Model::from_bytes(if known { DEFAULT_MODEL } else { name }, &config, &tokenizer, &weights)
+    let sha256 = sha256_hex(&weights);
+    let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };
+    Model::from_checked(name, &config, &tokenizer, &weights, sha256)
 }

@@ -37,7 +37,15 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] that names the unsupported architecture, the missing tensor or the wrong shape.
     pub fn from_bytes(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8]) -> Result<Self> {
-        let sha256 = sha256_hex(weights);
+        Self::from_checked(name, config, tokenizer, weights, sha256_hex(weights))
+    }
+
+    /// [`Model::from_bytes`] where the SHA-256 of `weights`, in lower-case hexadecimal, is known already: hashing them takes
+    /// longer than all the rest.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn from_checked(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8], sha256: String) -> Result<Self> {
         let weights = weights::load(config::parse(config)?, weights)?;
         let tokenizer = Tokenizer::from_bytes(tokenizer)?;
         tokenizer.check_vocab(weights.spec.vocab)?;

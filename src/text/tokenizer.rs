@@ -29,9 +29,6 @@ pub struct Tokenizer {
     by_words: bool,
 }
 
-/// Texts that share a memory of words: enough that most words are found there, few enough that all threads have work.
-const CHUNK: usize = 2048;
-
 impl Tokenizer {
     /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the
     /// length is a setting of the run.
@@ -78,10 +75,11 @@ impl Tokenizer {
     /// Those of [`Tokenizer::encode`].
     pub fn encode_batch<T: AsRef<str> + Sync>(&self, texts: &[T], max_tokens: usize) -> Result<Vec<Encoded>> {
         let room = self.room(max_tokens)?;
+        // Texts of a chunk share what they know of words. More chunks than threads, because some take longer.
         #[cfg(not(target_family = "wasm"))]
-        let chunks = texts.par_chunks(CHUNK.min(texts.len().div_ceil(rayon::current_num_threads()).max(1)));
+        let chunks = texts.par_chunks(texts.len().div_ceil(4 * rayon::current_num_threads()).max(1));
         #[cfg(target_family = "wasm")]
-        let chunks = texts.chunks(CHUNK);
+        let chunks = texts.chunks(texts.len().max(1));
         let encoded: Result<Vec<Vec<Encoded>>> = chunks.map(|texts| self.encode_chunk(texts, room)).collect();
         Ok(encoded?.into_iter().flatten().collect())
     }

@@ -86,7 +86,7 @@ export interface StartedEvent {
   truncated_texts: number;
 }
 
-/** Texts are going once through the frozen encoder, for the probe. */
+/** Texts are going once through the frozen encoder, for the probe; in turn with the first steps. */
 export interface PreparingEvent {
   event: "preparing";
   done: number;
@@ -125,6 +125,13 @@ export interface WarningEvent {
   message: string;
 }
 
+/** All held-out rows are measured with the best parameters: they were too many to be evaluated on the way. */
+export interface MeasuringEvent {
+  event: "measuring";
+  done: number;
+  total: number;
+}
+
 export interface DoneEvent {
   event: "done";
   accuracy: number;
@@ -140,7 +147,15 @@ export interface DoneEvent {
   confusion: number[][];
 }
 
-export type RunEvent = StartedEvent | PreparingEvent | ProbeEvent | StepEvent | EvalEvent | WarningEvent | DoneEvent;
+export type RunEvent =
+  | StartedEvent
+  | PreparingEvent
+  | ProbeEvent
+  | StepEvent
+  | EvalEvent
+  | WarningEvent
+  | MeasuringEvent
+  | DoneEvent;
 
 /** The frozen encoder in the worker's memory. */
 export interface Model {
@@ -169,7 +184,7 @@ export interface Core {
   validate_config(config: RunConfig): void;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
-  /** `name` is the encoder's on the model hub; it goes into the adapter. */
-  Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array): Model };
+  /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
+  Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model };
   Run: { start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run> };
 }

@@ -38,7 +38,8 @@ const api = {
   },
 
   async openTable(table: Blob, config: RunConfig): Promise<TableView> {
-    return core.open_table(await bytesOf(table), config);
+    const bytes = await bytesOf(table);
+    return stage("open table", () => core.open_table(bytes, config));
   },
 
   /** @param page address of the page. @param chosen the encoder's files, if the user gave them. */
@@ -50,11 +51,16 @@ const api = {
       last = performance.now();
       onProgress(now);
     };
-    const { files, kept } = chosen
-      ? await takeEncoder(DEFAULT_ENCODER, chosen, page, store)
-      : await fetchEncoder(DEFAULT_ENCODER, sourcesOf(DEFAULT_ENCODER, page), page, store, progress);
+    // Beside the compiling of the wasm module: the two are the longest parts of the start.
+    const { files, kept } = await stage("get encoder", () =>
+      chosen
+        ? takeEncoder(DEFAULT_ENCODER, chosen, page, store)
+        : fetchEncoder(DEFAULT_ENCODER, sourcesOf(DEFAULT_ENCODER, page), page, store, progress),
+    );
     const [config, tokenizer, weights] = files as [Uint8Array, Uint8Array, Uint8Array];
-    const loaded = core.Model.load(DEFAULT_ENCODER.id, config, tokenizer, weights);
+    const sha256 = DEFAULT_ENCODER.files.find(({ name }) => name === "model.safetensors")?.sha256;
+    await compiled();
+    const loaded = stage("load encoder", () => core.Model.load(DEFAULT_ENCODER.id, config, tokenizer, weights, sha256));
     model?.free();
     model = loaded;
     return { layers: model.layers, hidden: model.hidden, kept };
@@ -69,7 +75,9 @@ const api = {
   ): Promise<"done" | "cancelled"> {
     if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
     const mine = (pull = new Pull());
-    const started = await core.Run.start(model, await bytesOf(table), heldOut && (await bytesOf(heldOut)), config);
+    const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
+    const encoder = model;
+    const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
     run?.free();
     run = started;
     await mine.run(() => started.next(), onEvent);
@@ -129,11 +137,26 @@ async function openStore(): Promise<Store | undefined> {
   }
 }
 
-/** The same function, but it waits for wasm, and what it throws is a problem. */
-function guarded<A extends unknown[], R>(call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+/** The wasm module, fetched and compiled once. */
+function compiled(): Promise<unknown> {
+  return (ready ??= stage("compile wasm", () => core.default()));
+}
+
+/** Does `job`, and notes how long it took: `performance.getEntriesByType("measure")` tells what the start went to. */
+function stage<R>(name: string, job: () => R): R {
+  const start = performance.now();
+  const note = () => void performance.measure(name, { start, end: performance.now() });
+  const result = job();
+  if (result instanceof Promise) result.then(note, note);
+  else note();
+  return result;
+}
+
+/** The same function, but it waits for wasm (unless it does so itself), and what it throws is a problem. */
+function guarded<A extends unknown[], R>(name: string, call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
   return async (...args) => {
     try {
-      await (ready ??= core.default());
+      if (name !== "loadEncoder") await compiled();
       return await call(...args);
     } catch (thrown) {
       throw asProblem(thrown);
@@ -143,6 +166,6 @@ function guarded<A extends unknown[], R>(call: (...args: A) => Promise<R>): (...
 
 Comlink.expose(
   Object.fromEntries(
-    Object.entries(api).map(([name, call]) => [name, guarded(call as (...args: unknown[]) => Promise<unknown>)]),
+    Object.entries(api).map(([name, call]) => [name, guarded(name, call as (...args: unknown[]) => Promise<unknown>)]),
   ),
 );

@@ -1,5 +1,5 @@
 /** What the page knows of a run, built up event by event. Plain data: shown by the components, tested without them. */
-import type { DoneEvent, EvalEvent, PreparingEvent, ProbeEvent, RunEvent, StartedEvent, StepEvent } from "../contract";
+import type { DoneEvent, EvalEvent, MeasuringEvent, PreparingEvent, ProbeEvent, RunEvent, StartedEvent, StepEvent } from "../contract";
 import { points } from "./format";
 
 export interface RunView {
@@ -14,6 +14,8 @@ export interface RunView {
   evals: EvalEvent[];
   best?: EvalEvent;
   warnings: string[];
+  /** How far the measurement on all held-out rows is, after the last step. */
+  measuring?: MeasuringEvent;
   done?: DoneEvent;
 }
 
@@ -43,6 +45,9 @@ export function take(view: RunView, event: RunEvent): void {
       break;
     case "warning":
       view.warnings.push(event.message);
+      break;
+    case "measuring":
+      view.measuring = event;
       break;
     case "done":
       view.done = event;

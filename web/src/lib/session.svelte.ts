@@ -82,6 +82,8 @@ export class Session {
   }
 
   async takeSample(): Promise<void> {
+    // This table is a good one: the encoder comes while it is being read.
+    void this.loadEncoder();
     await this.#openTable("snips.csv", async () => {
       const response = await fetch("sample/snips.csv");
       if (!response.ok)
