@@ -5,7 +5,12 @@
 //! ```
 //!
 //! The rows are made of the pieces of `examples/data/snips.csv`, always the same ones; `--write` only writes them to a file.
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints, and ends where it cannot go on")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints, and ends where it cannot go on"
+)]
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -134,7 +139,12 @@ fn main() {
     let mut config = RunConfig { device: args.device, ..RunConfig::default() };
     config.optim.steps = Some(args.steps);
     config.eval.evaluations = 1;
-    println!("{} rows, {:.1} MB, {} different lines", args.rows, text.len() as f64 / 1e6, text.lines().collect::<HashSet<_>>().len());
+    println!(
+        "{} rows, {:.1} MB, {} different lines",
+        args.rows,
+        text.len() as f64 / 1e6,
+        text.lines().collect::<HashSet<_>>().len()
+    );
 
     let begin = Instant::now();
     let table = timed("table", || Table::from_bytes(text.as_bytes()).unwrap());

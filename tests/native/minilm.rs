@@ -88,9 +88,11 @@ fn the_tokenizer_equals_transformers() {
     let limit = golden["max_tokens"].as_u64().expect("a limit") as usize;
     let texts = golden["cases"].as_array().expect("texts");
     assert!(texts.len() > 50);
-    for entry in texts {
-        let text = entry["text"].as_str().expect("a text");
+    let all: Vec<&str> = texts.iter().map(|entry| entry["text"].as_str().expect("a text")).collect();
+    let together = model.tokenizer().encode_batch(&all, limit).expect("ids");
+    for ((entry, text), encoded) in texts.iter().zip(all).zip(together) {
         let want: Vec<u32> = serde_json::from_value(entry["tokens"].clone()).expect("ids");
         assert_eq!(model.tokenizer().encode(text, limit).expect("ids").ids, want, "{text:?}");
+        assert_eq!(encoded.ids, want, "{text:?}");
     }
 }

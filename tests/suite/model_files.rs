@@ -372,6 +372,42 @@ fn tokens_are_those_of_transformers() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn many_texts_at_once_are_each_text_alone() {
+    let mut settings: Value = serde_json::from_slice(TOKENIZER).unwrap();
+    let plain = settings.to_string();
+    // Here a space is a letter like any other, so that words must not be taken apart one by one.
+    settings["pre_tokenizer"] = json!({"type": "CharDelimiterSplit", "delimiter": "-"});
+    let spaces = settings.to_string();
+    settings = serde_json::from_slice(TOKENIZER).unwrap();
+    settings["added_tokens"][4]["content"] = json!("bank card");
+    let added = settings.to_string();
+    let texts = [
+        "the card was lost the card",
+        "  the   card  ",
+        "",
+        " ",
+        "the\tcard\nwas\u{a0}lost",
+        "[MASK] the [SEP]card[CLS]",
+        "Cafe\u{301} CAF\u{c9} \u{301}x e \u{327}\u{301}",
+        "\u{4e2d}\u{6587} card\u{4e2d}card",
+        "don't-stop, (card)!",
+        "a\u{0}b \u{200d} \u{fffd}",
+        "my bank card is a bank card",
+    ];
+    for (name, json) in [("plain", plain), ("spaces", spaces), ("added", added)] {
+        let tokenizer = Tokenizer::from_bytes(json.as_bytes()).unwrap();
+        for max_tokens in [4, 512] {
+            // Three times over, so that most words are known.
+            let many: Vec<&str> = texts.iter().cycle().take(3 * texts.len()).copied().collect();
+            for (text, encoded) in many.iter().zip(tokenizer.encode_batch(&many, max_tokens).unwrap()) {
+                assert_eq!(encoded, tokenizer.encode(text, max_tokens).unwrap(), "{name}: {text:?}");
+            }
+        }
+        assert!(tokenizer.encode_batch::<&str>(&[], 512).unwrap().is_empty());
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_long_text_loses_its_end_and_keeps_its_special_tokens() {
     let golden: Golden = serde_json::from_str(TINY).unwrap();
     let GoldenText { text, tokens } = golden.examples.iter().max_by_key(|example| example.tokens.len()).unwrap();

@@ -11,7 +11,7 @@ use softprompt::engine::Pooling;
 use softprompt::error::Error;
 use softprompt::predict::Predictor;
 use softprompt::train::event::Event;
-use softprompt::train::run::Run;
+use softprompt::train::run::{Limits, Run};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::device::computes;
@@ -93,6 +93,75 @@ async fn a_run_learns_and_tells_its_story_in_order() {
     assert!(*accuracy > 2.0 * majority_accuracy, "accuracy {accuracy}, majority {majority_accuracy}");
     assert_eq!(confusion.iter().flatten().sum::<u64>(), 9);
     assert!(run.next().await.expect("quiet").is_none(), "nothing follows the end");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn the_first_step_comes_before_the_baseline_and_the_baseline_before_the_first_evaluation() {
+    let events = finish(&mut start(&config(40)).await).await;
+    let first = |wanted: fn(&Event) -> bool| events.iter().position(wanted).expect("such an event");
+    let (step, evaluation) = (first(|e| matches!(e, Event::Step { .. })), first(|e| matches!(e, Event::Eval { .. })));
+    let (preparing, probe) = (first(|e| matches!(e, Event::Preparing { .. })), first(|e| matches!(e, Event::Probe { .. })));
+    assert!(step < preparing && preparing < probe && probe < evaluation, "{step} {preparing} {probe} {evaluation}");
+    // 48 texts and 40 steps, each once.
+    let told: Vec<(usize, usize)> = events
+        .iter()
+        .filter_map(|e| if let Event::Preparing { done, total } = e { Some((*done, *total)) } else { None })
+        .collect();
+    assert!(told.windows(2).all(|w| w[0].0 < w[1].0) && told.iter().all(|t| t.1 == 88), "{told:?}");
+    assert_eq!(told.last(), Some(&(88, 88)));
+}
+
+/// Two runs over 300 rows: one that draws from them, one that uses them all.
+async fn drawn_and_whole(config: &RunConfig) -> [Run; 2] {
+    let limits = Limits { watched: 15, learned: 64 };
+    let drawn = Run::with_limits(tiny_model(), dataset(300, config), config.clone(), limits).await.expect("a run");
+    [drawn, Run::start(tiny_model(), dataset(300, config), config.clone()).await.expect("a run")]
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn very_many_rows_are_watched_in_a_draw_and_measured_in_full() {
+    let config = config(60);
+    let [mut drawn, mut whole] = drawn_and_whole(&config).await;
+    let (events, expected) = (finish(&mut drawn).await, finish(&mut whole).await);
+    assert_eq!(losses(&events), losses(&expected), "a draw changes no step");
+    let warnings = |events: &[Event]| events.iter().filter(|e| matches!(e, Event::Warning { .. })).count();
+    assert_eq!((warnings(&events), warnings(&expected)), (2, 0), "{events:?}");
+    assert!(!expected.iter().any(|e| matches!(e, Event::Measuring { .. })));
+    let measured = events.iter().rev().find(|e| matches!(e, Event::Measuring { .. }));
+    assert_eq!(measured, Some(&Event::Measuring { done: 60, total: 60 }));
+    let (Some(Event::Done { confusion, accuracy, probe_accuracy, .. }), Some(Event::Eval { loss, .. })) =
+        (events.last(), events.iter().rfind(|e| matches!(e, Event::Eval { best: true, .. })))
+    else {
+        panic!("{:?}", events.last());
+    };
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 60, "the result is on every held-out row");
+    // What the exported adapter says, and what it does, is what was told.
+    let adapter = drawn.adapter().expect("an adapter");
+    let metrics = adapter.metrics.expect("figures");
+    assert!((metrics.accuracy - accuracy).abs() < 1e-12 && (metrics.probe_accuracy - probe_accuracy).abs() < 1e-12);
+    let rows = dataset(300, &config);
+    let texts: Vec<&str> = rows.held_out.iter().map(|row| row.text.as_str()).collect();
+    let predicted = drawn.predictor().expect("a predictor").predict(&texts).await.expect("predictions");
+    let right = predicted.iter().zip(&rows.held_out).filter(|(p, row)| p.label == rows.labels[row.label as usize]).count();
+    assert_eq!(right as f64 / 60.0, *accuracy);
+    let Some(Event::Eval { loss: whole_loss, .. }) = expected.iter().rfind(|e| matches!(e, Event::Eval { .. })) else { panic!() };
+    assert_ne!(loss, whole_loss, "the evaluations on the way are on fewer rows");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_stopped_run_does_not_measure_the_rest() {
+    let [mut run, _] = drawn_and_whole(&config(60)).await;
+    let mut events = Vec::new();
+    while let Some(event) = run.next().await.expect("an event") {
+        // After the last step, while all held-out rows are being measured.
+        if matches!(event, Event::Measuring { .. }) {
+            run.stop();
+        }
+        events.push(event);
+    }
+    let Some(Event::Done { confusion, steps: 60, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(confusion.iter().flatten().sum::<u64>(), 15);
+    assert!(matches!(&events[events.len() - 2], Event::Warning { message } if message.contains("15 of the 60")), "{events:?}");
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]

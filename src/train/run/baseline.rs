@@ -40,7 +40,9 @@ impl Run {
             self.warn(format!("the linear probe learns from a draw of {} of the {train_rows} training rows", learned.len()));
         }
         if watched < held_out {
-            self.warn(format!("{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"));
+            self.warn(format!(
+                "{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"
+            ));
         }
         let budget = Budget::new(&self.config, learned.len());
         let order = Order::over(learned, self.config.optim.batch_size, self.config.seed);
