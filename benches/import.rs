@@ -1,10 +1,11 @@
 //! What a large table costs before the first step, and whether the steps notice its size:
 //!
 //! ```text
-//! cargo bench --bench import [-- [--rows 100000] [--steps 40] [--device cpu|gpu] [--write FILE]]
+//! cargo bench --bench import [-- [--rows 100000] [--steps 40] [--device cpu|gpu] [--learned 1000,5000] [--write FILE]]
 //! ```
 //!
-//! The rows are made of the pieces of `examples/data/snips.csv`, always the same ones; `--write` only writes them to a file.
+//! The rows are made of the pieces of `examples/data/snips.csv`, always the same ones. `--write` only writes them to a file;
+//! `--learned` only says how good the linear probe is when it learns from as many rows.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -24,7 +25,7 @@ use softprompt::data::table::Table;
 use softprompt::model::Model;
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
-use softprompt::train::run::Run;
+use softprompt::train::run::{Limits, Run};
 
 const SNIPS: &str = include_str!("../examples/data/snips.csv");
 
@@ -61,11 +62,12 @@ struct Args {
     rows: usize,
     steps: usize,
     device: DeviceChoice,
+    learned: Vec<usize>,
     write: Option<PathBuf>,
 }
 
 fn args() -> Args {
-    let mut args = Args { rows: 100_000, steps: 40, device: DeviceChoice::Cpu, write: None };
+    let mut args = Args { rows: 100_000, steps: 40, device: DeviceChoice::Cpu, learned: Vec::new(), write: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} wants a value"));
@@ -73,6 +75,7 @@ fn args() -> Args {
             "--rows" => args.rows = value().parse().unwrap(),
             "--steps" => args.steps = value().parse().unwrap(),
             "--device" if value() == "gpu" => args.device = DeviceChoice::Gpu,
+            "--learned" => args.learned = value().split(',').map(|number| number.parse().unwrap()).collect(),
             "--write" => args.write = Some(value().into()),
             _ => {}
         }
@@ -125,6 +128,21 @@ fn steps(model: &Model, dataset: Dataset, config: &RunConfig) {
     );
 }
 
+/// Held-out accuracy of the linear probe that learns from `learned` rows, and what it took.
+fn probe(model: &Model, dataset: &Dataset, config: &RunConfig, learned: usize) {
+    let (limits, begin) = (Limits { learned, ..Limits::default() }, Instant::now());
+    let mut run = block_on(Run::with_limits(model.clone(), dataset.clone(), config.clone(), limits)).unwrap();
+    // A stopped run makes its baseline at once.
+    run.stop();
+    while let Some(event) = block_on(run.next()).unwrap() {
+        if let Event::Probe { accuracy, .. } = event {
+            let seconds = begin.elapsed().as_secs_f64();
+            println!("probe on {learned:>6} rows: {:.2} % of {} watched rows, {seconds:.1} s", accuracy * 100.0, limits.watched);
+            break;
+        }
+    }
+}
+
 fn main() {
     let args = args();
     let text = large_table(args.rows);
@@ -150,6 +168,12 @@ fn main() {
     let table = timed("table", || Table::from_bytes(text.as_bytes()).unwrap());
     let dataset = timed("columns, duplicates, split", || Dataset::from_table(&table, &config.data, 0).unwrap());
     let rows = || dataset.train.iter().chain(&dataset.held_out);
+    for &learned in &args.learned {
+        probe(&model, &dataset, &RunConfig { device: args.device, ..RunConfig::default() }, learned);
+    }
+    if !args.learned.is_empty() {
+        return;
+    }
     let texts: Vec<&str> = rows().map(|row| row.text.as_str()).collect();
     let encoded = timed("tokens", || model.tokenizer().encode_batch(&texts, config.data.max_tokens).unwrap());
     println!("{:44} {:8.3} s", "import and tokens", begin.elapsed().as_secs_f64());

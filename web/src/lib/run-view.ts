@@ -74,6 +74,12 @@ export function smooth(values: number[], weight = 0.9): number[] {
   });
 }
 
+/** Indices of at most `most` of `length` values, evenly spaced and with the last: what is drawn of a long run. */
+export function spaced(length: number, most: number): number[] {
+  const stride = Math.max(1, Math.ceil(length / most));
+  return Array.from({ length: Math.ceil(length / stride) }, (_, index) => length - 1 - index * stride).reverse();
+}
+
 /** A verdict on the held-out rows, in one sentence. */
 export type Verdict = { tone: "good" | "even" | "poor"; text: string };
 

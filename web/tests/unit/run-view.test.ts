@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent, EvalEvent, RunEvent, StepEvent } from "../../src/contract";
-import { emptyRun, progressOf, smooth, take, verdict } from "../../src/lib/run-view";
+import { emptyRun, progressOf, smooth, spaced, take, verdict } from "../../src/lib/run-view";
 
 const step = (n: number, loss: number): StepEvent => ({
   event: "step",
@@ -72,6 +72,18 @@ describe("the moving average", () => {
     expect(smooth([Number.NaN, 2, Number.NaN, 2]).slice(1)).toEqual([2, 2, 2].map((value) => expect.closeTo(value, 12)));
     expect(smooth([Number.NaN])[0]).toBeNaN();
     expect(smooth([])).toEqual([]);
+  });
+});
+
+describe("what is drawn of a long run", () => {
+  it("is everything while that is little, then evenly less, always with the last", () => {
+    expect(spaced(0, 4)).toEqual([]);
+    expect(spaced(4, 4)).toEqual([0, 1, 2, 3]);
+    expect(spaced(5, 4)).toEqual([0, 2, 4]);
+    expect(spaced(10, 4)).toEqual([0, 3, 6, 9]);
+    const many = spaced(24_999, 1000);
+    expect(many.length).toBeLessThanOrEqual(1000);
+    expect(many.at(-1)).toBe(24_998);
   });
 });
 

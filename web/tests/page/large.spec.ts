@@ -1,0 +1,110 @@
+/** A table of 100,000 rows: the page stays alive while it is read, and trains as fast as on a small one. */
+import { writeFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { button, expect, heading, SAMPLE, setOptions, test } from "./session";
+
+const ROWS = 100_000;
+/** Seconds for reading the file, and for reading it again and turning every text into tokens. */
+const IMPORT = 20;
+/** Milliseconds that the page may be busy at a stretch: beyond that, a person feels it. */
+const LONG = 50;
+
+declare global {
+  interface Window {
+    longTasks: () => number[];
+  }
+}
+
+/**
+ * `rows` texts made of the sample's: the beginning of one, the end of another and some words of a third one of the same class;
+ * always the same ones, which hardly ever repeat. (`benches/import.rs` makes its rows by the same rule.)
+ */
+function largeTable(rows: number): string {
+  const classes = new Map<string, string[][]>();
+  for (const line of SAMPLE.trimEnd().split("\n").slice(1)) {
+    const at = line.lastIndexOf(",");
+    const words = line.slice(0, at).replaceAll('"', "").split(" ");
+    classes.set(line.slice(at + 1), [...(classes.get(line.slice(at + 1)) ?? []), words]);
+  }
+  let state = 1;
+  const below = (n: number) => {
+    // xorshift, because a table must not change from run to run.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % n;
+  };
+  const names = [...classes.keys()];
+  const lines = ["text,label"];
+  for (let row = 0; row < rows; row++) {
+    const label = names[row % names.length]!;
+    const texts = classes.get(label)!;
+    const [first, second, third] = [0, 1, 2].map(() => texts[below(texts.length)]!) as [string[], string[], string[]];
+    const words = [
+      ...first.slice(0, 1 + below(first.length)),
+      ...second.slice(below(second.length)),
+      ...third.slice(0, below(third.length)),
+    ];
+    lines.push(`"${words.join(" ")}",${label}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Tasks of the page's own thread that took longer than 50 ms, in milliseconds, since the last call. */
+const longTasks = (page: Page) => page.evaluate(() => window.longTasks());
+
+/** Keeps the page's thread busy for 120 ms, as nothing in the page may. */
+const hang = () => {
+  setTimeout(() => {
+    const end = performance.now() + 120;
+    while (performance.now() < end);
+  });
+};
+
+test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ page }, info) => {
+  await page.addInitScript(() => {
+    const seen: PerformanceEntry[] = [];
+    const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
+    observer.observe({ type: "longtask" });
+    window.longTasks = () => [...seen.splice(0), ...observer.takeRecords()].map(({ duration }) => duration);
+  });
+  await page.goto("");
+  await expect(page.getByText("Trains on CPU")).toBeVisible();
+  await page.evaluate(hang);
+  await expect.poll(() => longTasks(page), "long tasks are seen at all").not.toEqual([]);
+  // From the disk, as a user's file comes: making a file of it in the page would be a long task of the test's own.
+  const table = info.outputPath("large.csv");
+  writeFileSync(table, largeTable(ROWS));
+  await longTasks(page);
+  let begin = performance.now();
+  await page.locator("input[type=file]").first().setInputFiles(table);
+  await expect(page.getByText("100,000 rows, separated by commas")).toBeVisible({ timeout: 60_000 });
+  const read = (performance.now() - begin) / 1000;
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  const whileReading = await longTasks(page);
+
+  await setOptions(page, { Evaluations: "1000", "Stop early after": "" });
+  await longTasks(page);
+  begin = performance.now();
+  await button(page, "Train").click();
+  await expect(page.getByText(/^[\d,]+ rows to learn from/)).toBeVisible({ timeout: 60_000 });
+  const started = (performance.now() - begin) / 1000;
+  await expect(page.getByText(/^Step \d+ of 2\d,\d{3}$/)).toBeVisible({ timeout: 60_000 });
+  const first = (performance.now() - begin) / 1000;
+  await expect(page.getByText(/held-out rows are evaluated while training/)).toBeVisible();
+  const whileStarting = await longTasks(page);
+  const told = `read ${read.toFixed(2)} s, tokenised and ready ${started.toFixed(2)} s, first step ${first.toFixed(2)} s`;
+  console.log(`LARGE ${ROWS} rows: ${told}; long tasks [${whileReading}] and [${whileStarting}] ms`);
+  expect(read + started, told).toBeLessThan(IMPORT);
+  expect(whileReading.filter((duration) => duration > LONG), "long tasks while reading").toEqual([]);
+  expect(whileStarting.filter((duration) => duration > LONG), "long tasks while starting").toEqual([]);
+
+  // The worker listens, also while it has much to do.
+  begin = performance.now();
+  await button(page, "Cancel").click();
+  await button(page, "Cancel the training").click();
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await button(page, "Train").click();
+  await expect(page.getByText(/^[\d,]+ rows to learn from/)).toBeVisible({ timeout: 60_000 });
+  console.log(`LARGE cancelled and started again in ${((performance.now() - begin) / 1000).toFixed(2)} s`);
+});
