@@ -82,7 +82,11 @@ const TABLE: &[Row] = &[
         3,
         &["error", "config", "data", "eval", "adapter", "tensors", "engine::compute", "model::spec", "model", "train", "predict"],
     ),
-    row("web", 3, &["error", "config", "data", "eval", "adapter", "engine::compute", "model", "train", "predict"]),
+    row(
+        "web",
+        3,
+        &["error", "config", "data", "eval", "adapter", "engine::cpu", "engine::compute", "model", "prompt", "train", "predict"],
+    ),
     // The crate's own root: declares the modules. And the program, which has one line.
     row("lib", 3, &[]),
     row("main", 3, &["cli"]),

@@ -67,7 +67,7 @@ const STAGES: &[Stage] = &[
         name: "page",
         what: "the page: types, unit tests, build",
         programs: &[Program::Node, Program::Pip],
-        prepare: &[setup::packages, setup::encoder],
+        prepare: &[setup::page_packages, setup::encoder],
         run: page_checks,
     },
     Stage {
@@ -81,7 +81,7 @@ const STAGES: &[Stage] = &[
         name: "e2e",
         what: "the built page in Chromium, with real files",
         programs: &[Program::Node, Program::Chromium],
-        prepare: &[setup::packages],
+        prepare: &[setup::page_packages],
         run: e2e,
     },
 ];

@@ -8,6 +8,7 @@
     reason = "a program for the terminal, which nothing links to"
 )]
 
+mod bench;
 mod checks;
 mod counts;
 mod page;
@@ -30,6 +31,8 @@ const HELP: &str = "cargo xtask COMMAND
       --only STAGE       run this stage alone; may be repeated
       --skip STAGE       leave this stage out; may be repeated
       --keep-going       go on after a stage that failed
+  bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
+                       Chromium (`bench browser --help` lists the options)
   setup                only set up what `test` and `serve` need
 
 Build outputs and the tools that it installs go to the cargo target folder (CARGO_TARGET_DIR, else target/).";
@@ -55,6 +58,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
             serve::serve(&paths.web().join("dist"), &listener)?;
         }
         ["page"] => page::build(&paths)?,
+        ["bench", "browser", options @ ..] => bench::browser(&paths, options)?,
         ["setup"] => checks::set_up(&paths)?,
         ["test", rest @ ..] => return checks::run_stages(&paths, &checks::Options::parse(rest)?),
         ["help" | "--help" | "-h"] | [] => println!("{HELP}\n\nStages: {}", checks::names().join(", ")),

@@ -16,7 +16,7 @@ pub fn build(paths: &Paths) -> Result<()> {
     system::provide(&[Program::Node, Program::Pip])?;
     setup::wasm_target(paths)?;
     setup::wasm_bindgen(paths)?;
-    setup::packages(paths)?;
+    setup::page_packages(paths)?;
     println!("Building the crate for the browser");
     wasm(paths)?;
     println!("Fetching the encoder, if it is not there");

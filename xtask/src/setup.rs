@@ -48,15 +48,21 @@ pub fn wasm_pack(paths: &Paths) -> Result<()> {
     cargo_tool(paths, "wasm-pack", "wasm-pack", WASM_PACK)
 }
 
-/// The page's npm packages, as its lock file has them.
-pub fn packages(paths: &Paths) -> Result<()> {
-    let installed = paths.web().join("node_modules/.package-lock.json");
-    let newer_than = |name: &str| Some(modified(&installed)? >= modified(&paths.web().join(name))?);
+/// The npm packages of a folder, as its lock file has them: of the page in `web/`, of the browser bench.
+pub fn packages(paths: &Paths, folder: &Path) -> Result<()> {
+    let installed = folder.join("node_modules/.package-lock.json");
+    let newer_than = |name: &str| Some(modified(&installed)? >= modified(&folder.join(name))?);
     if newer_than("package-lock.json") == Some(true) && newer_than("package.json") == Some(true) {
         return Ok(());
     }
     // Browsers come from the system, so that no package downloads one of its own.
-    run(npm(paths, &["ci", "--no-audit", "--no-fund"]).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
+    let mut install = npm(paths, &["ci", "--no-audit", "--no-fund"]);
+    run(install.current_dir(folder).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
+}
+
+/// The page's npm packages.
+pub fn page_packages(paths: &Paths) -> Result<()> {
+    packages(paths, &paths.web())
 }
 
 /// The default encoder in the user's cache folder, by the command line, which fetches it if need be and checks it. Returns where.

@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: measurements that need more than cargo.
+
+use crate::process::{command, run};
+use crate::setup;
+use crate::system::{self, Program};
+use crate::{Paths, Result, page};
+
+/// Where the browser bench lies.
+const BROWSER: &str = "benches/peers/browser";
+
+/// The same training step in softprompt, TensorFlow.js and jax-js, in one page of a headless Chromium. `options` go to the
+/// runner, `benches/peers/browser/run.js`.
+pub fn browser(paths: &Paths, options: &[&str]) -> Result<()> {
+    println!("Setting up");
+    system::provide(&[Program::Node, Program::Chromium, Program::Pip])?;
+    let folder = paths.root.join(BROWSER);
+    setup::packages(paths, &folder)?;
+    let mut runner = command(paths, "node");
+    runner.arg(folder.join("run.js")).args(options);
+    if options.contains(&"--help") {
+        return run(&mut runner);
+    }
+    setup::wasm_target(paths)?;
+    setup::wasm_bindgen(paths)?;
+    println!("Building the crate for the browser");
+    page::wasm(paths)?;
+    if !options.contains(&"--model") {
+        println!("Fetching the encoder, if it is not there");
+        setup::encoder(paths)?;
+    }
+    println!("Measuring");
+    let chromium = system::chromium().ok_or("no Chromium")?;
+    run(runner.env("CHROMIUM", chromium))
+}
