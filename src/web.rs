@@ -299,7 +299,7 @@ impl Stepper {
 
 /// Cuts token ids into examples.
 fn examples(tokens: &[u32], lengths: &[u32], labels: &[u32], classes: usize) -> Result<Vec<Example>> {
-    let fit = lengths.iter().map(|&length| length as usize).sum::<usize>() == tokens.len() && lengths.len() == labels.len();
+    let fit = lengths.iter().copied().map(u64::from).sum::<u64>() == tokens.len() as u64 && lengths.len() == labels.len();
     if !fit || lengths.contains(&0) || labels.iter().any(|&label| label as usize >= classes) {
         return Err(Error::config(
             "data",
