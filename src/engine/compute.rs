@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::wgpu::WgpuSetup;
+use burn::tensor::wgpu::{MemoryConfiguration, WgpuSetup};
 use burn::tensor::{Device, Tensor};
 use web_time::Instant;
 
@@ -67,6 +67,8 @@ impl Compute {
         };
         let device = Device::wgpu_options()
             .setup(setup)
+            // What is trained is small: the default's shared pages would hold several times as much.
+            .memory_config(MemoryConfiguration::ExclusivePages)
             .init()
             .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "choose the CPU as device"))?;
         // burn installs handlers that panic; ours keep the first error for `check`.

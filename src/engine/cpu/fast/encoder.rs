@@ -193,10 +193,9 @@ impl FastEncoder {
             let wanted = (index == 0).then_some(batch.prompt_length());
             attention_grad(batch.offsets(), &kept.qkv, d_ctx, &kept.lse, d_qkv, wanted, heads, hidden / heads);
         }
+        // Its part through the product; the part along the residual is in `d_x`.
         let d_h = &mut d_h[..batch.examples() * prompt.len()];
-        for (d_h, &start) in d_h.chunks_exact_mut(prompt.len()).zip(batch.offsets()) {
-            d_h.copy_from_slice(&d_x[start as usize * hidden..][..prompt.len()]);
-        }
+        d_h.fill(0.0);
         if let (Some(layer), Some(frozen)) = (weights.layers.first(), self.layers.first()) {
             let weight = frozen.qkv.backward(&layer.qkv);
             let block = block_rows(d_h.len() / hidden);
@@ -206,8 +205,7 @@ impl FastEncoder {
                 with_scratch([d_x.len()], |[product]| dispatch(QkvGrad { weight, d_qkv, d_x, product }));
             });
         }
-        let offsets: Vec<u32> = (0..batch.offsets().len()).map(|example| (example * batch.prompt_length()) as u32).collect();
-        embed_grad(&offsets, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps);
+        embed_grad(batch.offsets(), d_x, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps);
         d_prompt
     }
 
