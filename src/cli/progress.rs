@@ -66,11 +66,7 @@ impl Training {
                 self.say(&format!("step {step}: {train_loss}held-out loss {loss:.3}, accuracy {}{best}", percent(*accuracy)));
             }
             Event::Measuring { done, total } => {
-                if *done < *total && self.bar.length() != Some(*total as u64) {
-                    self.finish();
-                    self.bar = texts(*total, true);
-                }
-                self.bar.set_position(*done as u64);
+                self.bar.set_message(format!("measuring: {} of {} held-out texts", thousands(*done), thousands(*total)));
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Done { .. } => self.finish(),

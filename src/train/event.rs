@@ -81,7 +81,7 @@ pub enum Event {
         /// What, and what to do.
         message: String,
     },
-    /// Held-out examples are measured with the best parameters; only where they were too many to be evaluated on the way.
+    /// Many held-out examples are being evaluated; at the end all of them, where they were too many for that on the way.
     Measuring {
         /// Texts so far.
         done: usize,

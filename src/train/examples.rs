@@ -52,12 +52,31 @@ impl Examples {
     /// # Errors
     /// As [`Trainer::scores`].
     pub async fn evaluate(&self, trainer: &Trainer) -> Result<(f64, Metrics)> {
-        let mut scores = Vec::with_capacity(self.watched.len() * self.labels.len());
-        for chunk in self.watched.chunks(EVAL_BATCH) {
+        let mut scores = Vec::new();
+        self.go_on(trainer, &mut scores, usize::MAX).await?;
+        self.judge(&scores)
+    }
+
+    /// Appends the class scores of the next watched examples, at most `most`; says how many are done now.
+    ///
+    /// # Errors
+    /// As [`Trainer::scores`].
+    pub async fn go_on(&self, trainer: &Trainer, scores: &mut Vec<f32>, most: usize) -> Result<usize> {
+        let begin = scores.len() / self.labels.len();
+        let end = begin.saturating_add(most).min(self.watched.len());
+        for chunk in self.watched[begin..end].chunks(EVAL_BATCH) {
             scores.extend(trainer.scores(&self.all, chunk).await?);
         }
+        Ok(end)
+    }
+
+    /// Mean cross-entropy and metrics of the class scores of all watched examples.
+    ///
+    /// # Errors
+    /// As [`Metrics::new`].
+    pub fn judge(&self, scores: &[f32]) -> Result<(f64, Metrics)> {
         let truth: Vec<u32> = self.watched.iter().map(|&example| self.all[example].label).collect();
-        Ok((cross_entropy(&scores, &truth), self.metrics(&truth, &scores)?))
+        Ok((cross_entropy(scores, &truth), self.metrics(&truth, scores)?))
     }
 
     /// The figures of class scores `[n, C]` against the truth `[n]`.

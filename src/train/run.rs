@@ -36,6 +36,8 @@ use finish::Finish;
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
 
+/// Held-out texts between two events of an evaluation: in the browser nobody is heard meanwhile.
+const MOST_TEXTS: usize = 256;
 /// Time that the baseline takes beside the first steps, as a share of theirs. What is left of it at the first evaluation is
 /// done then.
 const BASELINE_SHARE: f64 = 0.5;
@@ -91,8 +93,10 @@ struct Training {
     /// None as long as there is nothing to train on: the features, where the method has no prompt.
     trainer: Option<Trainer>,
     order: Order,
-    /// An evaluation comes next.
+    /// An evaluation comes next, or is under way.
     due: bool,
+    /// Its class scores so far.
+    scores: Vec<f32>,
 }
 
 #[derive(Default)]
@@ -192,6 +196,7 @@ impl Run {
             trainer: run.has_prompt().then_some(trainer),
             order: Order::new(train_rows, run.config.optim.batch_size, run.config.seed),
             due: false,
+            scores: Vec::new(),
         })));
         Ok(run)
     }
@@ -298,8 +303,15 @@ impl Run {
             self.progress.baseline += begin.elapsed().as_secs_f64();
         } else if let Some(trainer) = &mut training.trainer {
             if due {
+                let total = self.examples.watched.len();
+                let done = self.examples.go_on(trainer, &mut training.scores, MOST_TEXTS).await?;
+                if done < total {
+                    training.due = true;
+                    self.pending.push_back(Event::Measuring { done, total });
+                    return Ok(Some(Stage::Training(training)));
+                }
                 training.due = false;
-                let (loss, metrics) = self.examples.evaluate(trainer).await?;
+                let (loss, metrics) = self.examples.judge(&std::mem::take(&mut training.scores))?;
                 self.keep(loss, metrics, trainer).await?;
                 let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
                 if self.stopping || patience || self.progress.step >= self.budget.steps {

@@ -149,6 +149,26 @@ async fn very_many_rows_are_watched_in_a_draw_and_measured_in_full() {
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_long_evaluation_tells_how_far_it_is_and_can_be_stopped() {
+    let mut config = config(2);
+    config.eval.evaluations = 1;
+    for stop in [false, true] {
+        let mut run = Run::start(tiny_model(), dataset(1500, &config), config.clone()).await.expect("a run");
+        let mut events = Vec::new();
+        while let Some(event) = run.next().await.expect("an event") {
+            if stop && matches!(event, Event::Measuring { .. }) {
+                run.stop();
+            }
+            events.push(event);
+        }
+        let told: Vec<&Event> = events.iter().filter(|e| matches!(e, Event::Measuring { .. } | Event::Eval { .. })).collect();
+        assert!(matches!(told[..], [Event::Measuring { done: 256, total: 300 }, Event::Eval { step: 2, .. }]), "{told:?}");
+        let Some(Event::Done { confusion, .. }) = events.last() else { panic!("{:?}", events.last()) };
+        assert_eq!(confusion.iter().flatten().sum::<u64>(), 300);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_stopped_run_does_not_measure_the_rest() {
     let [mut run, _] = drawn_and_whole(&config(60)).await;
     let mut events = Vec::new();

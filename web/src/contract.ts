@@ -125,7 +125,7 @@ export interface WarningEvent {
   message: string;
 }
 
-/** All held-out rows are measured with the best parameters: they were too many to be evaluated on the way. */
+/** Many held-out rows are being evaluated; at the end all of them, if they were too many for that on the way. */
 export interface MeasuringEvent {
   event: "measuring";
   done: number;

@@ -14,7 +14,7 @@ export interface RunView {
   evals: EvalEvent[];
   best?: EvalEvent;
   warnings: string[];
-  /** How far the measurement on all held-out rows is, after the last step. */
+  /** How far an evaluation of many held-out rows is. */
   measuring?: MeasuringEvent;
   done?: DoneEvent;
 }
@@ -37,10 +37,12 @@ export function take(view: RunView, event: RunEvent): void {
       break;
     case "step":
       view.step = event;
+      view.measuring = undefined;
       view.losses[event.step - 1] = event.loss;
       break;
     case "eval":
       view.evals.push(event);
+      view.measuring = undefined;
       if (event.best) view.best = event;
       break;
     case "warning":

@@ -43,6 +43,7 @@ describe("what is known of a run", () => {
       { event: "probe", accuracy: 0.7, macro_f1: 0.7 },
       step(1, 2),
       step(2, 1.5),
+      { event: "measuring", done: 256, total: 2000 },
       evaluation(2, 0.8, true),
       { event: "warning", message: "slow" },
       step(3, 1.2),
@@ -55,6 +56,9 @@ describe("what is known of a run", () => {
     expect(run.preparing?.done).toBe(40);
     expect(run.probe?.accuracy).toBe(0.7);
     expect(run.warnings).toEqual(["slow"]);
+    expect(run.measuring, "over with the evaluation").toBeUndefined();
+    take(run, { event: "measuring", done: 32, total: 20_000 });
+    expect(run.measuring?.total).toBe(20_000);
     expect(progressOf(run)).toBe(0.75);
     take(run, done(0.8, 0.7));
     expect(progressOf(run)).toBe(1);
