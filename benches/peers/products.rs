@@ -118,20 +118,22 @@ impl Operands {
     }
 }
 
-/// Seconds of the products of one shape.
+/// Seconds a row of the products of one kind: the shape, over all rows of the batch.
 #[derive(Default)]
 struct Times {
+    /// Rows of a step, all layers together.
+    rows: usize,
     inside: Vec<f64>,
     alone: Vec<f64>,
     alone_other_way: Vec<f64>,
 }
 
-/// The steps of one set: every product inside each step, then as many alone.
+/// The steps of one set: every product inside each step, then one of each kind alone.
 fn measure(bench: &Bench, compute: &Compute, set: &str, size: usize) -> Outcome<(f64, BTreeMap<Shape, Times>)> {
     let mut ours = bench.ours(compute, set, size)?;
     let mut operands = Operands::default();
     let (mut step, mut times) = (0.0, BTreeMap::<Shape, Times>::new());
-    let batches = ours.batches.len();
+    let (batches, rows) = (ours.batches.len(), ours.rows());
     for index in 0..batches {
         ours.step(index)?;
     }
@@ -144,12 +146,19 @@ fn measure(bench: &Bench, compute: &Compute, set: &str, size: usize) -> Outcome<
             if told.is_empty() {
                 return Err("the CPU engine told of no product".into());
             }
+            // The step's products are blocks of rows on the threads; the library gets all rows of a batch and all threads.
+            let mut kinds = BTreeMap::<Shape, (usize, f64)>::new();
             for (shape, inside) in told {
+                let kind = kinds.entry(Shape { m: rows[index], ..shape }).or_default();
+                *kind = (kind.0 + shape.m, kind.1 + inside / bench.args.threads as f64);
+            }
+            for (shape, (rows, inside)) in kinds {
                 let entry = times.entry(shape).or_default();
-                entry.inside.push(inside);
+                entry.rows = rows;
+                entry.inside.push(inside / rows as f64);
                 // The library is free in how the weight is stored: the better way counts.
-                entry.alone.push(operands.time(shape));
-                entry.alone_other_way.push(operands.time(Shape { transposed: !shape.transposed, ..shape }));
+                entry.alone.push(operands.time(shape) / shape.m as f64);
+                entry.alone_other_way.push(operands.time(Shape { transposed: !shape.transposed, ..shape }) / shape.m as f64);
             }
         }
         step += median(seconds);
@@ -189,14 +198,13 @@ pub(crate) fn run(bench: &Bench) -> Outcome<Value> {
         let mut totals = BTreeMap::<&str, Total>::new();
         for (shape, times) in times {
             let name = names.get(&(shape.transposed, shape.n, shape.k)).copied().unwrap_or("other");
-            // A step has this many of the shape.
-            let count = times.inside.len() as f64 / bench.args.repeats as f64;
+            let rows = times.rows as f64;
             let alone = median(times.alone).min(median(times.alone_other_way));
             for name in [name, "all"] {
                 let total = totals.entry(name).or_default();
-                total.flop += count * shape.flop();
-                total.inside += count * median(times.inside.clone());
-                total.alone += count * alone;
+                total.flop += rows * shape.flop() / shape.m as f64;
+                total.inside += rows * median(times.inside.clone());
+                total.alone += rows * alone;
             }
         }
         for name in names.values().copied().chain(["other", "all"]) {

@@ -11,7 +11,7 @@ use softprompt::engine::cpu::fast;
 use softprompt::engine::cpu::layer_norm::layer_norm;
 use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, matmul};
 use softprompt::engine::cpu::{Activations, CpuEncoder, FastEncoder, Saved, Scalar};
-use softprompt::engine::{PROMPT_BIT, Pooling, RowInfo, row_infos};
+use softprompt::engine::{GradRows, PROMPT_BIT, Pooling, RowInfo, row_infos};
 use softprompt::model::spec::EncoderSpec;
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
@@ -225,8 +225,9 @@ fn fast_attention_equals_its_twins() {
 
             let (wide, wide_d) = (widened(&qkv), widened(&d_ctx));
             let (mut want, mut delta) = (vec![f64::NAN; qkv.len()], vec![f64::NAN; want_lse.len()]);
-            attention_grad_query(&rows, &wide, &want_ctx, &wide_d, &want_lse, &mut want, &mut delta, heads, head_size);
-            attention_grad_key(&rows, &wide, &wide_d, &want_lse, &delta, &mut want, heads, head_size);
+            let made = GradRows::All;
+            attention_grad_query(&rows, &wide, &wide_d, &want_lse, &mut want, &mut delta, heads, head_size, made);
+            attention_grad_key(&rows, &wide, &wide_d, &want_lse, &delta, &mut want, heads, head_size, made);
             let mut d_qkv = vec![f32::NAN; qkv.len()];
             fast::attention::attention_grad(batch.offsets(), &qkv, &d_ctx, &lse, &mut d_qkv, None, heads, head_size);
             assert_close(&d_qkv, &want, 0.0, 2e-5);

@@ -3,8 +3,19 @@
 use super::{Scalar, for_row_pairs, for_rows, row};
 
 /// Target of the log lines that tell the nanoseconds of each product, as `transposed m n k ns`, where a logger wants them at
-/// level trace.
+/// level trace. The fast path's products are blocks of rows, each on one thread, and their time includes the epilogue.
 pub const TIMES: &str = "softprompt::products";
+
+/// Runs a product, and tells its time where that is wanted.
+#[inline(always)]
+pub(super) fn timed<R>(transposed: bool, MatmulSize { m, n, k }: MatmulSize, product: impl FnOnce() -> R) -> R {
+    let begin = log::log_enabled!(target: TIMES, log::Level::Trace).then(web_time::Instant::now);
+    let result = product();
+    if let Some(begin) = begin {
+        log::trace!(target: TIMES, "{transposed} {m} {n} {k} {}", begin.elapsed().as_nanos());
+    }
+    result
+}
 
 /// What a product is for: which way round its weight is, and what happens to the result before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,11 +140,10 @@ pub(super) fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bo
     let parallelism = gemm::Parallelism::Rayon(0);
     #[cfg(target_family = "wasm")]
     let parallelism = gemm::Parallelism::None;
-    let begin = log::log_enabled!(target: TIMES, log::Level::Trace).then(web_time::Instant::now);
     // SAFETY: gemm reads `a` at row i < m, column l < k, `w` at row l < k, column j < n and writes `out` at i, j, all within
     // the lengths asserted above (strides fit isize because a slice's size does); `out` is borrowed mutably and so overlaps
     // neither; F is f32 or f64, the types gemm supports.
-    unsafe {
+    timed(transposed, MatmulSize { m, n, k }, || unsafe {
         gemm::gemm(
             m,
             n,
@@ -155,8 +165,5 @@ pub(super) fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bo
             false,
             parallelism,
         );
-    }
-    if let Some(begin) = begin {
-        log::trace!(target: TIMES, "{transposed} {m} {n} {k} {}", begin.elapsed().as_nanos());
-    }
+    });
 }

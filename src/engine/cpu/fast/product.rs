@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use pulp::{Simd, WithSimd};
 
+use crate::engine::cpu::matmul::MatmulSize;
+#[cfg(not(target_family = "wasm"))]
+use crate::engine::cpu::matmul::timed;
 use crate::model::spec::LinearWeights;
 
 /// Vectors a panel is wide.
@@ -225,7 +228,6 @@ pub(super) struct Frozen {
 #[derive(Clone, Copy)]
 pub(super) struct Weight<'a> {
     panels: Panels<'a>,
-    #[cfg(target_family = "wasm")]
     transposed: bool,
 }
 
@@ -258,14 +260,15 @@ impl<'a> Weight<'a> {
             }
             panels
         });
-        Self { panels: Panels { data, k, n } }
+        Self { panels: Panels { data, k, n }, transposed }
     }
 
     /// `out = a w` for all rows of `a`, and the epilogue as in [`product`].
     #[inline(always)]
     pub(super) fn product<S: Simd>(self, simd: S, a: &[f32], out: &mut [f32], epilogue: impl FnMut(usize, usize, &mut [f32])) {
         let Panels { k, n, .. } = self.panels;
-        product(simd, rows(a, k), a.len() / k, self.panels, (out, n), false, epilogue);
+        let m = a.len() / k;
+        timed(self.transposed, MatmulSize { m, n, k }, || product(simd, rows(a, k), m, self.panels, (out, n), false, epilogue));
     }
 }
 
@@ -278,7 +281,7 @@ impl<'a> Weight<'a> {
     /// `out = a w` for all rows of `a`, and the epilogue as in [`product`].
     #[inline(always)]
     pub(super) fn product<S: Simd>(self, _: S, a: &[f32], out: &mut [f32], mut epilogue: impl FnMut(usize, usize, &mut [f32])) {
-        use crate::engine::cpu::matmul::{MatmulSize, product};
+        use crate::engine::cpu::matmul::product;
         let Self { panels: Panels { data, k, n }, transposed } = self;
         product(a, data, out, transposed, MatmulSize { m: a.len() / k, n, k });
         out.chunks_exact_mut(n).enumerate().for_each(|(i, row)| epilogue(i, 0, row));
