@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench step -- [--only kernels,memory,lengths] [--sets snips,sms_spam,imdb] [--batches 16,32] [--repeats 7]
-//!                             [--recompute] [--model DIR] [--json FILE]
+//!                             [--recompute] [--tile NAME] [--model DIR] [--json FILE]
 //! ```
 //!
 //! * `kernels`: time of each kernel in a step (timestamp queries, or wall time of repetitions), GFLOP/s of useful work (the
@@ -29,7 +29,8 @@ use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
 use softprompt::engine::wgsl::matmul;
 use softprompt::engine::wgsl::profile::Timing;
-use softprompt::engine::wgsl::tune;
+use softprompt::engine::wgsl::tile::Tile;
+use softprompt::engine::wgsl::tune::{self, Tiles};
 use softprompt::model::spec::EncoderWeights;
 
 use common::{Ours, Outcome, Set, mean, median};
@@ -52,6 +53,9 @@ struct Args {
     /// Profile with recomputation
     #[arg(long)]
     recompute: bool,
+    /// Cut every product into this tile instead of the measured ones, such as "direct 8x128x4 by 8x16"
+    #[arg(long)]
+    tile: Option<String>,
     /// Folder of all-MiniLM-L6-v2 (default: where the command line keeps it)
     #[arg(long)]
     model: Option<PathBuf>,
@@ -103,6 +107,9 @@ impl Bench {
     async fn new(args: Args) -> Outcome<Self> {
         let (_, weights) = common::encoder(args.model.clone())?;
         let gpu = Gpu::open().await?;
+        if let Some(name) = args.tile.clone() {
+            tune::remember(Tiles::forced(&gpu, Tile::try_from(name)?));
+        }
         let device = gpu.device.clone();
         let compute = Compute::on(gpu, &weights).await?;
         let encoder = WgslEncoder::new(Arc::new(Gpu::open().await?), &weights).await?;

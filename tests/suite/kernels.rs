@@ -16,7 +16,7 @@ use softprompt::engine::wgsl::matmul::{self, Variant};
 use softprompt::engine::wgsl::self_test::{Bench, Errors, Shape};
 use softprompt::engine::wgsl::source::Shader;
 use softprompt::engine::wgsl::tile::{Operands, Tile};
-use softprompt::engine::wgsl::tune::{self, Tiles};
+use softprompt::engine::wgsl::tune::{self, Choice, Tiles};
 use softprompt::engine::wgsl::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
@@ -104,21 +104,29 @@ async fn every_tile_makes_the_same_encoder() {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn tiles_are_measured_once() {
     let Some(gpu) = adapter("tiles_are_measured_once").await else { return };
-    let spec = spec(128, 2, 256);
+    // Sizes that no other test has: they share what is remembered.
+    let spec = spec(132, 3, 260);
+    let own = |tiles: &Tiles| -> Vec<Choice> {
+        tiles.choices().iter().filter(|choice| choice.n % 132 == 0 || choice.n == 260).copied().collect()
+    };
     let first = tune::tiles(&gpu, &spec).await;
-    let shapes = |tiles: &Tiles| tiles.choices().iter().filter(|choice| choice.n % 128 == 0).count();
-    assert!(shapes(&first) > 0);
-    assert!(first.choices().iter().all(|choice| Tile::candidates(&gpu).contains(&choice.tile)));
-    assert_eq!(tune::remembered(&gpu).as_ref(), Some(&first));
+    assert!(!own(&first).is_empty());
+    assert!(own(&first).iter().all(|choice| Tile::candidates(&gpu).contains(&choice.tile)));
+    let second = tune::tiles(&gpu, &spec).await;
+    assert_eq!(own(&second), own(&first));
     let text = serde_json::to_string(&first).expect("text");
-    let stored: Tiles = serde_json::from_str(&text).expect("the same tiles");
-    assert_eq!(stored, first);
-    tune::remember(stored);
+    tune::remember(serde_json::from_str(&text).expect("the same tiles"));
+    assert_eq!(own(&tune::remembered(&gpu).expect("what was measured")), own(&first));
+    // A forced tile is not measured, and the next encoder takes it.
+    tune::remember(Tiles::forced(&gpu, Tile::DIRECT_8));
+    let forced = tune::tiles(&gpu, &spec).await;
+    assert_eq!((own(&forced), forced.storage()), (Vec::new(), Tile::DIRECT_8));
+    tune::remember(first.clone());
+    // Small products are not worth it.
+    tune::tiles(&gpu, &self::spec(44, 1, 52)).await;
+    let remembered = tune::remembered(&gpu).expect("what was measured");
+    assert!(remembered.choices().iter().all(|choice| choice.n != 44 && choice.n != 52));
     gpu.check().expect("no device error");
-    // What nobody measured is not worth it.
-    let before = first.choices().len();
-    tune::tiles(&gpu, &self::spec(8, 2, 16)).await;
-    assert_eq!(tune::remembered(&gpu).expect("the same").choices().len(), before);
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]

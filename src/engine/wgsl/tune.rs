@@ -40,6 +40,8 @@ pub struct Tiles {
     adapter: String,
     /// The tile of a product that was not measured.
     usual: Tile,
+    /// Whether nothing is to be measured.
+    fixed: bool,
     choices: Vec<Choice>,
 }
 
@@ -47,14 +49,13 @@ impl Tiles {
     /// What an adapter of this kind takes without a measurement.
     #[must_use]
     pub fn usual(gpu: &Gpu) -> Self {
-        let [usual, ..] = Tile::candidates(gpu) else { return Self::forced(gpu, Tile::STAGED_64X64_WIDE) };
-        Self::forced(gpu, *usual)
+        Self { fixed: false, ..Self::forced(gpu, Tile::candidates(gpu)[0]) }
     }
 
-    /// One tile for every product.
+    /// One tile for every product, whatever is faster. Given to [`remember`], it is taken by every encoder of the process.
     #[must_use]
     pub fn forced(gpu: &Gpu, tile: Tile) -> Self {
-        Self { adapter: adapter(gpu), usual: tile, choices: Vec::new() }
+        Self { adapter: adapter(gpu), usual: tile, fixed: true, choices: Vec::new() }
     }
 
     /// The measured tiles.
@@ -115,6 +116,9 @@ fn adapter(gpu: &Gpu) -> String {
 /// fails, comes to no clear result or does not happen leaves the usual tile of adapters of this kind.
 pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     let mut tiles = remembered(gpu).unwrap_or_else(|| Tiles::usual(gpu));
+    if tiles.fixed {
+        return tiles;
+    }
     let mut missing: Vec<(bool, u32, u32)> = Vec::new();
     for (epilogue, n, k) in matmul::products(spec) {
         let shape = (epilogue.transposed(), n as u32, k as u32);
@@ -124,22 +128,28 @@ pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
             missing.push(shape);
         }
     }
-    if missing.is_empty() || Tile::candidates(gpu).len() < 2 {
+    if missing.is_empty() {
         return tiles;
     }
     // What was found before an error holds.
-    let found = measure(gpu, &missing, &mut tiles.choices).await;
-    if let Err(error) = found {
+    let mut found = Vec::new();
+    if let Err(error) = measure(gpu, &missing, &mut found).await {
         log::warn!("the measurement of tiles was broken off: {error}");
     }
-    remember(tiles.clone());
+    tiles.choices.extend(&found);
+    let mut remembered = lock(&REMEMBERED);
+    match remembered.iter_mut().find(|known| known.adapter == tiles.adapter) {
+        // Another encoder may have been measured meanwhile.
+        Some(known) => known.choices.extend(&found),
+        None => remembered.push(tiles.clone()),
+    }
     tiles
 }
 
 /// Products with a smaller weight are not worth a measurement.
 const WORTHWHILE: usize = 128 * 128;
 /// Time for all measurements of an encoder, compilation apart. On an adapter computed by a CPU one product takes
-/// milliseconds, hence few rows and one round.
+/// milliseconds, hence few rows.
 pub const SECONDS: f64 = 0.3;
 /// Numbers of rows that tiles are chosen for: at most so many, measured with so many.
 const ROWS: [(u32, u32); 2] = [(512, 320), (u32::MAX, 2048)];
@@ -147,12 +157,11 @@ const SOFTWARE_ROWS: [(u32, u32); 1] = [(u32::MAX, 32)];
 /// Time of one measurement, so that its clock and its start count little.
 const TARGET: f64 = 5e-4;
 const ROUNDS: usize = 3;
-/// A tile has to be so much faster than the usual one.
-const GAIN: f64 = 1.03;
 
 async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<Choice>) -> Result<()> {
     let candidates = Tile::candidates(gpu);
-    let (row_counts, rounds) = if gpu.is_software() { (&SOFTWARE_ROWS[..], 1) } else { (&ROWS[..], ROUNDS) };
+    // Other programs disturb a CPU more than a GPU.
+    let (row_counts, gain) = if gpu.is_software() { (&SOFTWARE_ROWS[..], 1.15) } else { (&ROWS[..], 1.03) };
     let epilogue = |transposed: bool| if transposed { Epilogue::Bias } else { Epilogue::Plain };
     // Operands are vectors, or textures where the tile has them: one kernel a direction and tile does for all shapes.
     let variants: Vec<_> = shapes
@@ -184,12 +193,12 @@ async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<Choic
             let once = time(gpu, &steps, 1, bed.batch).await?;
             let repetitions = (TARGET / once[0].max(1e-6)).clamp(1.0, 50.0) as usize;
             let mut times: Vec<Vec<f64>> = vec![Vec::new(); steps.len()];
-            for _ in 0..rounds {
+            for _ in 0..ROUNDS {
                 for (times, seconds) in times.iter_mut().zip(time(gpu, &steps, repetitions, bed.batch).await?) {
                     times.push(seconds);
                 }
             }
-            choices.push(Choice { transposed, n, k, rows: most, tile: candidates[fastest(&times)] });
+            choices.push(Choice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
             if begin.elapsed().as_secs_f64() > SECONDS {
                 return Ok(());
             }
@@ -198,13 +207,13 @@ async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<Choic
     Ok(())
 }
 
-/// The index with the smallest median, if it is clearly below everything that was seen of the first one; else the first.
-fn fastest(times: &[Vec<f64>]) -> usize {
+/// The index with the smallest median, if everything that was seen of the first one took so much longer; else the first.
+fn fastest(times: &[Vec<f64>], gain: f64) -> usize {
     let medians: Vec<f64> = times.iter().map(|times| median(times)).collect();
     let usual = times.first().map_or(0.0, |times| times.iter().copied().fold(f64::INFINITY, f64::min));
     let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
     // A clock that stands still or a NaN is no gain.
-    if medians.get(best).is_some_and(|&median| median > 0.0 && median * GAIN < usual) { best } else { 0 }
+    if medians.get(best).is_some_and(|&median| median > 0.0 && median * gain < usual) { best } else { 0 }
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -344,14 +353,14 @@ mod tests {
 
     #[test]
     fn only_a_clear_gain_changes_the_tile() {
-        assert_eq!(fastest(&[vec![1.0, 1.1, 1.2], vec![0.7, 0.8, 5.0], vec![0.9, 0.9, 0.9]]), 1);
+        assert_eq!(fastest(&[vec![1.0, 1.1, 1.2], vec![0.7, 0.8, 5.0], vec![0.9, 0.9, 0.9]], 1.03), 1);
         // Within the noise of the usual one, or hardly faster.
-        assert_eq!(fastest(&[vec![0.5, 1.1, 1.2], vec![0.7, 0.8, 0.9]]), 0);
-        assert_eq!(fastest(&[vec![1.0, 1.0, 1.0], vec![0.98, 0.98, 0.98]]), 0);
+        assert_eq!(fastest(&[vec![0.5, 1.1, 1.2], vec![0.7, 0.8, 0.9]], 1.03), 0);
+        assert_eq!(fastest(&[vec![1.0, 1.0, 1.0], vec![0.98, 0.98, 0.98]], 1.03), 0);
         // A clock that stands still, a NaN, nothing.
-        assert_eq!(fastest(&[vec![1.0], vec![0.0]]), 0);
-        assert_eq!(fastest(&[vec![1.0], vec![f64::NAN]]), 0);
-        assert_eq!(fastest(&[]), 0);
+        assert_eq!(fastest(&[vec![1.0], vec![0.0]], 1.03), 0);
+        assert_eq!(fastest(&[vec![1.0], vec![f64::NAN]], 1.03), 0);
+        assert_eq!(fastest(&[], 1.03), 0);
     }
 
     #[test]
@@ -362,7 +371,7 @@ mod tests {
             choice(true, 512, Tile::STAGED_32X32),
             choice(false, 512, Tile::TEXTURE_8),
         ];
-        let tiles = Tiles { adapter: "some".to_owned(), usual: Tile::STAGED_64X64, choices };
+        let tiles = Tiles { adapter: "some".to_owned(), usual: Tile::STAGED_64X64, fixed: false, choices };
         assert_eq!(tiles.tile(Epilogue::Bias, 8, 4, 512), Tile::STAGED_32X32);
         assert_eq!(tiles.tile(Epilogue::BiasGelu, 8, 4, 513), Tile::STAGED_128X128);
         assert_eq!(tiles.tile(Epilogue::Bias, 8, 8, 1), Tile::STAGED_64X64);
