@@ -29,7 +29,7 @@ pub struct Choice {
     pub k: u32,
     /// Largest number of rows that it is for.
     pub rows: u32,
-    /// The fastest tile.
+    /// The fastest tile; the usual one where the measurement did not come to this product.
     pub tile: Tile,
 }
 
@@ -135,6 +135,12 @@ pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     let mut found = Vec::new();
     if let Err(error) = measure(gpu, &missing, &mut found).await {
         log::warn!("the measurement of tiles was broken off: {error}");
+    }
+    // What time did not allow is not tried again: the next encoder of this process gets the same tiles.
+    for &(transposed, n, k) in &missing {
+        if !found.iter().any(|choice| (choice.transposed, choice.n, choice.k) == (transposed, n, k)) {
+            found.push(Choice { transposed, n, k, rows: u32::MAX, tile: tiles.usual });
+        }
     }
     tiles.choices.extend(&found);
     let mut remembered = lock(&REMEMBERED);
