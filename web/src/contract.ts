@@ -26,6 +26,7 @@ export interface RunConfig {
   eval: { evaluations: number; patience?: number | null };
   seed: number;
   device: DeviceChoice;
+  recompute: "auto" | "on" | "off";
 }
 
 export interface DeviceReport {

@@ -79,6 +79,22 @@ export const OPTION_GROUPS: OptionGroup[] = [
     ],
   },
   {
+    title: "Memory",
+    options: [
+      {
+        path: "recompute",
+        label: "Intermediate values",
+        help: "Made again, a step needs less than half of the GPU’s memory and a little more time. The result is the same.",
+        kind: "choice",
+        choices: [
+          { value: "auto", label: "made again where they do not fit" },
+          { value: "off", label: "kept" },
+          { value: "on", label: "made again" },
+        ],
+      },
+    ],
+  },
+  {
     title: "Data",
     options: [
       {

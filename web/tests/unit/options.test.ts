@@ -21,6 +21,7 @@ const config: RunConfig = {
   eval: { evaluations: 3, patience: null },
   seed: 9,
   device: "cpu",
+  recompute: "off",
 };
 const all = OPTION_GROUPS.flatMap((group) => group.options);
 const option = (path: string) => all.find((one) => one.path === path) as Option;
