@@ -2,7 +2,7 @@
 //!
 //! Between two attentions a layer is independent in every row. A task therefore takes a block of rows, few enough to stay in
 //! the cache, through all products, norms and activations up to the next attention; the weights lie in the order in which
-//! they are read. What runs inside [`dispatch`] is compiled once for every vector width and takes the widest the machine has.
+//! they are read. What runs inside `dispatch` is compiled once for every vector width and takes the widest the machine has.
 //!
 //! Every sum runs in one order, whatever the number of threads and the size of the blocks.
 

@@ -106,7 +106,7 @@ struct Tile<'a, const TRANSPOSED: bool, const R: usize> {
 impl<const TRANSPOSED: bool, const R: usize> WithSimd for Tile<'_, TRANSPOSED, R> {
     type Output = ();
 
-    #[allow(clippy::needless_range_loop, reason = "iterators over the sums keep them in memory")]
+    #[allow(clippy::needless_range_loop, clippy::manual_memcpy, reason = "iterators and slices of the sums keep them in memory")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { a, first, panel, k, out, stride, width, add } = self;
