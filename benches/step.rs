@@ -145,9 +145,17 @@ impl Bench {
         let steps = (1..=self.args.repeats).map(|i| Ok(ours.step(i)?.0)).collect::<Outcome<Vec<f64>>>()?;
         let cpu = common::cpu_seconds().zip(cpu).map(|(end, begin)| (end - begin) / steps.len() as f64);
         let whole = median(steps);
+        // Of every kernel the medians over the batches.
         let middle = |field: fn(&Timing) -> f64, i: usize| median(profiles.iter().map(|profile| field(&profile[i])).collect());
-        let count = profiles[0].len();
-        let total: f64 = (0..count).map(|i| middle(|t| t.seconds, i)).sum();
+        let medians = profiles[0].iter().enumerate().map(|(i, timing)| Timing {
+            label: timing.label.clone(),
+            seconds: middle(|t| t.seconds, i),
+            dispatches: timing.dispatches,
+            flops: middle(|t| t.flops, i),
+            bytes: middle(|t| t.bytes, i),
+        });
+        let medians: Vec<Timing> = medians.collect();
+        let total: f64 = medians.iter().map(|timing| timing.seconds).sum();
         let rows = mean(&ours.rows());
         println!("\n{name}, {size} texts, {rows:.0} rows; {clock:?}");
         let best = self.best(rows as u32).await?;
@@ -155,15 +163,14 @@ impl Bench {
         println!("|---|---|---|---|---|---|---|---|");
         let mut kernels = Vec::new();
         let (mut flops, mut bytes, mut dispatches) = (0.0, 0.0, 0);
-        // Seconds that the ceilings allow: products at the best rate of the sweep, everything else at the speed of a copy. And the
-        // seconds of the products, as they are and as they could be.
+        // Seconds that the ceilings allow: products at the best rate of the sweep, everything else at the speed of a copy
+        // or the best rate of all, whichever takes longer. And the seconds of the products, as they are and as they could be.
         let (mut allowed, mut products) = (0.0, (0.0, 0.0));
-        for i in 0..count {
-            let (seconds, work, moved) = (middle(|t| t.seconds, i), middle(|t| t.flops, i), middle(|t| t.bytes, i));
-            let Timing { label, dispatches: calls, .. } = &profiles[0][i];
+        let fastest = best.iter().map(|&(_, _, rate)| rate).fold(0.0, f64::max);
+        for Timing { label, seconds, dispatches: calls, flops: work, bytes: moved } in medians {
             let rate = |amount: f64| if amount > 0.0 { format!("{:.1}", amount / seconds * 1e-9) } else { String::new() };
             let (ms, share) = (1e3 * seconds, 100.0 * seconds / total);
-            let found = best.iter().find(|(known, ..)| known == label);
+            let found = best.iter().find(|(known, ..)| *known == label);
             let ceiling = found.map_or(String::from("|"), |(_, tile, rate)| {
                 format!("{:.1} ({tile}) | {:.0} %", rate * 1e-9, 100.0 * work / seconds / rate)
             });
@@ -177,7 +184,7 @@ impl Bench {
                     allowed += work / rate;
                     products = (products.0 + seconds, products.1 + work / rate);
                 }
-                None => allowed += moved / self.bandwidth,
+                None => allowed += (moved / self.bandwidth).max(work / fastest),
             }
             (flops, bytes, dispatches) = (flops + work, bytes + moved, dispatches + calls);
         }
