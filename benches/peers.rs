@@ -121,7 +121,7 @@ impl Bench {
 
 /// Two sides in turn: `warm_up` steps, then `steps` timed ones. The losses of the first must agree to `tolerance`.
 fn in_turn(
-    tolerance: f64,
+    (checked, tolerance): (usize, f64),
     warm_up: usize,
     steps: usize,
     mut ours: impl FnMut(usize) -> Outcome<(f64, f64)>,
@@ -133,7 +133,7 @@ fn in_turn(
         let (our_seconds, our_loss) = ours(index)?;
         std::thread::sleep(PAUSE);
         let (their_seconds, their_loss) = theirs(index)?;
-        if index < CHECKED {
+        if index < checked {
             let apart = (our_loss - their_loss).abs();
             // NaN would pass a bare `>`.
             if apart.is_nan() || apart > tolerance {

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 use softprompt::engine::compute::Compute;
 
-use crate::{Bench, FIRST_TOKEN, Outcome, TOLERANCE, in_turn, mean};
+use crate::{Bench, CHECKED, FIRST_TOKEN, Outcome, TOLERANCE, in_turn, mean};
 
 /// `torch_step.py --serve`; ends when its input is closed.
 struct Torch {
@@ -107,7 +107,7 @@ fn compare(bench: &Bench, compute: &Compute, mut torch: Torch, tolerance: f64) -
         let padded: Vec<usize> = serde_json::from_value(begun["rows"].clone())?;
         let (packed, padded, pass) = (mean(&ours.rows()), mean(&padded), ours.batches.len());
         let steps = pass * bench.args.repeats;
-        let timed = in_turn(tolerance, pass, steps, |i| ours.step(i), |i| torch.step(i))?;
+        let timed = in_turn((CHECKED, tolerance), pass, steps, |i| ours.step(i), |i| torch.step(i))?;
         let ratio = timed.ours / timed.theirs;
         println!(
             "{set:9} {size:5} {packed:11.0} {padded:11.0} {:9.2} {:9.2} {ratio:6.2} {:10.1e}",

@@ -116,9 +116,19 @@ pub fn gelu<F: Scalar>(u: F) -> F {
 /// `Phi(u) + u phi(u)`.
 #[inline(always)]
 pub fn gelu_grad<F: Scalar>(u: F) -> F {
-    let half = F::from_f64(0.5);
-    let density = F::from_f64(0.398_942_280_401_432_7) * (-half * u * u).exp();
-    normal_distribution(u) + u * density
+    normal_distribution(u) + u * normal_density(u)
+}
+
+/// [`gelu`] and [`gelu_grad`], which share the most of their work.
+#[inline(always)]
+pub(super) fn gelu_and_grad<F: Scalar>(u: F) -> (F, F) {
+    let distribution = normal_distribution(u);
+    (u * distribution, distribution + u * normal_density(u))
+}
+
+#[inline(always)]
+fn normal_density<F: Scalar>(u: F) -> F {
+    F::from_f64(0.398_942_280_401_432_7) * (-F::from_f64(0.5) * u * u).exp()
 }
 
 #[inline(always)]

@@ -140,10 +140,10 @@ impl WgslEncoder {
         state.arena.activation_bytes(&self.spec, self.recomputes(&state))
     }
 
-    /// Bytes of the weights on the device, the word embeddings that are there included.
+    /// Bytes on the device of the weights, and of the word embeddings that are there.
     #[must_use]
-    pub fn weight_bytes(&self) -> u64 {
-        self.weights.bytes() + lock(&self.state).table.buffer.size()
+    pub fn weight_bytes(&self) -> (u64, u64) {
+        (self.weights.bytes(), lock(&self.state).table.buffer.size())
     }
 
     /// Checks a batch and brings it to the device: it is the current one until the next. Loads the word embeddings it needs

@@ -44,6 +44,7 @@ struct Kept {
     lse: Vec<f32>,
     x1: Vec<f32>,
     stats1: Vec<f32>,
+    /// The activation's derivative: the argument is not needed for anything else.
     u: Vec<f32>,
     x2: Vec<f32>,
     stats2: Vec<f32>,
@@ -110,7 +111,7 @@ impl FastEncoder {
             let kept = &mut kept[if keep { index } else { 0 }];
             self.queries(index, h, &mut kept.qkv);
             attention(batch.offsets(), &kept.qkv, ctx, &mut kept.lse, spec.heads, spec.head_size());
-            self.layer(index, ctx, h, kept);
+            self.layer(index, ctx, h, kept, keep);
         }
         let mut pooled = vec![0.0; batch.examples() * spec.hidden];
         pool(batch.offsets(), h, &mut pooled, pooling, spec.hidden);
@@ -128,7 +129,7 @@ impl FastEncoder {
     }
 
     /// A layer's forward pass behind its attention.
-    fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], kept: &mut Kept) {
+    fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], kept: &mut Kept, keep: bool) {
         let &EncoderSpec { hidden, ffn, layer_norm_eps: eps, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
         let weights = [
@@ -154,7 +155,7 @@ impl FastEncoder {
         });
         for_each(items.collect(), |(ctx, [h, x1, stats1, u, x2, stats2])| {
             with_scratch([h.len(), u.len()], |[h1, g]| {
-                dispatch(Forward { layer, weights, ctx, h, x1, stats1, u, x2, stats2, h1, g, eps });
+                dispatch(Forward { layer, weights, ctx, h, x1, stats1, u, x2, stats2, h1, g, eps, keep });
             });
         });
     }
@@ -227,9 +228,9 @@ impl FastEncoder {
             let above = above.map(|weight| (weight, part(d_qkv, 3 * hidden)));
             let [x1, x2] = [&kept.x1, &kept.x2].map(|x| part(x, hidden));
             let [stats1, stats2] = [&kept.stats1, &kept.stats2].map(|stats| part(stats, 2));
-            let u = part(&kept.u, ffn);
+            let slope = part(&kept.u, ffn);
             with_scratch([rows * hidden, rows * ffn], |[d_h, d_u]| {
-                dispatch(Backward { layer, weights, above, x1, stats1, u, x2, stats2, d_x, d_ctx, d_h, d_u });
+                dispatch(Backward { layer, weights, above, x1, stats1, slope, x2, stats2, d_x, d_ctx, d_h, d_u });
             });
         });
     }

@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use super::product::{Frozen, Weight};
 use crate::engine::cpu::layer_norm::normalise;
 use crate::engine::cpu::layer_norm_grad::input_grad;
-use crate::engine::cpu::matmul::{gelu, gelu_grad};
+use crate::engine::cpu::matmul::{gelu, gelu_and_grad};
 use crate::model::spec::{LayerWeights, LinearWeights};
 
 /// The frozen weights of one layer's products.
@@ -44,6 +44,7 @@ pub(super) struct Forward<'a> {
     pub(super) h: &'a mut [f32],
     pub(super) x1: &'a mut [f32],
     pub(super) stats1: &'a mut [f32],
+    /// Out: the activation's derivative, where it is kept.
     pub(super) u: &'a mut [f32],
     pub(super) x2: &'a mut [f32],
     pub(super) stats2: &'a mut [f32],
@@ -51,6 +52,8 @@ pub(super) struct Forward<'a> {
     pub(super) h1: &'a mut [f32],
     pub(super) g: &'a mut [f32],
     pub(super) eps: f64,
+    /// Whether a backward pass follows.
+    pub(super) keep: bool,
 }
 
 impl WithSimd for Forward<'_> {
@@ -58,7 +61,7 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { layer, weights: [attention_out, ffn_in, ffn_out], ctx, h, x1, stats1, u, x2, stats2, h1, g, eps } = self;
+        let Self { layer, weights: [attention_out, ffn_in, ffn_out], ctx, h, x1, stats1, u, x2, stats2, h1, g, eps, keep } = self;
         let (hidden, ffn) = (layer.attention_out.bias.len(), layer.ffn_in.bias.len());
         attention_out.product(simd, ctx, x1, |i, j, x1| {
             add(x1, &layer.attention_out.bias[j..]);
@@ -68,8 +71,11 @@ impl WithSimd for Forward<'_> {
         norm_rows(x1, &norm.gamma, &norm.beta, h1, stats1, eps);
         ffn_in.product(simd, h1, u, |i, j, u| {
             add(u, &layer.ffn_in.bias[j..]);
-            for (g, &u) in g[i * ffn + j..].iter_mut().zip(&*u) {
-                *g = gelu(u);
+            let g = g[i * ffn + j..].iter_mut();
+            if keep {
+                g.zip(u).for_each(|(g, u)| (*g, *u) = gelu_and_grad(*u));
+            } else {
+                g.zip(u).for_each(|(g, u)| *g = gelu(*u));
             }
         });
         ffn_out.product(simd, g, x2, |i, j, x2| {
@@ -90,7 +96,8 @@ pub(super) struct Backward<'a> {
     pub(super) above: Option<(Weight<'a>, &'a [f32])>,
     pub(super) x1: &'a [f32],
     pub(super) stats1: &'a [f32],
-    pub(super) u: &'a [f32],
+    /// The activation's derivative.
+    pub(super) slope: &'a [f32],
     pub(super) x2: &'a [f32],
     pub(super) stats2: &'a [f32],
     /// In: what comes along the residual of the layer above, or the gradient at its output for the top layer. Out: what goes
@@ -107,7 +114,7 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { layer, weights, above, x1, stats1, u, x2, stats2, d_x, d_ctx, d_h, d_u } = self;
+        let Self { layer, weights, above, x1, stats1, slope, x2, stats2, d_x, d_ctx, d_h, d_u } = self;
         let [attention_out, ffn_in, ffn_out] = weights;
         let (hidden, ffn) = (layer.attention_out.bias.len(), layer.ffn_in.bias.len());
         match above {
@@ -116,8 +123,8 @@ impl WithSimd for Backward<'_> {
         }
         norm_rows_grad(d_h, x2, stats2, &layer.ffn_norm.gamma, d_x);
         ffn_out.product(simd, d_x, d_u, |i, j, d_u| {
-            for (d_u, &u) in d_u.iter_mut().zip(&u[i * ffn + j..]) {
-                *d_u *= gelu_grad(u);
+            for (d_u, &slope) in d_u.iter_mut().zip(&slope[i * ffn + j..]) {
+                *d_u *= slope;
             }
         });
         ffn_in.product(simd, d_u, d_h, |i, j, d_h| add(d_h, &d_x[i * hidden + j..]));
