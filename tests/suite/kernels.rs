@@ -429,6 +429,29 @@ async fn recomputation_changes_memory_only() {
     assert!(kept.iter().all(|(_, gradients)| *gradients == off.1));
 }
 
+/// A profile has every dispatch of a step, counts the work of the rows that are there, and leaves the encoder as good as new.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_profile_has_every_dispatch() {
+    let Some(gpu) = adapter("a_profile_has_every_dispatch").await else { return };
+    let spec = spec(36, 3, 50);
+    let pair = Pair::new(gpu, &spec).await;
+    assert!(pair.gpu.profile(Pooling::Mean).await.is_err(), "there is no batch yet");
+    let batch = random_batch(&[4, 17, 1, 9], 5, spec.vocab, 2);
+    pair.gpu.prepare(&batch).expect("a good batch");
+    let (_, timings) = pair.gpu.profile(Pooling::Mean).await.expect("no device error");
+    // Embedding, pooling and their gradients; 7 steps of a layer forward, 8 backward.
+    assert_eq!(timings.iter().map(|timing| timing.dispatches).sum::<usize>(), 4 + 15 * spec.layers);
+    assert!(timings.iter().all(|timing| timing.seconds >= 0.0));
+    let flops = |label: String| timings.iter().find(|timing| timing.label == label).map(|timing| timing.flops);
+    // The lowest layer makes its input's gradient for the 4 * 5 prompt rows, the other one for all.
+    let (all, prompt) = (matmul::label(Epilogue::Residual, 36, 108), matmul::label(Epilogue::Plain, 36, 108));
+    assert_eq!(flops(all), Some(2.0 * 36.0 * 108.0 * batch.rows() as f64));
+    assert_eq!(flops(prompt), Some(2.0 * 36.0 * 108.0 * 20.0));
+    let pairs: f64 = [9.0, 22.0, 6.0, 14.0].iter().map(|length| length * length).sum();
+    assert_eq!(flops("attention".to_owned()), Some(4.0 * 36.0 * pairs * spec.layers as f64));
+    pair.compare(&batch, Pooling::Mean, 2).await;
+}
+
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_batch_that_cannot_work_is_refused() {
     let Some(gpu) = adapter("a_batch_that_cannot_work_is_refused").await else { return };
