@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::config::DeviceChoice;
 use crate::data::batch::{Example, PackedBatch};
+use crate::engine::boundary::{Inputs, Prompt};
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
 use crate::eval::{argmax, softmax};
@@ -126,7 +127,7 @@ impl Predictor {
     /// [`Error::Device`] where the device failed.
     pub async fn scores(&self, examples: &[Example]) -> Result<Vec<f32>> {
         let batch = Arc::new(PackedBatch::new(examples, self.prompt_length));
-        let pooled = self.compute.encoder.encode(&batch, self.prompt.clone(), self.head.pooling())?;
+        let pooled = self.compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(self.prompt.clone())), self.head.pooling())?;
         let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
         self.compute.encoder.check()?;
         Ok(scores)

@@ -1,6 +1,6 @@
-//! The one operation in burn's graph: the whole frozen encoder, from prompt rows `[P, D]` to pooled rows `[B, D]`.
+//! The one operation in burn's graph: the whole frozen encoder, from what a method trains to pooled rows `[B, D]`.
 //!
-//! burn sees a differentiable function of the prompt; what happens inside is an [`Engine`]. Tensors of a few kilobytes cross;
+//! burn sees a differentiable function of one matrix ([`Route`] says what its rows are); what happens inside is an [`Engine`]. Tensors of a few kilobytes cross;
 //! nothing is read back.
 
 use std::sync::{
@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use burn::backend::{
-    Autodiff, Dispatch, Flex,
+    Autodiff, BackendTensor, Dispatch, DispatchKindConversion, DispatchTensor, Flex,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -22,7 +22,7 @@ use burn::backend::{
 };
 use burn::tensor::Tensor;
 
-use super::{Engine, Pooling, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
+use super::{Engine, Entry, Pooling, Route, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
@@ -56,27 +56,103 @@ impl FrozenEncoder {
         Self { engine: Engines::Cpu(Arc::new(engine)), pending: Arc::default(), passes: Arc::default() }
     }
 
-    /// Pooled rows `[B, D]` of a batch behind the prompt rows `[P, D]`. Where the prompt is tracked by autodiff, the
-    /// activations are kept until the backward pass has used them, or [`FrozenEncoder::discard`].
-    ///
-    /// A batch without prompt rows ignores the values of `prompt`, but not its device: pass any `[1, D]` tensor.
+    /// Pooled rows `[B, D]` of a batch with what a method gives it. Where any of that is tracked by autodiff, the activations are
+    /// kept until the backward pass has used them, or [`FrozenEncoder::discard`].
     ///
     /// # Errors
     /// [`Error::Device`] while an earlier tracked forward waits for its backward (its activations would be overwritten);
-    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for.
-    pub fn encode(&self, batch: &Arc<PackedBatch>, prompt: Tensor<2>, pooling: Pooling) -> Result<Tensor<2>> {
-        if self.pending.load(Ordering::Acquire) != 0 {
-            return Err(Error::device(
-                "a second forward pass began before the backward pass of the first",
-                "run the backward pass, or discard the first graph: its activations would be overwritten",
+    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or an input of another shape.
+    pub fn encode(&self, batch: &Arc<PackedBatch>, inputs: Inputs, pooling: Pooling) -> Result<Tensor<2>> {
+        self.free()?;
+        let route = inputs.route(pooling);
+        match &self.engine {
+            Engines::Wgsl(engine) => engine.prepare(batch, route)?,
+            Engines::Cpu(engine) => engine.prepare(batch, route)?,
+        }
+        let (layers, hidden) = self.layers_and_hidden();
+        let (input, states) = inputs.join(hidden);
+        let rows: usize = route.input_rows(batch, layers).iter().sum();
+        // Without prompt rows the values do not matter, but the device does.
+        if rows > 0 && input.dims() != [rows, hidden] {
+            let [got, width] = input.dims();
+            return Err(Error::model(
+                format!("a trained input of {got} rows of {width}, this batch asks for {rows} of {hidden}"),
+                "report this as a fault",
             ));
         }
-        match &self.engine {
-            Engines::Wgsl(engine) => engine.prepare(batch)?,
-            Engines::Cpu(engine) => engine.prepare(batch)?,
+        let states = match (states, input.device().is_autodiff()) {
+            (Some(states), true) => Tensor::from_inner(states),
+            (Some(states), false) => states,
+            (None, _) => input.clone(),
+        };
+        let pass = Pass { encoder: self.clone(), route, keep: false, examples: batch.examples() };
+        Ok(Tensor::from_dispatch(Dispatch::encode(input.into_dispatch(), states.into_dispatch(), pass)))
+    }
+
+    fn free(&self) -> Result<()> {
+        if self.pending.load(Ordering::Acquire) == 0 {
+            return Ok(());
         }
-        let pass = Pass { encoder: self.clone(), pooling, keep: false, examples: batch.examples() };
-        Ok(Tensor::from_dispatch(Dispatch::encode(prompt.into_dispatch(), pass)))
+        Err(Error::device(
+            "a second forward pass began before the backward pass of the first",
+            "run the backward pass, or discard the first graph: its activations would be overwritten",
+        ))
+    }
+
+    fn layers_and_hidden(&self) -> (usize, usize) {
+        let spec = match &self.engine {
+            Engines::Wgsl(engine) => engine.spec(),
+            Engines::Cpu(engine) => engine.spec(),
+        };
+        (spec.layers, spec.hidden)
+    }
+
+    /// An empty cache of hidden states for at most so many bytes of the memory that this encoder computes in. It belongs to the
+    /// examples of one run and to one number of layers.
+    #[must_use]
+    pub fn cache(&self, budget: u64) -> StateCache {
+        StateCache(match &self.engine {
+            Engines::Wgsl(engine) => Caches::Wgsl(Arc::new(engine.cache(budget))),
+            Engines::Cpu(engine) => Caches::Cpu(Arc::new(engine.cache(budget))),
+        })
+    }
+
+    /// Text rows `[T, D]` after `layers` layers of a batch without prompt rows, on the plain device, where `like` is any tensor.
+    /// With a cache and a key for each example, only what is missing is computed: the same bits either way.
+    ///
+    /// # Errors
+    /// As [`FrozenEncoder::encode`].
+    pub fn states(
+        &self,
+        batch: &Arc<PackedBatch>,
+        layers: usize,
+        cached: Option<(&StateCache, &[u32])>,
+        like: &Tensor<2>,
+    ) -> Result<Tensor<2>> {
+        self.free()?;
+        match (&self.engine, cached.map(|(cache, keys)| (&cache.0, keys))) {
+            (Engines::Wgsl(engine), cached) => {
+                let cached = cached.and_then(|(cache, keys)| if let Caches::Wgsl(cache) = cache { Some((&**cache, keys)) } else { None });
+                Ok(from_engine::<CubeBackend>(engine.states(batch, layers, cached, to_engine::<CubeBackend>(like)?)?))
+            }
+            (Engines::Cpu(engine), cached) => {
+                let cached = cached.and_then(|(cache, keys)| if let Caches::Cpu(cache) = cache { Some((&**cache, keys)) } else { None });
+                Ok(from_engine::<Flex>(engine.states(batch, layers, cached, to_engine::<Flex>(like)?)?))
+            }
+        }
+    }
+
+    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation: `[L, F]`, for a batch behind the
+    /// prompt rows `[P, D]` on the plain device.
+    ///
+    /// # Errors
+    /// As [`FrozenEncoder::encode`].
+    pub fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: &Tensor<2>) -> Result<Tensor<2>> {
+        self.free()?;
+        Ok(match &self.engine {
+            Engines::Wgsl(engine) => from_engine::<CubeBackend>(engine.neuron_scores(batch, to_engine::<CubeBackend>(prompt)?)?),
+            Engines::Cpu(engine) => from_engine::<Flex>(engine.neuron_scores(batch, to_engine::<Flex>(prompt)?)?),
+        })
     }
 
     /// Gives up the activations of a tracked forward pass whose backward pass will not come. Dropping its graph is not enough:
@@ -118,11 +194,97 @@ impl FrozenEncoder {
     }
 }
 
-/// What one pass needs besides the prompt.
+/// What a method gives the encoder beside a batch.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The rows in front of the text.
+    pub prompt: Prompt,
+    /// Rows `[N, D]` that are added to the word embeddings: row i to the i-th token of every text.
+    pub update: Option<Tensor<2>>,
+    /// Text rows `[T - B P, D]` of [`FrozenEncoder::states`] after so many layers, where the prompt joins them; none where it
+    /// joins at the word embeddings.
+    pub states: Option<(usize, Tensor<2>)>,
+}
+
+/// Rows in front of every text.
+#[derive(Debug, Clone)]
+pub enum Prompt {
+    /// None; the tensor, of any `[1, D]`, says on which device.
+    None(Tensor<2>),
+    /// The same `[P, D]` for every example.
+    Shared(Tensor<2>),
+    /// Of each example its own, one example after another: `[B P, D]`.
+    PerExample(Tensor<2>),
+    /// Keys and values of P prefix rows in every layer: `[P, 2 L D]`, `k_0 | v_0 | k_1 | v_1 | ..` (PEFT's `PREFIX_TUNING`).
+    Prefix(Tensor<2>),
+}
+
+impl Inputs {
+    /// A prompt alone, at the word embeddings.
+    #[must_use]
+    pub fn new(prompt: Prompt) -> Self {
+        Self { prompt, update: None, states: None }
+    }
+
+    fn route(&self, pooling: Pooling) -> Route {
+        Route {
+            entry: self.states.as_ref().map_or(Entry::Words, |(layers, _)| Entry::After(*layers)),
+            pooling,
+            per_example: matches!(self.prompt, Prompt::PerExample(_)),
+            update: self.update.as_ref().map_or(0, |update| update.dims()[0]),
+            prefix: matches!(self.prompt, Prompt::Prefix(_)),
+        }
+    }
+
+    /// One matrix `[R, D]` of everything that is trained, and the states.
+    fn join(self, hidden: usize) -> (Tensor<2>, Option<Tensor<2>>) {
+        let states = self.states.map(|(_, states)| states);
+        let mut parts: Vec<Tensor<2>> = self.update.into_iter().collect();
+        match self.prompt {
+            Prompt::Shared(rows) | Prompt::PerExample(rows) => parts.insert(0, rows),
+            Prompt::Prefix(prefix) => {
+                let [length, width] = prefix.dims();
+                parts.push(prefix.reshape([length * width / hidden, hidden]));
+            }
+            Prompt::None(rows) if parts.is_empty() => parts.push(rows),
+            Prompt::None(_) => {}
+        }
+        let one = parts.len() == 1;
+        (if one { parts.remove(0) } else { Tensor::cat(parts, 0) }, states)
+    }
+}
+
+/// Hidden states of a run's examples after a number of layers, where the encoder computes. Cheap to clone.
+#[derive(Clone)]
+pub struct StateCache(Caches);
+
+#[derive(Clone)]
+enum Caches {
+    Wgsl(Arc<<WgslEngine as Engine>::Cache>),
+    Cpu(Arc<<CpuEngine as Engine>::Cache>),
+}
+
+/// A tensor of the plain device as the engine holds it.
+fn to_engine<B: burn::backend::Backend>(tensor: &Tensor<2>) -> Result<FloatTensor<B>>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    let tensor = DispatchTensor::try_into_backend(tensor.clone().into_dispatch());
+    Ok(tensor.map_err(|error| Error::device(format!("a tensor of another device: {error}"), "report this as a fault"))?.float())
+}
+
+fn from_engine<B: burn::backend::Backend>(tensor: FloatTensor<B>) -> Tensor<2>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    Tensor::from_dispatch(DispatchTensor::from_backend(BackendTensor::Float(tensor)))
+}
+
+/// What one pass needs besides its tensors.
 #[derive(Clone)]
 pub struct Pass {
     encoder: FrozenEncoder,
-    pooling: Pooling,
+    route: Route,
     keep: bool,
     examples: usize,
 }
@@ -155,27 +317,27 @@ impl Drop for Lease {
 /// burn's backends, with the frozen encoder as one more operation.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Backend: burn::backend::Backend {
-    /// Prompt rows `[P, D]` to pooled rows `[B, D]`.
-    fn encode(prompt: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the prompt rows `[P, D]`.
+    /// The trained input `[R, D]`, and text rows at the entry, to pooled rows `[B, D]`.
+    fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
+    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`.
     fn encode_backward(d_pooled: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
 }
 
 impl Backend for CubeBackend {
-    fn encode(prompt: CubeTensor, pass: Pass) -> CubeTensor {
-        pass.encoder.wgsl().forward(prompt, pass.pooling, pass.keep, pass.examples)
+    fn encode(input: CubeTensor, states: CubeTensor, pass: Pass) -> CubeTensor {
+        pass.encoder.wgsl().forward(input, states, pass.route, pass.keep, pass.examples)
     }
     fn encode_backward(d_pooled: CubeTensor, pass: Pass) -> CubeTensor {
-        pass.encoder.wgsl().backward(d_pooled, pass.pooling)
+        pass.encoder.wgsl().backward(d_pooled, pass.route)
     }
 }
 
 impl Backend for Flex {
-    fn encode(prompt: FlexTensor, pass: Pass) -> FlexTensor {
-        pass.encoder.cpu().forward(prompt, pass.pooling, pass.keep, pass.examples)
+    fn encode(input: FlexTensor, states: FlexTensor, pass: Pass) -> FlexTensor {
+        pass.encoder.cpu().forward(input, states, pass.route, pass.keep, pass.examples)
     }
     fn encode_backward(d_pooled: FlexTensor, pass: Pass) -> FlexTensor {
-        pass.encoder.cpu().backward(d_pooled, pass.pooling)
+        pass.encoder.cpu().backward(d_pooled, pass.route)
     }
 }
 
@@ -191,7 +353,7 @@ struct Saved {
 
 impl std::fmt::Debug for Saved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Saved").field("pooling", &self.pass.pooling).finish_non_exhaustive()
+        f.debug_struct("Saved").field("route", &self.pass.route).finish_non_exhaustive()
     }
 }
 
@@ -199,25 +361,25 @@ impl<B: Backend> Backward<B, 1> for EncodeBackward {
     type State = Saved;
 
     fn backward(self, ops: Ops<Saved, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [prompt] = ops.parents;
+        let [input] = ops.parents;
         let d_pooled = grads.consume::<B>(&ops.node);
-        if let Some(prompt) = prompt {
+        if let Some(input) = input {
             assert!(ops.state.lease.holds(), "a backward pass through a graph that was discarded");
-            grads.register::<B>(prompt.id, B::encode_backward(d_pooled, ops.state.pass));
+            grads.register::<B>(input.id, B::encode_backward(d_pooled, ops.state.pass));
         }
     }
 }
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
-    fn encode(prompt: FloatTensor<Self>, mut pass: Pass) -> FloatTensor<Self> {
-        match EncodeBackward.prepare::<C>([prompt.node()]).compute_bound().stateful() {
+    fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, mut pass: Pass) -> FloatTensor<Self> {
+        match EncodeBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 pass.keep = true;
-                let out = B::encode(prompt.primitive().clone(), pass.clone());
+                let out = B::encode(input.primitive().clone(), states.primitive().clone(), pass.clone());
                 let lease = Lease::take(&pass.encoder);
                 prep.finish(Saved { pass, lease }, out)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::encode(prompt.primitive().clone(), pass)),
+            OpsKind::UnTracked(prep) => prep.finish(B::encode(input.primitive().clone(), states.primitive().clone(), pass)),
         }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::wgpu::{MemoryConfiguration, WgpuSetup};
 use burn::tensor::{Device, Tensor};
 use web_time::Instant;
 
-use super::boundary::FrozenEncoder;
+use super::boundary::{FrozenEncoder, Inputs, Prompt};
 use super::cpu_engine::CpuEngine;
 use super::wgsl::{device::Gpu, encoder::WgslEncoder};
 use super::wgsl_engine::WgslEngine;
@@ -89,7 +89,7 @@ impl Compute {
     async fn time(&self, batch: &Arc<PackedBatch>, hidden: usize) -> Result<f64> {
         let prompt = Tensor::<2>::zeros([batch.prompt_length().max(1), hidden], &self.device);
         let begin = Instant::now();
-        let pooled = self.encoder.encode(batch, prompt, Pooling::Mean)?;
+        let pooled = self.encoder.encode(batch, Inputs::new(Prompt::Shared(prompt)), Pooling::Mean)?;
         read(pooled).await?;
         self.encoder.check()?;
         Ok(begin.elapsed().as_secs_f64())

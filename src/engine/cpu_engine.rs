@@ -6,12 +6,12 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 
 use super::{
-    Engine, Pooling,
+    Engine, Route,
     cpu::fast::{Activations, FastEncoder},
 };
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
-use crate::model::spec::EncoderWeights;
+use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The frozen encoder on the CPU.
 pub struct CpuEngine {
@@ -38,6 +38,11 @@ impl CpuEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sizes of the encoder.
+    pub(super) fn spec(&self) -> &EncoderSpec {
+        self.encoder.spec()
+    }
+
     fn hidden(&self) -> usize {
         self.encoder.spec().hidden
     }
@@ -45,28 +50,45 @@ impl CpuEngine {
 
 impl Engine for CpuEngine {
     type Tensor = FlexTensor;
+    type Cache = ();
 
-    fn prepare(&self, batch: &Arc<PackedBatch>) -> Result<()> {
+    fn prepare(&self, batch: &Arc<PackedBatch>, _route: Route) -> Result<()> {
         super::check_batch(batch, self.encoder.spec())?;
         self.state().batch = batch.clone();
         Ok(())
     }
 
-    fn forward(&self, prompt: FlexTensor, pooling: Pooling, keep: bool, examples: usize) -> FlexTensor {
+    fn forward(&self, prompt: FlexTensor, _states: FlexTensor, route: Route, keep: bool, examples: usize) -> FlexTensor {
         let mut state = self.state();
         let State { batch, prompt: kept, buffers } = &mut *state;
         let rows = host_rows(prompt);
         kept.clear();
         kept.extend_from_slice(&rows[..batch.prompt_length() * self.hidden()]);
-        let pooled = self.encoder.forward(batch, kept, pooling, keep, buffers);
+        let pooled = self.encoder.forward(batch, kept, route.pooling, keep, buffers);
         FlexTensor::from_data(TensorData::new(pooled, [examples, self.hidden()]))
     }
 
-    fn backward(&self, d_pooled: FlexTensor, pooling: Pooling) -> FlexTensor {
+    fn backward(&self, d_pooled: FlexTensor, route: Route) -> FlexTensor {
         let mut state = self.state();
         let State { batch, prompt, buffers } = &mut *state;
-        let d_prompt = self.encoder.backward(batch, prompt, pooling, &host_rows(d_pooled), buffers);
+        let d_prompt = self.encoder.backward(batch, prompt, route.pooling, &host_rows(d_pooled), buffers);
         FlexTensor::from_data(TensorData::new(d_prompt, [batch.prompt_length(), self.hidden()]))
+    }
+
+    fn cache(&self, _budget: u64) {}
+
+    fn states(
+        &self,
+        _batch: &Arc<PackedBatch>,
+        _layers: usize,
+        _cache: Option<(&(), &[u32])>,
+        _like: Self::Tensor,
+    ) -> Result<Self::Tensor> {
+        Err(crate::error::Error::device("hidden states are not there yet", "wait"))
+    }
+
+    fn neuron_scores(&self, _batch: &Arc<PackedBatch>, _prompt: Self::Tensor) -> Result<Self::Tensor> {
+        Err(crate::error::Error::device("neuron scores are not there yet", "wait"))
     }
 }
 

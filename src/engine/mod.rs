@@ -21,29 +21,121 @@ mod wgsl_engine;
 pub enum Pooling {
     /// Mean of all rows of the example, prompt rows too.
     Mean,
+    /// Mean of the rows of the example from this one on: with the number of prompt rows, of its text.
+    MeanFrom(u32),
     /// One row of the example, counted from its first prompt row.
     Row(u32),
+}
+
+impl Pooling {
+    /// The first row of an example that counts.
+    #[must_use]
+    pub fn first(self) -> usize {
+        match self {
+            Self::Mean => 0,
+            Self::MeanFrom(row) | Self::Row(row) => row as usize,
+        }
+    }
+}
+
+/// Where the prompt rows of a batch join its text rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entry {
+    /// Before the lowest layer, as word embeddings: they get positions `0..P`, token type 0 and the norm of the embeddings, and
+    /// the text's positions start at P (Hugging Face PEFT).
+    #[default]
+    Words,
+    /// After so many layers (0: behind the norm of the embeddings), as they are: no position, type or norm. The text's positions
+    /// start at 0 (Liu et al. 2022, late prompt tuning).
+    After(usize),
+}
+
+/// How a batch goes through the encoder, and what the rows of its trained input are.
+///
+/// The trained input of every pass is one matrix `[R, D]`, of which the gradient is made: first the prompt rows, then the rows of
+/// the update, then the rows of the prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Where prompt rows join.
+    pub entry: Entry,
+    /// What comes out.
+    pub pooling: Pooling,
+    /// Whether each example has prompt rows of its own, `[B P, D]` instead of `[P, D]`.
+    pub per_example: bool,
+    /// Rows N of an additive update of the text embeddings (before their norm): row i is added to the i-th token of every text, so
+    /// that N is at least the length of the longest. 0: there is none. Only with [`Entry::Words`].
+    pub update: usize,
+    /// Whether the batch's prompt rows are prefix rows. They have no embedding of their own (their rows of the batch start from
+    /// zero): in every layer their keys and values are replaced by trained ones, row `p` of `[P, 2 L D]` in the order `k_0 | v_0 |
+    /// k_1 | v_1 | ..` of PEFT's `PREFIX_TUNING`, which is `2 L` rows of the input each. Only with [`Entry::Words`] and a pooling
+    /// that leaves the prefix rows out.
+    pub prefix: bool,
+}
+
+impl Route {
+    /// Prompt rows shared by all examples, before the lowest layer.
+    #[must_use]
+    pub fn words(pooling: Pooling) -> Self {
+        Self { entry: Entry::Words, pooling, per_example: false, update: 0, prefix: false }
+    }
+
+    /// Rows of the trained input that are prompt, update and prefix, for a batch and an encoder of so many layers.
+    #[must_use]
+    pub fn input_rows(&self, batch: &PackedBatch, layers: usize) -> [usize; 3] {
+        let prompt = match (self.prefix, self.per_example) {
+            (true, _) => 0,
+            (false, true) => batch.examples() * batch.prompt_length(),
+            (false, false) => batch.prompt_length(),
+        };
+        [prompt, self.update, if self.prefix { batch.prompt_length() * 2 * layers } else { 0 }]
+    }
 }
 
 /// The frozen encoder on one device: what [`boundary`] puts into burn's graph as one operation.
 pub trait Engine: Send + Sync {
     /// How burn holds rows on this engine's device.
     type Tensor;
+    /// Hidden states of examples, kept where this engine finds them again.
+    type Cache: Send + Sync;
 
     /// Checks a batch and brings it to the device. It stays current until the next one.
     ///
     /// # Errors
-    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for; [`Error::Device`] where the
-    /// device has no room for it.
-    fn prepare(&self, batch: &Arc<PackedBatch>) -> Result<()>;
+    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or a route that it cannot take;
+    /// [`Error::Device`] where the device has no room for it.
+    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()>;
 
-    /// Prompt rows `[P, D]` to pooled rows `[B, D]` of the current batch; with `keep`, activations stay for
-    /// [`Engine::backward`].
-    fn forward(&self, prompt: Self::Tensor, pooling: Pooling, keep: bool, examples: usize) -> Self::Tensor;
+    /// The trained input `[R, D]` to pooled rows `[B, D]` of the current batch; with `keep`, activations stay for
+    /// [`Engine::backward`]. `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
+    fn forward(&self, input: Self::Tensor, states: Self::Tensor, route: Route, keep: bool, examples: usize) -> Self::Tensor;
 
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the prompt rows `[P, D]`, after a forward pass that kept its
+    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that kept its
     /// activations.
-    fn backward(&self, d_pooled: Self::Tensor, pooling: Pooling) -> Self::Tensor;
+    fn backward(&self, d_pooled: Self::Tensor, route: Route) -> Self::Tensor;
+
+    /// An empty cache of hidden states after a number of layers, for at most so many bytes.
+    fn cache(&self, budget: u64) -> Self::Cache;
+
+    /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. With a
+    /// cache and a key for each example, what is there is copied and what is missing is computed and kept while the budget lasts:
+    /// the same bits either way. `like` is any tensor of this device.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`].
+    fn states(
+        &self,
+        batch: &Arc<PackedBatch>,
+        layers: usize,
+        cache: Option<(&Self::Cache, &[u32])>,
+        like: Self::Tensor,
+    ) -> Result<Self::Tensor>;
+
+    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation `|gelu(W1 x + b1)|`: `[L, F]`, for
+    /// a batch behind shared prompt rows `[P, D]` (Huang et al. 2022, FPT, section 3).
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`].
+    fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: Self::Tensor) -> Result<Self::Tensor>;
 }
 
 /// Checks that the encoder has an embedding for everything in a batch.

@@ -7,10 +7,11 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
-use super::{Engine, Pooling, wgsl::encoder::WgslEncoder};
+use super::{Engine, Route, wgsl::encoder::WgslEncoder};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
+use crate::model::spec::EncoderSpec;
 
 /// The frozen encoder on a wgpu device that burn shares.
 pub struct WgslEngine {
@@ -30,6 +31,11 @@ impl WgslEngine {
     /// [`crate::error::Error::Device`] with its text.
     pub fn check(&self) -> Result<()> {
         self.encoder.gpu().check()
+    }
+
+    /// Sizes of the encoder.
+    pub(super) fn spec(&self) -> &EncoderSpec {
+        self.encoder.spec()
     }
 
     /// As [`WgslEncoder::set_recompute`].
@@ -75,20 +81,37 @@ impl WgslEngine {
 
 impl Engine for WgslEngine {
     type Tensor = CubeTensor;
+    type Cache = ();
 
-    fn prepare(&self, batch: &Arc<PackedBatch>) -> Result<()> {
+    fn prepare(&self, batch: &Arc<PackedBatch>, _route: Route) -> Result<()> {
         self.encoder.prepare(batch)
     }
 
-    fn forward(&self, prompt: CubeTensor, pooling: Pooling, keep: bool, examples: usize) -> CubeTensor {
+    fn forward(&self, prompt: CubeTensor, _states: CubeTensor, route: Route, keep: bool, examples: usize) -> CubeTensor {
         let (into, from) = (self.encoder.prompt_buffer(), self.encoder.pooled_buffer());
         let prompt_rows = self.encoder.prompt_length();
-        self.run(prompt, &into, &from, examples, prompt_rows, |commands| self.encoder.forward(commands, keep, pooling))
+        self.run(prompt, &into, &from, examples, prompt_rows, |commands| self.encoder.forward(commands, keep, route.pooling))
     }
 
-    fn backward(&self, d_pooled: CubeTensor, pooling: Pooling) -> CubeTensor {
+    fn backward(&self, d_pooled: CubeTensor, route: Route) -> CubeTensor {
         let (into, from) = (self.encoder.d_pooled_buffer(), self.encoder.d_prompt_buffer());
         let (examples, prompt_rows) = (self.encoder.examples(), self.encoder.prompt_length());
-        self.run(d_pooled, &into, &from, prompt_rows, examples, |commands| self.encoder.backward(commands, pooling))
+        self.run(d_pooled, &into, &from, prompt_rows, examples, |commands| self.encoder.backward(commands, route.pooling))
+    }
+
+    fn cache(&self, _budget: u64) {}
+
+    fn states(
+        &self,
+        _batch: &Arc<PackedBatch>,
+        _layers: usize,
+        _cache: Option<(&(), &[u32])>,
+        _like: Self::Tensor,
+    ) -> Result<Self::Tensor> {
+        Err(crate::error::Error::device("hidden states are not there yet", "wait"))
+    }
+
+    fn neuron_scores(&self, _batch: &Arc<PackedBatch>, _prompt: Self::Tensor) -> Result<Self::Tensor> {
+        Err(crate::error::Error::device("neuron scores are not there yet", "wait"))
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 use super::features::Features;
 use crate::config::RunConfig;
 use crate::data::batch::{Example, PackedBatch};
-use crate::engine::boundary::FrozenEncoder;
+use crate::engine::boundary::{FrozenEncoder, Inputs, Prompt};
 use crate::engine::compute::{Compute, read};
 use crate::error::Result;
 use crate::model::head::Head;
@@ -125,7 +125,7 @@ impl Trainer {
             Source::Encoder(encoder) => {
                 let rows =
                     self.method.rows(&parameters[..prompt]).unwrap_or_else(|| Tensor::zeros([1, self.hidden], &self.device));
-                encoder.encode(batch, rows, self.head.pooling())?
+                encoder.encode(batch, Inputs::new(Prompt::Shared(rows)), self.head.pooling())?
             }
             Source::Features(features) => {
                 let rows = Tensor::from_data(TensorData::new(features.rows(indices), [indices.len(), self.hidden]), &self.device);

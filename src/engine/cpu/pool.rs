@@ -14,7 +14,9 @@ pub fn pool<F: Scalar>(offsets: &[u32], h: &[F], pooled: &mut [F], pooling: Pool
     for_rows(pooled, hidden, |example, pooled| {
         let (start, end) = (offsets[example] as usize, offsets[example + 1] as usize);
         match pooling {
-            Pooling::Mean => {
+            Pooling::Mean | Pooling::MeanFrom(_) => {
+                let start = start + pooling.first();
+                assert!(start < end, "example {example} has no row to pool");
                 let scale = F::ONE / F::from_f64((end - start) as f64);
                 pooled.fill(F::ZERO);
                 for t in start..end {

@@ -12,8 +12,9 @@ pub fn pool_grad<F: Scalar>(rows: &[RowInfo], d_pooled: &[F], d_h: &mut [F], poo
         let RowInfo { start, end, example, .. } = rows[t];
         let share = match pooling {
             Pooling::Mean => F::ONE / F::from_f64(f64::from(end - start)),
+            Pooling::MeanFrom(r) if t >= (start + r) as usize => F::ONE / F::from_f64(f64::from(end - start - r)),
             Pooling::Row(r) if t == (start + r) as usize => F::ONE,
-            Pooling::Row(_) => F::ZERO,
+            Pooling::MeanFrom(_) | Pooling::Row(_) => F::ZERO,
         };
         d_h.fill(F::ZERO);
         add_scaled(d_h, share, row(d_pooled, hidden, example as usize));

@@ -28,6 +28,7 @@ impl Params {
     pub fn new(pooling: Pooling, columns: u32) -> Self {
         let (mean, row) = match pooling {
             Pooling::Mean => (1, 0),
+            Pooling::MeanFrom(row) => (1, row),
             Pooling::Row(row) => (0, row),
         };
         Self { columns, mean, row, pad: 0 }

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::{Run, Training};
 use crate::config::Method;
 use crate::data::batch::PackedBatch;
+use crate::engine::boundary::{Inputs, Prompt};
 use crate::engine::compute::read;
 use crate::error::Result;
 use crate::model::head::Head;
@@ -59,7 +60,7 @@ impl Run {
                 let batch = Arc::new(PackedBatch::new(examples, 0));
                 let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
                 let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
-                let pooled = self.compute.encoder.encode(&batch, none, head.pooling())?;
+                let pooled = self.compute.encoder.encode(&batch, Inputs::new(Prompt::None(none)), head.pooling())?;
                 features.extend(&read(pooled).await?);
                 self.compute.encoder.check()?;
                 let (done, total) = (features.len(), features.total() + budget.steps);
