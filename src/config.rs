@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+mod methods;
+
+pub use methods::{
+    AutoConfig, EfficientConfig, EnsembleConfig, Generator, HeadTransition, LateConfig, ProgressiveConfig, PruneConfig, Shrink,
+    StageConfig, Vote,
+};
+
 /// Everything a run depends on, besides the data, the encoder and the device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -70,6 +77,18 @@ pub enum Method {
     /// Prompt tuning (Lester et al. 2021).
     #[default]
     Prompt,
+    /// Late prompt tuning: the prompt joins after some layers (Liu et al. 2022).
+    Late,
+    /// Progressive training: first on partial encoders (FPT, Huang et al. 2022).
+    Progressive,
+    /// A short prompt with a low-rank update of the text embeddings, fused and projected (EPT on DePT).
+    Efficient,
+    /// Keys and values of prefix rows in every layer (P-tuning v2, Liu et al. 2022).
+    Deep,
+    /// Several prompts on one encoder (Lester et al. 2021, section 6).
+    Ensemble,
+    /// The best of some, by short runs.
+    Auto,
 }
 
 /// How the prompt rows start (Lester et al. 2021, section 3.2).
@@ -97,11 +116,33 @@ pub struct PromptConfig {
     pub length: usize,
     /// How the rows start.
     pub init: PromptInit,
+    /// Of [`Method::Late`].
+    pub late: LateConfig,
+    /// Of [`Method::Progressive`].
+    pub progressive: ProgressiveConfig,
+    /// Of [`Method::Efficient`].
+    pub efficient: EfficientConfig,
+    /// Of [`Method::Ensemble`].
+    pub ensemble: EnsembleConfig,
+    /// Pruning after the training, and training again; none if absent.
+    pub prune: Option<PruneConfig>,
+    /// Of [`Method::Auto`].
+    pub auto: AutoConfig,
 }
 
 impl Default for PromptConfig {
     fn default() -> Self {
-        Self { method: Method::default(), length: 10, init: PromptInit::default() }
+        Self {
+            method: Method::default(),
+            length: 10,
+            init: PromptInit::default(),
+            late: LateConfig::default(),
+            progressive: ProgressiveConfig::default(),
+            efficient: EfficientConfig::default(),
+            ensemble: EnsembleConfig::default(),
+            prune: None,
+            auto: AutoConfig::default(),
+        }
     }
 }
 
@@ -109,9 +150,11 @@ impl Default for PromptConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadKind {
-    /// Mean of all rows of the example, prompt rows too.
+    /// Mean of all rows of the example, prompt rows too (prefix rows are none).
     #[default]
     Mean,
+    /// Mean of the text rows.
+    Text,
     /// The row of `[CLS]`.
     Cls,
     /// Row 0 (the first virtual token) through the encoder's pooler and tanh: what PEFT computes for sequence
@@ -251,6 +294,7 @@ impl RunConfig {
         if let PromptInit::Text(text) = &self.prompt.init {
             check(!text.trim().is_empty(), "prompt.init", "the text is empty".into(), "give a few words that describe the task")?;
         }
+        methods::validate(self)?;
         positive(self.head.feature_scale, "head.feature_scale")?;
         positive(self.optim.prompt_lr, "optim.prompt_lr")?;
         positive(self.optim.head_lr, "optim.head_lr")?;

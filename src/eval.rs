@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::Vote;
 use crate::error::{Error, Result};
 
 /// How well predictions agree with the truth.
@@ -124,3 +125,28 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     let largest = logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(f64::from(logit)));
     largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }
+/// The class scores `[B, C]` that an ensemble decides by, from those of its N members `[N B, C]`, one member after another: the
+/// logarithm of the mean of their probabilities, or of their votes, with the mean probability as one more vote, so that it breaks
+/// ties (Lester et al. 2021, section 6). Of one member: its own.
+#[must_use]
+pub fn together(scores: Vec<f32>, members: usize, classes: usize, vote: Vote) -> Vec<f32> {
+    if members <= 1 {
+        return scores;
+    }
+    let each = scores.len() / members;
+    let mut sums = vec![0f32; each];
+    let mut votes = vec![0f32; each];
+    for member in scores.chunks_exact(each) {
+        for (row, scores) in member.chunks_exact(classes).enumerate() {
+            votes[row * classes + argmax(scores)] += 1.0;
+            sums[row * classes..][..classes].iter_mut().zip(softmax(scores)).for_each(|(sum, p)| *sum += p);
+        }
+    }
+    let count = members as f32;
+    let share = |(sum, votes): (&f32, &f32)| match vote {
+        Vote::Mean => sum / count,
+        Vote::Majority => (votes + sum / count) / (count + 1.0),
+    };
+    sums.iter().zip(&votes).map(share).map(|share| share.max(f32::MIN_POSITIVE).ln()).collect()
+}
+

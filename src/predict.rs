@@ -8,12 +8,13 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::config::DeviceChoice;
 use crate::data::batch::{Example, PackedBatch};
-use crate::engine::boundary::{Inputs, Prompt};
+use crate::engine::boundary::Inputs;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
-use crate::eval::{argmax, softmax};
+use crate::eval::{argmax, softmax, together};
 use crate::model::Model;
 use crate::model::head::Head;
+use crate::prompt::{self, Context, Given, PromptMethod, Sizes};
 
 /// Texts a pass where nothing is trained.
 pub const EVAL_BATCH: usize = 32;
@@ -42,10 +43,12 @@ pub struct Predictor {
     adapter: Adapter,
     compute: Compute,
     head: Head,
-    prompt: Tensor<2>,
+    method: Box<dyn PromptMethod>,
+    /// What the adapter stores.
+    stored: Vec<Tensor<2>>,
     weight: Tensor<2>,
     bias: Tensor<2>,
-    prompt_length: usize,
+    layers: Vec<usize>,
 }
 
 impl Predictor {
@@ -77,18 +80,25 @@ impl Predictor {
         let tensor = |values: &[f32], rows: usize, columns: usize| {
             Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, columns]), &compute.device)
         };
-        let (classes, prompt_length) = (adapter.labels.len(), adapter.prompt_length());
-        let prompt = match &adapter.prompt {
-            Some(rows) => tensor(rows, prompt_length, hidden),
-            None => Tensor::zeros([1, hidden], &compute.device),
-        };
+        let method = prompt::method(&adapter.config, model.spec());
+        let (classes, members) = (adapter.labels.len(), method.members());
+        let longest = model.text_limit(adapter.config.data.max_tokens, method.prompt_length())?;
+        let wanted = method.stored(Sizes { hidden, layers: model.spec().layers, longest });
+        let found = adapter.stored.iter().map(|matrix| (matrix.name.as_str(), matrix.shape));
+        if !found.clone().eq(wanted.iter().copied()) {
+            return Err(Error::adapter(
+                format!("the adapter has {:?}, its settings ask for {wanted:?}", found.collect::<Vec<_>>()),
+                "the adapter is damaged or was edited; export it again",
+            ));
+        }
         Ok(Self {
-            head: Head::new(&adapter.config.head, prompt_length, model.weights(), &compute.device)?,
-            prompt,
-            weight: tensor(&adapter.head_weight, classes, hidden),
-            bias: tensor(&adapter.head_bias, 1, classes),
+            head: Head::new(&adapter.config.head, method.prompt_length(), method.is_prefix(), model.weights(), &compute.device)?,
+            stored: adapter.stored.iter().map(|m| tensor(&m.values, m.shape[0], m.shape[1])).collect(),
+            method,
+            weight: tensor(&adapter.head_weight, members * classes, hidden),
+            bias: tensor(&adapter.head_bias, members, classes),
             compute: compute.clone(),
-            prompt_length,
+            layers: (0..model.spec().layers).collect(),
             model,
             adapter,
         })
@@ -111,7 +121,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Device`] where the device failed.
     pub async fn logits(&self, texts: &[&str]) -> Result<Vec<f32>> {
-        let limit = self.model.text_limit(self.adapter.config.data.max_tokens, self.prompt_length)?;
+        let limit = self.model.text_limit(self.adapter.config.data.max_tokens, self.method.prompt_length())?;
         let mut scores = Vec::with_capacity(texts.len() * self.adapter.labels.len());
         for chunk in texts.chunks(EVAL_BATCH) {
             let encoded = self.model.tokenizer().encode_batch(chunk, limit)?;
@@ -126,9 +136,26 @@ impl Predictor {
     /// # Errors
     /// [`Error::Device`] where the device failed.
     pub async fn scores(&self, examples: &[Example]) -> Result<Vec<f32>> {
-        let batch = Arc::new(PackedBatch::new(examples, self.prompt_length));
-        let pooled = self.compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(self.prompt.clone())), self.head.pooling())?;
+        let members = self.method.members();
+        let repeated: Vec<&Example> = std::iter::repeat_n(examples, members).flatten().collect();
+        let batch = Arc::new(PackedBatch::new(repeated.iter().copied(), self.method.prompt_length()));
+        let states = match self.method.entry() {
+            None => None,
+            Some(layers) => {
+                let texts = Arc::new(PackedBatch::new(repeated, 0));
+                Some((layers, self.compute.encoder.states(&texts, layers, None, &self.weight)?))
+            }
+        };
+        let context = Context {
+            batch: &batch,
+            states: states.as_ref().map(|(_, states)| states.clone()),
+            layers: &self.layers,
+            device: &self.compute.device,
+        };
+        let Given { prompt, update } = self.method.given_exported(&self.stored, &context);
+        let pooled = self.compute.encoder.encode(&batch, Inputs { prompt, update, states }, self.head.pooling())?;
         let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
+        let scores = together(scores, members, self.adapter.labels.len(), self.adapter.config.prompt.ensemble.vote);
         self.compute.encoder.check()?;
         Ok(scores)
     }

@@ -261,7 +261,7 @@ impl Stepper {
             let problem = format!("{} examples do not fill a batch of {batch_size}", examples.len());
             return Err(thrown(Error::config("optim.batch_size", problem, "give more examples")));
         }
-        let method = prompt::method(&config);
+        let method = prompt::method(&config, model.spec());
         let (length, hidden) = (method.prompt_length(), model.spec().hidden);
         if length == 0 || prompt.len() != length * hidden {
             let problem = format!("{} numbers are not {length} prompt rows of {hidden}", prompt.len());
@@ -269,10 +269,10 @@ impl Stepper {
         }
         let sample = Arc::new(PackedBatch::new(&examples[..batch_size], length));
         let compute = model.compute(config.device, &sample).await.map_err(thrown)?.compute;
-        let initial = vec![Parameter { name: "prompt", shape: [length, hidden], values: prompt }];
+        let initial = vec![Parameter::new("prompt", [length, hidden], prompt)];
         let (source, head) = (Source::Encoder(compute.encoder.clone()), Head::initial(classes, hidden));
         let trainer = Trainer::new(&compute, source, model.weights(), method, initial, head, &config).map_err(thrown)?;
-        let rates = LearningRates { prompt: config.optim.prompt_lr, head: config.optim.head_lr };
+        let rates = LearningRates { prompt: config.optim.prompt_lr, head: config.optim.head_lr, factor: 1.0 };
         Ok(Self { trainer, examples, batch_size, rates, device: compute.name })
     }
 

@@ -28,6 +28,7 @@ fn front(adapter: &Adapter) -> String {
     };
     let reads = match adapter.config.head.kind {
         HeadKind::Mean => "the mean of all rows of the last layer, prompt rows too",
+        HeadKind::Text => "the mean of the text rows of the last layer",
         HeadKind::Cls => "the row of `[CLS]` of the last layer",
         HeadKind::Peft => "the first row of the last layer, through the encoder's pooler (PEFT's convention)",
     };
@@ -92,9 +93,12 @@ print(dict(zip(labels, scores)))
 "#
         );
     }
-    let prompt = if adapter.prompt.is_some() { "tensors[\"prompt_embeddings\"], " } else { "" };
+    let prompt = if !adapter.stored.is_empty() { "tensors[\"prompt_embeddings\"], " } else { "" };
     let features = match adapter.config.head.kind {
         HeadKind::Mean => format!("out.last_hidden_state[0].mean(0) * {:?}", adapter.config.head.feature_scale),
+        HeadKind::Text => {
+            format!("out.last_hidden_state[0, {}:].mean(0) * {:?}", adapter.prompt_length(), adapter.config.head.feature_scale)
+        }
         HeadKind::Cls => {
             format!("out.last_hidden_state[0, {}] * {:?}", adapter.prompt_length(), adapter.config.head.feature_scale)
         }

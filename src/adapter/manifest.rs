@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adapter, AdapterMetrics, BaseModel, HEAD_BIAS, HEAD_WEIGHT, MANIFEST_FILE, PROMPT, TENSORS_FILE, unreadable};
+use super::{Adapter, AdapterMetrics, BaseModel, HEAD_BIAS, HEAD_WEIGHT, MANIFEST_FILE, Matrix, TENSORS_FILE, tensor_name, unreadable};
 use crate::config::{Method, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::{Tensors, sha256_hex};
@@ -21,6 +21,9 @@ struct Manifest {
     metrics: Option<AdapterMetrics>,
     config: RunConfig,
     data_sha256: Option<String>,
+    /// Names and shapes of what the method stores.
+    #[serde(default)]
+    stored: Option<Vec<(String, [usize; 2])>>,
     /// Of the tensors' file: a folder with files of two exports is refused.
     tensors_sha256: String,
 }
@@ -35,6 +38,7 @@ pub(super) fn write(adapter: &Adapter, tensors: &[u8]) -> Result<Vec<u8>> {
         metrics: adapter.metrics.map(AdapterMetrics::rounded),
         config: adapter.config.clone(),
         data_sha256: adapter.data_sha256.clone(),
+        stored: Some(adapter.stored.iter().map(|matrix| (matrix.name.clone(), matrix.shape)).collect()),
         tensors_sha256: sha256_hex(tensors),
     };
     let mut bytes = serde_json::to_vec_pretty(&manifest)
@@ -63,17 +67,32 @@ pub(super) fn read(bytes: &[u8], tensors: &[u8], parsed: &Tensors<'_>) -> Result
         let problem = format!("{TENSORS_FILE} has SHA-256 {actual}, {MANIFEST_FILE} expects {}", manifest.tensors_sha256);
         return Err(Error::adapter(problem, "the files are of two exports, or damaged; export the adapter again"));
     }
-    let Manifest { base_model, labels, metrics, config, data_sha256, .. } = manifest;
+    let Manifest { base_model, labels, metrics, config, data_sha256, stored, .. } = manifest;
     let (classes, hidden) = (labels.len(), base_model.hidden);
-    let prompt = (config.prompt.method != Method::Probe).then(|| parsed.read(PROMPT, &[config.prompt.length, hidden]));
-    Ok(Adapter {
-        prompt: prompt.transpose().map_err(unreadable)?,
-        head_weight: parsed.read(HEAD_WEIGHT, &[classes, hidden]).map_err(unreadable)?,
-        head_bias: parsed.read(HEAD_BIAS, &[classes]).map_err(unreadable)?,
+    // Written before there were other methods: a prompt, or nothing.
+    let stored = stored.unwrap_or_else(|| {
+        let prompt = (config.prompt.method != Method::Probe).then(|| ("prompt".to_owned(), [config.prompt.length, hidden]));
+        prompt.into_iter().collect()
+    });
+    let stored: Result<Vec<Matrix>> = stored
+        .into_iter()
+        .map(|(name, shape)| {
+            let values = parsed.read(&tensor_name(&name), &shape).map_err(unreadable)?;
+            Ok(Matrix { name, shape, values })
+        })
+        .collect();
+    let mut adapter = Adapter {
+        stored: stored?,
+        head_weight: Vec::new(),
+        head_bias: Vec::new(),
         config,
         labels,
         metrics,
         base_model,
         data_sha256,
-    })
+    };
+    let heads = adapter.members().saturating_mul(classes);
+    adapter.head_weight = parsed.read(HEAD_WEIGHT, &[heads, hidden]).map_err(unreadable)?;
+    adapter.head_bias = parsed.read(HEAD_BIAS, &[heads]).map_err(unreadable)?;
+    Ok(adapter)
 }

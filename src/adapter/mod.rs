@@ -43,11 +43,11 @@ pub struct Adapter {
     pub config: RunConfig,
     /// Class names, in the order of the head's rows: `[C]`.
     pub labels: Vec<String>,
-    /// Prompt rows `[P, D]`; none for [`Method::Probe`].
-    pub prompt: Option<Vec<f32>>,
-    /// Head `[C, D]`.
+    /// What the method stores: the prompt rows `[P, D]` as `prompt`, or what it makes them of; nothing for [`Method::Probe`].
+    pub stored: Vec<Matrix>,
+    /// Head `[C, D]`; of an ensemble of N `[N C, D]`.
     pub head_weight: Vec<f32>,
-    /// Head `[C]`.
+    /// Head `[C]`; of an ensemble of N `[N C]`.
     pub head_bias: Vec<f32>,
     /// Held-out figures; none in adapters written by others.
     pub metrics: Option<AdapterMetrics>,
@@ -55,6 +55,31 @@ pub struct Adapter {
     pub base_model: BaseModel,
     /// SHA-256 of the data file; none in adapters written by others.
     pub data_sha256: Option<String>,
+}
+
+/// A trained matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// What the method calls it.
+    pub name: String,
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Row-major values.
+    pub values: Vec<f32>,
+}
+
+impl Matrix {
+    /// Its name in the tensors' file: PEFT's where PEFT has it.
+    fn tensor(&self) -> String {
+        tensor_name(&self.name)
+    }
+}
+
+fn tensor_name(name: &str) -> String {
+    match name {
+        "prompt" | "prefix" => PROMPT.to_owned(),
+        other => format!("softprompt.{other}"),
+    }
 }
 
 /// Figures on the held-out rows, each from 0 to 1.
@@ -128,7 +153,18 @@ impl Adapter {
     /// Whether Hugging Face PEFT loads it and computes the same scores: a prompt with [`HeadKind::Peft`].
     #[must_use]
     pub fn is_peft(&self) -> bool {
-        self.config.head.kind == HeadKind::Peft && self.prompt.is_some()
+        let one = matches!(&self.stored[..], [Matrix { name, .. }] if name == "prompt" || name == "prefix");
+        self.config.head.kind == HeadKind::Peft && one && self.members() == 1
+    }
+
+    /// Prompts of an ensemble, each with a head; 1 for every other method.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        match self.config.prompt.method {
+            Method::Ensemble => self.config.prompt.ensemble.members,
+            Method::Progressive if self.config.prompt.progressive.base == Method::Ensemble => self.config.prompt.ensemble.members,
+            _ => 1,
+        }
     }
 
     /// Checks that everything fits together and every number is finite.
@@ -147,15 +183,21 @@ impl Adapter {
         if let Some(label) = first_double(&self.labels) {
             return wrong(format!("the adapter has the label {label:?} twice"));
         }
-        if self.prompt.is_none() && rows > 0 {
+        if self.stored.is_empty() && rows > 0 {
             return wrong(format!("the adapter has no prompt, its settings ask for {rows} virtual tokens"));
         }
-        let empty = Vec::new();
-        let parts = [
-            (PROMPT, self.prompt.as_ref().unwrap_or(&empty), rows.checked_mul(hidden)),
-            (HEAD_WEIGHT, &self.head_weight, classes.checked_mul(hidden)),
-            (HEAD_BIAS, &self.head_bias, Some(classes)),
+        let heads = self.members().checked_mul(classes);
+        let mut parts = vec![
+            (HEAD_WEIGHT, &self.head_weight, heads.and_then(|rows| rows.checked_mul(hidden))),
+            (HEAD_BIAS, &self.head_bias, heads),
         ];
+        for Matrix { name, shape, values } in &self.stored {
+            let expected = match name.as_str() {
+                "prompt" => self.members().checked_mul(rows).and_then(|rows| rows.checked_mul(hidden)),
+                _ => shape[0].checked_mul(shape[1]),
+            };
+            parts.push((name, values, expected));
+        }
         for (name, values, expected) in parts {
             if Some(values.len()) != expected {
                 return wrong(format!("{name} has {} elements, expected {}", values.len(), expected.unwrap_or(usize::MAX)));
@@ -198,11 +240,11 @@ impl Adapter {
     /// Those of [`Adapter::validate`].
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         self.validate()?;
-        let (classes, hidden) = (self.labels.len(), self.hidden());
-        let mut parts =
-            vec![(HEAD_WEIGHT, vec![classes, hidden], &self.head_weight[..]), (HEAD_BIAS, vec![classes], &self.head_bias)];
-        if let Some(prompt) = &self.prompt {
-            parts.push((PROMPT, vec![self.prompt_length(), hidden], prompt));
+        let (heads, hidden) = (self.members() * self.labels.len(), self.hidden());
+        let names: Vec<String> = self.stored.iter().map(Matrix::tensor).collect();
+        let mut parts = vec![(HEAD_WEIGHT, vec![heads, hidden], &self.head_weight[..]), (HEAD_BIAS, vec![heads], &self.head_bias)];
+        for (name, matrix) in names.iter().zip(&self.stored) {
+            parts.push((name, matrix.shape.to_vec(), &matrix.values));
         }
         let tensors = tensors::write(&parts).map_err(|problem| Error::adapter(problem, "report this as a fault"))?;
         let files = [

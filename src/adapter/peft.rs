@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adapter, BaseModel, CONFIG_FILE, HEAD_BIAS, HEAD_WEIGHT, PROMPT, unreadable};
+use super::{Adapter, BaseModel, CONFIG_FILE, HEAD_BIAS, HEAD_WEIGHT, Matrix, PROMPT, unreadable};
 use crate::config::{HeadKind, PromptInit, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::Tensors;
@@ -131,7 +131,11 @@ pub(super) fn read(bytes: &[u8], tensors: &Tensors<'_>) -> Result<Adapter> {
     config.head.kind = HeadKind::Peft;
     Ok(Adapter {
         config,
-        prompt: Some(tensors.read(PROMPT, &[length, hidden]).map_err(unreadable)?),
+        stored: vec![Matrix {
+            name: "prompt".to_owned(),
+            shape: [length, hidden],
+            values: tensors.read(PROMPT, &[length, hidden]).map_err(unreadable)?,
+        }],
         head_weight: tensors.read(HEAD_WEIGHT, &[classes, hidden]).map_err(unreadable)?,
         head_bias: tensors.read(HEAD_BIAS, &[classes]).map_err(unreadable)?,
         labels: (0..classes).map(|class| class.to_string()).collect(),

@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
 
 fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
     let (base, config) = (&adapter.base_model, &adapter.config);
-    let prompt_parameters = adapter.prompt.as_ref().map_or(0, Vec::len);
+    let prompt_parameters = adapter.stored.iter().map(|matrix| matrix.values.len()).sum();
     let head_parameters = adapter.head_weight.len() + adapter.head_bias.len();
     context.output.object(&Found::Adapter {
         base_model: base,
@@ -79,6 +79,7 @@ fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
     })?;
     let reads = match config.head.kind {
         HeadKind::Mean => "the mean of all rows",
+        HeadKind::Text => "the mean of the text rows",
         HeadKind::Cls => "the row of [CLS]",
         HeadKind::Peft => "row 0 through the pooler, as PEFT does",
     };

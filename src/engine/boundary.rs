@@ -26,6 +26,7 @@ use super::{Engine, Entry, Pooling, Route, cpu_engine::CpuEngine, wgsl_engine::W
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
+use crate::model::spec::EncoderWeights;
 
 /// The engines that a tensor's backend can select.
 #[derive(Clone)]
@@ -152,6 +153,17 @@ impl FrozenEncoder {
         Ok(match &self.engine {
             Engines::Wgsl(engine) => from_engine::<CubeBackend>(engine.neuron_scores(batch, to_engine::<CubeBackend>(prompt)?)?),
             Engines::Cpu(engine) => from_engine::<Flex>(engine.neuron_scores(batch, to_engine::<Flex>(prompt)?)?),
+        })
+    }
+
+    /// An encoder with other weights of the same widths on the same device, such as a part of this one.
+    ///
+    /// # Errors
+    /// As [`super::wgsl::encoder::WgslEncoder::new`].
+    pub async fn with_weights(&self, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        Ok(match &self.engine {
+            Engines::Wgsl(engine) => Self::on_gpu(engine.with_weights(weights).await?),
+            Engines::Cpu(_) => Self::on_cpu(CpuEngine::new(weights)),
         })
     }
 

@@ -11,7 +11,7 @@ use super::{Engine, Route, wgsl::encoder::WgslEncoder};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
-use crate::model::spec::EncoderSpec;
+use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The frozen encoder on a wgpu device that burn shares.
 pub struct WgslEngine {
@@ -23,6 +23,16 @@ impl WgslEngine {
     #[must_use]
     pub fn new(encoder: WgslEncoder) -> Self {
         Self { encoder }
+    }
+
+    /// An encoder with other weights on the same device, its products cut into the same tiles.
+    ///
+    /// # Errors
+    /// As [`WgslEncoder::new`].
+    pub(super) async fn with_weights(&self, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        let (gpu, tiles) = (self.encoder.gpu().clone(), self.encoder.tiles().clone());
+        let engine = Self::new(WgslEncoder::with_tiles(gpu, weights, tiles).await?);
+        Ok(engine)
     }
 
     /// The first error that the device raised outside of a call, if any.

@@ -17,14 +17,22 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a config, for a prompt of `prompt_length` rows.
+    /// The head of a config, for a prompt of `prompt_length` rows, which are a prefix or not: no head reads a prefix.
     ///
     /// # Errors
     /// [`Error::Model`] where [`HeadKind::Peft`] is wanted and the checkpoint has no pooler.
-    pub fn new(config: &HeadConfig, prompt_length: usize, weights: &EncoderWeights, device: &Device) -> Result<Self> {
+    pub fn new(
+        config: &HeadConfig,
+        prompt_length: usize,
+        prefix: bool,
+        weights: &EncoderWeights,
+        device: &Device,
+    ) -> Result<Self> {
         let hidden = weights.spec.hidden;
+        let text = Pooling::MeanFrom(prompt_length as u32);
         Ok(match config.kind {
-            HeadKind::Mean => Self { pooling: Pooling::Mean, scale: config.feature_scale, pooler: None },
+            HeadKind::Mean if !prefix => Self { pooling: Pooling::Mean, scale: config.feature_scale, pooler: None },
+            HeadKind::Mean | HeadKind::Text => Self { pooling: text, scale: config.feature_scale, pooler: None },
             HeadKind::Cls => Self { pooling: Pooling::Row(prompt_length as u32), scale: config.feature_scale, pooler: None },
             HeadKind::Peft => {
                 let pooler = weights.pooler.as_ref().ok_or_else(|| {
@@ -32,7 +40,9 @@ impl Head {
                 })?;
                 let weight = Tensor::<2>::from_data(TensorData::new(pooler.weight.clone(), [hidden, hidden]), device).transpose();
                 let bias = Tensor::<2>::from_data(TensorData::new(pooler.bias.clone(), [1, hidden]), device);
-                Self { pooling: Pooling::Row(0), scale: 1.0, pooler: Some((weight, bias)) }
+                // Of a prefix PEFT has no rows, so that its row 0 is [CLS].
+                let first = if prefix { prompt_length as u32 } else { 0 };
+                Self { pooling: Pooling::Row(first), scale: 1.0, pooler: Some((weight, bias)) }
             }
         })
     }
@@ -43,7 +53,8 @@ impl Head {
         self.pooling
     }
 
-    /// Class scores `[B, C]` of pooled rows `[B, D]` under the linear layer `weight [C, D]`, `bias [1, C]`.
+    /// Class scores `[N B, C]` of pooled rows `[N B, D]` under N linear layers, `weight [N C, D]`, `bias [N, C]`: the first for the
+    /// first B rows.
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
         let features = match &self.pooler {
@@ -54,7 +65,17 @@ impl Head {
             Some((w, b)) => (pooled.matmul(w.clone()) + b.clone()).tanh(),
             None => pooled * self.scale,
         };
-        features.matmul(weight.transpose()) + bias
+        let ([members, classes], rows) = (bias.dims(), features.dims()[0]);
+        if members == 1 {
+            return features.matmul(weight.transpose()) + bias;
+        }
+        let (each, hidden) = (rows / members, features.dims()[1]);
+        let member = |m: usize| {
+            let weight = weight.clone().slice([m * classes..(m + 1) * classes, 0..hidden]);
+            let features = features.clone().slice([m * each..(m + 1) * each, 0..hidden]);
+            features.matmul(weight.transpose()) + bias.clone().slice([m..m + 1, 0..classes])
+        };
+        Tensor::cat((0..members).map(member).collect(), 0)
     }
 
     /// The linear layer at the start, weight `[C, D]` and bias `[C]`: zero, so that every class is equally likely at first and

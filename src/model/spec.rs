@@ -1,5 +1,7 @@
 //! The shape of an encoder and its weights on the host, as plain data.
 
+use std::sync::Arc;
+
 /// Sizes of a BERT-family encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderSpec {
@@ -68,7 +70,7 @@ pub struct EncoderWeights {
     /// Sizes.
     pub spec: EncoderSpec,
     /// Word embeddings `[V, D]`.
-    pub word: Vec<f32>,
+    pub word: Arc<Vec<f32>>,
     /// Position embeddings plus the embedding of token type 0: `[max_positions, D]`.
     pub position: Vec<f32>,
     /// Norm of the embeddings.

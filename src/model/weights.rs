@@ -40,7 +40,7 @@ pub fn load(spec: EncoderSpec, bytes: &[u8]) -> Result<EncoderWeights> {
     });
     let layers = layers.collect::<Result<_>>()?;
     let pooler = root.has("pooler.dense.weight").then(|| root.linear(&["pooler.dense"], d, d)).transpose()?;
-    Ok(EncoderWeights { spec, word, position, embed_norm, layers, pooler })
+    Ok(EncoderWeights { spec, word: word.into(), position, embed_norm, layers, pooler })
 }
 
 /// A place in the tree of tensor names.

@@ -1,25 +1,44 @@
-//! Stage 4: the prompt methods. A method says where its prompt comes from; the trainer knows none by name.
+//! Stage 4: the prompt methods. A method says what it trains and what it gives the frozen encoder; the trainer knows none by
+//! name.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::config::{Method, RunConfig};
+use crate::data::batch::PackedBatch;
+use crate::engine::boundary::Prompt;
 use crate::error::Result;
-use crate::model::spec::EncoderWeights;
+use crate::model::spec::{EncoderSpec, EncoderWeights};
 use crate::rng::Rng;
 use crate::text::tokenizer::Tokenizer;
 
 mod probe;
 mod prompt_tuning;
 
-/// A trained matrix at its start. Vectors are matrices of one row.
+/// A trained matrix at its start, or as it is. Vectors are matrices of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// Name in checkpoints.
+    /// Name in checkpoints and adapters.
     pub name: &'static str,
     /// Rows and columns.
     pub shape: [usize; 2],
     /// Row-major values.
     pub values: Vec<f32>,
+    /// Its learning rate; `optim.prompt_lr` if absent.
+    pub rate: Option<f64>,
+}
+
+impl Parameter {
+    /// A matrix that takes the prompt's learning rate.
+    #[must_use]
+    pub fn new(name: &'static str, shape: [usize; 2], values: Vec<f32>) -> Self {
+        Self { name, shape, values, rate: None }
+    }
+
+    /// With a learning rate of its own.
+    #[must_use]
+    pub fn with_rate(self, rate: f64) -> Self {
+        Self { rate: Some(rate), ..self }
+    }
 }
 
 /// What a method may look at when it makes its first values.
@@ -30,14 +49,77 @@ pub struct Start<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Class names.
     pub labels: &'a [String],
+    /// The longest text in tokens that a run will see.
+    pub longest: usize,
+    /// Text rows `[n, D]` of some training examples at [`PromptMethod::entry`], row-major; empty where that is `None`.
+    pub states: &'a [f32],
     /// The method's own random stream.
     pub rng: Rng,
 }
 
-/// A way to make prompt rows.
+/// What a method may look at in a pass.
+pub struct Context<'a> {
+    /// The batch, packed behind [`PromptMethod::prompt_length`] rows: the B examples of the first member, then those of the next.
+    pub batch: &'a PackedBatch,
+    /// Text rows `[T - B P, D]` at [`PromptMethod::entry`], one example after another, constant; none where that is `None`.
+    pub states: Option<Tensor<2>>,
+    /// Numbers of the layers of the encoder in this pass; all of them but on a partial encoder.
+    pub layers: &'a [usize],
+    /// Where the matrices are.
+    pub device: &'a Device,
+}
+
+/// What a method gives the encoder in a pass.
+pub struct Given {
+    /// The rows in front of the text.
+    pub prompt: Prompt,
+    /// Rows `[N, D]` that are added to the word embeddings: row i to the i-th token of every text. N is at least the length of
+    /// the longest text of the batch.
+    pub update: Option<Tensor<2>>,
+}
+
+impl From<Prompt> for Given {
+    fn from(prompt: Prompt) -> Self {
+        Self { prompt, update: None }
+    }
+}
+
+/// A stage of a run on a part of the encoder (FPT).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Share of the run's steps.
+    pub share: f64,
+    /// Layers that are kept, of L.
+    pub layers: usize,
+    /// Feed-forward neurons that are kept, of F.
+    pub neurons: usize,
+}
+
+/// A way to make prompts.
 pub trait PromptMethod: Send + Sync {
-    /// Virtual tokens P in front of every text.
+    /// Packed rows P in front of every text: virtual tokens or prefix rows. 0: there is no prompt, the encoder's output never
+    /// changes, and the trainer computes it once.
     fn prompt_length(&self) -> usize;
+
+    /// Layers below the prompt; none where it joins at the word embeddings.
+    fn entry(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether the packed rows are prefix rows, which no head may read.
+    fn is_prefix(&self) -> bool {
+        false
+    }
+
+    /// Prompts that are trained side by side, each with a head of its own and batches of its own.
+    fn members(&self) -> usize {
+        1
+    }
+
+    /// Stages on partial encoders, before the whole one has the rest of the steps.
+    fn stages(&self) -> Vec<Stage> {
+        Vec::new()
+    }
 
     /// The trained matrices at their start.
     ///
@@ -45,16 +127,46 @@ pub trait PromptMethod: Send + Sync {
     /// [`crate::error::Error::Config`] where the config asks for something that the encoder or the labels do not have.
     fn initial(&self, start: Start<'_>) -> Result<Vec<Parameter>>;
 
-    /// Prompt rows `[P, D]` made of the trained matrices, in the order of [`PromptMethod::initial`]; none if the method
-    /// has no prompt, in which case the encoder's output never changes and the trainer computes it once.
-    fn rows(&self, parameters: &[Tensor<2>]) -> Option<Tensor<2>>;
+    /// What the encoder is given, made of the trained matrices in the order of [`PromptMethod::initial`].
+    fn given(&self, parameters: &[Tensor<2>], context: &Context<'_>) -> Given;
+
+    /// Names and shapes of what an adapter stores: what [`PromptMethod::exported`] makes.
+    fn stored(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])>;
+
+    /// What inference needs of the trained matrices, in the order of [`PromptMethod::stored`]: what only helps training is
+    /// worked into the rest.
+    fn exported(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        parameters.to_vec()
+    }
+
+    /// [`PromptMethod::given`] of what was exported.
+    fn given_exported(&self, stored: &[Tensor<2>], context: &Context<'_>) -> Given {
+        self.given(stored, context)
+    }
 }
 
-/// The method that a config names.
+/// Sizes that the shapes of stored matrices depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Hidden size D.
+    pub hidden: usize,
+    /// Layers L.
+    pub layers: usize,
+    /// The longest text in tokens.
+    pub longest: usize,
+}
+
+/// The method that a config names, for an encoder of these sizes.
+///
+/// [`Method::Auto`] is no method: it is resolved before a run starts.
 #[must_use]
-pub fn method(config: &RunConfig) -> Box<dyn PromptMethod> {
-    match config.prompt.method {
+pub fn method(config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {
+    of(config.prompt.method, config, spec)
+}
+
+fn of(method: Method, config: &RunConfig, _spec: &EncoderSpec) -> Box<dyn PromptMethod> {
+    match method {
         Method::Probe => Box::new(probe::Probe),
-        Method::Prompt => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
+        _ => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
     }
 }

@@ -2,7 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{Parameter, PromptMethod, Start};
+use super::{Context, Given, Parameter, PromptMethod, Sizes, Start};
+use crate::engine::boundary::Prompt;
 use crate::error::Result;
 
 pub(super) struct Probe;
@@ -16,7 +17,11 @@ impl PromptMethod for Probe {
         Ok(Vec::new())
     }
 
-    fn rows(&self, _: &[Tensor<2>]) -> Option<Tensor<2>> {
-        None
+    fn given(&self, _: &[Tensor<2>], context: &Context<'_>) -> Given {
+        Prompt::None(Tensor::zeros([1, 1], context.device)).into()
+    }
+
+    fn stored(&self, _: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        Vec::new()
     }
 }

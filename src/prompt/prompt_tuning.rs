@@ -4,8 +4,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Parameter, PromptMethod, Start};
+use super::{Context, Given, Parameter, PromptMethod, Sizes, Start};
 use crate::config::{PromptConfig, PromptInit};
+use crate::engine::boundary::Prompt;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 
@@ -31,19 +32,31 @@ impl PromptMethod for PromptTuning {
     }
 
     fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
-        let (length, hidden) = (self.config.length, start.weights.spec.hidden);
-        let values = match &self.config.init {
-            PromptInit::Random => random(length, &mut start),
-            PromptInit::Vocabulary => vocabulary(length, &mut start),
-            PromptInit::Labels => labels(length, &mut start)?,
-            PromptInit::Text(text) => from_text(length, text, &start)?,
-        };
-        Ok(vec![Parameter { name: "prompt", shape: [length, hidden], values }])
+        let hidden = start.weights.spec.hidden;
+        Ok(vec![Parameter::new(NAME, [self.config.length, hidden], rows(&self.config, &mut start)?)])
     }
 
-    fn rows(&self, parameters: &[Tensor<2>]) -> Option<Tensor<2>> {
-        parameters.first().cloned()
+    fn given(&self, parameters: &[Tensor<2>], _: &Context<'_>) -> Given {
+        Prompt::Shared(parameters[0].clone()).into()
     }
+
+    fn stored(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        vec![(NAME, [self.config.length, sizes.hidden])]
+    }
+}
+
+/// The matrix of free prompt rows, in every method that has them.
+pub(super) const NAME: &str = "prompt";
+
+/// Prompt rows `[P, D]` at their start, as a config asks for them.
+pub(super) fn rows(config: &PromptConfig, start: &mut Start<'_>) -> Result<Vec<f32>> {
+    let length = config.length;
+    Ok(match &config.init {
+        PromptInit::Random => random(length, start),
+        PromptInit::Vocabulary => vocabulary(length, start),
+        PromptInit::Labels => labels(length, start)?,
+        PromptInit::Text(text) => from_text(length, text, start)?,
+    })
 }
 
 fn word(start: &Start<'_>, id: usize) -> Vec<f32> {

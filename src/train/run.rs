@@ -20,12 +20,13 @@ use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::config::{Method, RunConfig};
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::{Dataset, TextRow};
+use crate::engine::boundary::FrozenEncoder;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
 use crate::eval::{Metrics, majority_accuracy};
 use crate::model::Model;
 use crate::model::head::Head;
-use crate::predict::Predictor;
+use crate::predict::{EVAL_BATCH, Predictor};
 use crate::prompt::{self, Start};
 use crate::rng::Rng;
 use baseline::Baseline;
@@ -136,7 +137,7 @@ impl Run {
     pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
         config.validate()?;
         let begin = Instant::now();
-        let method = prompt::method(&config);
+        let method = prompt::method(&config, model.spec());
         let limit = model.text_limit(config.data.max_tokens, method.prompt_length())?;
         let rows: Vec<&TextRow> = dataset.train.iter().chain(&dataset.held_out).collect();
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
@@ -173,7 +174,7 @@ impl Run {
             true => Source::Encoder(run.compute.encoder.clone()),
             false => Source::Features(Arc::new(Features::new(run.model.spec().hidden, Vec::new()))),
         };
-        let trainer = run.trainer(source, run.config.prompt.method)?;
+        let trainer = run.trainer(source, run.config.prompt.method).await?;
         let (prompt_parameters, head_parameters) = trainer.counts();
         run.pending.push_back(Event::Started {
             train_rows,
@@ -239,7 +240,7 @@ impl Run {
         Ok(Adapter {
             config: self.config.clone(),
             labels: self.examples.labels.clone(),
-            prompt: best.trained.prompt.clone(),
+            stored: best.trained.stored.clone(),
             head_weight: best.trained.head_weight.clone(),
             head_bias: best.trained.head_bias.clone(),
             metrics: Some(
@@ -265,20 +266,33 @@ impl Run {
         Predictor::on(&self.compute, self.model.clone(), self.adapter()?)
     }
 
-    fn trainer(&self, source: Source, method: Method) -> Result<Trainer> {
+    async fn trainer(&self, source: Source, method: Method) -> Result<Trainer> {
         let mut config = self.config.clone();
         config.prompt.method = method;
-        let method = prompt::method(&config);
+        let method = prompt::method(&config, self.model.spec());
         let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
+        let states = match (method.entry(), &source) {
+            (Some(layers), Source::Encoder(encoder)) => self.some_states(encoder, layers).await?,
+            _ => Vec::new(),
+        };
         let start = Start {
+            states: &states,
+            longest: self.model.text_limit(self.config.data.max_tokens, method.prompt_length())?,
             weights,
             tokenizer: self.model.tokenizer(),
             labels: &self.examples.labels,
             rng: Rng::stream(self.config.seed, "prompt"),
         };
         let initial = method.initial(start)?;
-        let head = Head::initial(self.examples.labels.len(), hidden);
+        let head = Head::initial(method.members() * self.examples.labels.len(), hidden);
         Trainer::new(&self.compute, source, weights, method, initial, head, &config)
+    }
+
+    /// Text rows `[n, D]` of the first training examples after some layers, on the host.
+    async fn some_states(&self, encoder: &FrozenEncoder, layers: usize) -> Result<Vec<f32>> {
+        let examples = self.examples.all.iter().take(self.examples.train_rows.min(EVAL_BATCH));
+        let like = Tensor::<2>::zeros([1, 1], &self.compute.device);
+        read(encoder.states(&Arc::new(PackedBatch::new(examples, 0)), layers, None, &like)?).await
     }
 
     fn warn(&mut self, message: String) {
@@ -286,7 +300,7 @@ impl Run {
     }
 
     fn has_prompt(&self) -> bool {
-        prompt::method(&self.config).prompt_length() > 0
+        prompt::method(&self.config, self.model.spec()).prompt_length() > 0
     }
 
     fn probe_accuracy(&self) -> f64 {

@@ -23,7 +23,7 @@ impl Budget {
     #[must_use]
     pub fn rates(&self, step: usize) -> LearningRates {
         let factor = factor(&self.optim, step, self.steps);
-        LearningRates { prompt: self.optim.prompt_lr * factor, head: self.optim.head_lr * factor }
+        LearningRates { prompt: self.optim.prompt_lr * factor, head: self.optim.head_lr * factor, factor }
     }
 
     /// Whether an evaluation follows when `step` steps are done: they are evenly spaced, the last one after the last step.

@@ -6,19 +6,26 @@ use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
 use super::features::Features;
+use crate::adapter::Matrix;
 use crate::config::RunConfig;
 use crate::data::batch::{Example, PackedBatch};
-use crate::engine::boundary::{FrozenEncoder, Inputs, Prompt};
+use crate::engine::boundary::{FrozenEncoder, Inputs, StateCache};
 use crate::engine::compute::{Compute, read};
 use crate::error::Result;
+use crate::eval::together;
 use crate::model::head::Head;
 use crate::model::spec::EncoderWeights;
-use crate::prompt::{Parameter, PromptMethod};
+use crate::prompt::{Context, Given, Parameter, PromptMethod, Sizes};
 
 /// PyTorch's default; burn's own is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
 /// PyTorch adds it to the norm in `clip_grad_norm_`.
 const CLIP_EPSILON: f64 = 1e-6;
+
+/// Names of the head's matrices in checkpoints.
+pub const HEAD_WEIGHT: &str = "head.weight";
+/// See [`HEAD_WEIGHT`].
+pub const HEAD_BIAS: &str = "head.bias";
 
 /// Where pooled rows come from.
 #[derive(Clone)]
@@ -35,13 +42,26 @@ pub struct Trainer {
     method: Box<dyn PromptMethod>,
     head: Head,
     device: Device,
-    /// The method's matrices, then the head's weight `[C, D]` and bias `[1, C]`; all on the plain device.
+    /// The method's matrices, then the heads' weights `[N C, D]` and biases `[N, C]` of N members; all on the plain device.
     parameters: Vec<Tensor<2>>,
+    /// Name and learning rate of each.
+    kinds: Vec<Kind>,
+    /// 0 where an element is pruned, else 1; none where a matrix is whole.
+    masks: Vec<Option<Tensor<2>>>,
     states: Vec<Option<AdamWState<2>>>,
     optimizer: AdamW,
     config: RunConfig,
-    hidden: usize,
     classes: usize,
+    /// Numbers of the encoder's layers: not all of them while it is a partial one.
+    layers: Vec<usize>,
+    /// Hidden states where the prompt joins, kept between epochs.
+    cache: Option<StateCache>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    rate: Option<f64>,
 }
 
 /// A loss and its gradients, on the plain device.
@@ -61,6 +81,8 @@ pub struct LearningRates {
     pub prompt: f64,
     /// Of the head.
     pub head: f64,
+    /// On the rates of matrices that have their own.
+    pub factor: f64,
 }
 
 impl Trainer {
@@ -81,32 +103,48 @@ impl Trainer {
             Source::Encoder(_) => compute.device.clone(),
             Source::Features(_) => Device::flex(),
         };
-        let (hidden, classes) = (weights.spec.hidden, head.1.len());
+        let (hidden, members) = (weights.spec.hidden, method.members());
+        let classes = head.1.len() / members;
         let head_parameters = [
-            Parameter { name: "head.weight", shape: [classes, hidden], values: head.0 },
-            Parameter { name: "head.bias", shape: [1, classes], values: head.1 },
+            Parameter::new(HEAD_WEIGHT, [members * classes, hidden], head.0),
+            Parameter::new(HEAD_BIAS, [members, classes], head.1),
         ];
-        let parameters: Vec<Tensor<2>> = initial
-            .into_iter()
-            .chain(head_parameters)
-            .map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device))
-            .collect();
+        let all: Vec<Parameter> = initial.into_iter().chain(head_parameters).collect();
+        let kinds: Vec<Kind> = all.iter().map(|p| Kind { name: p.name, rate: p.rate }).collect();
+        let parameters: Vec<Tensor<2>> =
+            all.into_iter().map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device)).collect();
         let optimizer = AdamWConfig::new().with_epsilon(ADAM_EPSILON).with_weight_decay(config.optim.weight_decay as f32).build();
+        let budget = config.prompt.late.cache_mb << 20;
+        let cache = match &source {
+            Source::Encoder(encoder) if method.entry().is_some() && budget > 0 => Some(encoder.cache(budget)),
+            _ => None,
+        };
         Ok(Self {
             source,
-            head: Head::new(&config.head, method.prompt_length(), weights, &device)?,
+            head: Head::new(&config.head, method.prompt_length(), method.is_prefix(), weights, &device)?,
             method,
             states: vec![None; parameters.len()],
+            masks: vec![None; parameters.len()],
+            kinds,
             device,
             parameters,
             optimizer,
             config: config.clone(),
-            hidden,
             classes,
+            layers: (0..weights.spec.layers).collect(),
+            cache,
         })
     }
 
-    /// Trained numbers in the prompt and in the head.
+    /// Goes on with another encoder on the same device, made of these layers of the whole one.
+    pub fn set_encoder(&mut self, encoder: FrozenEncoder, layers: Vec<usize>) {
+        (self.source, self.layers) = (Source::Encoder(encoder), layers);
+    }
+
+    /// Trained numbers in the prompt and in the head; pruned ones do not count.
+    ///
+    /// # Panics
+    /// Never.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let count = |tensors: &[Tensor<2>]| tensors.iter().map(|t| t.dims().iter().product::<usize>()).sum();
@@ -114,29 +152,68 @@ impl Trainer {
         (count(&self.parameters[..prompt]), count(&self.parameters[prompt..]))
     }
 
+    /// The examples at `indices` behind the method's rows, once for each member.
     fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))
     }
 
-    /// Class scores `[B, C]` under parameters, tracked or not.
-    fn logits(&self, parameters: &[Tensor<2>], batch: &Arc<PackedBatch>, indices: &[usize]) -> Result<Tensor<2>> {
+    /// Parameters as the method sees them: without what is pruned.
+    fn kept(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let kept = |(parameter, mask): (&Tensor<2>, &Option<Tensor<2>>)| match mask {
+            None => parameter.clone(),
+            Some(mask) if parameter.device().is_autodiff() => parameter.clone() * Tensor::from_inner(mask.clone()),
+            Some(mask) => parameter.clone() * mask.clone(),
+        };
+        parameters.iter().zip(&self.masks).map(kept).collect()
+    }
+
+    /// Text rows of the examples at `indices` where the prompt joins, with the layers below; none where it joins at the words.
+    fn hidden_states(
+        &self,
+        encoder: &FrozenEncoder,
+        examples: &[Example],
+        indices: &[usize],
+    ) -> Result<Option<(usize, Tensor<2>)>> {
+        let Some(layers) = self.method.entry() else { return Ok(None) };
+        let texts = Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), 0));
+        let keys: Vec<u32> = indices.iter().map(|&i| i as u32).collect();
+        let cached = self.cache.as_ref().map(|cache| (cache, &keys[..]));
+        Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters[0])?)))
+    }
+
+    /// Class scores `[N B, C]` under parameters, tracked or not, of the examples at `indices`: B for the first member, B for the
+    /// next.
+    fn logits(
+        &self,
+        parameters: &[Tensor<2>],
+        batch: &Arc<PackedBatch>,
+        examples: &[Example],
+        indices: &[usize],
+    ) -> Result<Tensor<2>> {
         let prompt = parameters.len() - 2;
+        let tracked = parameters[prompt].device().is_autodiff();
+        let constant = |tensor: Tensor<2>| if tracked { Tensor::from_inner(tensor) } else { tensor };
         let pooled = match &self.source {
             Source::Encoder(encoder) => {
-                let rows =
-                    self.method.rows(&parameters[..prompt]).unwrap_or_else(|| Tensor::zeros([1, self.hidden], &self.device));
-                encoder.encode(batch, Inputs::new(Prompt::Shared(rows)), self.head.pooling())?
+                let states = self.hidden_states(encoder, examples, indices)?;
+                let context = Context {
+                    batch,
+                    states: states.as_ref().map(|(_, states)| constant(states.clone())),
+                    layers: &self.layers,
+                    device: &self.device,
+                };
+                let Given { prompt, update } = self.method.given(&self.kept(&parameters[..prompt]), &context);
+                encoder.encode(batch, Inputs { prompt, update, states }, self.head.pooling())?
             }
             Source::Features(features) => {
-                let rows = Tensor::from_data(TensorData::new(features.rows(indices), [indices.len(), self.hidden]), &self.device);
-                // The features join the graph of the head as a constant.
-                if parameters[prompt].device().is_autodiff() { Tensor::from_inner(rows) } else { rows }
+                let hidden = self.parameters[prompt].dims()[1];
+                constant(Tensor::from_data(TensorData::new(features.rows(indices), [indices.len(), hidden]), &self.device))
             }
         };
         Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
     }
 
-    /// One optimizer step on the examples at `indices`: mean cross-entropy, global gradient clipping, AdamW. Gives the loss
+    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean cross-entropy, global gradient clipping, AdamW. Gives the loss
     /// before the update (not read back) and the rows that went through the encoder.
     ///
     /// # Errors
@@ -154,11 +231,12 @@ impl Trainer {
     pub fn gradients(&self, examples: &[Example], indices: &[usize]) -> Result<Gradients> {
         let batch = self.batch(examples, indices);
         let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
-        let logits = self.logits(&tracked, &batch, indices)?;
-        // Cross-entropy as one product with -1/B at each row's class: no integer tensors, no gather.
+        let logits = self.logits(&tracked, &batch, examples, indices)?;
+        let members = self.method.members();
+        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one product with -1/B at each row's class: no integer tensors, no gather.
         let mut targets = vec![0f32; indices.len() * self.classes];
         for (row, &label) in batch.labels().iter().enumerate() {
-            targets[row * self.classes + label as usize] = -1.0 / indices.len() as f32;
+            targets[row * self.classes + label as usize] = -1.0 / (indices.len() / members) as f32;
         }
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [indices.len(), self.classes]), &self.device);
         let loss = (log_softmax(logits, 1) * Tensor::from_inner(targets)).sum();
@@ -167,17 +245,20 @@ impl Trainer {
             .iter()
             .map(|p| p.grad_remove(&mut gradients).unwrap_or_else(|| Tensor::zeros(p.dims(), &self.device)))
             .collect();
-        Ok(Gradients { loss: loss.inner(), gradients, rows: batch.rows() })
+        Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
     /// AdamW on every matrix, gradients scaled down together to the clip norm.
     fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
         let squares = gradients.iter().map(|g| g.clone().square().sum());
         let norm = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
-        let factor = ((norm + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0).reshape([1, 1]);
+        // Of N independent members the norm is the root of N times that of one.
+        let most = self.config.optim.clip_norm * (self.method.members() as f64).sqrt();
+        let factor = ((norm + CLIP_EPSILON).recip() * most).clamp_max(1.0).reshape([1, 1]);
         let prompt = self.parameters.len() - 2;
         for (i, gradient) in gradients.into_iter().enumerate() {
-            let rate = if i < prompt { rates.prompt } else { rates.head };
+            let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
+            let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
             let (parameter, state) =
                 self.optimizer.step(rate, self.parameters[i].clone(), gradient * factor.clone(), self.states[i].take());
             self.parameters[i] = parameter;
@@ -185,12 +266,15 @@ impl Trainer {
         }
     }
 
-    /// Class scores of the examples at `indices`, row-major `[B, C]` on the host.
+    /// Class scores of the examples at `indices`, row-major `[B, C]` on the host: of an ensemble those that it decides by.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`] and [`read`].
     pub async fn scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
-        read(self.logits(&self.parameters, &self.batch(examples, indices), indices)?).await
+        let members = self.method.members();
+        let repeated: Vec<usize> = std::iter::repeat_n(indices, members).flatten().copied().collect();
+        let logits = self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?;
+        Ok(together(read(logits).await?, members, self.classes, self.config.prompt.ensemble.vote))
     }
 
     /// The uncaptured errors of the device.
@@ -204,32 +288,38 @@ impl Trainer {
         }
     }
 
-    /// What inference needs, on the host: prompt rows `[P, D]` where the method has a prompt, head weight `[C, D]`, bias
-    /// `[C]`.
+    /// What inference needs, on the host.
     ///
     /// # Errors
     /// As [`read`].
     pub async fn trained(&self) -> Result<Trained> {
         let prompt = self.parameters.len() - 2;
-        let rows = self.method.rows(&self.parameters[..prompt]);
+        let exported = self.method.exported(&self.kept(&self.parameters[..prompt]));
+        let names = self.method.stored(self.sizes()).into_iter().map(|(name, _)| name);
+        let mut stored = Vec::new();
+        for (name, tensor) in names.zip(exported) {
+            stored.push(Matrix { name: name.to_owned(), shape: tensor.dims(), values: read(tensor).await? });
+        }
         Ok(Trained {
-            prompt: match rows {
-                Some(rows) => Some(read(rows).await?),
-                None => None,
-            },
+            stored,
             head_weight: read(self.parameters[prompt].clone()).await?,
             head_bias: read(self.parameters[prompt + 1].clone()).await?,
         })
+    }
+
+    fn sizes(&self) -> Sizes {
+        let hidden = self.parameters[self.parameters.len() - 2].dims()[1];
+        Sizes { hidden, layers: self.layers.len(), longest: 0 }
     }
 }
 
 /// What inference needs of a trained model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// Prompt rows `[P, D]`.
-    pub prompt: Option<Vec<f32>>,
-    /// Head weight `[C, D]`.
+    /// What the method stores.
+    pub stored: Vec<Matrix>,
+    /// Head weight `[C, D]`; of N members `[N C, D]`.
     pub head_weight: Vec<f32>,
-    /// Head bias `[C]`.
+    /// Head bias `[C]`; of N members `[N C]`.
     pub head_bias: Vec<f32>,
 }

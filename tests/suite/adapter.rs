@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write as _};
 
 use serde_json::{Value, json};
-use softprompt::adapter::{Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
+use softprompt::adapter::{Matrix, Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
 use softprompt::config::{HeadKind, Method, PromptInit, RunConfig};
 use softprompt::error::Error;
 use softprompt::model::spec::EncoderSpec;
@@ -33,7 +33,10 @@ fn sample(kind: HeadKind, method: Method) -> Adapter {
     Adapter {
         config,
         labels: vec!["place".into(), "a `tick`,\n|\"quote\"".into(), "人".into()],
-        prompt: (method == Method::Prompt).then(|| numbers(5 * 8)),
+        stored: (method == Method::Prompt)
+            .then(|| Matrix { name: "prompt".into(), shape: [5, 8], values: numbers(5 * 8) })
+            .into_iter()
+            .collect(),
         head_weight: numbers(3 * 8),
         head_bias: numbers(3),
         metrics: Some(
@@ -206,7 +209,7 @@ fn reads_what_peft_wrote() {
     let stored = |name: &str| -> Vec<f32> {
         file.tensor(name).unwrap().data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
     };
-    assert_eq!(adapter.prompt.as_ref().unwrap(), &stored("prompt_embeddings"));
+    assert_eq!(&adapter.stored[0].values, &stored("prompt_embeddings"));
     assert_eq!(adapter.head_weight, stored("base_model.classifier.weight"));
     assert_eq!(adapter.head_bias, stored("base_model.classifier.bias"));
 

@@ -79,7 +79,7 @@ pub(crate) fn random_weights(spec: &EncoderSpec, seed: u64) -> EncoderWeights {
     };
     EncoderWeights {
         spec: spec.clone(),
-        word: random_f32(rng, spec.vocab * hidden, 1.0),
+        word: std::sync::Arc::new(random_f32(rng, spec.vocab * hidden, 1.0)),
         position: random_f32(rng, spec.max_positions * hidden, 0.3),
         embed_norm: norm(rng),
         layers: (0..spec.layers)

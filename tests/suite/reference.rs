@@ -60,10 +60,10 @@ impl<'a> Golden<'a> {
     pub fn trainer(&self, model: &Model, compute: &Compute, head: HeadKind) -> Trainer {
         let config = self.config(head);
         let shape = [config.prompt.length, model.spec().hidden];
-        let initial = vec![Parameter { name: "prompt", shape, values: self.tensor("prompt") }];
+        let initial = vec![Parameter::new("prompt", shape, self.tensor("prompt"))];
         let source = Source::Encoder(compute.encoder.clone());
         let start = (self.tensor("head.weight"), self.tensor("head.bias"));
-        Trainer::new(compute, source, model.weights(), prompt::method(&config), initial, start, &config).expect("a trainer")
+        Trainer::new(compute, source, model.weights(), prompt::method(&config, model.spec()), initial, start, &config).expect("a trainer")
     }
 
     /// Ten steps; the worst relative difference of a loss to PyTorch's.
@@ -74,7 +74,7 @@ impl<'a> Golden<'a> {
         let mut worst = 0f64;
         for (step, indices) in order.iter().enumerate() {
             let factor = schedule::factor(&config.optim, step, order.len());
-            let rates = LearningRates { prompt: config.optim.prompt_lr * factor, head: config.optim.head_lr * factor };
+            let rates = LearningRates { prompt: config.optim.prompt_lr * factor, head: config.optim.head_lr * factor, factor };
             let (loss, _) = trainer.step(&self.examples, indices, rates).expect("a step");
             let loss = f64::from(read(loss).await.expect("a loss")[0]);
             assert!(loss.is_finite(), "{key}: the loss of step {step} is {loss}");

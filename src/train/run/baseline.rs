@@ -59,7 +59,7 @@ impl Run {
                 let examples = features.missing(EVAL_BATCH).iter().map(|&example| &self.examples.all[example]);
                 let batch = Arc::new(PackedBatch::new(examples, 0));
                 let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
-                let head = Head::new(&self.config.head, 0, self.model.weights(), &self.compute.device)?;
+                let head = Head::new(&self.config.head, 0, false, self.model.weights(), &self.compute.device)?;
                 let pooled = self.compute.encoder.encode(&batch, Inputs::new(Prompt::None(none)), head.pooling())?;
                 features.extend(&read(pooled).await?);
                 self.compute.encoder.check()?;
@@ -69,7 +69,7 @@ impl Run {
             }
             Baseline::Features(features, order, budget) => {
                 let features = Arc::new(features);
-                let trainer = self.trainer(Source::Features(features.clone()), Method::Probe)?;
+                let trainer = self.trainer(Source::Features(features.clone()), Method::Probe).await?;
                 Baseline::Probe(Box::new(Probe::new(features, trainer, order, budget)))
             }
             Baseline::Probe(mut probe) if probe.step() < probe.steps() => {
@@ -80,7 +80,7 @@ impl Run {
             }
             Baseline::Probe(probe) => {
                 if training.trainer.is_none() {
-                    training.trainer = Some(self.trainer(Source::Features(probe.features()), self.config.prompt.method)?);
+                    training.trainer = Some(self.trainer(Source::Features(probe.features()), self.config.prompt.method).await?);
                 }
                 self.probe = probe.into_best();
                 if let Some(Best { metrics, .. }) = &self.probe {

@@ -49,7 +49,7 @@ impl Run {
             if !self.stopping {
                 let mut probe = self.adapter()?;
                 probe.config.prompt.method = Method::Probe;
-                probe.prompt = None;
+                probe.stored = Vec::new();
                 if let Some(Best { trained, .. }) = &self.probe {
                     (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());
                 }

@@ -1,0 +1,290 @@
+//! The settings of each method. Maths and sources are where the methods are, in `src/prompt/`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Method, RunConfig};
+use crate::error::{Error, Result};
+
+/// What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Generator {
+    /// Nothing: free rows, the same for every text.
+    None,
+    /// A bottleneck on the first row of the text (NPG).
+    #[default]
+    Naive,
+    /// A bottleneck on rows that are averages of P parts of the text (APPG).
+    Average,
+    /// The same with the largest value of each part (MPPG).
+    Max,
+}
+
+/// Settings of [`Method::Late`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LateConfig {
+    /// Layers k below the prompt, 0 to L - 1; half of them if absent.
+    pub layer: Option<usize>,
+    /// What makes the prompt.
+    pub generator: Generator,
+    /// Neurons c of the generator's bottleneck.
+    pub bottleneck: usize,
+    /// Learning rate of the generator; free rows take `optim.prompt_lr`.
+    pub generator_lr: f64,
+    /// Hidden states kept between epochs, in MiB of the memory that the encoder computes in; 0 keeps none.
+    pub cache_mb: u64,
+}
+
+impl Default for LateConfig {
+    fn default() -> Self {
+        Self { layer: None, generator: Generator::default(), bottleneck: 64, generator_lr: 1e-3, cache_mb: 512 }
+    }
+}
+
+/// Which part of the encoder is left out in the stages of [`Method::Progressive`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Shrink {
+    /// Layers.
+    Depth,
+    /// Feed-forward neurons.
+    Width,
+    /// Both.
+    #[default]
+    Compound,
+}
+
+/// One stage on a partial encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageConfig {
+    /// Share of the steps.
+    pub share: f64,
+    /// Share of the layers, of the neurons, or of both that is kept.
+    pub size: f64,
+}
+
+/// What happens to the head where the encoder grows: a head fitted to a partial encoder is wrong for the larger one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadTransition {
+    /// It is carried over with its optimizer state.
+    #[default]
+    Carry,
+    /// It alone is trained for some steps before the prompt goes on.
+    Refit,
+    /// It starts again from zero.
+    Reset,
+}
+
+/// Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProgressiveConfig {
+    /// The method that is trained; one that starts below the lowest layer.
+    pub base: Method,
+    /// What is left out.
+    pub shrink: Shrink,
+    /// Stages in order.
+    pub stages: Vec<StageConfig>,
+    /// What happens to the head.
+    pub head: HeadTransition,
+    /// Steps of [`HeadTransition::Refit`], taken from those of the stage.
+    pub refit_steps: usize,
+    /// Training texts that neurons are scored on.
+    pub score_texts: usize,
+}
+
+impl Default for ProgressiveConfig {
+    /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent.
+    fn default() -> Self {
+        let stage = |size| StageConfig { share: 0.2, size };
+        Self {
+            base: Method::Prompt,
+            shrink: Shrink::default(),
+            stages: vec![stage(0.25), stage(0.5), stage(0.75)],
+            head: HeadTransition::default(),
+            refit_steps: 20,
+            score_texts: 1000,
+        }
+    }
+}
+
+/// Settings of [`Method::Efficient`]; with `fusion` off and no `spaces` it is DePT (Shi and Lipani 2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EfficientConfig {
+    /// Rank r of the update `A B` of the text embeddings.
+    pub rank: usize,
+    /// The update is multiplied by this over the root of r.
+    pub scale: f64,
+    /// Learning rate of A and B.
+    pub low_rank_lr: f64,
+    /// Whether the text embeddings are updated at all.
+    pub update: bool,
+    /// Whether the prompt attends to the low-rank knowledge.
+    pub fusion: bool,
+    /// Width a of that attention.
+    pub attention: usize,
+    /// Spaces S that the prompt is projected into; 0: none.
+    pub spaces: usize,
+    /// Width b of a space.
+    pub space_width: usize,
+    /// Whether a gate weighs the spaces; else each has the same weight.
+    pub gate: bool,
+    /// Learning rate of fusion, spaces and gate.
+    pub module_lr: f64,
+}
+
+impl Default for EfficientConfig {
+    fn default() -> Self {
+        Self {
+            rank: 10,
+            scale: 8.0,
+            low_rank_lr: 5e-4,
+            update: true,
+            fusion: true,
+            attention: 16,
+            spaces: 2,
+            space_width: 8,
+            gate: true,
+            module_lr: 1e-3,
+        }
+    }
+}
+
+/// How an ensemble decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Vote {
+    /// By the mean of the members' probabilities.
+    #[default]
+    Mean,
+    /// For each member its class (Lester et al. 2021, section 6); ties go to the larger mean probability.
+    Majority,
+}
+
+/// Settings of [`Method::Ensemble`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnsembleConfig {
+    /// Prompts N, each with a head of its own.
+    pub members: usize,
+    /// How they decide.
+    pub vote: Vote,
+}
+
+impl Default for EnsembleConfig {
+    fn default() -> Self {
+        Self { members: 5, vote: Vote::default() }
+    }
+}
+
+/// Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PruneConfig {
+    /// Share of the prompt rows that is pruned, the least important first.
+    pub tokens: f64,
+    /// Pieces k that a row is cut into.
+    pub pieces: usize,
+    /// Share of the pieces left that is pruned.
+    pub piece_share: f64,
+}
+
+impl Default for PruneConfig {
+    fn default() -> Self {
+        Self { tokens: 0.2, pieces: 16, piece_share: 0.2 }
+    }
+}
+
+/// Settings of [`Method::Auto`]: short runs of some methods, then the best.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoConfig {
+    /// Methods that are tried.
+    pub candidates: Vec<Method>,
+    /// Share of the steps of a whole run that all trials have together.
+    pub share: f64,
+    /// Training rows that a trial learns from at most.
+    pub rows: usize,
+}
+
+impl Default for AutoConfig {
+    fn default() -> Self {
+        Self { candidates: vec![Method::Probe, Method::Prompt, Method::Late, Method::Efficient], share: 0.5, rows: 1000 }
+    }
+}
+
+type Check<'a> = &'a dyn Fn(bool, &'static str, String, &'static str) -> Result<()>;
+
+/// Checks the settings of the methods.
+pub(super) fn validate(config: &RunConfig) -> Result<()> {
+    let check: Check<'_> =
+        &|ok, field, problem, hint| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
+    let rate = |value: f64, field| {
+        check(value.is_finite() && value > 0.0, field, format!("{value} is not a positive number"), "give a number above 0")
+    };
+    let positive = |value: usize, field| check(value >= 1, field, "0".into(), "use 1 or more");
+    let share = |value: f64, field| {
+        check((0.0..1.0).contains(&value), field, format!("{value} is not in 0..1"), "give a share of 0 or more, below 1")
+    };
+    let prompt = &config.prompt;
+    positive(prompt.late.bottleneck, "prompt.late.bottleneck")?;
+    rate(prompt.late.generator_lr, "prompt.late.generator_lr")?;
+    positive(prompt.efficient.rank, "prompt.efficient.rank")?;
+    positive(prompt.efficient.attention, "prompt.efficient.attention")?;
+    positive(prompt.efficient.space_width, "prompt.efficient.space_width")?;
+    rate(prompt.efficient.scale, "prompt.efficient.scale")?;
+    rate(prompt.efficient.low_rank_lr, "prompt.efficient.low_rank_lr")?;
+    rate(prompt.efficient.module_lr, "prompt.efficient.module_lr")?;
+    check(
+        prompt.efficient.update || !prompt.efficient.fusion,
+        "prompt.efficient.fusion",
+        "the prompt cannot attend to an update that is off".into(),
+        "turn prompt.efficient.update on, or fusion off",
+    )?;
+    check(
+        (2..=100).contains(&prompt.ensemble.members),
+        "prompt.ensemble.members",
+        format!("{} members", prompt.ensemble.members),
+        "use 2 to 100",
+    )?;
+    progressive(&prompt.progressive, check)?;
+    if let Some(prune) = &prompt.prune {
+        share(prune.tokens, "prompt.prune.tokens")?;
+        share(prune.piece_share, "prompt.prune.piece_share")?;
+        positive(prune.pieces, "prompt.prune.pieces")?;
+        let prunes = !matches!(prompt.method, Method::Probe | Method::Deep | Method::Auto)
+            && !(prompt.method == Method::Late && prompt.late.generator != Generator::None);
+        check(prunes, "prompt.prune", "this method has no prompt rows of its own to prune".into(), "leave it out")?;
+    }
+    let candidates = &prompt.auto.candidates;
+    check(
+        !candidates.is_empty() && !candidates.contains(&Method::Auto),
+        "prompt.auto.candidates",
+        "there must be methods to try, other than auto".into(),
+        "prompt, late and efficient are usual",
+    )?;
+    share(prompt.auto.share, "prompt.auto.share")?;
+    positive(prompt.auto.rows, "prompt.auto.rows")
+}
+
+fn progressive(config: &ProgressiveConfig, check: Check<'_>) -> Result<()> {
+    check(
+        matches!(config.base, Method::Prompt | Method::Efficient | Method::Deep | Method::Ensemble),
+        "prompt.progressive.base",
+        "this method does not start below the lowest layer".into(),
+        "use prompt, efficient, deep or ensemble",
+    )?;
+    let total: f64 = config.stages.iter().map(|stage| stage.share).sum();
+    let fine = config.stages.iter().all(|stage| stage.share > 0.0 && stage.size > 0.0 && stage.size <= 1.0);
+    check(
+        fine && total < 1.0 && !config.stages.is_empty(),
+        "prompt.progressive.stages",
+        format!("shares of {total} of the steps"),
+        "give stages with a share above 0, together below 1, and a size above 0 and at most 1; the full encoder has the rest",
+    )?;
+    check(config.score_texts >= 1, "prompt.progressive.score_texts", "0 texts".into(), "1000 is usual")
+}
