@@ -18,6 +18,28 @@ impl Order {
         Self::over((0..examples).collect(), batch, seed)
     }
 
+    /// As [`Order::new`], for a member of an ensemble: the first has the order that it would have alone.
+    #[must_use]
+    pub fn of_member(member: usize, examples: usize, batch: usize, seed: u64) -> Self {
+        let mut order = Self::new(examples, batch, seed);
+        if member > 0 {
+            order.rng = Rng::stream(seed, &format!("order {member}"));
+        }
+        order
+    }
+
+    /// Where it is: the generator's state, the examples in their order, and how many of them are behind.
+    #[must_use]
+    pub fn state(&self) -> (u64, &[usize], usize) {
+        (self.rng.state(), &self.indices, self.cursor)
+    }
+
+    /// Goes on from [`Order::state`].
+    #[must_use]
+    pub fn from_state((rng, indices, cursor): (u64, Vec<usize>, usize), batch: usize) -> Self {
+        Self { rng: Rng::from_state(rng), indices, cursor, batch }
+    }
+
     /// Over these examples, of which there is at least one.
     #[must_use]
     pub fn over(indices: Vec<usize>, batch: usize, seed: u64) -> Self {

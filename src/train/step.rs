@@ -1,5 +1,8 @@
 //! [`Trainer`]: the trained matrices, one optimizer step, and the scores of a batch.
 
+mod importance;
+mod state;
+
 use std::sync::Arc;
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};

@@ -156,7 +156,7 @@ fn reads_every_weight_into_its_place() {
     let stored = |name: &str| -> Vec<f32> {
         file.tensor(name).unwrap().data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
     };
-    assert_eq!(weights.word, stored("embeddings.word_embeddings.weight"));
+    assert_eq!(*weights.word, stored("embeddings.word_embeddings.weight"));
     let (position, kind) = (stored("embeddings.position_embeddings.weight"), stored("embeddings.token_type_embeddings.weight"));
     let sums: Vec<f32> = position.iter().enumerate().map(|(at, value)| value + kind[at % 32]).collect();
     assert_eq!(weights.position, sums);

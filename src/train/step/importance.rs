@@ -1,0 +1,54 @@
+//! How much a trained prompt's rows and pieces matter, and pruning what matters least (XPrompt).
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::Trainer;
+use crate::data::batch::Example;
+use crate::engine::compute::read;
+use crate::error::Result;
+
+/// The matrix that is pruned.
+const PRUNED: &str = "prompt";
+
+impl Trainer {
+    /// The prompt matrix, where there is one to prune: its place and `[rows, D]`.
+    #[must_use]
+    pub fn prunable(&self) -> Option<(usize, [usize; 2])> {
+        let place = self.kinds.iter().position(|kind| kind.name == PRUNED)?;
+        Some((place, self.parameters[place].dims()))
+    }
+
+    /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the rows of the prompt, `[rows, D / width]`
+    /// row-major: the derivative with respect to a factor on the piece (Ma et al. 2022, XPrompt, equation 6; Michel et al. 2019).
+    /// One pass an example, so that the mean of the absolute values is exact.
+    ///
+    /// # Errors
+    /// As [`Trainer::gradients`].
+    ///
+    /// # Panics
+    /// Where there is no prompt matrix or `width` does not divide its row.
+    pub async fn importance(&self, examples: &[Example], indices: &[usize], width: usize) -> Result<Vec<f32>> {
+        let (place, [rows, hidden]) = self.prunable().expect("a prompt matrix");
+        assert!(hidden.is_multiple_of(width), "pieces are of one width");
+        let pieces = rows * hidden / width;
+        let mut sums = Tensor::<2>::zeros([pieces, 1], &self.device);
+        let kept = self.kept(&self.parameters);
+        for &example in indices {
+            let repeated = vec![example; self.method.members()];
+            let gradient = self.gradients(examples, &repeated)?.gradients.swap_remove(place);
+            let products = (gradient * kept[place].clone()).reshape([pieces, width]);
+            sums = sums + products.sum_dim(1).abs();
+        }
+        let mean = sums / indices.len().max(1) as f64;
+        read(mean).await
+    }
+
+    /// Prunes the prompt: a mask `[rows, D]` of 0 and 1.
+    ///
+    /// # Panics
+    /// Where there is no prompt matrix, or the mask is of another size.
+    pub fn prune(&mut self, mask: Vec<f32>) {
+        let (place, shape) = self.prunable().expect("a prompt matrix");
+        self.masks[place] = Some(Tensor::from_data(TensorData::new(mask, shape), &self.device));
+    }
+}

@@ -1,0 +1,91 @@
+//! The whole state of a [`Trainer`], on the host and back.
+
+use burn::optim::{AdamWState, AdaptiveMomentumState};
+use burn::tensor::{Tensor, TensorData};
+
+use super::Trainer;
+use crate::engine::compute::read;
+use crate::error::{Error, Result};
+
+/// One trained matrix with everything that a step needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixState {
+    /// Its name.
+    pub name: String,
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Its values, row-major.
+    pub values: Vec<f32>,
+    /// Steps so far and the first and second moments of AdamW; none before the first step.
+    pub moments: Option<(usize, Vec<f32>, Vec<f32>)>,
+    /// 0 where an element is pruned, else 1; none where it is whole.
+    pub mask: Option<Vec<f32>>,
+}
+
+impl Trainer {
+    /// The state, read back.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub async fn state(&self) -> Result<Vec<MatrixState>> {
+        let mut states = Vec::with_capacity(self.parameters.len());
+        for (i, parameter) in self.parameters.iter().enumerate() {
+            let moments = match &self.states[i] {
+                None => None,
+                Some(AdamWState { momentum, .. }) => {
+                    let (first, second) = (momentum.moment_1.clone(), momentum.moment_2.clone());
+                    Some((momentum.time, read(first).await?, read(second).await?))
+                }
+            };
+            let mask = match &self.masks[i] {
+                None => None,
+                Some(mask) => Some(read(mask.clone()).await?),
+            };
+            let (name, shape) = (self.kinds[i].name.to_owned(), parameter.dims());
+            states.push(MatrixState { name, shape, values: read(parameter.clone()).await?, moments, mask });
+        }
+        Ok(states)
+    }
+
+    /// Goes on from a state of a trainer of the same config.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where the matrices are others.
+    pub fn set_state(&mut self, states: &[MatrixState]) -> Result<()> {
+        let ours = self.kinds.iter().zip(&self.parameters).map(|(kind, p)| (kind.name, p.dims()));
+        if !ours.eq(states.iter().map(|state| (state.name.as_str(), state.shape))) {
+            let names: Vec<_> = states.iter().map(|state| (&state.name, state.shape)).collect();
+            return Err(Error::adapter(
+                format!("the checkpoint has the matrices {names:?}, which are not those of its settings"),
+                "the checkpoint is damaged or was edited; start the run again",
+            ));
+        }
+        for (i, state) in states.iter().enumerate() {
+            let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), &self.device);
+            self.parameters[i] = tensor(&state.values);
+            self.masks[i] = state.mask.as_deref().map(tensor);
+            self.states[i] = state.moments.as_ref().map(|(time, first, second)| AdamWState {
+                momentum: AdaptiveMomentumState {
+                    time: *time,
+                    moment_1: tensor(first),
+                    moment_2: tensor(second),
+                    max_moment_2: None,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts the head again from zero, as at the beginning.
+    pub fn reset_head(&mut self) {
+        for i in self.parameters.len() - 2..self.parameters.len() {
+            self.parameters[i] = Tensor::zeros(self.parameters[i].dims(), &self.device);
+            self.states[i] = None;
+        }
+    }
+
+    /// Forgets the optimizer's moments.
+    pub fn reset_optimizer(&mut self) {
+        self.states.fill(None);
+    }
+}
