@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 const MAX_FILES: usize = 1000;
 
 /// A zip of the files in their order, with nothing in it that depends on the day or the machine.
-pub(super) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
     let fault =
         |error: &dyn std::fmt::Display| Error::adapter(format!("the zip cannot be written: {error}"), "report this as a fault");
     let options = SimpleFileOptions::default()
@@ -30,7 +30,7 @@ pub(super) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
 }
 
 /// All files of a zip.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let wrong = |problem: String| Error::adapter(problem, "give the zip that softprompt exported, as it is");
     if bytes.len() > MAX_BYTES {
         return Err(wrong(format!("the zip has {} MiB; the limit is {}", bytes.len() >> 20, MAX_BYTES >> 20)));

@@ -7,7 +7,7 @@
 //! | `softprompt.json` | config, labels, figures, versions, hashes; never a text of the data |
 //! | `README.md` | the model card |
 
-mod archive;
+pub(crate) mod archive;
 mod card;
 mod manifest;
 mod peft;

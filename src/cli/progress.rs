@@ -68,6 +68,14 @@ impl Training {
             Event::Measuring { done, total } => {
                 self.bar.set_message(format!("measuring: {} of {} held-out texts", thousands(*done), thousands(*total)));
             }
+            Event::Stage { stage, stages, layers, neurons, steps } => {
+                let (layers, steps) = (count(*layers, "layer", "layers"), count(*steps, "step", "steps"));
+                self.say(&format!("stage {stage} of {stages}: {layers} of {} neurons, {steps}", thousands(*neurons)));
+            }
+            Event::Pruned { rows, pieces, of } => {
+                let rows = count(*rows, "row", "rows");
+                self.say(&format!("pruned: {rows} and {pieces} of {of} pieces are left and trained again"));
+            }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Done { .. } => self.finish(),
         }

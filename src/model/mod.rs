@@ -11,6 +11,7 @@ use crate::text::tokenizer::Tokenizer;
 
 pub mod config;
 pub mod head;
+pub mod partial;
 pub mod spec;
 pub mod weights;
 

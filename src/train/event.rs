@@ -76,6 +76,28 @@ pub enum Event {
         /// The lowest held-out loss so far: these parameters are kept.
         best: bool,
     },
+    /// The steps go on with another part of the encoder.
+    Stage {
+        /// Counted from 1.
+        stage: usize,
+        /// Of all.
+        stages: usize,
+        /// Layers of the encoder now.
+        layers: usize,
+        /// Feed-forward neurons of each layer now.
+        neurons: usize,
+        /// Steps until the next stage or the end.
+        steps: usize,
+    },
+    /// The least important parts of the trained prompt were pruned; what is left is trained again from where it was.
+    Pruned {
+        /// Rows that are left.
+        rows: usize,
+        /// Pieces of rows that are left.
+        pieces: usize,
+        /// Of all.
+        of: usize,
+    },
     /// Something the user should know; the run goes on.
     Warning {
         /// What, and what to do.

@@ -79,13 +79,18 @@ impl Examples {
         Ok((cross_entropy(scores, &truth), self.metrics(&truth, scores)?))
     }
 
+    /// The class of every row of class scores `[n, C]`.
+    #[must_use]
+    pub fn predicted(&self, scores: &[f32]) -> Vec<u32> {
+        scores.chunks(self.labels.len()).map(|row| argmax(row) as u32).collect()
+    }
+
     /// The figures of class scores `[n, C]` against the truth `[n]`.
     ///
     /// # Errors
     /// As [`Metrics::new`].
     pub fn metrics(&self, truth: &[u32], scores: &[f32]) -> Result<Metrics> {
-        let predicted: Vec<u32> = scores.chunks(self.labels.len()).map(|row| argmax(row) as u32).collect();
-        Metrics::new(&self.labels, truth, &predicted)
+        Metrics::new(&self.labels, truth, &self.predicted(scores))
     }
 }
 

@@ -25,9 +25,11 @@ pub(super) struct Probe {
 
 /// A probe at its lowest held-out loss.
 pub(super) struct Best {
-    loss: f64,
+    pub(super) loss: f64,
     pub(super) metrics: Metrics,
     pub(super) trained: Trained,
+    /// Class of each watched example.
+    pub(super) predicted: Vec<u32>,
 }
 
 impl Probe {
@@ -61,9 +63,11 @@ impl Probe {
             self.trainer.step(&data.all, self.order.next_batch(), self.budget.rates(self.step))?;
             self.step += 1;
             if self.budget.evaluates_after(self.step) {
-                let (loss, metrics) = data.evaluate(&self.trainer).await?;
+                let mut scores = Vec::new();
+                data.go_on(&self.trainer, &mut scores, usize::MAX).await?;
+                let (loss, metrics) = data.judge(&scores)?;
                 if self.best.as_ref().is_none_or(|best| loss < best.loss) {
-                    self.best = Some(Best { loss, metrics, trained: self.trainer.trained().await? });
+                    self.best = Some(Best { loss, metrics, trained: self.trainer.trained().await?, predicted: data.predicted(&scores) });
                 }
             }
         }

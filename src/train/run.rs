@@ -2,6 +2,8 @@
 
 mod baseline;
 mod finish;
+mod rounds;
+mod save;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use super::features::Features;
 use super::order::Order;
 use super::probe;
 use super::schedule::Budget;
-use super::step::{Source, Trained, Trainer};
+use super::step::{MatrixState, Source, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::config::{Method, RunConfig};
 use crate::data::batch::{Example, PackedBatch};
@@ -31,6 +33,7 @@ use crate::prompt::{self, Start};
 use crate::rng::Rng;
 use baseline::Baseline;
 use finish::Finish;
+use rounds::Rounds;
 
 /// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps: a step never waits for the
 /// CPU, and the CPU never runs further ahead.
@@ -77,6 +80,7 @@ pub struct Run {
     pending: VecDeque<Event>,
     probe: Option<probe::Best>,
     progress: Progress,
+    rounds: Rounds,
     best: Option<Best>,
     stopping: bool,
     begin: Instant,
@@ -93,7 +97,8 @@ struct Training {
     baseline: Baseline,
     /// None as long as there is nothing to train on: the features, where the method has no prompt.
     trainer: Option<Trainer>,
-    order: Order,
+    /// One for each member.
+    orders: Vec<Order>,
     /// An evaluation comes next, or is under way.
     due: bool,
     /// Its class scores so far.
@@ -118,6 +123,10 @@ struct Best {
     loss: f64,
     trained: Trained,
     metrics: Metrics,
+    /// Class of each watched example.
+    predicted: Vec<u32>,
+    /// The whole trainer, where pruning will go back to it.
+    state: Option<Vec<MatrixState>>,
 }
 
 impl Run {
@@ -145,7 +154,7 @@ impl Run {
         let truncated_texts = encoded.iter().filter(|encoded| encoded.cut > 0).count();
         let examples: Vec<Example> =
             encoded.into_iter().zip(&rows).map(|(encoded, row)| Example { tokens: encoded.ids, label: row.label }).collect();
-        let train_rows = dataset.train.len();
+        let (train_rows, members) = (dataset.train.len(), method.members());
         let sample = PackedBatch::new(examples.iter().take(config.optim.batch_size), method.prompt_length());
         let chosen = model.compute(config.device, &Arc::new(sample)).await?;
         chosen.compute.encoder.set_recompute(config.recompute);
@@ -160,6 +169,7 @@ impl Run {
             pending: VecDeque::new(),
             probe: None,
             progress: Progress { group: 1, ..Progress::default() },
+            rounds: Rounds::new(&config, method.stages()),
             best: None,
             stopping: false,
             begin,
@@ -169,6 +179,7 @@ impl Run {
             config,
             limits,
         };
+        run.check_pruning()?;
         // Made before anything long begins, so that a setting it cannot use is an error now.
         let source = match run.has_prompt() {
             true => Source::Encoder(run.compute.encoder.clone()),
@@ -180,7 +191,7 @@ impl Run {
             train_rows,
             held_out_rows: run.examples.held_out().len(),
             classes: run.examples.labels.clone(),
-            steps: run.budget.steps,
+            steps: run.all_steps(),
             device: run.compute.name.clone(),
             device_reason: chosen.reason,
             majority_accuracy,
@@ -195,7 +206,9 @@ impl Run {
         run.stage = Some(Stage::Training(Box::new(Training {
             baseline,
             trainer: run.has_prompt().then_some(trainer),
-            order: Order::new(train_rows, run.config.optim.batch_size, run.config.seed),
+            orders: (0..members)
+                .map(|member| Order::of_member(member, train_rows, run.config.optim.batch_size, run.config.seed))
+                .collect(),
             due: false,
             scores: Vec::new(),
         })));
@@ -316,7 +329,10 @@ impl Run {
             self.go_on_with_baseline(&mut training).await?;
             self.progress.baseline += begin.elapsed().as_secs_f64();
         } else if let Some(trainer) = &mut training.trainer {
-            if due {
+            // An evaluation that is due belongs to the stage of the last step.
+            if (self.stopping || !training.due) && self.enters_stage() {
+                self.enter_stage(trainer).await?;
+            } else if due {
                 let total = self.examples.watched.len();
                 let done = self.examples.go_on(trainer, &mut training.scores, MOST_TEXTS).await?;
                 if done < total {
@@ -325,31 +341,34 @@ impl Run {
                     return Ok(Some(Stage::Training(training)));
                 }
                 training.due = false;
-                let (loss, metrics) = self.examples.judge(&std::mem::take(&mut training.scores))?;
-                self.keep(loss, metrics, trainer).await?;
+                self.keep(std::mem::take(&mut training.scores), trainer).await?;
                 let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
-                if self.stopping || patience || self.progress.step >= self.budget.steps {
-                    return self.finish();
+                if self.stopping || patience || self.round_step() >= self.budget.steps {
+                    if self.stopping || !self.prunes_next() {
+                        return self.finish();
+                    }
+                    self.prune(trainer).await?;
                 }
             } else {
-                training.due = self.step(trainer, &mut training.order).await?;
+                training.due = self.step(trainer, &mut training.orders).await?;
             }
         }
         Ok(Some(Stage::Training(training)))
     }
 
     /// A group of steps up to the next evaluation, and their losses. Says whether the evaluation is due.
-    async fn step(&mut self, trainer: &mut Trainer, order: &mut Order) -> Result<bool> {
+    async fn step(&mut self, trainer: &mut Trainer, orders: &mut [Order]) -> Result<bool> {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
         let mut due = false;
-        while !due && losses.len() < self.progress.group && self.progress.step < self.budget.steps {
-            let rates = self.budget.rates(self.progress.step);
-            let (loss, batch_rows) = trainer.step(&self.examples.all, order.next_batch(), rates)?;
+        while !due && losses.len() < self.progress.group && self.round_step() < self.budget.steps && !self.enters_stage() {
+            let rates = self.rates();
+            let indices: Vec<usize> = orders.iter_mut().flat_map(|order| order.next_batch().to_vec()).collect();
+            let (loss, batch_rows) = trainer.step(&self.examples.all, &indices, rates)?;
             losses.push((loss, rates.prompt));
             rows += batch_rows;
             self.progress.step += 1;
-            due = self.budget.evaluates_after(self.progress.step);
+            due = self.budget.evaluates_after(self.round_step());
         }
         self.report(losses, rows, begin).await?;
         trainer.check()?;
@@ -364,7 +383,7 @@ impl Run {
         self.progress.stepping += group_seconds;
         let per_step = group_seconds / values.len() as f64;
         self.progress.group = ((GROUP_SECONDS / per_step) as usize).clamp(1, MOST_STEPS);
-        let left = (self.budget.steps - self.progress.step) as f64 * self.progress.stepping / self.progress.step as f64;
+        let left = (self.all_steps() - self.progress.step) as f64 * self.progress.stepping / self.progress.step as f64;
         let first = self.progress.step + 1 - values.len();
         for (i, (&loss, learning_rate)) in values.iter().zip(rates).enumerate() {
             if !loss.is_finite() {
@@ -372,7 +391,7 @@ impl Run {
             }
             self.pending.push_back(Event::Step {
                 step: first + i,
-                steps: self.budget.steps,
+                steps: self.all_steps(),
                 loss,
                 learning_rate,
                 tokens_per_second: rows as f64 / group_seconds,
@@ -383,13 +402,15 @@ impl Run {
         Ok(())
     }
 
-    /// Tells an evaluation, and keeps the parameters if they are the best so far.
-    async fn keep(&mut self, loss: f64, metrics: Metrics, trainer: &Trainer) -> Result<()> {
+    /// Tells an evaluation, and keeps the parameters if they are the best so far. On a partial encoder none are: their figures are
+    /// those of another model.
+    async fn keep(&mut self, scores: Vec<f32>, trainer: &Trainer) -> Result<()> {
+        let (loss, metrics) = self.examples.judge(&scores)?;
         if !loss.is_finite() {
             return Err(Error::Diverged { step: self.progress.step, loss: loss as f32 });
         }
-        let best = self.best.as_ref().is_none_or(|best| loss < best.loss);
-        self.progress.stale = if best { 0 } else { self.progress.stale + 1 };
+        let best = !self.is_partial() && self.best.as_ref().is_none_or(|best| loss < best.loss);
+        self.progress.stale = if best || self.is_partial() { 0 } else { self.progress.stale + 1 };
         self.pending.push_back(Event::Eval {
             step: self.progress.step,
             loss,
@@ -398,7 +419,10 @@ impl Run {
             best,
         });
         if best {
-            self.best = Some(Best { step: self.progress.step, loss, trained: trainer.trained().await?, metrics });
+            let state = if self.prunes_next() { Some(trainer.state().await?) } else { None };
+            let predicted = self.examples.predicted(&scores);
+            let trained = trainer.trained().await?;
+            self.best = Some(Best { step: self.progress.step, loss, trained, metrics, predicted, state });
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 mod importance;
 mod state;
 
+pub use state::MatrixState;
+
 use std::sync::Arc;
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};

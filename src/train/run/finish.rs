@@ -96,7 +96,7 @@ impl Run {
             steps: self.progress.step,
             seconds: self.begin.elapsed().as_secs_f64(),
             device: self.compute.name.clone(),
-            stopped_early: self.progress.step < self.budget.steps,
+            stopped_early: self.round_step() < self.budget.steps || self.prunes_next(),
             per_class: best.metrics.per_class.clone(),
             confusion: best.metrics.confusion.clone(),
         });

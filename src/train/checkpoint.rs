@@ -1,0 +1,273 @@
+//! [`Checkpoint`]: a run in the middle, as bytes, so that it goes on bit for bit on the same device.
+//!
+//! A zip of `checkpoint.json` (settings, hashes, counters, the order of the examples; decimal numbers as their bits) and
+//! `state.safetensors` (trained matrices, moments of AdamW, masks, the best so far). Never a text of the data.
+
+use serde::{Deserialize, Serialize};
+
+use super::step::{MatrixState, Trained};
+use crate::adapter::{Matrix, archive};
+use crate::config::RunConfig;
+use crate::error::{Error, Result};
+use crate::tensors::{self, Tensors};
+
+/// Version of the format; readers refuse others.
+const FORMAT: u64 = 1;
+const HEADER_FILE: &str = "checkpoint.json";
+const TENSORS_FILE: &str = "state.safetensors";
+
+/// Everything that a run needs to go on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Settings.
+    pub config: RunConfig,
+    /// SHA-256 of the data and of the encoder's weights.
+    pub data_sha256: String,
+    /// See `data_sha256`.
+    pub encoder_sha256: String,
+    /// Where the run is.
+    pub place: Place,
+    /// Of each member: the order's generator, the examples in their order, and how many are behind.
+    pub orders: Vec<(u64, Vec<usize>, usize)>,
+    /// What is trained.
+    pub matrices: Vec<MatrixState>,
+    /// The best parameters so far.
+    pub best: Option<SavedBest>,
+    /// The linear probe, where it is known.
+    pub probe: Option<SavedProbe>,
+}
+
+/// Counters of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Steps done.
+    pub step: usize,
+    /// Evaluations without a lower loss.
+    pub stale: usize,
+    /// Whether an evaluation comes next.
+    pub due: bool,
+    /// Rounds behind.
+    pub round: usize,
+    /// Steps before this round.
+    pub before: usize,
+    /// Floating-point operations so far.
+    pub flops: u64,
+    /// Milliseconds so far, whole and in steps.
+    pub milliseconds: (u64, u64),
+}
+
+/// The best parameters so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedBest {
+    /// After this many steps.
+    pub step: usize,
+    /// Mean held-out cross-entropy.
+    pub loss: f64,
+    /// The parameters.
+    pub trained: Trained,
+    /// Class of each watched example.
+    pub predicted: Vec<u32>,
+    /// The whole trainer, where pruning will go back to it.
+    pub state: Option<Vec<MatrixState>>,
+}
+
+/// The linear probe at its best.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedProbe {
+    /// Mean held-out cross-entropy.
+    pub loss: f64,
+    /// Its head.
+    pub trained: Trained,
+    /// Class of each watched example.
+    pub predicted: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u64,
+    config: RunConfig,
+    data_sha256: String,
+    encoder_sha256: String,
+    place: Place,
+    orders: Vec<(u64, Vec<usize>, usize)>,
+    matrices: Vec<MatrixHeader>,
+    best: Option<BestHeader>,
+    probe: Option<BestHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MatrixHeader {
+    name: String,
+    shape: [usize; 2],
+    /// Steps of AdamW; none before the first.
+    time: Option<usize>,
+    masked: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BestHeader {
+    step: usize,
+    /// Bits of the loss.
+    loss: u64,
+    stored: Vec<(String, [usize; 2])>,
+    head: [usize; 2],
+    predicted: Vec<u32>,
+    state: Option<Vec<MatrixHeader>>,
+}
+
+fn fault(problem: impl std::fmt::Display) -> Error {
+    Error::adapter(format!("the checkpoint cannot be used: {problem}"), "start the run again; the data and the encoder are needed as they were")
+}
+
+type Part<'a> = (String, Vec<usize>, &'a [f32]);
+
+fn put<'a>(parts: &mut Vec<Part<'a>>, prefix: &str, states: &'a [MatrixState]) -> Vec<MatrixHeader> {
+    for (i, state) in states.iter().enumerate() {
+        let shape = state.shape.to_vec();
+        parts.push((format!("{prefix}.{i}"), shape.clone(), &state.values));
+        if let Some((_, first, second)) = &state.moments {
+            parts.push((format!("{prefix}.{i}.first"), shape.clone(), first));
+            parts.push((format!("{prefix}.{i}.second"), shape.clone(), second));
+        }
+        if let Some(mask) = &state.mask {
+            parts.push((format!("{prefix}.{i}.mask"), shape, mask));
+        }
+    }
+    let header = |state: &MatrixState| MatrixHeader {
+        name: state.name.clone(),
+        shape: state.shape,
+        time: state.moments.as_ref().map(|(time, ..)| *time),
+        masked: state.mask.is_some(),
+    };
+    states.iter().map(header).collect()
+}
+
+fn take(tensors: &Tensors<'_>, prefix: &str, headers: Vec<MatrixHeader>) -> Result<Vec<MatrixState>> {
+    let read = |name: &str, shape: &[usize; 2]| tensors.read(name, shape).map_err(fault);
+    let state = |(i, header): (usize, MatrixHeader)| {
+        let MatrixHeader { name, shape, time, masked } = header;
+        let key = format!("{prefix}.{i}");
+        let moments = match time {
+            None => None,
+            Some(time) => Some((time, read(&format!("{key}.first"), &shape)?, read(&format!("{key}.second"), &shape)?)),
+        };
+        let mask = if masked { Some(read(&format!("{key}.mask"), &shape)?) } else { None };
+        Ok(MatrixState { name, shape, values: read(&key, &shape)?, moments, mask })
+    };
+    headers.into_iter().enumerate().map(state).collect()
+}
+
+fn put_trained<'a>(parts: &mut Vec<Part<'a>>, prefix: &str, trained: &'a Trained) -> [usize; 2] {
+    for (i, matrix) in trained.stored.iter().enumerate() {
+        parts.push((format!("{prefix}.stored.{i}"), matrix.shape.to_vec(), &matrix.values));
+    }
+    let rows = trained.head_bias.len();
+    let head = [rows, trained.head_weight.len() / rows.max(1)];
+    parts.push((format!("{prefix}.head.weight"), head.to_vec(), &trained.head_weight));
+    parts.push((format!("{prefix}.head.bias"), vec![rows], &trained.head_bias));
+    head
+}
+
+fn take_trained(tensors: &Tensors<'_>, prefix: &str, header: &BestHeader) -> Result<Trained> {
+    let stored = header.stored.iter().enumerate().map(|(i, (name, shape))| {
+        let values = tensors.read(&format!("{prefix}.stored.{i}"), shape).map_err(fault)?;
+        Ok(Matrix { name: name.clone(), shape: *shape, values })
+    });
+    Ok(Trained {
+        stored: stored.collect::<Result<_>>()?,
+        head_weight: tensors.read(&format!("{prefix}.head.weight"), &header.head).map_err(fault)?,
+        head_bias: tensors.read(&format!("{prefix}.head.bias"), &header.head[..1]).map_err(fault)?,
+    })
+}
+
+impl Checkpoint {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where it is too large for its format.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut parts = Vec::new();
+        let matrices = put(&mut parts, "trainer", &self.matrices);
+        let names = |trained: &Trained| trained.stored.iter().map(|m| (m.name.clone(), m.shape)).collect();
+        let best = self.best.as_ref().map(|best| BestHeader {
+            step: best.step,
+            loss: best.loss.to_bits(),
+            stored: names(&best.trained),
+            head: put_trained(&mut parts, "best", &best.trained),
+            predicted: best.predicted.clone(),
+            state: best.state.as_ref().map(|state| put(&mut parts, "best.trainer", state)),
+        });
+        let probe = self.probe.as_ref().map(|probe| BestHeader {
+            step: 0,
+            loss: probe.loss.to_bits(),
+            stored: Vec::new(),
+            head: put_trained(&mut parts, "probe", &probe.trained),
+            predicted: probe.predicted.clone(),
+            state: None,
+        });
+        let header = Header {
+            format: FORMAT,
+            config: self.config.clone(),
+            data_sha256: self.data_sha256.clone(),
+            encoder_sha256: self.encoder_sha256.clone(),
+            place: self.place,
+            orders: self.orders.clone(),
+            matrices,
+            best,
+            probe,
+        };
+        let parts: Vec<_> = parts.iter().map(|(name, shape, values)| (name.as_str(), shape.clone(), *values)).collect();
+        let header = serde_json::to_vec(&header).map_err(fault)?;
+        archive::write(&[(HEADER_FILE.to_owned(), header), (TENSORS_FILE.to_owned(), tensors::write(&parts).map_err(fault)?)])
+    }
+
+    /// Reads what [`Checkpoint::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] with what is wrong with it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let files = archive::read(bytes).map_err(|error| fault(error.to_string()))?;
+        let find = |wanted: &str| {
+            let found = files.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.as_slice());
+            found.ok_or_else(|| fault(format!("{wanted} is missing")))
+        };
+        let header: Header = serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| fault(format!("{HEADER_FILE}: {error}")))?;
+        if header.format != FORMAT {
+            return Err(fault(format!("it is of format {}, this program reads {FORMAT}", header.format)));
+        }
+        let tensors = Tensors::parse(find(TENSORS_FILE)?).map_err(fault)?;
+        let best = match header.best {
+            None => None,
+            Some(mut best) => Some(SavedBest {
+                step: best.step,
+                loss: f64::from_bits(best.loss),
+                trained: take_trained(&tensors, "best", &best)?,
+                state: match best.state.take() {
+                    None => None,
+                    Some(state) => Some(take(&tensors, "best.trainer", state)?),
+                },
+                predicted: best.predicted,
+            }),
+        };
+        let probe = match header.probe {
+            None => None,
+            Some(probe) => Some(SavedProbe {
+                loss: f64::from_bits(probe.loss),
+                trained: take_trained(&tensors, "probe", &probe)?,
+                predicted: probe.predicted,
+            }),
+        };
+        Ok(Self {
+            config: header.config,
+            data_sha256: header.data_sha256,
+            encoder_sha256: header.encoder_sha256,
+            place: header.place,
+            orders: header.orders,
+            matrices: take(&tensors, "trainer", header.matrices)?,
+            best,
+            probe,
+        })
+    }
+}

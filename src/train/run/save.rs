@@ -1,0 +1,131 @@
+//! A run to a [`Checkpoint`] and back.
+
+use std::time::Duration;
+
+use super::baseline::Baseline;
+use super::{Best, Run, Stage};
+use crate::data::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::eval::Metrics;
+use crate::model::Model;
+use crate::train::checkpoint::{Checkpoint, Place, SavedBest, SavedProbe};
+use crate::train::order::Order;
+use crate::train::probe;
+
+impl Run {
+    /// Everything that is needed to go on from here with [`Run::resume`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the run has no prompt, or is over: its result is [`Run::adapter`]; [`Error::Device`] where the
+    /// device failed.
+    pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        let (Some(Stage::Training(training)), true) = (&self.stage, self.has_prompt()) else {
+            return Err(Error::config("run", "there are no steps left to go on with", "save the adapter instead"));
+        };
+        let Some(trainer) = &training.trainer else {
+            return Err(Error::config("run", "the run has not begun", "ask again later"));
+        };
+        let best = self.best.as_ref().map(|best| SavedBest {
+            step: best.step,
+            loss: best.loss,
+            trained: best.trained.clone(),
+            predicted: best.predicted.clone(),
+            state: best.state.clone(),
+        });
+        let probe = match (&training.baseline, &self.probe) {
+            (Baseline::Known, Some(probe)) => {
+                Some(SavedProbe { loss: probe.loss, trained: probe.trained.clone(), predicted: probe.predicted.clone() })
+            }
+            _ => None,
+        };
+        let milliseconds = |seconds: f64| (seconds * 1e3) as u64;
+        Ok(Checkpoint {
+            config: self.config.clone(),
+            data_sha256: self.data_sha256.clone(),
+            encoder_sha256: self.model.sha256().to_owned(),
+            place: Place {
+                step: self.progress.step,
+                stale: self.progress.stale,
+                due: training.due,
+                round: self.rounds.round,
+                before: self.rounds.before,
+                flops: 0,
+                milliseconds: (milliseconds(self.begin.elapsed().as_secs_f64()), milliseconds(self.progress.stepping)),
+            },
+            orders: training.orders.iter().map(|order| (order.state().0, order.state().1.to_vec(), order.state().2)).collect(),
+            matrices: trainer.state().await?,
+            best,
+            probe,
+        })
+    }
+
+    /// Goes on with a run, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The first
+    /// event is [`super::Event::Started`] again.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint; and as [`Run::start`].
+    pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
+        let other = |what: &str| {
+            Err(Error::adapter(format!("the checkpoint was made with another {what}"), "give the same files, or start the run again"))
+        };
+        if checkpoint.encoder_sha256 != model.sha256() {
+            return other("encoder");
+        }
+        if checkpoint.data_sha256 != dataset.sha256() {
+            return other("data file");
+        }
+        let mut run = Self::start(model, dataset, checkpoint.config.clone()).await?;
+        let batch = run.config.optim.batch_size;
+        let watched = run.examples.watched.len();
+        let rows = run.examples.train_rows;
+        let fits = |predicted: &[u32]| {
+            predicted.len() == watched && predicted.iter().all(|&class| (class as usize) < run.examples.labels.len())
+        };
+        let orders_fit = checkpoint.orders.iter().all(|(_, indices, cursor)| {
+            let mut seen = vec![false; rows];
+            let each = indices.iter().all(|&i| i < rows && !std::mem::replace(&mut seen[i], true));
+            each && indices.len() == rows && *cursor <= rows
+        });
+        if !orders_fit
+            || checkpoint.best.as_ref().is_some_and(|best| !fits(&best.predicted))
+            || checkpoint.probe.as_ref().is_some_and(|probe| !fits(&probe.predicted))
+            || checkpoint.place.before > checkpoint.place.step
+        {
+            return other("split of the data");
+        }
+        let truth: Vec<u32> = run.examples.watched.iter().map(|&example| run.examples.all[example].label).collect();
+        let metrics = |predicted: &[u32]| Metrics::new(&run.examples.labels, &truth, predicted);
+        let best = match checkpoint.best {
+            None => None,
+            Some(SavedBest { step, loss, trained, predicted, state }) => {
+                Some(Best { step, loss, trained, metrics: metrics(&predicted)?, predicted, state })
+            }
+        };
+        let probe = match checkpoint.probe {
+            None => None,
+            Some(SavedProbe { loss, trained, predicted }) => {
+                Some(probe::Best { loss, metrics: metrics(&predicted)?, trained, predicted })
+            }
+        };
+        let Some(Stage::Training(training)) = &mut run.stage else {
+            return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
+        };
+        let (Some(trainer), true) = (&mut training.trainer, training.orders.len() == checkpoint.orders.len()) else {
+            return other("method");
+        };
+        trainer.set_state(&checkpoint.matrices)?;
+        training.orders = checkpoint.orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
+        let Place { step, stale, due, round, before, milliseconds: (whole, stepping), .. } = checkpoint.place;
+        training.due = due;
+        if probe.is_some() {
+            training.baseline = Baseline::Known;
+        }
+        (run.progress.step, run.progress.stale, run.progress.stepping) = (step, stale, stepping as f64 / 1e3);
+        (run.rounds.round, run.rounds.before) = (round, before);
+        (run.best, run.probe) = (best, probe);
+        if let Some(earlier) = run.begin.checked_sub(Duration::from_millis(whole)) {
+            run.begin = earlier;
+        }
+        Ok(run)
+    }
+}
