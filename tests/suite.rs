@@ -16,6 +16,8 @@ mod data;
 mod device;
 #[path = "suite/eval.rs"]
 mod eval;
+#[path = "suite/every_method.rs"]
+mod every_method;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/gradients.rs"]

@@ -1,0 +1,195 @@
+//! What every method has to do: learn, stop and go on bit for bit, leave an adapter that does what was told.
+
+use softprompt::adapter::Adapter;
+use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig, Shrink, StageConfig, Vote};
+use softprompt::data::{dataset::Dataset, table::Table};
+use softprompt::predict::Predictor;
+use softprompt::train::checkpoint::Checkpoint;
+use softprompt::train::event::Event;
+use softprompt::train::run::Run;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::device::devices;
+use crate::tiny::tiny_model;
+
+/// Three classes that share no word.
+fn rows(count: usize) -> String {
+    let words = [["card", "lost", "bank"], ["play", "song", "happy"], ["rain", "cold", "weather"]];
+    let row = |i: usize| {
+        let (class, word) = (i % 3, |k: usize| words[i % 3][(i / 3 + k) % 3]);
+        format!("the {} {} number {i},{}\n", word(0), word(i % 2 + 1), ["bank", "music", "weather"][class])
+    };
+    (0..count).fold(String::from("text,label\n"), |text, i| text + &row(i))
+}
+
+fn dataset(count: usize, config: &RunConfig) -> Dataset {
+    let table = Table::from_bytes(rows(count).as_bytes()).expect("a table");
+    Dataset::from_table(&table, &config.data, config.seed).expect("a data set")
+}
+
+/// Every method, and of each every part that can be switched.
+fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
+    let mut base = RunConfig { device: DeviceChoice::Cpu, ..RunConfig::default() };
+    base.prompt.length = 4;
+    base.head.feature_scale = 8.0;
+    base.optim.head_lr = 2e-2;
+    base.optim.steps = Some(steps);
+    base.optim.batch_size = 8;
+    base.eval.evaluations = 4;
+    base.eval.patience = None;
+    base.prompt.late.bottleneck = 8;
+    base.prompt.efficient.rank = 3;
+    base.prompt.ensemble.members = 3;
+    base.prompt.progressive.score_texts = 16;
+    base.prompt.progressive.refit_steps = 3;
+    base.prompt.progressive.stages = vec![StageConfig { share: 0.25, size: 0.5 }, StageConfig { share: 0.25, size: 0.75 }];
+    let with = |name, change: &dyn Fn(&mut RunConfig)| {
+        let mut config = base.clone();
+        change(&mut config);
+        (name, config)
+    };
+    let late = |generator| move |c: &mut RunConfig| (c.prompt.method, c.prompt.late.generator) = (Method::Late, generator);
+    let progressive = |shrink, head| {
+        move |c: &mut RunConfig| {
+            c.prompt.method = Method::Progressive;
+            (c.prompt.progressive.shrink, c.prompt.progressive.head) = (shrink, head);
+        }
+    };
+    vec![
+        with("prompt", &|_| {}),
+        with("late free", &late(Generator::None)),
+        with("late naive", &late(Generator::Naive)),
+        with("late average", &late(Generator::Average)),
+        with("late max", &late(Generator::Max)),
+        with("late without a cache", &|c| (c.prompt.method, c.prompt.late.cache_mb) = (Method::Late, 0)),
+        with("late below all layers", &|c| (c.prompt.method, c.prompt.late.layer) = (Method::Late, Some(0))),
+        with("progressive depth", &progressive(Shrink::Depth, HeadTransition::Carry)),
+        with("progressive width", &progressive(Shrink::Width, HeadTransition::Refit)),
+        with("progressive compound", &progressive(Shrink::Compound, HeadTransition::Reset)),
+        with("progressive deep", &|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Deep)),
+        with("progressive efficient", &|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Efficient)),
+        with("efficient", &|c| c.prompt.method = Method::Efficient),
+        with("efficient without parts", &|c| {
+            c.prompt.method = Method::Efficient;
+            (c.prompt.efficient.fusion, c.prompt.efficient.spaces, c.prompt.efficient.update) = (false, 0, false);
+        }),
+        with("dept", &|c| {
+            c.prompt.method = Method::Efficient;
+            (c.prompt.efficient.fusion, c.prompt.efficient.spaces) = (false, 0);
+        }),
+        with("deep", &|c| c.prompt.method = Method::Deep),
+        with("ensemble", &|c| c.prompt.method = Method::Ensemble),
+        with("ensemble by votes", &|c| (c.prompt.method, c.prompt.ensemble.vote) = (Method::Ensemble, Vote::Majority)),
+        with("pruned", &|c| {
+            c.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
+        }),
+    ]
+}
+
+async fn start(config: &RunConfig) -> Run {
+    Run::start(tiny_model(), dataset(48, config), config.clone()).await.expect("a run")
+}
+
+async fn finish(run: &mut Run, events: &mut Vec<Event>) {
+    while let Some(event) = run.next().await.expect("an event") {
+        events.push(event);
+    }
+}
+
+/// Losses by step.
+fn losses(events: &[Event]) -> Vec<(usize, u32)> {
+    events.iter().filter_map(|e| if let Event::Step { step, loss, .. } = e { Some((*step, loss.to_bits())) } else { None }).collect()
+}
+
+fn mean(losses: &[(usize, u32)]) -> f32 {
+    losses.iter().map(|(_, bits)| f32::from_bits(*bits)).sum::<f32>() / losses.len() as f32
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn every_method_learns_and_its_adapter_does_what_was_told() {
+    for (name, config) in configs(60) {
+        let mut run = start(&config).await;
+        let mut events = Vec::new();
+        finish(&mut run, &mut events).await;
+        let losses = losses(&events);
+        assert_eq!(losses.len(), if config.prompt.prune.is_some() { 120 } else { 60 }, "{name}");
+        let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 5..]));
+        assert!(last < 0.6 * first, "{name}: the loss went from {first} to {last}");
+        let Some(Event::Done { accuracy, confusion, .. }) = events.last() else { panic!("{name}: {:?}", events.last()) };
+
+        let adapter = run.adapter().expect("an adapter");
+        let files = adapter.files().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let again = Adapter::from_files(&files).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(again.files().expect("files"), files, "{name}: exported, imported and exported again");
+        let predictor = Predictor::new(tiny_model(), again, DeviceChoice::Cpu).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let held_out = dataset(48, &config).held_out;
+        let texts: Vec<&str> = held_out.iter().map(|row| row.text.as_str()).collect();
+        let predicted = predictor.predict(&texts).await.expect("predictions");
+        let labels = &adapter.labels;
+        let right = predicted.iter().zip(&held_out).filter(|(p, row)| p.label == labels[row.label as usize]).count();
+        assert_eq!(right as f64 / held_out.len() as f64, *accuracy, "{name}: the adapter is not what was measured");
+        assert_eq!(confusion.iter().flatten().sum::<u64>(), held_out.len() as u64, "{name}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn every_method_goes_on_bit_for_bit() {
+    for device in devices("every_method_goes_on_bit_for_bit").await {
+        for (name, mut config) in configs(12) {
+            config.device = device;
+            let mut whole = start(&config).await;
+            let mut expected = Vec::new();
+            finish(&mut whole, &mut expected).await;
+            let (expected, adapter) = (losses(&expected), whole.adapter().expect("an adapter").files().expect("files"));
+            // In the middle of the steps, before an evaluation, and right behind one.
+            for stop in [2, 6, 9, 14] {
+                let mut run = start(&config).await;
+                let mut events = Vec::new();
+                while losses(&events).len() < stop {
+                    let Some(event) = run.next().await.expect("an event") else { break };
+                    events.push(event);
+                }
+                let Ok(checkpoint) = run.checkpoint().await else { continue };
+                let bytes = checkpoint.to_bytes().expect("bytes");
+                let read = Checkpoint::from_bytes(&bytes).expect("a checkpoint");
+                assert_eq!(read, checkpoint, "{name}");
+                drop(run);
+                let mut resumed =
+                    Run::resume(tiny_model(), dataset(48, &config), read).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let mut rest = Vec::new();
+                finish(&mut resumed, &mut rest).await;
+                let (rest, done) = (losses(&rest), checkpoint.place.step);
+                assert_eq!(rest, expected[done..], "{name} on {device:?}, after {done} steps");
+                let files = resumed.adapter().expect("an adapter").files().expect("files");
+                assert!(files == adapter, "{name} on {device:?}, after {done} steps: another adapter");
+            }
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_checkpoint_is_of_its_data_and_encoder() {
+    let (_, config) = configs(12).remove(0);
+    let mut run = start(&config).await;
+    while !matches!(run.next().await.expect("an event"), Some(Event::Eval { .. })) {}
+    let checkpoint = run.checkpoint().await.expect("a checkpoint");
+    let refused = |checkpoint: Checkpoint, rows: usize| {
+        let config = config.clone();
+        async move { Run::resume(tiny_model(), dataset(rows, &config), checkpoint).await.err().expect("refused").to_string() }
+    };
+    assert!(refused(checkpoint.clone(), 51).await.contains("another data file"));
+    let other = Checkpoint { encoder_sha256: "0".repeat(64), ..checkpoint.clone() };
+    assert!(refused(other, 48).await.contains("another encoder"));
+    let mut other = checkpoint.clone();
+    other.orders[0].1[0] = 1000;
+    assert!(refused(other, 48).await.contains("another split"));
+    let mut other = checkpoint.clone();
+    other.matrices[0].name = "other".into();
+    assert!(refused(other, 48).await.contains("not those of its settings"));
+    let bytes = checkpoint.to_bytes().expect("bytes");
+    for cut in [0, 10, bytes.len() / 2, bytes.len() - 1] {
+        assert!(Checkpoint::from_bytes(&bytes[..cut]).is_err(), "{cut} of {} bytes", bytes.len());
+    }
+    finish(&mut run, &mut Vec::new()).await;
+    assert!(run.checkpoint().await.is_err(), "a run that is over");
+}
