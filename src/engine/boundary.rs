@@ -133,11 +133,13 @@ impl FrozenEncoder {
         self.free()?;
         match (&self.engine, cached.map(|(cache, keys)| (&cache.0, keys))) {
             (Engines::Wgsl(engine), cached) => {
-                let cached = cached.and_then(|(cache, keys)| if let Caches::Wgsl(cache) = cache { Some((&**cache, keys)) } else { None });
+                let cached =
+                    cached.and_then(|(cache, keys)| if let Caches::Wgsl(cache) = cache { Some((&**cache, keys)) } else { None });
                 Ok(from_engine::<CubeBackend>(engine.states(batch, layers, cached, to_engine::<CubeBackend>(like)?)?))
             }
             (Engines::Cpu(engine), cached) => {
-                let cached = cached.and_then(|(cache, keys)| if let Caches::Cpu(cache) = cache { Some((&**cache, keys)) } else { None });
+                let cached =
+                    cached.and_then(|(cache, keys)| if let Caches::Cpu(cache) = cache { Some((&**cache, keys)) } else { None });
                 Ok(from_engine::<Flex>(engine.states(batch, layers, cached, to_engine::<Flex>(like)?)?))
             }
         }

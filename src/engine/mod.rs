@@ -89,6 +89,33 @@ impl Route {
         };
         [prompt, self.update, if self.prefix { batch.prompt_length() * 2 * layers } else { 0 }]
     }
+
+    /// The rows that need an input gradient in the lowest layer that is run. Below it only what is trained gets one.
+    #[must_use]
+    pub fn lowest_grad(&self) -> GradRows {
+        if self.update > 0 { GradRows::All } else { GradRows::Prompt }
+    }
+
+    /// The [`RowInfo`] of every row of a batch on this route; `slot` says which row of the word table holds a token id. With
+    /// [`Entry::After`], the text rows are numbered as in the states, and `slot` is not asked.
+    pub fn row_infos(&self, batch: &PackedBatch, mut slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
+        let (offsets, length) = (batch.offsets(), batch.prompt_length() as u32);
+        let mut text = 0..;
+        batch
+            .row_sources()
+            .map(|(example, _, source)| RowInfo {
+                start: offsets[example],
+                end: offsets[example + 1],
+                source: match source {
+                    RowSource::Prompt(row) if self.per_example => PROMPT_BIT | (example as u32 * length + row),
+                    RowSource::Prompt(row) => PROMPT_BIT | row,
+                    RowSource::Token(id) if self.entry == Entry::Words => slot(id),
+                    RowSource::Token(_) => text.next().unwrap_or_default(),
+                },
+                example: example as u32,
+            })
+            .collect()
+    }
 }
 
 /// The frozen encoder on one device: what [`boundary`] puts into burn's graph as one operation.
@@ -138,20 +165,57 @@ pub trait Engine: Send + Sync {
     fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: Self::Tensor) -> Result<Self::Tensor>;
 }
 
+/// Checks that the encoder can take a route with a batch, and has an embedding for everything in it.
+///
+/// # Errors
+/// [`Error::Model`] with what is wrong.
+pub fn check_route(batch: &PackedBatch, route: &Route, spec: &EncoderSpec) -> Result<()> {
+    let prompt = batch.prompt_length();
+    let text = batch.longest().saturating_sub(prompt);
+    let words = route.entry == Entry::Words;
+    let problem = match *route {
+        Route { entry: Entry::After(layers), .. } if layers >= spec.layers => {
+            Some(format!("a prompt that joins after {layers} of {} layers", spec.layers))
+        }
+        Route { update, .. } if update > 0 && !words => Some("an update of embeddings that are not made".to_owned()),
+        Route { update, .. } if update > 0 && update < text => {
+            Some(format!("an update of {update} rows for a text of {text} tokens"))
+        }
+        Route { prefix: true, pooling, per_example, .. } if !words || per_example || pooling.first() < prompt => {
+            Some("a prefix together with another prompt, or pooled".to_owned())
+        }
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        return Err(Error::model(problem, "report this as a fault"));
+    }
+    check_tokens(batch, spec)?;
+    check_positions(if words { batch.longest() } else { text }, spec)
+}
+
 /// Checks that the encoder has an embedding for everything in a batch.
 ///
 /// # Errors
 /// [`Error::Model`] with the token id or the length that is too large.
 pub fn check_batch(batch: &PackedBatch, spec: &EncoderSpec) -> Result<()> {
+    check_tokens(batch, spec)?;
+    check_positions(batch.longest(), spec)
+}
+
+fn check_tokens(batch: &PackedBatch, spec: &EncoderSpec) -> Result<()> {
     if let Some(id) = batch.tokens().iter().find(|&&id| id as usize >= spec.vocab) {
         return Err(Error::model(
             format!("token id {id} is not among the {} word embeddings of the encoder", spec.vocab),
             "use the tokenizer.json that belongs to this encoder",
         ));
     }
-    if batch.longest() > spec.max_positions {
+    Ok(())
+}
+
+fn check_positions(rows: usize, spec: &EncoderSpec) -> Result<()> {
+    if rows > spec.max_positions {
         return Err(Error::model(
-            format!("{} prompt and text rows, but the encoder has {} positions", batch.longest(), spec.max_positions),
+            format!("{rows} prompt and text rows, but the encoder has {} positions", spec.max_positions),
             "use a smaller data.max_tokens or prompt.length",
         ));
     }
@@ -169,7 +233,7 @@ pub struct RowInfo {
     pub start: u32,
     /// One past the last row of its example.
     pub end: u32,
-    /// Row of the word table, or [`PROMPT_BIT`] with the row of the prompt.
+    /// Row of the word table (of the states, with [`Entry::After`]), or [`PROMPT_BIT`] with the row of the prompt.
     pub source: u32,
     /// Its example.
     pub example: u32,
@@ -194,19 +258,8 @@ impl GradRows {
     }
 }
 
-/// The [`RowInfo`] of every row of a batch; `slot` says which row of the word table holds a token id.
-pub fn row_infos(batch: &PackedBatch, mut slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
-    let offsets = batch.offsets();
-    batch
-        .row_sources()
-        .map(|(example, _, source)| RowInfo {
-            start: offsets[example],
-            end: offsets[example + 1],
-            source: match source {
-                RowSource::Prompt(row) => PROMPT_BIT | row,
-                RowSource::Token(id) => slot(id),
-            },
-            example: example as u32,
-        })
-        .collect()
+/// The [`RowInfo`] of every row of a batch behind shared prompt rows, at the word embeddings; `slot` says which row of the word
+/// table holds a token id.
+pub fn row_infos(batch: &PackedBatch, slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
+    Route::words(Pooling::Mean).row_infos(batch, slot)
 }

@@ -125,10 +125,10 @@ fn embed_gradient() {
     let made = GradRows::Prompt.list(&rows);
     let d_product: Vec<f64> = made.iter().flat_map(|&t| c[t * hidden..][..hidden].iter().map(|&c| 0.25 * c)).collect();
     let d_residual: Vec<f64> = c.iter().map(|&c| 0.75 * c).collect();
-    embed_grad(batch.offsets(), &d_residual, &d_product, &prompt, &position, &gamma, &mut d_prompt, EPS);
+    embed_grad(batch.offsets(), &d_residual, &d_product, &prompt, &position, &gamma, &mut d_prompt, EPS, false);
     assert_gradient(&d_prompt, &prompt, |prompt| {
         let mut h = junk(c.len());
-        embed(&rows, &table, prompt, &position, &gamma, &beta, &mut h, EPS);
+        embed(&rows, &table, prompt, &[], &position, &gamma, &beta, &mut h, prompt_length, EPS);
         dot(&h, &c)
     });
 }

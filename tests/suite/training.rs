@@ -314,15 +314,22 @@ async fn a_second_forward_before_the_backward_is_an_error() {
     let batch = Arc::new(PackedBatch::new(&examples[..3], 2));
     for compute in computes(&model, "a_second_forward_before_the_backward_is_an_error").await {
         let prompt = Tensor::<2>::ones([2, model.spec().hidden], &compute.device).autodiff().require_grad();
-        let first = compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean).expect("a forward pass");
+        let first =
+            compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean).expect("a forward pass");
         let second = compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean);
         assert!(matches!(second, Err(Error::Device { .. })), "the activations of the first pass would be gone");
         let gradients = first.sum().backward();
         assert!(prompt.grad(&gradients).is_some());
-        let third = compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean).expect("after the backward pass");
+        let third = compute
+            .encoder
+            .encode(&batch, Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean)
+            .expect("after the backward pass");
         drop(third);
         compute.encoder.discard();
-        compute.encoder.encode(&batch, Inputs::new(Prompt::Shared(prompt)), Pooling::Mean).expect("after the graph was discarded");
+        compute
+            .encoder
+            .encode(&batch, Inputs::new(Prompt::Shared(prompt)), Pooling::Mean)
+            .expect("after the graph was discarded");
     }
 }
 
@@ -333,7 +340,11 @@ async fn what_the_encoder_cannot_embed_is_an_error() {
     examples[0].tokens[0] = 300;
     for compute in computes(&model, "what_the_encoder_cannot_embed_is_an_error").await {
         let prompt = Tensor::<2>::ones([2, model.spec().hidden], &compute.device);
-        let bad_id = compute.encoder.encode(&Arc::new(PackedBatch::new(&examples[..1], 2)), Inputs::new(Prompt::Shared(prompt.clone())), Pooling::Mean);
+        let bad_id = compute.encoder.encode(
+            &Arc::new(PackedBatch::new(&examples[..1], 2)),
+            Inputs::new(Prompt::Shared(prompt.clone())),
+            Pooling::Mean,
+        );
         assert!(bad_id.is_err_and(|e| e.to_string().contains("token id 300")));
         let long = PackedBatch::new(&examples[1..], 60);
         let too_long = compute.encoder.encode(&Arc::new(long), Inputs::new(Prompt::Shared(prompt)), Pooling::Mean);

@@ -168,7 +168,7 @@ fn embed_takes_the_right_rows() {
     let rows = [row(0, PROMPT_BIT), row(0, 1), row(2, PROMPT_BIT | 1), row(2, 0)];
     let (table, prompt, position) = ([0.0, 1.0, 1.0, 0.0], [5.0, 3.0, 1.0, 2.0], [0.0, 0.5, 0.0, 4.0]);
     let mut h = [f64::NAN; 8];
-    embed(&rows, &table, &prompt, &position, &[2.0, 2.0], &[0.0, 1.0], &mut h, 1e-15);
+    embed(&rows, &table, &prompt, &[], &position, &[2.0, 2.0], &[0.0, 1.0], &mut h, 1, 1e-15);
     // Before the norm: (5, 3.5), (1, 4), (1, 2.5), (0, 5).
     assert_close(&h, &[2.0, -1.0, -2.0, 3.0, -2.0, 3.0, -2.0, 3.0], 1e-12, 0.0);
 }

@@ -144,7 +144,7 @@ impl<F: Scalar> CpuEncoder<F> {
             }
         }
         let (position, gamma) = (F::weights(&self.weights.position), F::weights(&self.weights.embed_norm.gamma));
-        embed_grad(batch.offsets(), &d_x, &d_h, prompt, &position, &gamma, &mut d_prompt, eps);
+        embed_grad(batch.offsets(), &d_x, &d_h, prompt, &position, &gamma, &mut d_prompt, eps, false);
         d_prompt
     }
 
@@ -159,10 +159,12 @@ impl<F: Scalar> CpuEncoder<F> {
             &rows,
             &F::weights(&weights.word),
             prompt,
+            &[],
             &F::weights(&weights.position),
             &F::weights(&weights.embed_norm.gamma),
             &F::weights(&weights.embed_norm.beta),
             &mut h,
+            batch.prompt_length(),
             spec.layer_norm_eps,
         );
         visit(&h);

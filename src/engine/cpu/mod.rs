@@ -24,11 +24,17 @@ pub mod embed;
 pub mod embed_grad;
 pub mod encoder;
 pub mod fast;
+pub mod insert;
+pub mod insert_grad;
 pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;
+pub mod neuron_scores;
 pub mod pool;
 pub mod pool_grad;
+pub mod prefix;
+pub mod prefix_grad;
+pub mod update_grad;
 
 pub use encoder::{CpuEncoder, Saved};
 pub use fast::{Activations, FastEncoder};

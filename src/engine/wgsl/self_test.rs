@@ -129,9 +129,10 @@ impl<'a> Bench<'a> {
         let d_residual = self.values(self.rows.len() * d, 1.0);
         let d_product = self.values(self.shape.lengths.len() * self.shape.prompt * d, 1.0);
         let mut h = junk(self.rows.len() * d);
-        cpu::embed::embed(&self.rows, &table, &prompt, &position, &gamma, &beta, &mut h, EPS);
+        cpu::embed::embed(&self.rows, &table, &prompt, &[], &position, &gamma, &beta, &mut h, self.shape.prompt, EPS);
         let mut d_prompt = junk(prompt.len());
-        cpu::embed_grad::embed_grad(&self.offsets, &d_residual, &d_product, &prompt, &position, &gamma, &mut d_prompt, EPS);
+        let d_h = [&d_residual, &d_product];
+        cpu::embed_grad::embed_grad(&self.offsets, d_h[0], d_h[1], &prompt, &position, &gamma, &mut d_prompt, EPS, false);
 
         let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
         let [table, prompt, position] = [self.input(&table)?, self.input(&prompt)?, self.input(&position)?];

@@ -106,7 +106,18 @@ impl FastEncoder {
         h.resize(rows.len() * spec.hidden, 0.0);
         ctx.resize(h.len(), 0.0);
         let norm = &weights.embed_norm;
-        embed(&rows, &weights.word, prompt, &weights.position, &norm.gamma, &norm.beta, h, spec.layer_norm_eps);
+        embed(
+            &rows,
+            &weights.word,
+            prompt,
+            &[],
+            &weights.position,
+            &norm.gamma,
+            &norm.beta,
+            h,
+            batch.prompt_length(),
+            spec.layer_norm_eps,
+        );
         for index in 0..spec.layers {
             let kept = &mut kept[if keep { index } else { 0 }];
             self.queries(index, h, &mut kept.qkv);
@@ -206,7 +217,7 @@ impl FastEncoder {
                 with_scratch([d_x.len()], |[product]| dispatch(QkvGrad { weight, d_qkv, d_x, product }));
             });
         }
-        embed_grad(batch.offsets(), d_x, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps);
+        embed_grad(batch.offsets(), d_x, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps, false);
         d_prompt
     }
 
