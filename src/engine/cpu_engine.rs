@@ -1,16 +1,17 @@
 //! The CPU engine behind burn's flex tensors: the fast f32 path.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 
 use super::{
-    Engine, Route,
+    Engine, Entry, Route, check_batch, check_route,
     cpu::fast::{Activations, FastEncoder},
 };
-use crate::data::batch::PackedBatch;
-use crate::error::Result;
+use crate::data::batch::{Example, PackedBatch};
+use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The frozen encoder on the CPU.
@@ -22,8 +23,43 @@ pub struct CpuEngine {
 #[derive(Default)]
 struct State {
     batch: Arc<PackedBatch>,
-    prompt: Vec<f32>,
+    input: Vec<f32>,
     buffers: Activations,
+}
+
+/// Hidden states of examples in memory, by key.
+#[derive(Default)]
+pub struct CpuCache {
+    budget: u64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    bytes: u64,
+    rows: HashMap<u32, Arc<[f32]>>,
+}
+
+impl CpuCache {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing panics between the two changes of an insertion.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows of an example, if there are as many numbers as it has.
+    fn get(&self, key: u32, numbers: usize) -> Option<Arc<[f32]>> {
+        self.kept().rows.get(&key).filter(|rows| rows.len() == numbers).cloned()
+    }
+
+    /// Keeps the rows of an example that is not there, if the budget has room.
+    fn keep(&self, key: u32, rows: &[f32]) {
+        let mut kept = self.kept();
+        let bytes = kept.bytes + size_of_val(rows) as u64;
+        if bytes <= self.budget && !kept.rows.contains_key(&key) {
+            kept.bytes = bytes;
+            kept.rows.insert(key, rows.into());
+        }
+    }
 }
 
 impl CpuEngine {
@@ -43,52 +79,104 @@ impl CpuEngine {
         self.encoder.spec()
     }
 
-    fn hidden(&self) -> usize {
-        self.encoder.spec().hidden
+    /// Text rows `[T, D]` after `layers` layers.
+    fn text_rows(
+        &self,
+        batch: &PackedBatch,
+        layers: usize,
+        cache: Option<(&CpuCache, &[u32])>,
+        buffers: &mut Activations,
+    ) -> Vec<f32> {
+        let Some((cache, keys)) = cache else { return self.encoder.states(batch, layers, buffers).to_vec() };
+        let (hidden, offsets) = (self.encoder.spec().hidden, batch.offsets());
+        let tokens = |example: usize| &batch.tokens()[offsets[example] as usize..offsets[example + 1] as usize];
+        let found: Vec<_> = keys.iter().enumerate().map(|(i, &key)| cache.get(key, tokens(i).len() * hidden)).collect();
+        let missing = found.iter().enumerate().filter(|(_, rows)| rows.is_none());
+        let missing: Vec<_> = missing.map(|(example, _)| Example { tokens: tokens(example).to_vec(), label: 0 }).collect();
+        let made = match missing.is_empty() {
+            true => &[],
+            false => self.encoder.states(&PackedBatch::new(&missing, 0), layers, buffers),
+        };
+        let (mut rows, mut made) = (Vec::with_capacity(batch.rows() * hidden), made);
+        for (example, (found, &key)) in found.iter().zip(keys).enumerate() {
+            if let Some(found) = found {
+                rows.extend_from_slice(found);
+            } else {
+                let (computed, rest) = made.split_at(tokens(example).len() * hidden);
+                rows.extend_from_slice(computed);
+                cache.keep(key, computed);
+                made = rest;
+            }
+        }
+        rows
+    }
+
+    fn tensor(rows: Vec<f32>, width: usize) -> FlexTensor {
+        let shape = [rows.len() / width, width];
+        FlexTensor::from_data(TensorData::new(rows, shape))
     }
 }
 
 impl Engine for CpuEngine {
     type Tensor = FlexTensor;
-    type Cache = ();
+    type Cache = CpuCache;
 
-    fn prepare(&self, batch: &Arc<PackedBatch>, _route: Route) -> Result<()> {
-        super::check_batch(batch, self.encoder.spec())?;
+    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()> {
+        check_route(batch, &route, self.encoder.spec())?;
         self.state().batch = batch.clone();
         Ok(())
     }
 
-    fn forward(&self, prompt: FlexTensor, _states: FlexTensor, route: Route, keep: bool, examples: usize) -> FlexTensor {
+    fn forward(&self, input: FlexTensor, states: FlexTensor, route: Route, keep: bool, examples: usize) -> FlexTensor {
         let mut state = self.state();
-        let State { batch, prompt: kept, buffers } = &mut *state;
-        let rows = host_rows(prompt);
-        kept.clear();
-        kept.extend_from_slice(&rows[..batch.prompt_length() * self.hidden()]);
-        let pooled = self.encoder.forward(batch, kept, route.pooling, keep, buffers);
-        FlexTensor::from_data(TensorData::new(pooled, [examples, self.hidden()]))
+        let State { batch, input: kept, buffers } = &mut *state;
+        let &EncoderSpec { hidden, layers, .. } = self.encoder.spec();
+        *kept = host_rows(input);
+        // Where nothing is trained, there is a row to say on which device.
+        kept.truncate(route.input_rows(batch, layers).iter().sum::<usize>() * hidden);
+        let states = if route.entry == Entry::Words { Vec::new() } else { host_rows(states) };
+        let pooled = self.encoder.forward(batch, kept, &states, route, keep, buffers);
+        debug_assert_eq!(pooled.len(), examples * hidden, "the current batch");
+        Self::tensor(pooled, hidden)
     }
 
     fn backward(&self, d_pooled: FlexTensor, route: Route) -> FlexTensor {
         let mut state = self.state();
-        let State { batch, prompt, buffers } = &mut *state;
-        let d_prompt = self.encoder.backward(batch, prompt, route.pooling, &host_rows(d_pooled), buffers);
-        FlexTensor::from_data(TensorData::new(d_prompt, [batch.prompt_length(), self.hidden()]))
+        let State { batch, input, buffers } = &mut *state;
+        let d_input = self.encoder.backward(batch, input, route, &host_rows(d_pooled), buffers);
+        Self::tensor(d_input, self.encoder.spec().hidden)
     }
 
-    fn cache(&self, _budget: u64) {}
+    fn cache(&self, budget: u64) -> CpuCache {
+        CpuCache { budget, kept: Mutex::default() }
+    }
 
     fn states(
         &self,
-        _batch: &Arc<PackedBatch>,
-        _layers: usize,
-        _cache: Option<(&(), &[u32])>,
-        _like: Self::Tensor,
-    ) -> Result<Self::Tensor> {
-        Err(crate::error::Error::device("hidden states are not there yet", "wait"))
+        batch: &Arc<PackedBatch>,
+        layers: usize,
+        cache: Option<(&CpuCache, &[u32])>,
+        _like: FlexTensor,
+    ) -> Result<FlexTensor> {
+        let spec = self.encoder.spec();
+        check_batch(batch, spec)?;
+        let keys = cache.map_or(batch.examples(), |(_, keys)| keys.len());
+        if batch.prompt_length() > 0 || layers > spec.layers || keys != batch.examples() {
+            let what =
+                format!("states after {layers} of {} layers, of {keys} keys and {} examples", spec.layers, batch.examples());
+            return Err(Error::model(what, "report this as a fault"));
+        }
+        let rows = self.text_rows(batch, layers, cache, &mut self.state().buffers);
+        Ok(Self::tensor(rows, spec.hidden))
     }
 
-    fn neuron_scores(&self, _batch: &Arc<PackedBatch>, _prompt: Self::Tensor) -> Result<Self::Tensor> {
-        Err(crate::error::Error::device("neuron scores are not there yet", "wait"))
+    fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: FlexTensor) -> Result<FlexTensor> {
+        let spec = self.encoder.spec();
+        check_batch(batch, spec)?;
+        let mut prompt = host_rows(prompt);
+        prompt.truncate(batch.prompt_length() * spec.hidden);
+        let scores = self.encoder.neuron_scores(batch, &prompt, &mut self.state().buffers);
+        Ok(Self::tensor(scores, spec.ffn))
     }
 }
 

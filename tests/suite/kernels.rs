@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use softprompt::config::Recompute;
 use softprompt::data::batch::PackedBatch;
-use softprompt::engine::Pooling;
+use softprompt::engine::{Pooling, Route};
 use softprompt::engine::cpu::matmul::Epilogue;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
 use softprompt::engine::wgsl::attention::{Blocking, LARGEST_HEAD_OF_TWO_ROWS};
@@ -290,8 +290,9 @@ impl Pair {
         let d_pooled = random_f32(rng, batch.examples() * hidden, 1.0);
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&value| f64::from(value)).collect() };
         let mut saved = Saved::default();
-        let pooled = self.cpu.forward(batch, &wide(&prompt), pooling, Some(&mut saved));
-        let d_prompt = self.cpu.backward(batch, &wide(&prompt), pooling, &saved, &wide(&d_pooled));
+        let route = Route::words(pooling);
+        let pooled = self.cpu.forward(batch, &wide(&prompt), &[], route, Some(&mut saved));
+        let d_prompt = self.cpu.backward(batch, &wide(&prompt), route, &saved, &wide(&d_pooled));
 
         let encoder = &self.gpu;
         encoder.prepare(batch).expect("a good batch");

@@ -1,4 +1,4 @@
-//! The frozen encoder made of the twins: forward pass, and gradient at the prompt.
+//! The frozen encoder made of the twins: forward pass, and gradient at what is trained.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,16 +8,16 @@ use super::Scalar;
 use super::attention::attention;
 use super::attention_grad_key::attention_grad_key;
 use super::attention_grad_query::attention_grad_query;
-use super::embed::embed;
-use super::embed_grad::embed_grad;
 use super::layer_norm::layer_norm;
 use super::layer_norm_grad::layer_norm_grad;
 use super::matmul::{Epilogue, MatmulSize, matmul};
+use super::neuron_scores::neuron_scores;
+use super::pass::Pass;
 use super::pool::pool;
 use super::pool_grad::pool_grad;
 use crate::data::batch::PackedBatch;
-use crate::engine::{GradRows, Pooling, RowInfo, row_infos};
-use crate::model::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights};
+use crate::engine::{GradRows, Pooling, Route};
+use crate::model::spec::{EncoderSpec, EncoderWeights, LinearWeights};
 
 /// A frozen post-norm BERT encoder on the CPU, computing in `F`.
 ///
@@ -79,50 +79,69 @@ impl<F: Scalar> CpuEncoder<F> {
         &self.weights.spec
     }
 
-    /// Pooled rows `[B, D]` of a batch whose examples start with the rows of `prompt` `[P, D]` (empty for P = 0). Where `saved`
-    /// is given, everything [`Self::backward`] needs is kept in it.
+    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
+    /// the prompt joins behind the embeddings. Where `saved` is given, everything [`Self::backward`] needs is kept in it.
     ///
     /// # Panics
-    /// Where a token id or a position does not exist, the prompt does not have the batch's length, or an example does not
-    /// have the row of [`Pooling::Row`].
-    pub fn forward(&self, batch: &PackedBatch, prompt: &[F], pooling: Pooling, saved: Option<&mut Saved<F>>) -> Vec<F> {
-        let h = self.run(batch, prompt, saved, |_| {});
+    /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
+    /// its shape, or an example does not have the row of [`Pooling::Row`].
+    pub fn forward(&self, batch: &PackedBatch, input: &[F], states: &[F], route: Route, saved: Option<&mut Saved<F>>) -> Vec<F> {
+        let h = self.run(&Pass::new(&self.weights, batch, input, route), states, saved, |_, _| {});
         let hidden = self.spec().hidden;
         let mut pooled = vec![F::ZERO; batch.examples() * hidden];
-        pool(batch.offsets(), &h, &mut pooled, pooling, hidden);
+        pool(batch.offsets(), &h, &mut pooled, route.pooling, hidden);
         pooled
     }
 
-    /// Output of the embeddings and of each layer, lowest first: `L + 1` times `[T, D]`.
+    /// Output of the embeddings and of each layer, lowest first, of a batch behind the prompt rows `[P, D]`: `L + 1` times
+    /// `[T, D]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
     pub fn hidden_states(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<Vec<F>> {
         let mut states = Vec::new();
-        self.run(batch, prompt, None, |h| states.push(h.to_vec()));
+        self.run(&Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean)), &[], None, |h, _| {
+            states.push(h.to_vec())
+        });
         states
     }
 
-    /// Gradient at the prompt `[P, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, prompt and pooling are
-    /// those of the forward pass that filled `saved`.
+    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation, behind the prompt rows `[P, D]`:
+    /// `[L, F]`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<F> {
+        let mut scores = Vec::new();
+        self.run(&Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean)), &[], None, |_, g| {
+            let mut layer = vec![F::ZERO; if g.is_empty() { 0 } else { self.spec().ffn }];
+            neuron_scores(g, &mut layer);
+            scores.extend(layer);
+        });
+        scores
+    }
+
+    /// Gradient at the trained input `[R, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
+    /// are those of the forward pass that filled `saved`.
     ///
     /// # Panics
     /// Where `saved` is of a batch of another size.
-    pub fn backward(&self, batch: &PackedBatch, prompt: &[F], pooling: Pooling, saved: &Saved<F>, d_pooled: &[F]) -> Vec<F> {
-        let EncoderSpec { hidden, heads, ffn, layer_norm_eps: eps, .. } = *self.spec();
-        check_batch(self.spec(), batch, prompt);
+    pub fn backward(&self, batch: &PackedBatch, input: &[F], route: Route, saved: &Saved<F>, d_pooled: &[F]) -> Vec<F> {
+        let &EncoderSpec { hidden, heads, ffn, .. } = self.spec();
+        let pass = Pass::new(&self.weights, batch, input, route);
         assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
-        assert_eq!(saved.layers.len(), self.weights.layers.len(), "a tracked forward pass comes before the backward pass");
-        let mut d_prompt = vec![F::ZERO; prompt.len()];
-        if prompt.is_empty() {
-            return d_prompt;
+        let layers = &self.weights.layers[pass.first()..];
+        assert_eq!(saved.layers.len(), layers.len(), "a tracked forward pass comes before the backward pass");
+        let mut d_input = vec![F::ZERO; input.len()];
+        if input.is_empty() {
+            return d_input;
         }
-        let rows = row_infos(batch, |id| id);
+        let rows = &pass.rows[..];
         let zeros = |width: usize| vec![F::ZERO; rows.len() * width];
         let (mut d_h, mut d_x, mut d_wide) = (zeros(hidden), zeros(hidden), zeros(ffn));
         let (mut d_qkv, mut delta) = (zeros(3 * hidden), zeros(heads));
-        pool_grad(&rows, d_pooled, &mut d_h, pooling, hidden);
-        for (number, (layer, kept)) in self.weights.layers.iter().zip(&saved.layers).enumerate().rev() {
+        pool_grad(rows, d_pooled, &mut d_h, route.pooling, hidden);
+        for (number, (layer, kept)) in layers.iter().zip(&saved.layers).enumerate().rev() {
             // Each product reads the gradient at its output, adds what came along the residual, and overwrites d_h.
             layer_norm_grad(&d_h, &kept.x2, &kept.stats2, &F::weights(&layer.ffn_norm.gamma), &mut d_x);
             back(&d_x, &layer.ffn_out, &kept.u, &mut d_wide, Epilogue::GeluGrad, ffn);
@@ -130,81 +149,74 @@ impl<F: Scalar> CpuEncoder<F> {
             layer_norm_grad(&d_h, &kept.x1, &kept.stats1, &F::weights(&layer.attention_norm.gamma), &mut d_x);
             back(&d_x, &layer.attention_out, &[], &mut d_h, Epilogue::Plain, hidden);
             let (qkv, lse, head_size) = (&kept.qkv, &kept.lse, hidden / heads);
-            let made = if number == 0 { GradRows::Prompt } else { GradRows::All };
+            let made = if number == 0 { route.lowest_grad() } else { GradRows::All };
             if made == GradRows::Prompt {
                 d_qkv.truncate(batch.examples() * batch.prompt_length() * 3 * hidden);
             }
-            attention_grad_query(&rows, qkv, &d_h, lse, &mut d_qkv, &mut delta, heads, head_size, made);
-            attention_grad_key(&rows, qkv, &d_h, lse, &delta, &mut d_qkv, heads, head_size, made);
+            attention_grad_query(rows, qkv, &d_h, lse, &mut d_qkv, &mut delta, heads, head_size, made);
+            attention_grad_key(rows, qkv, &d_h, lse, &delta, &mut d_qkv, heads, head_size, made);
+            pass.take_prefix(pass.first() + number, &mut d_qkv, &mut d_input);
             if made == GradRows::All {
                 back(&d_qkv, &layer.qkv, &d_x, &mut d_h, Epilogue::Residual, hidden);
-            } else {
+            } else if pass.leaves() {
                 d_h.truncate(d_qkv.len() / 3);
                 back(&d_qkv, &layer.qkv, &[], &mut d_h, Epilogue::Plain, hidden);
             }
         }
-        let (position, gamma) = (F::weights(&self.weights.position), F::weights(&self.weights.embed_norm.gamma));
-        embed_grad(batch.offsets(), &d_x, &d_h, prompt, &position, &gamma, &mut d_prompt, eps, false);
-        d_prompt
+        if route.lowest_grad() == GradRows::All {
+            pass.leave(&d_h, &[], &mut d_input);
+        } else if pass.leaves() {
+            pass.leave(&d_x, &d_h, &mut d_input);
+        }
+        d_input
     }
 
-    /// All layers; `visit` sees the output of the embeddings and of each layer. Returns the last output `[T, D]`.
-    fn run(&self, batch: &PackedBatch, prompt: &[F], mut saved: Option<&mut Saved<F>>, mut visit: impl FnMut(&[F])) -> Vec<F> {
-        check_batch(self.spec(), batch, prompt);
-        let weights = &*self.weights;
-        let spec = &weights.spec;
-        let rows = row_infos(batch, |id| id);
-        let mut h = vec![F::ZERO; rows.len() * spec.hidden];
-        embed(
-            &rows,
-            &F::weights(&weights.word),
-            prompt,
-            &[],
-            &F::weights(&weights.position),
-            &F::weights(&weights.embed_norm.gamma),
-            &F::weights(&weights.embed_norm.beta),
-            &mut h,
-            batch.prompt_length(),
-            spec.layer_norm_eps,
-        );
-        visit(&h);
+    /// All layers from the lowest of the pass on; `visit` sees its input, and of each layer the output and the activated neurons.
+    /// Returns the last output `[T, D]`.
+    fn run(
+        &self,
+        pass: &Pass<'_, F>,
+        states: &[F],
+        mut saved: Option<&mut Saved<F>>,
+        mut visit: impl FnMut(&[F], &[F]),
+    ) -> Vec<F> {
+        let spec = self.spec();
+        let rows = pass.rows.len();
+        let mut h = vec![F::ZERO; rows * spec.hidden];
+        pass.enter(states, &mut h);
+        visit(&h, &[]);
+        let first = pass.first();
         if let Some(saved) = saved.as_deref_mut() {
-            saved.layers.resize_with(spec.layers, SavedLayer::default);
+            saved.layers.resize_with(spec.layers - first, SavedLayer::default);
         }
         // Without tracking, every layer writes to the same buffers.
         let mut scratch = SavedLayer::default();
-        let (mut h1, mut g) = (vec![F::ZERO; h.len()], vec![F::ZERO; rows.len() * spec.ffn]);
-        for (index, layer) in weights.layers.iter().enumerate() {
-            let kept = saved.as_deref_mut().map_or(&mut scratch, |saved| &mut saved.layers[index]);
-            kept.resize(rows.len(), spec);
-            run_layer(spec, layer, &rows, &mut h, kept, &mut h1, &mut g);
-            visit(&h);
+        let (mut h1, mut g) = (vec![F::ZERO; h.len()], vec![F::ZERO; rows * spec.ffn]);
+        for index in first..spec.layers {
+            let kept = saved.as_deref_mut().map_or(&mut scratch, |saved| &mut saved.layers[index - first]);
+            kept.resize(rows, spec);
+            self.run_layer(index, pass, &mut h, kept, &mut h1, &mut g);
+            visit(&h, &g);
         }
         h
     }
-}
 
-/// One layer from `h` to `h`; `h1` and `g` (the activated neurons) are not kept.
-fn run_layer<F: Scalar>(
-    spec: &EncoderSpec,
-    layer: &LayerWeights,
-    rows: &[RowInfo],
-    h: &mut [F],
-    kept: &mut SavedLayer<F>,
-    h1: &mut [F],
-    g: &mut [F],
-) {
-    let &EncoderSpec { heads, layer_norm_eps: eps, .. } = spec;
-    let SavedLayer { qkv, ctx, lse, x1, stats1, u, x2, stats2 } = kept;
-    linear(h, &layer.qkv, &[], qkv, &mut [], Epilogue::Bias);
-    attention(rows, qkv, ctx, lse, heads, spec.head_size());
-    linear(ctx, &layer.attention_out, h, x1, &mut [], Epilogue::BiasResidual);
-    let norm = &layer.attention_norm;
-    layer_norm(x1, &F::weights(&norm.gamma), &F::weights(&norm.beta), h1, stats1, eps);
-    linear(h1, &layer.ffn_in, &[], g, u, Epilogue::BiasGelu);
-    linear(g, &layer.ffn_out, h1, x2, &mut [], Epilogue::BiasResidual);
-    let norm = &layer.ffn_norm;
-    layer_norm(x2, &F::weights(&norm.gamma), &F::weights(&norm.beta), h, stats2, eps);
+    /// One layer from `h` to `h`; `h1` and `g` (the activated neurons) are not kept.
+    fn run_layer(&self, index: usize, pass: &Pass<'_, F>, h: &mut [F], kept: &mut SavedLayer<F>, h1: &mut [F], g: &mut [F]) {
+        let &EncoderSpec { heads, hidden, layer_norm_eps: eps, .. } = self.spec();
+        let layer = &self.weights.layers[index];
+        let SavedLayer { qkv, ctx, lse, x1, stats1, u, x2, stats2 } = kept;
+        linear(h, &layer.qkv, &[], qkv, &mut [], Epilogue::Bias);
+        pass.put_prefix(index, qkv);
+        attention(&pass.rows, qkv, ctx, lse, heads, hidden / heads);
+        linear(ctx, &layer.attention_out, h, x1, &mut [], Epilogue::BiasResidual);
+        let norm = &layer.attention_norm;
+        layer_norm(x1, &F::weights(&norm.gamma), &F::weights(&norm.beta), h1, stats1, eps);
+        linear(h1, &layer.ffn_in, &[], g, u, Epilogue::BiasGelu);
+        linear(g, &layer.ffn_out, h1, x2, &mut [], Epilogue::BiasResidual);
+        let norm = &layer.ffn_norm;
+        layer_norm(x2, &F::weights(&norm.gamma), &F::weights(&norm.beta), h, stats2, eps);
+    }
 }
 
 /// `out = epilogue(a w^T + bias)`.
@@ -243,11 +255,4 @@ pub(super) fn check_weights(weights: &EncoderWeights) {
     for norm in norms.chain([&weights.embed_norm]) {
         assert_eq!((norm.gamma.len(), norm.beta.len()), (hidden, hidden), "a norm is [D]");
     }
-}
-
-/// Panics where the encoder has no embedding for something in the batch, or the prompt does not have the batch's length.
-pub(super) fn check_batch<F>(spec: &EncoderSpec, batch: &PackedBatch, prompt: &[F]) {
-    assert_eq!(prompt.len(), batch.prompt_length() * spec.hidden, "prompt is [P, D]");
-    assert!(batch.longest() <= spec.max_positions, "an example is longer than the positions");
-    assert!(batch.tokens().iter().all(|&id| (id as usize) < spec.vocab), "a token id is outside the vocabulary");
 }

@@ -30,6 +30,7 @@ pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;
 pub mod neuron_scores;
+mod pass;
 pub mod pool;
 pub mod pool_grad;
 pub mod prefix;

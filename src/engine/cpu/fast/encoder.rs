@@ -1,4 +1,4 @@
-//! The frozen encoder in f32, fast: forward pass, and gradient at the prompt.
+//! The frozen encoder in f32, fast: forward pass, and gradient at what is trained.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use super::attention::{attention, attention_grad};
 use super::layer::{Backward, Forward, FrozenLayer, Qkv, QkvGrad};
 use super::{block_rows, dispatch, for_each, split_off, with_scratch};
 use crate::data::batch::PackedBatch;
-use crate::engine::cpu::embed::embed;
-use crate::engine::cpu::embed_grad::embed_grad;
-use crate::engine::cpu::encoder::{check_batch, check_weights};
+use crate::engine::cpu::encoder::check_weights;
+use crate::engine::cpu::matmul::gelu;
+use crate::engine::cpu::neuron_scores::neuron_scores;
+use crate::engine::cpu::pass::Pass;
 use crate::engine::cpu::pool::pool;
 use crate::engine::cpu::pool_grad::pool_grad;
-use crate::engine::{Pooling, row_infos};
+use crate::engine::{GradRows, Pooling, Route};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// A frozen post-norm BERT encoder on the CPU in f32; [`crate::engine::cpu::CpuEncoder`] is its readable twin.
@@ -27,7 +28,8 @@ pub struct FastEncoder {
 /// Buffers of the passes. They grow to the largest batch seen and are used again.
 #[derive(Debug, Default)]
 pub struct Activations {
-    /// What a tracked forward pass keeps for the backward pass; without tracking, all layers use the first.
+    /// What a tracked forward pass keeps for the backward pass, from its lowest layer on; without tracking, all layers use the
+    /// first.
     layers: Vec<Kept>,
     h: Vec<f32>,
     ctx: Vec<f32>,
@@ -80,53 +82,87 @@ impl FastEncoder {
         &self.weights.spec
     }
 
-    /// Pooled rows `[B, D]` of a batch whose examples start with the rows of `prompt` `[P, D]` (empty for P = 0). With `keep`,
-    /// everything [`Self::backward`] needs stays in `buffers`.
+    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
+    /// the prompt joins behind the embeddings. With `keep`, everything [`Self::backward`] needs stays in `buffers`.
     ///
     /// # Panics
-    /// Where a token id or a position does not exist, the prompt does not have the batch's length, or an example does not
-    /// have the row of [`Pooling::Row`].
+    /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
+    /// its shape, or an example does not have the row of [`Pooling::Row`].
     pub fn forward(
         &self,
         batch: &PackedBatch,
-        prompt: &[f32],
-        pooling: Pooling,
+        input: &[f32],
+        states: &[f32],
+        route: Route,
         keep: bool,
         buffers: &mut Activations,
     ) -> Vec<f32> {
-        let weights = &*self.weights;
-        let spec = &weights.spec;
-        check_batch(spec, batch, prompt);
-        let rows = row_infos(batch, |id| id);
-        let Activations { layers: kept, h, ctx, rows: kept_rows, .. } = buffers;
-        *kept_rows = if keep { rows.len() } else { 0 };
-        let wanted = if keep { spec.layers } else { 1 };
-        kept.resize_with(kept.len().max(wanted), Kept::default);
-        kept[..wanted].iter_mut().for_each(|kept| kept.resize(rows.len(), spec));
-        h.resize(rows.len() * spec.hidden, 0.0);
-        ctx.resize(h.len(), 0.0);
-        let norm = &weights.embed_norm;
-        embed(
-            &rows,
-            &weights.word,
-            prompt,
-            &[],
-            &weights.position,
-            &norm.gamma,
-            &norm.beta,
-            h,
-            batch.prompt_length(),
-            spec.layer_norm_eps,
-        );
-        for index in 0..spec.layers {
-            let kept = &mut kept[if keep { index } else { 0 }];
-            self.queries(index, h, &mut kept.qkv);
-            attention(batch.offsets(), &kept.qkv, ctx, &mut kept.lse, spec.heads, spec.head_size());
-            self.layer(index, ctx, h, kept, keep);
-        }
+        let spec = self.spec();
+        self.run(&Pass::new(&self.weights, batch, input, route), states, spec.layers, keep, buffers, |_| {});
         let mut pooled = vec![0.0; batch.examples() * spec.hidden];
-        pool(batch.offsets(), h, &mut pooled, pooling, spec.hidden);
+        pool(batch.offsets(), &buffers.h, &mut pooled, route.pooling, spec.hidden);
         pooled
+    }
+
+    /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. A text's
+    /// rows have the same bits whatever it is packed with.
+    ///
+    /// # Panics
+    /// As [`Self::forward`], and where the batch has prompt rows or the encoder has fewer layers.
+    pub fn states<'a>(&self, batch: &PackedBatch, layers: usize, buffers: &'a mut Activations) -> &'a [f32] {
+        assert!(layers <= self.spec().layers, "the encoder has fewer layers");
+        let pass = Pass::new(&self.weights, batch, &[], Route::words(Pooling::Mean));
+        self.run(&pass, &[], layers, false, buffers, |_| {});
+        &buffers.h
+    }
+
+    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation, behind the prompt rows `[P, D]`:
+    /// `[L, F]`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[f32], buffers: &mut Activations) -> Vec<f32> {
+        let &EncoderSpec { layers, ffn, .. } = self.spec();
+        let mut scores = Vec::with_capacity(layers * ffn);
+        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&pass, &[], layers, false, buffers, |kept| {
+            // An untracked pass leaves the activation's argument.
+            kept.u.iter_mut().for_each(|u| *u = gelu(*u));
+            let mut layer = vec![0.0; ffn];
+            neuron_scores(&kept.u, &mut layer);
+            scores.extend(layer);
+        });
+        scores
+    }
+
+    /// The layers of a pass below `end`, from its lowest on, into `buffers.h`; `visit` sees what each leaves.
+    fn run(
+        &self,
+        pass: &Pass<'_, f32>,
+        states: &[f32],
+        end: usize,
+        keep: bool,
+        buffers: &mut Activations,
+        mut visit: impl FnMut(&mut Kept),
+    ) {
+        let spec = self.spec();
+        let (rows, first) = (pass.rows.len(), pass.first());
+        let Activations { layers: kept, h, ctx, rows: kept_rows, .. } = buffers;
+        *kept_rows = if keep { rows } else { 0 };
+        let wanted = if keep { end - first } else { 1 };
+        kept.resize_with(kept.len().max(wanted), Kept::default);
+        kept[..wanted].iter_mut().for_each(|kept| kept.resize(rows, spec));
+        h.resize(rows * spec.hidden, 0.0);
+        ctx.resize(h.len(), 0.0);
+        pass.enter(states, h);
+        for index in first..end {
+            let kept = &mut kept[if keep { index - first } else { 0 }];
+            self.queries(index, h, &mut kept.qkv);
+            pass.put_prefix(index, &mut kept.qkv);
+            attention(pass.batch.offsets(), &kept.qkv, ctx, &mut kept.lse, spec.heads, spec.head_size());
+            self.layer(index, ctx, h, kept, keep);
+            visit(kept);
+        }
     }
 
     /// Queries, keys and values of a layer.
@@ -171,54 +207,66 @@ impl FastEncoder {
         });
     }
 
-    /// Gradient at the prompt `[P, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, prompt and pooling are
-    /// those of the forward pass that filled `buffers`.
+    /// Gradient at the trained input `[R, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
+    /// are those of the forward pass that filled `buffers`.
     ///
     /// # Panics
     /// Where `buffers` are of a batch of another size, or of a pass that kept nothing.
     pub fn backward(
         &self,
         batch: &PackedBatch,
-        prompt: &[f32],
-        pooling: Pooling,
+        input: &[f32],
+        route: Route,
         d_pooled: &[f32],
         buffers: &mut Activations,
     ) -> Vec<f32> {
-        let weights = &*self.weights;
-        let &EncoderSpec { hidden, heads, layer_norm_eps: eps, .. } = self.spec();
-        check_batch(self.spec(), batch, prompt);
+        let &EncoderSpec { hidden, heads, layers, .. } = self.spec();
+        let pass = Pass::new(&self.weights, batch, input, route);
         assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
         assert_eq!(buffers.rows, batch.rows(), "a tracked forward pass comes before the backward pass");
-        let mut d_prompt = vec![0.0; prompt.len()];
-        if prompt.is_empty() {
-            return d_prompt;
+        let mut d_input = vec![0.0; input.len()];
+        if input.is_empty() {
+            return d_input;
         }
-        let rows = row_infos(batch, |id| id);
+        let (rows, first, prompt) = (pass.rows.len(), pass.first(), batch.prompt_length());
+        let lowest = route.lowest_grad();
         // The forward pass's rows and contexts are not needed any more.
         let Activations { layers: kept, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
-        d_x.resize(rows.len() * hidden, 0.0);
-        d_qkv.resize(rows.len() * 3 * hidden, 0.0);
-        pool_grad(&rows, d_pooled, d_x, pooling, hidden);
-        for (index, kept) in kept.iter().enumerate().take(weights.layers.len()).rev() {
+        d_x.resize(rows * hidden, 0.0);
+        d_qkv.resize(rows * 3 * hidden, 0.0);
+        pool_grad(&pass.rows, d_pooled, d_x, route.pooling, hidden);
+        for index in (first..layers).rev() {
+            let kept = &kept[index - first];
             self.layer_grad(index, kept, d_qkv, d_x, d_ctx);
-            // Of the lowest layer's input only the prompt is trained.
-            let wanted = (index == 0).then_some(batch.prompt_length());
+            let wanted = (index == first && lowest == GradRows::Prompt).then_some(prompt);
             attention_grad(batch.offsets(), &kept.qkv, d_ctx, &kept.lse, d_qkv, wanted, heads, hidden / heads);
+            pass.take_prefix(index, d_qkv, &mut d_input);
         }
-        // Its part through the product; the part along the residual is in `d_x`.
-        let d_h = &mut d_h[..batch.examples() * prompt.len()];
-        d_h.fill(0.0);
-        if let (Some(layer), Some(frozen)) = (weights.layers.first(), self.layers.first()) {
+        if lowest == GradRows::All {
+            self.queries_grad(first, d_qkv, d_x);
+            pass.leave(d_x, &[], &mut d_input);
+        } else if pass.leaves() {
+            // Its part through the product; the part along the residual is in `d_x`.
+            let d_h = &mut d_h[..batch.examples() * prompt * hidden];
+            d_h.fill(0.0);
+            self.queries_grad(first, d_qkv, d_h);
+            pass.leave(d_x, d_h, &mut d_input);
+        }
+        d_input
+    }
+
+    /// Adds what comes through a layer's first product to `d_x`; only the rows of that are read of `d_qkv`.
+    fn queries_grad(&self, index: usize, d_qkv: &[f32], d_x: &mut [f32]) {
+        let hidden = self.spec().hidden;
+        if let (Some(layer), Some(frozen)) = (self.weights.layers.get(index), self.layers.get(index)) {
             let weight = frozen.qkv.backward(&layer.qkv);
-            let block = block_rows(d_h.len() / hidden);
-            let items = d_qkv.chunks(block * 3 * hidden).zip(d_h.chunks_mut(block * hidden));
+            let block = block_rows(d_x.len() / hidden);
+            let items = d_qkv.chunks(block * 3 * hidden).zip(d_x.chunks_mut(block * hidden));
             for_each(items.collect(), |(d_qkv, d_x)| {
                 let d_qkv = &d_qkv[..d_x.len() * 3];
                 with_scratch([d_x.len()], |[product]| dispatch(QkvGrad { weight, d_qkv, d_x, product }));
             });
         }
-        embed_grad(batch.offsets(), d_x, d_h, prompt, &weights.position, &weights.embed_norm.gamma, &mut d_prompt, eps, false);
-        d_prompt
     }
 
     /// A layer's backward pass down to its attention; `d_qkv` is of the layer above.
