@@ -28,6 +28,8 @@ mod kernels;
 mod model_files;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/routes.rs"]
+mod routes;
 #[path = "suite/tiny.rs"]
 mod tiny;
 #[path = "suite/training.rs"]

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::engine::{Entry, Pooling, Route};
 use softprompt::model::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights, NormWeights};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
@@ -109,6 +110,26 @@ pub(crate) fn random_examples(lengths: &[usize], vocab: usize, seed: u64) -> Vec
         label: index as u32 % 2,
     };
     lengths.iter().enumerate().map(example).collect()
+}
+
+/// Every way through an encoder of so many layers, with the prompt rows of the batch. The update has a row more than it needs.
+pub(crate) fn routes(batch: &PackedBatch, layers: usize) -> Vec<Route> {
+    let prompt = batch.prompt_length() as u32;
+    let update = batch.longest() - batch.prompt_length() + 1;
+    let words = Route::words(Pooling::Mean);
+    let mut routes = vec![
+        words,
+        Route { per_example: true, ..words },
+        Route { update, pooling: Pooling::Row(0), ..words },
+        Route { update, per_example: true, pooling: Pooling::MeanFrom(prompt), ..words },
+        Route { prefix: true, pooling: Pooling::MeanFrom(prompt), ..words },
+        Route { prefix: true, update, pooling: Pooling::Row(prompt), ..words },
+    ];
+    for entry in (0..layers).map(Entry::After) {
+        routes.push(Route { entry, ..words });
+        routes.push(Route { entry, per_example: true, pooling: Pooling::MeanFrom(prompt), ..words });
+    }
+    routes
 }
 
 /// Negative control of the comparer: what must not pass.

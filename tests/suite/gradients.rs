@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use softprompt::data::batch::PackedBatch;
 use softprompt::engine::cpu::attention::attention;
 use softprompt::engine::cpu::attention_grad_key::attention_grad_key;
 use softprompt::engine::cpu::attention_grad_query::attention_grad_query;
@@ -15,11 +14,11 @@ use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, mat
 use softprompt::engine::cpu::pool::pool;
 use softprompt::engine::cpu::pool_grad::pool_grad;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
-use softprompt::engine::{GradRows, Pooling, row_infos};
+use softprompt::engine::{Entry, GradRows, Pooling, Route, row_infos};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
-use super::common::{assert_close, compare, random, random_batch, random_weights, tiny_spec};
+use super::common::{assert_close, compare, random, random_batch, random_weights, routes, tiny_spec};
 
 /// Numbers of tokens, uneven and with the shortest that exists.
 const LENGTHS: [usize; 4] = [3, 1, 6, 2];
@@ -100,7 +99,7 @@ fn pool_gradient() {
     let (batch, hidden) = (random_batch(&LENGTHS, 2, 9, 1), 5);
     let h = random(rng, batch.rows() * hidden, 1.0);
     let c = random(rng, batch.examples() * hidden, 1.0);
-    for pooling in [Pooling::Mean, Pooling::Row(0), Pooling::Row(2)] {
+    for pooling in [Pooling::Mean, Pooling::MeanFrom(2), Pooling::Row(0), Pooling::Row(2)] {
         let mut d_h = junk(h.len());
         pool_grad(&row_infos(&batch, |id| id), &c, &mut d_h, pooling, hidden);
         assert_gradient(&d_h, &h, |h| {
@@ -186,7 +185,7 @@ fn matmul_gradients() {
     }
 }
 
-/// The whole encoder: forward, backward, uneven lengths, with and without a prompt.
+/// The whole encoder on every route, with uneven lengths; no gradient is left out and none is for something else.
 #[wasm_bindgen_test(unsupported = test)]
 fn encoder_gradient() {
     let spec = tiny_spec();
@@ -195,35 +194,64 @@ fn encoder_gradient() {
     let mut saved = Saved::default();
     for prompt_length in [1, 3] {
         let batch = random_batch(&LENGTHS, prompt_length, spec.vocab, 4);
-        let prompt = random(rng, prompt_length * spec.hidden, 1.0);
         let c = random(rng, batch.examples() * spec.hidden, 1.0);
-        for pooling in [Pooling::Mean, Pooling::Row(0), Pooling::Row(1)] {
-            encoder.forward(&batch, &prompt, pooling, Some(&mut saved));
-            let d_prompt = encoder.backward(&batch, &prompt, pooling, &saved, &c);
-            assert_gradient(&d_prompt, &prompt, |prompt| dot(&encoder.forward(&batch, prompt, pooling, None), &c));
+        for route in routes(&batch, spec.layers) {
+            let size = |rows: usize| rows * spec.hidden;
+            let input = random(rng, size(route.input_rows(&batch, spec.layers).iter().sum()), 1.0);
+            // The gradient does not depend on where the states come from.
+            let states = random(rng, if route.entry == Entry::Words { 0 } else { size(batch.tokens().len()) }, 1.0);
+            encoder.forward(&batch, &input, &states, route, Some(&mut saved));
+            let d_input = encoder.backward(&batch, &input, route, &saved, &c);
+            let of = |input: &[f64]| dot(&encoder.forward(&batch, input, &states, route, None), &c);
+            assert_gradient(&d_input, &input, of);
+            if route.update > 0 {
+                let [prompt, update, _] = route.input_rows(&batch, spec.layers).map(size);
+                let unused = &d_input[prompt + update - spec.hidden..prompt + update];
+                assert!(unused.iter().all(|&value| value == 0.0), "no text is so long: {route:?}");
+            }
         }
     }
-    let batch = random_batch(&LENGTHS, 0, spec.vocab, 4);
-    let pooled = encoder.forward(&batch, &[], Pooling::Mean, Some(&mut saved));
-    assert!(pooled.iter().all(|value| value.is_finite()));
-    assert!(encoder.backward(&batch, &[], Pooling::Mean, &saved, &pooled).is_empty(), "no prompt, no gradient");
 }
 
-/// What one batch left in the saved buffers does not reach the next, and a tracked pass computes what an untracked one does.
+/// Without a prompt there is nothing to train, or the update alone.
+#[wasm_bindgen_test(unsupported = test)]
+fn encoder_gradient_without_prompt() {
+    let spec = tiny_spec();
+    let encoder = CpuEncoder::<f64>::new(Arc::new(random_weights(&spec, 1)));
+    let rng = &mut Rng::stream(2, "encoder");
+    let mut saved = Saved::default();
+    let batch = random_batch(&LENGTHS, 0, spec.vocab, 4);
+    let route = Route::words(Pooling::Mean);
+    let pooled = encoder.forward(&batch, &[], &[], route, Some(&mut saved));
+    assert!(pooled.iter().all(|value| value.is_finite()));
+    assert!(encoder.backward(&batch, &[], route, &saved, &pooled).is_empty(), "no prompt, no gradient");
+
+    let route = Route { update: batch.longest(), ..route };
+    let update = random(rng, route.update * spec.hidden, 1.0);
+    encoder.forward(&batch, &update, &[], route, Some(&mut saved));
+    let d_update = encoder.backward(&batch, &update, route, &saved, &pooled);
+    assert_gradient(&d_update, &update, |update| dot(&encoder.forward(&batch, update, &[], route, None), &pooled));
+}
+
+/// What one batch left in the saved buffers does not reach the next, whatever their routes, and a tracked pass computes what an
+/// untracked one does.
 #[wasm_bindgen_test(unsupported = test)]
 fn saved_buffers_are_reused() {
     let spec = tiny_spec();
     let encoder = CpuEncoder::<f64>::new(Arc::new(random_weights(&spec, 2)));
     let rng = &mut Rng::stream(2, "encoder");
-    let prompt = random(rng, 2 * spec.hidden, 1.0);
     let mut reused = Saved::default();
-    let step = |batch: &PackedBatch, saved: &mut Saved<f64>| {
-        let pooled = encoder.forward(batch, &prompt, Pooling::Mean, Some(saved));
-        assert_eq!(pooled, encoder.forward(batch, &prompt, Pooling::Mean, None), "tracked and untracked");
-        encoder.backward(batch, &prompt, Pooling::Mean, saved, &pooled)
-    };
     for lengths in [&[7, 1, 5][..], &[2], &[4, 3, 2, 1]] {
         let batch = random_batch(lengths, 2, spec.vocab, 5);
-        assert_eq!(step(&batch, &mut reused), step(&batch, &mut Saved::default()));
+        let states = random(rng, batch.tokens().len() * spec.hidden, 1.0);
+        for route in routes(&batch, spec.layers) {
+            let input = random(rng, route.input_rows(&batch, spec.layers).iter().sum::<usize>() * spec.hidden, 1.0);
+            let step = |saved: &mut Saved<f64>| {
+                let pooled = encoder.forward(&batch, &input, &states, route, Some(saved));
+                assert_eq!(pooled, encoder.forward(&batch, &input, &states, route, None), "tracked and untracked");
+                encoder.backward(&batch, &input, route, saved, &pooled)
+            };
+            assert_eq!(step(&mut reused), step(&mut Saved::default()));
+        }
     }
 }

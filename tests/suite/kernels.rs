@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use softprompt::config::Recompute;
 use softprompt::data::batch::PackedBatch;
-use softprompt::engine::{Pooling, Route};
 use softprompt::engine::cpu::matmul::Epilogue;
 use softprompt::engine::cpu::{CpuEncoder, Saved};
 use softprompt::engine::wgsl::attention::{Blocking, LARGEST_HEAD_OF_TWO_ROWS};
@@ -20,6 +19,7 @@ use softprompt::engine::wgsl::tune::{self, Choice, Tiles};
 use softprompt::engine::wgsl::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
 };
+use softprompt::engine::{Pooling, Route};
 use softprompt::error::Error;
 use softprompt::model::spec::{EncoderSpec, EncoderWeights};
 use softprompt::rng::Rng;

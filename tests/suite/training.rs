@@ -8,6 +8,7 @@ use softprompt::config::{DeviceChoice, Method, RunConfig};
 use softprompt::data::batch::PackedBatch;
 use softprompt::data::{dataset::Dataset, table::Table};
 use softprompt::engine::Pooling;
+use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::error::Error;
 use softprompt::predict::Predictor;
 use softprompt::train::event::Event;

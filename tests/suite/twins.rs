@@ -11,12 +11,12 @@ use softprompt::engine::cpu::fast;
 use softprompt::engine::cpu::layer_norm::layer_norm;
 use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, gelu, gelu_grad, matmul};
 use softprompt::engine::cpu::{Activations, CpuEncoder, FastEncoder, Saved, Scalar};
-use softprompt::engine::{GradRows, PROMPT_BIT, Pooling, RowInfo, row_infos};
+use softprompt::engine::{GradRows, PROMPT_BIT, Pooling, Route, RowInfo, row_infos};
 use softprompt::model::spec::EncoderSpec;
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
-use super::common::{assert_close, random, random_batch, random_examples, random_f32, random_weights, tiny_spec};
+use super::common::{assert_close, random, random_batch, random_examples, random_f32, random_weights, routes, tiny_spec};
 
 /// Reference values from Abramowitz and Stegun, table 7.1, and `exp`'s of the standard library.
 #[wasm_bindgen_test(unsupported = test)]
@@ -171,6 +171,10 @@ fn embed_takes_the_right_rows() {
     embed(&rows, &table, &prompt, &[], &position, &[2.0, 2.0], &[0.0, 1.0], &mut h, 1, 1e-15);
     // Before the norm: (5, 3.5), (1, 4), (1, 2.5), (0, 5).
     assert_close(&h, &[2.0, -1.0, -2.0, 3.0, -2.0, 3.0, -2.0, 3.0], 1e-12, 0.0);
+    // The only text row of each example gets the first row of the update: (7, 4), (0, 5).
+    let update = [6.0, 0.0, f64::NAN, f64::NAN];
+    embed(&rows, &table, &prompt, &update, &position, &[2.0, 2.0], &[0.0, 1.0], &mut h, 1, 1e-15);
+    assert_close(&h, &[2.0, -1.0, 2.0, -1.0, -2.0, 3.0, 2.0, -1.0], 1e-12, 0.0);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -189,13 +193,13 @@ fn f32_agrees_with_f64() {
     for (state, wide) in states.iter().zip(&wide_states) {
         assert_close(state, wide, 0.0, 1e-4);
     }
-    for pooling in [Pooling::Mean, Pooling::Row(0)] {
+    for route in [Pooling::Mean, Pooling::Row(0)].map(Route::words) {
         let (mut saved, mut wide_saved) = (Saved::default(), Saved::default());
-        let pooled = narrow.forward(&batch, &prompt, pooling, Some(&mut saved));
-        let wide_pooled = wide.forward(&batch, &widened(&prompt), pooling, Some(&mut wide_saved));
+        let pooled = narrow.forward(&batch, &prompt, &[], route, Some(&mut saved));
+        let wide_pooled = wide.forward(&batch, &widened(&prompt), &[], route, Some(&mut wide_saved));
         assert_close(&pooled, &wide_pooled, 0.0, 1e-4);
-        let d_prompt = narrow.backward(&batch, &prompt, pooling, &saved, &d_pooled);
-        let wide_d_prompt = wide.backward(&batch, &widened(&prompt), pooling, &wide_saved, &widened(&d_pooled));
+        let d_prompt = narrow.backward(&batch, &prompt, route, &saved, &d_pooled);
+        let wide_d_prompt = wide.backward(&batch, &widened(&prompt), route, &wide_saved, &widened(&d_pooled));
         let largest = wide_d_prompt.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         assert_close(&d_prompt, &wide_d_prompt, 0.0, 1e-4 * largest);
     }
@@ -261,32 +265,68 @@ fn fast_attention_survives_large_scores() {
 fn fast_encoder_equals_its_twin() {
     let shapes = [(2, 12, 3, 20), (3, 96, 3, 200), (1, 37, 1, 5), (2, 64, 1, 130), (1, 128, 2, 257)];
     for (layers, hidden, heads, ffn) in shapes {
-        let spec = EncoderSpec { layers, hidden, heads, ffn, vocab: 97, max_positions: 140, layer_norm_eps: 1e-12 };
-        let weights = Arc::new(random_weights(&spec, 1));
-        let (fast, twin) = (FastEncoder::new(Arc::clone(&weights)), CpuEncoder::<f64>::new(weights));
+        let pair = Pair::new(EncoderSpec { layers, hidden, heads, ffn, vocab: 97, max_positions: 140, layer_norm_eps: 1e-12 });
         let mut buffers = Activations::default();
         for (lengths, prompt_length) in
             [(&[17, 1, 40, 9][..], 5), (&[130], 3), (&[1], 1), (&[7, 7, 51, 2, 30, 3, 3], 10), (&[6, 2], 0)]
         {
-            let batch = random_batch(lengths, prompt_length, spec.vocab, 1);
-            let rng = &mut Rng::stream(1, "prompt");
-            let prompt = random_f32(rng, prompt_length * hidden, 1.0);
-            let d_pooled = random_f32(rng, batch.examples() * hidden, 1.0);
+            let batch = random_batch(lengths, prompt_length, 97, 1);
             for pooling in [Pooling::Mean, Pooling::Row(0)] {
-                let mut saved = Saved::default();
-                let want = twin.forward(&batch, &widened(&prompt), pooling, Some(&mut saved));
-                let pooled = fast.forward(&batch, &prompt, pooling, true, &mut buffers);
-                assert_close(&pooled, &want, 0.0, 1e-4);
-                let d_prompt = fast.backward(&batch, &prompt, pooling, &d_pooled, &mut buffers);
-                let want = twin.backward(&batch, &widened(&prompt), pooling, &saved, &widened(&d_pooled));
-                let largest = want.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-                assert_eq!(d_prompt.len(), want.len());
-                if prompt_length > 0 {
-                    assert_close(&d_prompt, &want, 0.0, 1e-4 * largest);
-                }
-                assert_eq!(fast.forward(&batch, &prompt, pooling, false, &mut buffers), pooled, "the same without tracking");
+                pair.compare(&batch, Route::words(pooling), &mut buffers);
             }
         }
+    }
+}
+
+/// The same on every route, one after another in the same buffers.
+#[wasm_bindgen_test(unsupported = test)]
+fn fast_encoder_equals_its_twin_on_every_route() {
+    for (layers, hidden, heads, ffn) in [(3, 12, 3, 20), (2, 64, 1, 130)] {
+        let pair = Pair::new(EncoderSpec { layers, hidden, heads, ffn, vocab: 97, max_positions: 140, layer_norm_eps: 1e-12 });
+        let mut buffers = Activations::default();
+        for (lengths, prompt_length) in [(&[17, 1, 40, 9][..], 5), (&[130], 3), (&[1], 1), (&[7, 7, 51, 2, 30, 3, 3], 10)] {
+            let batch = random_batch(lengths, prompt_length, 97, 1);
+            for route in routes(&batch, layers) {
+                pair.compare(&batch, route, &mut buffers);
+            }
+        }
+        let batch = random_batch(&[6, 2], 0, 97, 1);
+        pair.compare(&batch, Route { update: 6, ..Route::words(Pooling::Mean) }, &mut buffers);
+    }
+}
+
+/// The fast encoder and its twin in f64.
+struct Pair {
+    fast: FastEncoder,
+    twin: CpuEncoder<f64>,
+}
+
+impl Pair {
+    fn new(spec: EncoderSpec) -> Self {
+        let weights = Arc::new(random_weights(&spec, 1));
+        Self { fast: FastEncoder::new(Arc::clone(&weights)), twin: CpuEncoder::new(weights) }
+    }
+
+    /// Pooled rows, with and without tracking, and the input's gradient.
+    #[track_caller]
+    fn compare(&self, batch: &PackedBatch, route: Route, buffers: &mut Activations) {
+        let &EncoderSpec { hidden, layers, .. } = self.fast.spec();
+        let rng = &mut Rng::stream(1, "prompt");
+        let input = random_f32(rng, route.input_rows(batch, layers).iter().sum::<usize>() * hidden, 1.0);
+        let d_pooled = random_f32(rng, batch.examples() * hidden, 1.0);
+        let states = random_f32(rng, batch.tokens().len() * hidden, 1.0);
+        let mut saved = Saved::default();
+        let want = self.twin.forward(batch, &widened(&input), &widened(&states), route, Some(&mut saved));
+        let pooled = self.fast.forward(batch, &input, &states, route, true, buffers);
+        assert_close(&pooled, &want, 0.0, 1e-4);
+        let d_input = self.fast.backward(batch, &input, route, &d_pooled, buffers);
+        let want = self.twin.backward(batch, &widened(&input), route, &saved, &widened(&d_pooled));
+        let largest = want.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        assert_eq!(d_input.len(), want.len());
+        if !input.is_empty() {
+            assert_close(&d_input, &want, 0.0, 1e-4 * largest);
+        }
+        assert_eq!(self.fast.forward(batch, &input, &states, route, false, buffers), pooled, "the same without tracking");
     }
 }
 
@@ -298,7 +338,7 @@ fn examples_do_not_see_each_other() {
     let examples = random_examples(&[4, 1, 7, 7, 2], spec.vocab, 1);
     for prompt_length in [0, 2] {
         let prompt = random(&mut Rng::stream(1, "prompt"), prompt_length * spec.hidden, 1.0);
-        let pooled = |batch| encoder.forward(&batch, &prompt, Pooling::Mean, None);
+        let pooled = |batch| encoder.forward(&batch, &prompt, &[], Route::words(Pooling::Mean), None);
         let alone: Vec<f64> = examples.iter().flat_map(|example| pooled(PackedBatch::new([example], prompt_length))).collect();
         assert_close(&pooled(PackedBatch::new(&examples, prompt_length)), &alone, 1e-10, 1e-10);
     }
@@ -315,10 +355,11 @@ fn threads_do_not_change_a_bit() {
     let prompt = random_f32(&mut Rng::stream(1, "prompt"), 10 * spec.hidden, 1.0);
     let step = || {
         let (mut saved, mut buffers) = (Saved::default(), Activations::default());
-        let pooled = twin.forward(&batch, &prompt, Pooling::Mean, Some(&mut saved));
-        let d_prompt = twin.backward(&batch, &prompt, Pooling::Mean, &saved, &pooled);
-        let fast_pooled = fast.forward(&batch, &prompt, Pooling::Mean, true, &mut buffers);
-        let fast_d_prompt = fast.backward(&batch, &prompt, Pooling::Mean, &pooled, &mut buffers);
+        let route = Route::words(Pooling::Mean);
+        let pooled = twin.forward(&batch, &prompt, &[], route, Some(&mut saved));
+        let d_prompt = twin.backward(&batch, &prompt, route, &saved, &pooled);
+        let fast_pooled = fast.forward(&batch, &prompt, &[], route, true, &mut buffers);
+        let fast_d_prompt = fast.backward(&batch, &prompt, route, &pooled, &mut buffers);
         [pooled, d_prompt, fast_pooled, fast_d_prompt].concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
     let want = step();

@@ -114,9 +114,12 @@ impl<F: Scalar> CpuEncoder<F> {
     pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<F> {
         let mut scores = Vec::new();
         self.run(&Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean)), &[], None, |_, g| {
-            let mut layer = vec![F::ZERO; if g.is_empty() { 0 } else { self.spec().ffn }];
-            neuron_scores(g, &mut layer);
-            scores.extend(layer);
+            // None behind the embeddings.
+            if !g.is_empty() {
+                let mut layer = vec![F::ZERO; self.spec().ffn];
+                neuron_scores(g, &mut layer);
+                scores.extend(layer);
+            }
         });
         scores
     }

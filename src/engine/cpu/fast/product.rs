@@ -283,7 +283,15 @@ impl<'a> Weight<'a> {
     pub(super) fn product<S: Simd>(self, _: S, a: &[f32], out: &mut [f32], mut epilogue: impl FnMut(usize, usize, &mut [f32])) {
         use crate::engine::cpu::matmul::product;
         let Self { panels: Panels { data, k, n }, transposed } = self;
-        product(a, data, out, transposed, MatmulSize { m: a.len() / k, n, k });
+        let m = a.len() / k;
+        if m == 1 {
+            // gemm sums a lone row in another order: a row's bits would depend on how many share its block.
+            let mut twice = vec![0.0; 2 * n];
+            product(&[a, a].concat(), data, &mut twice, transposed, MatmulSize { m: 2, n, k });
+            out.copy_from_slice(&twice[..n]);
+        } else {
+            product(a, data, out, transposed, MatmulSize { m, n, k });
+        }
         out.chunks_exact_mut(n).enumerate().for_each(|(i, row)| epilogue(i, 0, row));
     }
 }
