@@ -223,7 +223,7 @@ fn reads_what_peft_wrote() {
 
     // The least that PEFT itself loads.
     let least = br#"{"peft_type":"PROMPT_TUNING","task_type":"SEQ_CLS","num_virtual_tokens":5}"#;
-    assert_eq!(Adapter::from_files(&files(least)).unwrap().prompt, adapter.prompt);
+    assert_eq!(Adapter::from_files(&files(least)).unwrap().stored, adapter.stored);
 
     let with = |field: &str, value: Value| {
         let mut config: Value = serde_json::from_slice(PEFT_CONFIG).unwrap();
@@ -293,7 +293,7 @@ fn refuses_to_export_what_does_not_fit() {
     refused("a label twice", export(&|a| a.labels[2] = "place".into()), "the label \"place\" twice");
     refused("a label more", export(&|a| a.labels.push("x".into())), "classifier.weight has 24 elements, expected 32");
     refused("a short bias", export(&|a| a.head_bias.truncate(2)), "classifier.bias has 2 elements, expected 3");
-    refused("no prompt", export(&|a| a.prompt = None), "no prompt, its settings ask for 5");
+    refused("no prompt", export(&|a| a.stored.clear()), "no prompt, its settings ask for 5");
     refused(
         "a prompt of a probe",
         export(&|a| a.config.prompt.method = Method::Probe),

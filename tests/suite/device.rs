@@ -1,5 +1,6 @@
 //! The devices to test on.
 
+use softprompt::config::DeviceChoice;
 use softprompt::data::batch::Example;
 use softprompt::engine::compute::Compute;
 use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
@@ -59,4 +60,11 @@ pub fn examples(golden: &serde_json::Value) -> Vec<Example> {
         .iter()
         .map(|e| Example { tokens: numbers(&e["tokens"]), label: e["label"].as_u64().expect("a label") as u32 })
         .collect()
+}
+
+/// The choices that can be tested: the CPU, and natively the GPU where there is one.
+#[allow(dead_code, reason = "each test binary uses its part")]
+pub async fn devices(test: &str) -> Vec<DeviceChoice> {
+    let gpu = !cfg!(target_family = "wasm") && adapter(test).await.is_some();
+    if gpu { vec![DeviceChoice::Cpu, DeviceChoice::Gpu] } else { vec![DeviceChoice::Cpu] }
 }
