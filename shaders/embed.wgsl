@@ -1,5 +1,5 @@
-// h[t] = LN(source + position): source is a row of the word table or of the prompt, position counts from the first row of
-// the example.
+// h[t] = LN(source + position): source is a row of the prompt, or of the word table plus, where there is an update, its row for
+// this place in the text; position counts from the first row of the example.
 #include "lib/batch.wgsl"
 #include "lib/rows.wgsl"
 #include "lib/reduce.wgsl"
@@ -9,26 +9,31 @@ struct Params {
   columns: u32,
   // Epsilon of the norm.
   eps: f32,
-  pad0: u32,
-  pad1: u32,
+  // 1: the i-th text row of an example takes row i of the update. 0: there is none.
+  update: u32,
+  pad: u32,
 }
 
 @group(0) @binding(0) var<storage, read> rows: array<RowInfo>;
 @group(0) @binding(1) var<storage, read> table: array<f32>;
 @group(0) @binding(2) var<storage, read> prompt: array<f32>;
-@group(0) @binding(3) var<storage, read> position: array<f32>;
-@group(0) @binding(4) var<storage, read> gamma: array<f32>;
-@group(0) @binding(5) var<storage, read> beta: array<f32>;
-@group(0) @binding(6) var<storage, read_write> h: array<f32>;
+@group(0) @binding(3) var<storage, read> update: array<f32>;
+@group(0) @binding(4) var<storage, read> position: array<f32>;
+@group(0) @binding(5) var<storage, read> gamma: array<f32>;
+@group(0) @binding(6) var<storage, read> beta: array<f32>;
+@group(0) @binding(7) var<storage, read_write> h: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The host has checked that the sources and positions of a batch exist.
+// The host has checked that the sources and positions of a batch exist, and a row of the update for every text row.
 fn input(row: u32, column: u32) -> f32 {
   let info = rows[row];
   let place = position[(row - info.start) * params.columns + column];
   let at = (info.source & ~PROMPT_BIT) * params.columns + column;
   if ((info.source & PROMPT_BIT) != 0u) {
     return prompt[at] + place;
+  }
+  if (params.update == 1u) {
+    return table[at] + update[(row - info.start - batch.prompt) * params.columns + column] + place;
   }
   return table[at] + place;
 }

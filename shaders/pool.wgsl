@@ -1,12 +1,12 @@
-// pooled[b]: the mean of all rows of an example (prompt rows too), or one of them.
+// pooled[b]: the mean of the rows of an example (prompt rows too) from one on, or one of them.
 #include "lib/batch.wgsl"
 
 struct Params {
   // Hidden size D.
   columns: u32,
-  // 1: the mean. 0: the row below.
+  // 1: the mean of the rows from the one below on. 0: that row.
   mean: u32,
-  // Row of the example, counted from its first.
+  // Row of the example, counted from its first. The host has checked that every example has it.
   row: u32,
   pad: u32,
 }
@@ -29,7 +29,7 @@ fn main(
   }
   let example = index / params.columns;
   let column = index % params.columns;
-  let start = offsets[example];
+  let start = offsets[example] + params.row;
   let end = offsets[example + 1u];
   if (params.mean == 1u) {
     var sum = 0.0;
@@ -38,7 +38,6 @@ fn main(
     }
     pooled[index] = sum / f32(end - start);
   } else {
-    // The host has checked that the row exists.
-    pooled[index] = h[(start + params.row) * params.columns + column];
+    pooled[index] = h[start * params.columns + column];
   }
 }

@@ -1,13 +1,13 @@
-// d_h[t]: of the gradient of its example an equal share, or all of it for the one row that was taken.
+// d_h[t]: of the gradient of its example an equal share for each row that was pooled.
 #include "lib/batch.wgsl"
 #include "lib/rows.wgsl"
 
 struct Params {
   // Hidden size D.
   columns: u32,
-  // 1: the mean. 0: the row below.
+  // 1: the mean of the rows from the one below on. 0: that row.
   mean: u32,
-  // Row of the example, counted from its first.
+  // Row of the example, counted from its first. The host has checked that every example has it.
   row: u32,
   pad: u32,
 }
@@ -31,10 +31,11 @@ fn main(
   let row = index / params.columns;
   let column = index % params.columns;
   let info = rows[row];
+  let first = info.start + params.row;
   var share = 0.0;
-  if (params.mean == 1u) {
-    share = 1.0 / f32(info.end - info.start);
-  } else if (row == info.start + params.row) {
+  if (params.mean == 1u && row >= first) {
+    share = 1.0 / f32(info.end - first);
+  } else if (row == first) {
     share = 1.0;
   }
   d_h[index] = share * d_pooled[info.example * params.columns + column];

@@ -3,7 +3,7 @@ struct RowInfo {
   // First row of its example, and one past the last.
   start: u32,
   end: u32,
-  // Row of the word table, or PROMPT_BIT | row of the prompt.
+  // Row of the word table or of the hidden states that the prompt joins, or PROMPT_BIT | row of the prompt input.
   source: u32,
   // Its example.
   example: u32,

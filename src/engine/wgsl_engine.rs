@@ -7,7 +7,8 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
-use super::{Engine, Route, wgsl::encoder::WgslEncoder};
+use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::Place};
+use super::{Engine, Entry, Pooling, Route};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::Result;
@@ -17,6 +18,9 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 pub struct WgslEngine {
     encoder: WgslEncoder,
 }
+
+/// Buffers, and the rows of a matrix that each of them takes or gives, one after another.
+type Parts = Vec<(wgpu::Buffer, usize)>;
 
 impl WgslEngine {
     /// Wraps an encoder; prompts must live on the burn device made of its wgpu handles.
@@ -53,75 +57,110 @@ impl WgslEngine {
         self.encoder.set_recompute(recompute);
     }
 
-    /// Runs recorded work between a copy in and a copy out. burn's buffers stay out of our bind groups: several of its
-    /// tensors may share one buffer, and one buffer may not be read and written by the same dispatch.
-    fn run(
+    /// Bytes of rows of the hidden size.
+    fn bytes(&self, rows: usize) -> u64 {
+        (rows * self.spec().hidden * size_of::<f32>()) as u64
+    }
+
+    /// Runs recorded work between copies in and a copy out, which `record` records into the new tensor's place. burn's buffers stay
+    /// out of our bind groups: several of its tensors may share one buffer, and one buffer may not be read and written by the same
+    /// dispatch.
+    fn run<T>(
         &self,
-        input: CubeTensor,
-        into: &wgpu::Buffer,
-        from: &wgpu::Buffer,
-        rows: usize,
-        input_rows: usize,
-        record: impl FnOnce(&mut wgpu::CommandEncoder),
-    ) -> CubeTensor {
-        let hidden = self.encoder.spec().hidden;
-        let input = into_contiguous(input);
-        let bytes = rows * hidden * size_of::<f32>();
-        let client = input.client.clone();
-        let shape = Shape::new([rows, hidden]);
-        let output = CubeTensor::new_contiguous(client.clone(), input.device.clone(), shape, client.empty(bytes), input.dtype);
+        like: &CubeTensor,
+        inputs: Vec<(CubeTensor, Parts)>,
+        shape: [usize; 2],
+        record: impl FnOnce(&mut wgpu::CommandEncoder, Place<'_>) -> T,
+    ) -> (CubeTensor, T) {
+        let inputs: Vec<_> = inputs.into_iter().map(|(input, parts)| (into_contiguous(input), parts)).collect();
+        let client = like.client.clone();
+        let memory = client.empty(shape[0] * shape[1] * size_of::<f32>());
+        let output = CubeTensor::new_contiguous(client.clone(), like.device.clone(), Shape::new(shape), memory, like.dtype);
         client.flush().expect("burn's pending work reaches the queue before ours");
         let resource = |tensor: &CubeTensor| {
             client.get_resource::<WgpuServer<AutoCompiler>>(tensor.handle.clone()).expect("a tensor of the shared device")
         };
-        let (source, target) = (resource(&input), resource(&output));
-        let (source, target) = (source.resource(), target.resource());
         let gpu = self.encoder.gpu();
         let mut commands = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("frozen encoder") });
-        let input_bytes = (input_rows * hidden * size_of::<f32>()) as u64;
-        if input_bytes > 0 {
-            commands.copy_buffer_to_buffer(&source.buffer, source.offset, into, 0, input_bytes);
+        for (input, parts) in &inputs {
+            let source = resource(input);
+            let source = source.resource();
+            let mut from = source.offset;
+            for (into, rows) in parts {
+                let bytes = self.bytes(*rows);
+                commands.copy_buffer_to_buffer(&source.buffer, from, into, 0, bytes);
+                from += bytes;
+            }
         }
-        record(&mut commands);
-        commands.copy_buffer_to_buffer(from, 0, &target.buffer, target.offset, bytes as u64);
+        let target = resource(&output);
+        let target = target.resource();
+        let recorded = record(&mut commands, (&target.buffer, target.offset));
         gpu.queue.submit([commands.finish()]);
-        output
+        (output, recorded)
     }
 }
 
 impl Engine for WgslEngine {
     type Tensor = CubeTensor;
-    type Cache = ();
+    type Cache = StateCache;
 
-    fn prepare(&self, batch: &Arc<PackedBatch>, _route: Route) -> Result<()> {
-        self.encoder.prepare(batch)
+    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()> {
+        self.encoder.prepare(batch, route)
     }
 
-    fn forward(&self, prompt: CubeTensor, _states: CubeTensor, route: Route, keep: bool, examples: usize) -> CubeTensor {
-        let (into, from) = (self.encoder.prompt_buffer(), self.encoder.pooled_buffer());
-        let prompt_rows = self.encoder.prompt_length();
-        self.run(prompt, &into, &from, examples, prompt_rows, |commands| self.encoder.forward(commands, keep, route.pooling))
+    fn forward(&self, input: CubeTensor, states: CubeTensor, route: Route, keep: bool, examples: usize) -> CubeTensor {
+        let encoder = &self.encoder;
+        let like = input.clone();
+        let mut inputs = vec![(input, encoder.input())];
+        if route.entry != Entry::Words {
+            inputs.push((states, vec![(encoder.states_buffer(), encoder.text_rows())]));
+        }
+        let record = |commands: &mut wgpu::CommandEncoder, (target, offset): Place<'_>| {
+            encoder.forward(commands, keep);
+            commands.copy_buffer_to_buffer(&encoder.pooled_buffer(), 0, target, offset, self.bytes(examples));
+        };
+        self.run(&like, inputs, [examples, self.spec().hidden], record).0
     }
 
-    fn backward(&self, d_pooled: CubeTensor, route: Route) -> CubeTensor {
-        let (into, from) = (self.encoder.d_pooled_buffer(), self.encoder.d_prompt_buffer());
-        let (examples, prompt_rows) = (self.encoder.examples(), self.encoder.prompt_length());
-        self.run(d_pooled, &into, &from, prompt_rows, examples, |commands| self.encoder.backward(commands, route.pooling))
+    fn backward(&self, d_pooled: CubeTensor, _route: Route) -> CubeTensor {
+        let encoder = &self.encoder;
+        let (like, gradients) = (d_pooled.clone(), encoder.gradients());
+        let rows = gradients.iter().map(|(_, rows)| rows).sum();
+        let inputs = vec![(d_pooled, vec![(encoder.d_pooled_buffer(), encoder.examples())])];
+        let record = |commands: &mut wgpu::CommandEncoder, (target, mut offset): Place<'_>| {
+            encoder.backward(commands);
+            for (gradient, rows) in gradients {
+                let bytes = self.bytes(rows);
+                commands.copy_buffer_to_buffer(&gradient, 0, target, offset, bytes);
+                offset += bytes;
+            }
+        };
+        self.run(&like, inputs, [rows, self.spec().hidden], record).0
     }
 
-    fn cache(&self, _budget: u64) {}
+    fn cache(&self, budget: u64) -> StateCache {
+        self.encoder.cache(budget)
+    }
 
     fn states(
         &self,
-        _batch: &Arc<PackedBatch>,
-        _layers: usize,
-        _cache: Option<(&(), &[u32])>,
-        _like: Self::Tensor,
-    ) -> Result<Self::Tensor> {
-        Err(crate::error::Error::device("hidden states are not there yet", "wait"))
+        batch: &Arc<PackedBatch>,
+        layers: usize,
+        cache: Option<(&StateCache, &[u32])>,
+        like: CubeTensor,
+    ) -> Result<CubeTensor> {
+        let shape = [batch.rows(), self.spec().hidden];
+        let (states, recorded) =
+            self.run(&like, Vec::new(), shape, |commands, place| self.encoder.states(commands, batch, layers, cache, place));
+        recorded.map(|()| states)
     }
 
-    fn neuron_scores(&self, _batch: &Arc<PackedBatch>, _prompt: Self::Tensor) -> Result<Self::Tensor> {
-        Err(crate::error::Error::device("neuron scores are not there yet", "wait"))
+    fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: CubeTensor) -> Result<CubeTensor> {
+        self.encoder.prepare(batch, Route::words(Pooling::Mean))?;
+        let (like, inputs) = (prompt.clone(), vec![(prompt, self.encoder.input())]);
+        let EncoderSpec { layers, ffn, .. } = *self.spec();
+        let (scores, recorded) =
+            self.run(&like, inputs, [layers, ffn], |commands, place| self.encoder.neuron_scores(commands, place));
+        recorded.map(|()| scores)
     }
 }

@@ -1,18 +1,19 @@
 //! `Arena`: all buffers that depend on the size of a batch, planned once for a capacity, with every step recorded on them.
 //!
-//! Without tracking, every layer writes to the same set of buffers; with it, each layer has its own set, and the backward pass
-//! takes over the forward pass's scratch buffers, which it does not need any more. With recomputation the largest two
-//! buffers of each set are shared, and made again on the way back.
+//! Without tracking, every layer writes to the same set of buffers; what tracking adds is in `track.rs`. Layers below the entry of
+//! a route are not replayed.
 
 use super::device::Gpu;
 use super::kernel::Launch;
 use super::layer::{Kept, Layers, Scratch, norm_params};
 use super::pipelines::Pipelines;
 use super::recorder::{BatchSize, Step};
+use super::track::Tracked;
 use super::weights::Weights;
-use super::{embed, embed_grad, pool, pool_grad};
-use crate::engine::{GradRows, Pooling, RowInfo};
-use crate::error::Result;
+use super::{embed, insert, neuron_scores, pool, pool_grad, prefix};
+use crate::data::batch::PackedBatch;
+use crate::engine::{Entry, GradRows, Pooling, Route, RowInfo};
+use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
 /// What an arena is planned with.
@@ -24,52 +25,114 @@ pub(super) struct Plan<'a> {
     pub(super) weights: &'a Weights,
 }
 
-/// What only a tracked pass needs. The steps own the buffers that they bind.
-#[derive(Debug)]
-struct Tracked {
-    layers: Vec<Vec<Step>>,
-    backward: Vec<Step>,
-    recompute: bool,
+/// What an arena has room for, in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capacity {
+    /// Packed rows T.
+    pub(super) rows: u32,
+    /// Examples B.
+    pub(super) examples: u32,
+    /// Rows of the prompt input: P, or B P where every example has its own.
+    pub(super) prompt: u32,
+    /// Rows N of the update.
+    pub(super) update: u32,
+    /// Rows of the prefix, 2 L P.
+    pub(super) prefix: u32,
+    /// Text rows that the prompt joins, where it joins after a layer.
+    pub(super) states: u32,
 }
 
-/// Buffers for batches of up to so many rows, examples and prompt rows, and the steps on them.
+impl Capacity {
+    /// Before the first batch.
+    pub(super) const SMALLEST: Self = Self { rows: 1, examples: 1, prompt: 1, update: 0, prefix: 0, states: 0 };
+
+    /// Room for batches behind shared prompt rows, at the word embeddings.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a batch of no rows, or more than can be counted.
+    pub(super) fn new(rows: usize, examples: usize, prompt: usize) -> Result<Self> {
+        let count = |count: usize| u32::try_from(count).ok();
+        match (count(rows), count(examples), count(prompt)) {
+            (Some(rows), Some(examples), Some(prompt)) if rows > 0 && examples > 0 => {
+                Ok(Self { rows, examples, prompt, ..Self::SMALLEST })
+            }
+            _ => Err(Error::model(format!("a batch of {examples} examples and {rows} rows"), "use a batch of 1 example or more")),
+        }
+    }
+
+    /// What a batch needs on a route.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn of(batch: &PackedBatch, route: &Route, layers: usize) -> Result<Self> {
+        let [prompt, update, prefix] = route.input_rows(batch, layers);
+        // Prefix rows start from rows of zeros.
+        let capacity = Self::new(batch.rows(), batch.examples(), prompt.max(batch.prompt_length()))?;
+        let states = if route.entry == Entry::Words { 0 } else { capacity.rows };
+        Ok(Self { update: update as u32, prefix: prefix as u32, states, ..capacity })
+    }
+
+    fn with(self, other: Self, f: impl Fn(u32, u32, u32) -> u32) -> Self {
+        Self {
+            rows: f(self.rows, other.rows, 64),
+            examples: f(self.examples, other.examples, 16),
+            prompt: f(self.prompt, other.prompt, 1),
+            update: f(self.update, other.update, 1),
+            prefix: f(self.prefix, other.prefix, 1),
+            states: f(self.states, other.states, 64),
+        }
+    }
+
+    /// A capacity for something that did not fit: a little more, so that the next slightly larger batch does.
+    pub(super) fn grown(self, size: Self) -> Self {
+        self.with(size, |old, new, step| if new > old { new.next_multiple_of(step) } else { old })
+    }
+}
+
+/// Buffers for batches of up to so many rows, and the steps on them.
 #[derive(Debug)]
 pub(super) struct Arena {
-    capacity: BatchSize,
+    pub(super) capacity: Capacity,
     /// The uniform with the size of the current batch.
     batch: wgpu::Buffer,
     /// The same with its prompt rows only.
     prompt_rows: wgpu::Buffer,
     /// `[T]` [`RowInfo`].
-    rows: wgpu::Buffer,
+    pub(super) rows: wgpu::Buffer,
     /// First row of every block of rows that attention works on.
     blocks: wgpu::Buffer,
     /// `[B + 1]`.
-    offsets: wgpu::Buffer,
-    /// `[P, D]`, written by the caller.
+    pub(super) offsets: wgpu::Buffer,
+    /// The word table, `[U, D]`.
+    pub(super) table: wgpu::Buffer,
+    /// The trained input, written by the caller: `[P, D]` or `[B P, D]`; `[N, D]`; `[P, 2 L D]`.
     pub(super) prompt: wgpu::Buffer,
+    pub(super) update: wgpu::Buffer,
+    pub(super) prefix: wgpu::Buffer,
+    /// `[T - B P, D]`, written by the caller.
+    pub(super) states: wgpu::Buffer,
     /// `[B, D]`.
     pub(super) pooled: wgpu::Buffer,
     /// `[B, D]`, written by the caller.
     pub(super) d_pooled: wgpu::Buffer,
-    /// `[P, D]`.
+    /// Gradients of the trained input.
     pub(super) d_prompt: wgpu::Buffer,
-    scratch: Scratch,
-    kept: Kept,
-    embed: Step,
+    pub(super) d_update: wgpu::Buffer,
+    pub(super) d_prefix: wgpu::Buffer,
+    pub(super) scratch: Scratch,
+    pub(super) kept: Kept,
+    /// What the layers start from: embeddings without and with an update, the states that a prompt joins.
+    embed: [Step; 2],
+    insert: Step,
     layers: Vec<Vec<Step>>,
-    tracked: Option<Tracked>,
+    /// The same with a prefix.
+    prefixed: Vec<Vec<Step>>,
+    pub(super) tracked: Option<Tracked>,
     pools: Vec<(Pooling, Step, Step)>,
 }
 
-/// Values a row that a layer keeps: all, and those that recomputation makes again.
-fn kept_widths(spec: &EncoderSpec) -> (usize, usize) {
-    let again = 3 * spec.hidden + spec.ffn;
-    (again + 2 * spec.hidden + spec.heads + 4, again)
-}
-
 /// Values a row of the scratch buffers.
-fn scratch_width(spec: &EncoderSpec) -> usize {
+pub(super) fn scratch_width(spec: &EncoderSpec) -> usize {
     3 * spec.hidden + wide(spec) + spec.heads
 }
 
@@ -77,26 +140,8 @@ fn wide(spec: &EncoderSpec) -> usize {
     spec.ffn.max(3 * spec.hidden)
 }
 
-fn room(gpu: &Gpu, name: &str, count: u32, width: usize) -> Result<wgpu::Buffer> {
+pub(super) fn room(gpu: &Gpu, name: &str, count: u32, width: usize) -> Result<wgpu::Buffer> {
     gpu.storage(name, u64::from(count) * width as u64 * size_of::<f32>() as u64)
-}
-
-fn keep(plan: &Plan<'_>, rows: u32, shared: Option<&Kept>) -> Result<Kept> {
-    let &EncoderSpec { hidden, heads, ffn, .. } = plan.spec;
-    let new = |name: &str, width: usize| room(plan.gpu, name, rows, width);
-    let (qkv, u) = match shared {
-        Some(kept) => (kept.qkv.clone(), kept.u.clone()),
-        None => (new("qkv", 3 * hidden)?, new("u", ffn)?),
-    };
-    Ok(Kept {
-        qkv,
-        lse: new("lse", heads)?,
-        x1: new("x1", hidden)?,
-        stats1: new("stats1", 2)?,
-        u,
-        x2: new("x2", hidden)?,
-        stats2: new("stats2", 2)?,
-    })
 }
 
 impl Arena {
@@ -104,9 +149,9 @@ impl Arena {
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
-    pub(super) fn new(plan: &Plan<'_>, table: &wgpu::Buffer, capacity: BatchSize) -> Result<Self> {
+    pub(super) fn new(plan: &Plan<'_>, table: &wgpu::Buffer, capacity: Capacity) -> Result<Self> {
         let &Plan { gpu, spec, weights, .. } = plan;
-        let BatchSize { rows, examples, prompt, .. } = capacity;
+        let Capacity { rows, examples, .. } = capacity;
         let d = spec.hidden;
         let batch = gpu.uniform("batch", &BatchSize::default());
         let row_infos = room(gpu, "rows", rows, size_of::<RowInfo>() / size_of::<f32>())?;
@@ -117,9 +162,14 @@ impl Arena {
             wide: room(gpu, "wide", rows, wide(spec))?,
             delta: room(gpu, "delta", rows, spec.heads)?,
         };
-        let prompt = room(gpu, "prompt", prompt, d)?;
+        let [prompt, d_prompt] = [room(gpu, "prompt", capacity.prompt, d)?, room(gpu, "d_prompt", capacity.prompt, d)?];
+        let [update, d_update] = [room(gpu, "update", capacity.update, d)?, room(gpu, "d_update", capacity.update, d)?];
+        let [prefix, d_prefix] = [room(gpu, "prefix", capacity.prefix, d)?, room(gpu, "d_prefix", capacity.prefix, d)?];
+        let states = room(gpu, "states", capacity.states, d)?;
         let launch = Launch { gpu, batch: &batch, rows: GradRows::All };
-        let embed = embed_step(plan, &launch, [&row_infos, table, &prompt], &scratch.h);
+        let embed =
+            [false, true].map(|updates| embed_step(plan, &launch, [&row_infos, table, &prompt, &update], updates, &scratch.h));
+        let insert = insert::step(&plan.pipelines.insert, &launch, [&row_infos, &prompt, &states, &scratch.h], d as u32);
         let mut arena = Self {
             capacity,
             batch,
@@ -128,43 +178,34 @@ impl Arena {
             // No block is empty.
             blocks: room(gpu, "blocks", rows, 1)?,
             offsets: room(gpu, "offsets", examples + 1, 1)?,
-            d_prompt: room(gpu, "d_prompt", capacity.prompt, d)?,
+            table: table.clone(),
             prompt,
+            update,
+            prefix,
+            states,
             pooled: room(gpu, "pooled", examples, d)?,
             d_pooled: room(gpu, "d_pooled", examples, d)?,
+            d_prompt,
+            d_update,
+            d_prefix,
             scratch,
-            kept: keep(plan, rows, None)?,
+            kept: super::track::keep(plan, rows, None)?,
             embed,
+            insert,
             layers: Vec::new(),
+            prefixed: Vec::new(),
             tracked: None,
             pools: Vec::new(),
         };
-        arena.layers = weights.layers.iter().map(|layer| arena.layers(plan).forward(layer, &arena.kept)).collect();
-        Ok(arena)
-    }
-
-    /// Whether a batch fits.
-    pub(super) fn fits(&self, size: BatchSize) -> bool {
-        let BatchSize { rows, examples, prompt, .. } = self.capacity;
-        size.rows <= rows && size.examples <= examples && size.prompt <= prompt
-    }
-
-    /// A capacity for a batch that did not fit: a little more, so that the next slightly larger batch does.
-    pub(super) fn grown(&self, size: BatchSize) -> BatchSize {
-        let up = |old: u32, new: u32, step: u32| if new > old { new.next_multiple_of(step) } else { old };
-        BatchSize {
-            rows: up(self.capacity.rows, size.rows, 64),
-            examples: up(self.capacity.examples, size.examples, 16),
-            prompt: up(self.capacity.prompt, size.prompt, 1),
-            blocks: 0,
+        arena.layers = weights.layers.iter().map(|layer| arena.layers(plan).forward(layer, &arena.kept, None)).collect();
+        if capacity.prefix > 0 {
+            let prefixed = weights.layers.iter().enumerate().map(|(number, layer)| {
+                let prefix = arena.prefix_step(plan, number, &arena.kept.qkv);
+                arena.layers(plan).forward(layer, &arena.kept, Some(prefix))
+            });
+            arena.prefixed = prefixed.collect();
         }
-    }
-
-    /// Bytes of all activations of a tracked pass at this capacity.
-    pub(super) fn activation_bytes(&self, spec: &EncoderSpec, recompute: bool) -> u64 {
-        let (all, again) = kept_widths(spec);
-        let kept = if recompute { spec.layers * (all - again) + again } else { spec.layers * all };
-        u64::from(self.capacity.rows) * (kept + scratch_width(spec)) as u64 * size_of::<f32>() as u64
+        Ok(arena)
     }
 
     /// Brings a batch to the device.
@@ -176,66 +217,56 @@ impl Arena {
         queue.write_buffer(&self.prompt_rows, 0, bytemuck::bytes_of(&size.prompt_rows()));
     }
 
-    /// Rebinds the embedding step to a word table that was replaced. The backward pass, where it embeds again, is planned again.
+    /// Rebinds the embedding steps to a word table that was replaced. A backward pass that reads it is planned again.
     pub(super) fn set_table(&mut self, plan: &Plan<'_>, table: &wgpu::Buffer) {
+        self.table = table.clone();
         let launch = self.layers(plan).launch(GradRows::All);
-        self.embed = embed_step(plan, &launch, [&self.rows, table, &self.prompt], &self.scratch.h);
-        self.tracked = self.tracked.take().filter(|tracked| !tracked.recompute);
+        let sources = [&self.rows, table, &self.prompt, &self.update];
+        self.embed = [false, true].map(|updates| embed_step(plan, &launch, sources, updates, &self.scratch.h));
+        self.tracked = self.tracked.take().filter(|tracked| !tracked.reads_table());
     }
 
-    /// Makes room for tracked passes, at the first one.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub(super) fn track(&mut self, plan: &Plan<'_>, table: &wgpu::Buffer, recompute: bool) -> Result<()> {
-        if self.tracked.as_ref().is_some_and(|tracked| tracked.recompute == recompute) {
-            return Ok(());
-        }
-        self.tracked = None;
-        let shared = recompute.then_some(&self.kept);
-        let upper =
-            plan.weights.layers.iter().skip(1).map(|_| keep(plan, self.capacity.rows, shared)).collect::<Result<Vec<_>>>()?;
-        let pairs: Vec<_> = plan.weights.layers.iter().zip(std::iter::once(&self.kept).chain(&upper)).collect();
-        let make = self.layers(plan);
-        let launch = make.launch(GradRows::All);
-        let mut backward = Vec::new();
-        for (number, &(layer, kept)) in pairs.iter().enumerate().rev() {
-            // The uppermost layer's are still there.
-            if recompute && number + 1 < pairs.len() {
-                let input = match number.checked_sub(1) {
-                    Some(below) => {
-                        let (layer, kept) = pairs[below];
-                        make.norm(&kept.x2, &layer.ffn_norm, &self.scratch.x, &kept.stats2)
-                    }
-                    None => embed_step(plan, &launch, [&self.rows, table, &self.prompt], &self.scratch.x),
-                };
-                backward.extend(make.again(input, layer, kept));
+    /// Steps of what the layers start from, and of each layer that the route takes, lowest first.
+    pub(super) fn forward(&self, route: &Route, keep: bool) -> impl Iterator<Item = &[Step]> {
+        let layers = match &self.tracked {
+            Some(tracked) if keep => &tracked.layers[..],
+            _ if route.prefix => &self.prefixed[..],
+            _ => &self.layers[lowest(route)..],
+        };
+        let first = match route.entry {
+            Entry::Words => &self.embed[usize::from(route.update > 0)],
+            Entry::After(_) => &self.insert,
+        };
+        std::iter::once(std::slice::from_ref(first)).chain(layers.iter().map(Vec::as_slice))
+    }
+
+    /// What the layers start from, into another buffer.
+    pub(super) fn first_into(&self, plan: &Plan<'_>, route: &Route, h: &wgpu::Buffer) -> Step {
+        let launch = self.layers(plan).launch(GradRows::All);
+        match route.entry {
+            Entry::Words => embed_step(plan, &launch, [&self.rows, &self.table, &self.prompt, &self.update], route.update > 0, h),
+            Entry::After(_) => {
+                let buffers = [&self.rows, &self.prompt, &self.states, h];
+                insert::step(&plan.pipelines.insert, &launch, buffers, plan.spec.hidden as u32)
             }
-            backward.extend(make.backward(layer, kept, if number == 0 { GradRows::Prompt } else { GradRows::All }));
         }
-        let Plan { pipelines, weights, spec, .. } = plan;
-        let (d_residual, d_product) = (&self.scratch.x, &self.scratch.h);
-        let buffers =
-            [&self.offsets, d_residual, d_product, &self.prompt, &weights.position, &weights.embed_norm.gamma, &self.d_prompt];
-        backward.push(embed_grad::step(&pipelines.embed_grad, &launch, buffers, norm_params(spec)));
-        let layers = pairs.iter().map(|(layer, kept)| make.forward(layer, kept)).collect();
-        self.tracked = Some(Tracked { layers, backward, recompute });
-        Ok(())
     }
 
-    /// Steps of the embeddings and of each layer, lowest first.
-    pub(super) fn forward(&self, keep: bool) -> impl Iterator<Item = &[Step]> {
-        let tracked = self.tracked.as_ref().filter(|_| keep);
-        let layers = tracked.map_or(&self.layers, |tracked| &tracked.layers);
-        std::iter::once(std::slice::from_ref(&self.embed)).chain(layers.iter().map(Vec::as_slice))
+    /// The step that puts the prefix into the keys and values of a layer.
+    pub(super) fn prefix_step(&self, plan: &Plan<'_>, layer: usize, qkv: &wgpu::Buffer) -> Step {
+        let EncoderSpec { hidden, layers, .. } = *plan.spec;
+        let params = prefix::Params { columns: hidden as u32, layer: layer as u32, layers: layers as u32, pad: 0 };
+        let launch = self.layers(plan).launch(GradRows::All);
+        prefix::step(&plan.pipelines.prefix, &launch, [&self.offsets, &self.prefix, qkv], params)
     }
 
-    /// Steps from `d_h` to `d_prompt`; none before [`Self::track`].
-    pub(super) fn backward(&self) -> &[Step] {
-        self.tracked.as_ref().map_or(&[], |tracked| &tracked.backward)
+    /// The step that sums the activations of a layer that was just run without tracking into `[F]`.
+    pub(super) fn neuron_scores(&self, plan: &Plan<'_>, scores: &wgpu::Buffer) -> Step {
+        let launch = self.layers(plan).launch(GradRows::All);
+        neuron_scores::step(&plan.pipelines.neuron_scores, &launch, [&self.scratch.wide, scores], plan.spec.ffn as u32)
     }
 
-    /// `[T, D]`: output of the embeddings, then of each layer.
+    /// `[T, D]`: what the layers start from, then the output of each layer.
     pub(super) fn h(&self) -> &wgpu::Buffer {
         &self.scratch.h
     }
@@ -254,14 +285,28 @@ impl Arena {
         (pool, grad)
     }
 
-    fn layers<'a>(&'a self, plan: &Plan<'a>) -> Layers<'a> {
+    pub(super) fn layers<'a>(&'a self, plan: &Plan<'a>) -> Layers<'a> {
         let Self { rows, blocks, batch, prompt_rows, scratch, .. } = self;
         Layers { plan: *plan, rows, blocks, batch, prompt_rows, scratch }
     }
 }
 
-fn embed_step(plan: &Plan<'_>, launch: &Launch<'_>, [rows, table, prompt]: [&wgpu::Buffer; 3], h: &wgpu::Buffer) -> Step {
+/// The lowest layer that a route takes.
+pub(super) fn lowest(route: &Route) -> usize {
+    match route.entry {
+        Entry::Words => 0,
+        Entry::After(layers) => layers,
+    }
+}
+
+fn embed_step(
+    plan: &Plan<'_>,
+    launch: &Launch<'_>,
+    [rows, table, prompt, update]: [&wgpu::Buffer; 4],
+    updates: bool,
+    h: &wgpu::Buffer,
+) -> Step {
     let Weights { position, embed_norm, .. } = plan.weights;
-    let buffers = [rows, table, prompt, position, &embed_norm.gamma, &embed_norm.beta, h];
-    embed::step(&plan.pipelines.embed, launch, buffers, norm_params(plan.spec))
+    let buffers = [rows, table, prompt, update, position, &embed_norm.gamma, &embed_norm.beta, h];
+    embed::step(&plan.pipelines.embed, launch, buffers, norm_params(plan.spec), updates)
 }

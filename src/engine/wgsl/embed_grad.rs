@@ -1,12 +1,26 @@
 //! Gradient of the embedding at the prompt: pipeline and launch of `shaders/embed_grad.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::layer_norm::Params;
+use super::layer_norm;
 use super::recorder::{Step, Work};
 use super::source::Shader;
 
 /// The name it has everywhere.
 pub const NAME: &str = "embed_grad";
+
+/// The layout that the shader declares.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// Hidden size D.
+    pub columns: u32,
+    /// Epsilon of the norm.
+    pub eps: f32,
+    /// 1: every example has prompt rows of its own.
+    pub per_example: u32,
+    /// 1: d_residual is the whole gradient.
+    pub whole: u32,
+}
 
 /// The shader with so many threads a row, a power of two.
 #[must_use]
@@ -14,8 +28,19 @@ pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }
 }
 
+/// What the gradient of the embedding looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Every example has prompt rows of its own.
+    pub per_example: bool,
+    /// `d_residual` is the whole gradient, and `d_product` any buffer that is not read.
+    pub whole: bool,
+}
+
 /// `[offsets, d_residual, d_product, prompt, position, gamma, d_prompt]`: offsets `[B + 1]`, d_residual `[T, D]`, d_product
-/// `[B P, D]`, prompt `[P, D]`, position `[positions, D]`, gamma `[D]` -> d_prompt `[P, D]`.
-pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::PromptRows)
+/// `[B P, D]`, prompt `[P, D]` or `[B P, D]`, position `[positions, D]`, gamma `[D]` -> d_prompt, as prompt.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], norm: layer_norm::Params, kind: Kind) -> Step {
+    let layer_norm::Params { columns, eps, .. } = norm;
+    let params = Params { columns, eps, per_example: u32::from(kind.per_example), whole: u32::from(kind.whole) };
+    kernel.step(launch, &bindings(buffers), &params, Work::PromptRows { per_example: kind.per_example })
 }

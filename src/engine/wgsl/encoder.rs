@@ -1,13 +1,14 @@
-//! [`WgslEncoder`]: the frozen encoder on a wgpu device, forward pass and gradient at the prompt.
+//! [`WgslEncoder`]: the frozen encoder on a wgpu device, forward pass and gradient of the trained input.
 //!
-//! One pass is: [`WgslEncoder::prepare`] a batch, bring the prompt into [`WgslEncoder::prompt_buffer`], record
-//! [`WgslEncoder::forward`], read [`WgslEncoder::pooled_buffer`]; for the gradient bring `d_pooled` into its buffer, record
-//! [`WgslEncoder::backward`], read `d_prompt`. Recorded work has to be submitted before the next batch is prepared. Nothing
+//! One pass is: [`WgslEncoder::prepare`] a batch and its route, bring the trained input into the buffers of [`WgslEncoder::input`]
+//! and, where the prompt joins after a layer, the text's states into [`WgslEncoder::states_buffer`], record [`WgslEncoder::forward`],
+//! read [`WgslEncoder::pooled_buffer`]; for the gradient bring `d_pooled` into its buffer, record [`WgslEncoder::backward`], read
+//! [`WgslEncoder::gradients`]. Recorded work has to be submitted before the next batch is prepared. Nothing
 //! here waits for the device, except where it says `async`.
 
 use std::sync::{Arc, Mutex};
 
-use super::arena::{Arena, Plan};
+use super::arena::{Arena, Capacity, Plan};
 use super::device::{Gpu, lock};
 use super::pipelines::Pipelines;
 use super::profile::{Clock, Timing, profile};
@@ -17,7 +18,7 @@ use super::tune::Tiles;
 use super::weights::{Weights, WordTable};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
-use crate::engine::{Pooling, check_batch, row_infos};
+use crate::engine::{Entry, Pooling, Route, check_route};
 use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
@@ -28,26 +29,25 @@ pub struct WgslEncoder {
     spec: EncoderSpec,
     pipelines: Pipelines,
     weights: Weights,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What changes from batch to batch.
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     table: WordTable,
-    arena: Arena,
-    size: BatchSize,
-    /// Rows of the shortest example.
-    shortest: u32,
+    pub(super) arena: Arena,
+    pub(super) size: BatchSize,
+    /// The current batch's.
+    route: Route,
+    /// Rows of its trained input: prompt, update, prefix.
+    input_rows: [usize; 3],
     /// Pairs of rows of one example.
     pairs: u64,
     /// Whether the arena holds the activations of a tracked forward pass over the current batch.
-    kept: bool,
+    pub(super) kept: bool,
     recompute: Recompute,
 }
-
-/// Capacity before the first batch.
-const SMALLEST: BatchSize = BatchSize { rows: 1, examples: 1, prompt: 1, blocks: 0 };
 
 impl WgslEncoder {
     /// Compiles every kernel that the encoder needs and uploads its weights; of the word embeddings only rows that are used
@@ -75,9 +75,17 @@ impl WgslEncoder {
         let on_device = Weights::new(&gpu, weights, pipelines.storage())?;
         let table = WordTable::new(&gpu, weights.clone())?;
         let plan = Plan { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
-        let arena = Arena::new(&plan, &table.buffer, SMALLEST)?;
-        let state =
-            State { table, arena, size: BatchSize::default(), shortest: 0, pairs: 0, kept: false, recompute: Recompute::Auto };
+        let arena = Arena::new(&plan, &table.buffer, Capacity::SMALLEST)?;
+        let state = State {
+            table,
+            arena,
+            size: BatchSize::default(),
+            route: Route::words(Pooling::Mean),
+            input_rows: [0; 3],
+            pairs: 0,
+            kept: false,
+            recompute: Recompute::Auto,
+        };
         Ok(Self { gpu, spec, pipelines, weights: on_device, state: Mutex::new(state) })
     }
 
@@ -115,13 +123,13 @@ impl WgslEncoder {
         self.load(&mut lock(&self.state), ids)
     }
 
-    /// Makes room for batches of this size ahead of the first one: `rows` T, `examples` B, `prompt` P. What the arena held is
-    /// gone where it grows.
+    /// Makes room for batches of this size ahead of the first one: `rows` T, `examples` B, `prompt` P shared rows. What the arena
+    /// held is gone where it grows.
     ///
     /// # Errors
     /// [`Error::Device`] where a buffer is larger than the device binds.
     pub fn reserve(&self, rows: usize, examples: usize, prompt: usize) -> Result<()> {
-        self.grow(&mut lock(&self.state), batch_size(rows, examples, prompt)?)
+        self.grow(&mut lock(&self.state), Capacity::new(rows, examples, prompt)?)
     }
 
     /// Whether tracked passes from now on keep all activations, or make the largest again on the way back: a third of the memory
@@ -133,11 +141,11 @@ impl WgslEncoder {
         }
     }
 
-    /// Bytes of activations of a tracked pass, for the largest batch so far.
+    /// Bytes of activations of a tracked pass on the current batch's route, for the largest batch so far.
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {
         let state = lock(&self.state);
-        state.arena.activation_bytes(&self.spec, self.recomputes(&state))
+        state.arena.activation_bytes(&self.spec, &state.route, self.recomputes(&state))
     }
 
     /// Bytes on the device of the weights, and of the word embeddings that are there.
@@ -150,60 +158,93 @@ impl WgslEncoder {
     /// and makes room for it; nothing is allocated once both have been seen. Activations kept for an earlier batch are gone.
     ///
     /// # Errors
-    /// [`Error::Model`] for an empty batch, a token id or a length that the encoder has no embedding for; [`Error::Device`]
-    /// where it is too large for the device.
-    pub fn prepare(&self, batch: &PackedBatch) -> Result<()> {
-        let size = batch_size(batch.rows(), batch.examples(), batch.prompt_length())?;
+    /// [`Error::Model`] for an empty batch, a token id or a length that the encoder has no embedding for, a row to pool that an
+    /// example does not have, or a route that the encoder cannot take; [`Error::Device`] where it is too large for the device.
+    pub fn prepare(&self, batch: &PackedBatch, route: Route) -> Result<()> {
+        let layers = self.spec.layers;
+        let capacity = Capacity::of(batch, &route, layers)?;
         let lengths = || batch.offsets().windows(2).map(|pair| pair[1] - pair[0]);
-        let shortest = lengths().min().unwrap_or(0);
+        let shortest = lengths().min().unwrap_or(0) as usize;
         if shortest == 0 {
             return Err(Error::model("an example has no rows", "give each text one token at least"));
         }
-        check_batch(batch, &self.spec)?;
+        check_route(batch, &route, &self.spec)?;
+        let first = route.pooling.first();
+        if first >= shortest {
+            return Err(Error::model(format!("an example has no row {first}"), "pool a row that every example has"));
+        }
         let state = &mut *lock(&self.state);
-        self.load(state, batch.tokens().iter().copied())?;
-        self.grow(state, size)?;
+        if route.entry == Entry::Words {
+            self.load(state, batch.tokens().iter().copied())?;
+        }
+        self.grow(state, capacity)?;
         let blocks = self.pipelines.blocking.blocks(batch.offsets());
-        let size = BatchSize { blocks: blocks.len() as u32, ..size };
-        (state.size, state.shortest, state.kept) = (size, shortest, false);
+        let prompt = batch.prompt_length() as u32;
+        let size = BatchSize { rows: capacity.rows, examples: capacity.examples, prompt, blocks: blocks.len() as u32 };
+        (state.size, state.kept) = (size, false);
+        // No prefix rows: no prefix.
+        state.route = Route { prefix: route.prefix && prompt > 0, ..route };
+        state.input_rows = route.input_rows(batch, layers);
         state.pairs = lengths().map(|length| u64::from(length) * u64::from(length)).sum();
-        let rows = row_infos(batch, |id| state.table.slot(id).expect("every token of the batch was loaded"));
+        let rows = route.row_infos(batch, |id| state.table.slot(id).expect("every token of the batch was loaded"));
         state.arena.write(&self.gpu.queue, &rows, &blocks, batch.offsets(), size);
         Ok(())
     }
 
-    /// Records the forward pass over the current batch, from the prompt in [`Self::prompt_buffer`] to
-    /// [`Self::pooled_buffer`]; with `keep`, the activations that [`Self::backward`] needs stay until the next
-    /// [`Self::prepare`] or forward pass. A pass that cannot be made records nothing and is an error of [`Gpu::check`].
-    pub fn forward(&self, commands: &mut wgpu::CommandEncoder, keep: bool, pooling: Pooling) {
+    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `keep`, the
+    /// activations that [`Self::backward`] needs stay until the next [`Self::prepare`] or forward pass. A pass that cannot be made
+    /// records nothing and is an error of [`Gpu::check`].
+    pub fn forward(&self, commands: &mut wgpu::CommandEncoder, keep: bool) {
         let state = &mut *lock(&self.state);
-        if let Err(error) = self.record_forward(state, commands, keep, pooling) {
+        if let Err(error) = self.record_forward(state, commands, keep) {
             self.gpu.report(format!("the forward pass cannot be recorded: {error}"));
         }
     }
 
-    /// Records the backward pass of the last forward pass, which kept its activations and pooled the same way: from
-    /// [`Self::d_pooled_buffer`] to [`Self::d_prompt_buffer`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
+    /// Records the backward pass of the last forward pass, which kept its activations: from [`Self::d_pooled_buffer`] to
+    /// [`Self::gradients`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
     /// [`Gpu::check`].
-    pub fn backward(&self, commands: &mut wgpu::CommandEncoder, pooling: Pooling) {
+    pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
         let state = &mut *lock(&self.state);
         if !state.kept {
             self.gpu.report("a backward pass without a forward pass that kept its activations".to_owned());
             return;
         }
-        if state.size.prompt == 0 {
+        if state.input_rows == [0; 3] {
             return;
         }
         state.kept = false;
-        let (_, pool_grad) = state.arena.pool(&self.plan(), pooling);
+        let (_, pool_grad) = state.arena.pool(&self.plan(), state.route.pooling);
         let mut pass = begin(commands, "backward");
         for step in std::iter::once(&pool_grad).chain(state.arena.backward()) {
             step.replay(&mut pass, state.size);
         }
     }
 
-    /// Prompt rows `[P, D]` of the current batch, to be written before the forward pass. Each accessor's buffer is the
-    /// current batch's: take it after [`Self::prepare`].
+    /// The trained input `[R, D]` of the current batch, to be written before the forward pass: buffers and their rows, in order.
+    /// Each accessor's buffers are the current batch's: take them after [`Self::prepare`].
+    #[must_use]
+    pub fn input(&self) -> Vec<(wgpu::Buffer, usize)> {
+        let state = lock(&self.state);
+        let Arena { prompt, update, prefix, .. } = &state.arena;
+        parts([prompt, update, prefix], state.input_rows)
+    }
+
+    /// The gradient of the trained input `[R, D]`: buffers and their rows, in order.
+    #[must_use]
+    pub fn gradients(&self) -> Vec<(wgpu::Buffer, usize)> {
+        let state = lock(&self.state);
+        let Arena { d_prompt, d_update, d_prefix, .. } = &state.arena;
+        parts([d_prompt, d_update, d_prefix], state.input_rows)
+    }
+
+    /// Text rows `[T - B P, D]` that the prompt joins, to be written before the forward pass where it joins after a layer.
+    #[must_use]
+    pub fn states_buffer(&self) -> wgpu::Buffer {
+        lock(&self.state).arena.states.clone()
+    }
+
+    /// Prompt rows `[P, D]` of the current batch, or `[B P, D]`.
     #[must_use]
     pub fn prompt_buffer(&self) -> wgpu::Buffer {
         lock(&self.state).arena.prompt.clone()
@@ -221,7 +262,7 @@ impl WgslEncoder {
         lock(&self.state).arena.d_pooled.clone()
     }
 
-    /// Gradient at the prompt rows `[P, D]`.
+    /// Gradient at the prompt rows.
     #[must_use]
     pub fn d_prompt_buffer(&self) -> wgpu::Buffer {
         lock(&self.state).arena.d_prompt.clone()
@@ -233,10 +274,17 @@ impl WgslEncoder {
         lock(&self.state).size.examples as usize
     }
 
-    /// Prompt rows P of the current batch.
+    /// Prompt rows P of each example of the current batch.
     #[must_use]
     pub fn prompt_length(&self) -> usize {
         lock(&self.state).size.prompt as usize
+    }
+
+    /// Text rows of the current batch.
+    #[must_use]
+    pub fn text_rows(&self) -> usize {
+        let BatchSize { rows, examples, prompt, .. } = lock(&self.state).size;
+        (rows - examples * prompt) as usize
     }
 
     /// The first `len` values of a buffer.
@@ -247,56 +295,23 @@ impl WgslEncoder {
         self.gpu.read(buffer, len).await
     }
 
-    /// Output of the embeddings and of each layer for a batch and its prompt `[P, D]`, lowest first: `L + 1` times `[T, D]`.
-    ///
-    /// # Errors
-    /// As [`Self::prepare`] and [`Self::read`]; [`Error::Model`] where the prompt is not `[P, D]`.
-    pub async fn hidden_states(&self, batch: &PackedBatch, prompt: &[f32]) -> Result<Vec<Vec<f32>>> {
-        if prompt.len() != batch.prompt_length() * self.spec.hidden {
-            return Err(Error::model(
-                format!("{} prompt values for {} rows of {}", prompt.len(), batch.prompt_length(), self.spec.hidden),
-                "give a prompt of [P, D]",
-            ));
-        }
-        self.prepare(batch)?;
-        let values = batch.rows() * self.spec.hidden;
-        let bytes = (values * size_of::<f32>()) as u64;
-        let mut copies = Vec::new();
-        {
-            let state = lock(&self.state);
-            self.gpu.queue.write_buffer(&state.arena.prompt, 0, bytemuck::cast_slice(prompt));
-            let mut commands = command_encoder(&self.gpu, "hidden states");
-            for steps in state.arena.forward(false) {
-                replay(&mut begin(&mut commands, "layer"), steps, state.size);
-                let copy = self.gpu.storage("hidden state", bytes)?;
-                commands.copy_buffer_to_buffer(state.arena.h(), 0, &copy, 0, bytes);
-                copies.push(copy);
-            }
-            self.gpu.queue.submit([commands.finish()]);
-        }
-        let mut states = Vec::new();
-        for copy in copies {
-            states.push(self.gpu.read(&copy, values).await?);
-        }
-        Ok(states)
-    }
-
     /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with whatever is in the
-    /// prompt's and the gradient's buffers.
+    /// buffers of its input and of the gradient.
     ///
     /// # Errors
     /// [`Error::Model`] without a batch; [`Error::Device`] where the device raised an error.
-    pub async fn profile(&self, pooling: Pooling) -> Result<(Clock, Vec<Timing>)> {
+    pub async fn profile(&self) -> Result<(Clock, Vec<Timing>)> {
         let (steps, size, pairs) = {
             let state = &mut *lock(&self.state);
             if state.size.rows == 0 {
                 return Err(Error::model("there is no batch", "prepare one first"));
             }
             let recompute = self.recomputes(state);
-            state.arena.track(&self.plan(), &state.table.buffer, recompute)?;
+            let route = state.route;
+            state.arena.track(&self.plan(), &route, recompute)?;
             state.kept = false;
-            let (pool, pool_grad) = state.arena.pool(&self.plan(), pooling);
-            let forward = state.arena.forward(true).flatten().cloned();
+            let (pool, pool_grad) = state.arena.pool(&self.plan(), route.pooling);
+            let forward = state.arena.forward(&route, true).flatten().cloned();
             let backward = state.arena.backward().iter().cloned();
             let steps: Vec<Step> = forward.chain([pool, pool_grad]).chain(backward).collect();
             (steps, state.size, state.pairs)
@@ -304,7 +319,7 @@ impl WgslEncoder {
         profile(&self.gpu, &steps, size, pairs).await
     }
 
-    fn plan(&self) -> Plan<'_> {
+    pub(super) fn plan(&self) -> Plan<'_> {
         Plan { gpu: &self.gpu, spec: &self.spec, pipelines: &self.pipelines, weights: &self.weights }
     }
 
@@ -315,12 +330,12 @@ impl WgslEncoder {
         Ok(())
     }
 
-    fn grow(&self, state: &mut State, size: BatchSize) -> Result<()> {
-        if !state.arena.fits(size) {
-            let grown = state.arena.grown(size);
+    fn grow(&self, state: &mut State, size: Capacity) -> Result<()> {
+        let grown = state.arena.capacity.grown(size);
+        if grown != state.arena.capacity {
             (state.size, state.kept) = (BatchSize::default(), false);
             // The old buffers go first: both would not always fit.
-            state.arena = Arena::new(&self.plan(), &state.table.buffer, SMALLEST)?;
+            state.arena = Arena::new(&self.plan(), &state.table.buffer, Capacity::SMALLEST)?;
             state.arena = Arena::new(&self.plan(), &state.table.buffer, grown)?;
         }
         Ok(())
@@ -332,27 +347,29 @@ impl WgslEncoder {
             Recompute::On => true,
             Recompute::Off => false,
             // WebGPU tells no amount of memory. The largest buffer that an adapter gives says how much it has to give.
-            Recompute::Auto => state.arena.activation_bytes(&self.spec, false) > self.gpu.device.limits().max_buffer_size,
+            Recompute::Auto => {
+                state.arena.activation_bytes(&self.spec, &state.route, false) > self.gpu.device.limits().max_buffer_size
+            }
         }
     }
 
-    fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, keep: bool, pooling: Pooling) -> Result<()> {
+    fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, keep: bool) -> Result<()> {
         if state.size.rows == 0 {
             return Err(Error::model("there is no batch", "prepare one first"));
         }
-        if let Pooling::Row(row) = pooling
-            && row >= state.shortest
-        {
-            return Err(Error::model(format!("an example has no row {row}"), "pool a row that every example has"));
-        }
+        let route = state.route;
         if keep {
             let recompute = self.recomputes(state);
-            state.arena.track(&self.plan(), &state.table.buffer, recompute)?;
+            state.arena.track(&self.plan(), &route, recompute)?;
         }
         state.kept = keep;
-        let (pool, _) = state.arena.pool(&self.plan(), pooling);
+        if route.prefix {
+            // A prefix has no embeddings; what its rows are does not matter, but that they are numbers.
+            commands.clear_buffer(&state.arena.prompt, 0, None);
+        }
+        let (pool, _) = state.arena.pool(&self.plan(), route.pooling);
         let mut pass = begin(commands, "forward");
-        for steps in state.arena.forward(keep) {
+        for steps in state.arena.forward(&route, keep) {
             replay(&mut pass, steps, state.size);
         }
         pool.replay(&mut pass, state.size);
@@ -360,25 +377,19 @@ impl WgslEncoder {
     }
 }
 
-fn batch_size(rows: usize, examples: usize, prompt: usize) -> Result<BatchSize> {
-    let count = |count: usize| u32::try_from(count).ok();
-    match (count(rows), count(examples), count(prompt)) {
-        (Some(rows), Some(examples), Some(prompt)) if rows > 0 && examples > 0 => {
-            Ok(BatchSize { rows, examples, prompt, blocks: 0 })
-        }
-        _ => Err(Error::model(format!("a batch of {examples} examples and {rows} rows"), "use a batch of 1 example or more")),
-    }
+fn parts(buffers: [&wgpu::Buffer; 3], rows: [usize; 3]) -> Vec<(wgpu::Buffer, usize)> {
+    buffers.into_iter().cloned().zip(rows).filter(|(_, rows)| *rows > 0).collect()
 }
 
-fn command_encoder(gpu: &Gpu, label: &str) -> wgpu::CommandEncoder {
+pub(super) fn command_encoder(gpu: &Gpu, label: &str) -> wgpu::CommandEncoder {
     gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(label) })
 }
 
-fn begin<'a>(commands: &'a mut wgpu::CommandEncoder, label: &str) -> wgpu::ComputePass<'a> {
+pub(super) fn begin<'a>(commands: &'a mut wgpu::CommandEncoder, label: &str) -> wgpu::ComputePass<'a> {
     commands.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None })
 }
 
-fn replay(pass: &mut wgpu::ComputePass<'_>, steps: &[Step], size: BatchSize) {
+pub(super) fn replay(pass: &mut wgpu::ComputePass<'_>, steps: &[Step], size: BatchSize) {
     for step in steps {
         step.replay(pass, size);
     }

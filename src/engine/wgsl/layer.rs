@@ -61,39 +61,43 @@ impl<'a> Layers<'a> {
         Launch { gpu: self.plan.gpu, batch, rows }
     }
 
-    /// One layer from `h` to `h`.
-    pub(super) fn forward(&self, layer: &Layer, kept: &Kept) -> Vec<Step> {
+    /// One layer from `h` to `h`; `prefix` replaces keys and values.
+    pub(super) fn forward(&self, layer: &Layer, kept: &Kept, prefix: Option<Step>) -> Vec<Step> {
         let Scratch { h, x: h1, y: ctx, wide: g, .. } = self.scratch;
         let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
         let pipeline = &self.plan.pipelines.attention;
         let attention =
             attention::step(pipeline, &self.launch(GradRows::All), [self.rows, self.blocks, qkv, ctx, lse], self.heads());
-        vec![
-            self.linear(Epilogue::Bias, h, &layer.qkv, None, qkv, None),
+        let mut steps = vec![self.linear(Epilogue::Bias, h, &layer.qkv, None, qkv, None)];
+        steps.extend(prefix);
+        steps.extend([
             attention.costing(self.attention_cost(4, 4)),
             self.linear(Epilogue::BiasResidual, ctx, &layer.attention_out, Some(h), x1, None),
             self.norm(x1, &layer.attention_norm, h1, stats1),
             self.linear(Epilogue::BiasGelu, h1, &layer.ffn_in, None, g, Some(u)),
             self.linear(Epilogue::BiasResidual, g, &layer.ffn_out, Some(h1), x2, None),
             self.norm(x2, &layer.ffn_norm, h, stats2),
-        ]
+        ]);
+        steps
     }
 
     /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
     /// and from `x1`, with the kernels of the forward pass and so with the same bits.
-    pub(super) fn again(&self, input: Step, layer: &Layer, kept: &Kept) -> Vec<Step> {
+    pub(super) fn again(&self, input: Step, layer: &Layer, kept: &Kept, prefix: Option<Step>) -> Vec<Step> {
         let x = &self.scratch.x;
-        vec![
-            input,
-            self.linear(Epilogue::Bias, x, &layer.qkv, None, &kept.qkv, None),
+        let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &kept.qkv, None)];
+        steps.extend(prefix);
+        steps.extend([
             self.norm(&kept.x1, &layer.attention_norm, x, &kept.stats1),
             self.linear(Epilogue::Bias, x, &layer.ffn_in, None, &kept.u, None),
-        ]
+        ]);
+        steps
     }
 
     /// The gradient of one layer, from the one at its output in `h`. The one at its input ends in `h`; in the lowest layer, where
-    /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`.
-    pub(super) fn backward(&self, layer: &Layer, kept: &Kept, made: GradRows) -> Vec<Step> {
+    /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` takes the gradient at the keys
+    /// and values of prefix rows; where the prompt rows are such, nothing is trained below, and the gradient ends there.
+    pub(super) fn backward(&self, layer: &Layer, kept: &Kept, made: GradRows, prefix_grad: Option<Step>) -> Vec<Step> {
         let Scratch { h: d_h, x: d_x, y: d_y, wide: d_qkv, delta } = self.scratch;
         let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
         let pipelines = self.plan.pipelines;
@@ -106,7 +110,7 @@ impl<'a> Layers<'a> {
             GradRows::All => (Epilogue::Residual, Some(d_x)),
             GradRows::Prompt => (Epilogue::Plain, None),
         };
-        vec![
+        let mut steps = vec![
             self.norm_grad(d_h, x2, stats2, &layer.ffn_norm),
             self.back(Epilogue::GeluGrad, d_x, &layer.ffn_out, None, u, GradRows::All),
             self.back(Epilogue::Residual, u, &layer.ffn_in, Some(d_x), d_y, GradRows::All),
@@ -115,8 +119,13 @@ impl<'a> Layers<'a> {
             // Five products of the size of the scores: what the algorithm asks for, not that scores are made twice.
             query.costing(self.attention_cost(6, 5)),
             key.costing(self.attention_cost(4, 6)),
-            self.back(last, d_qkv, &layer.qkv, residual, d_h, made),
-        ]
+        ];
+        let ends = prefix_grad.is_some() && made == GradRows::Prompt;
+        steps.extend(prefix_grad);
+        if !ends {
+            steps.push(self.back(last, d_qkv, &layer.qkv, residual, d_h, made));
+        }
+        steps
     }
 
     /// A norm of the forward pass.

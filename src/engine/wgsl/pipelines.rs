@@ -8,7 +8,8 @@ use super::source::Shader;
 use super::tile::Tile;
 use super::tune::{self, Tiles};
 use super::{
-    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
+    attention, attention_grad_key, attention_grad_query, embed, embed_grad, insert, insert_grad, layer_norm, layer_norm_grad,
+    neuron_scores, pool, pool_grad, prefix, prefix_grad, update_grad,
 };
 use crate::engine::cpu::matmul::Epilogue;
 use crate::error::Result;
@@ -27,6 +28,12 @@ pub struct Pipelines {
     pub(super) layer_norm_grad: Kernel,
     pub(super) pool: Kernel,
     pub(super) pool_grad: Kernel,
+    pub(super) insert: Kernel,
+    pub(super) insert_grad: Kernel,
+    pub(super) update_grad: Kernel,
+    pub(super) prefix: Kernel,
+    pub(super) prefix_grad: Kernel,
+    pub(super) neuron_scores: Kernel,
     matmul: Vec<Product>,
     tiles: Tiles,
 }
@@ -76,6 +83,12 @@ impl Pipelines {
             layer_norm_grad::shader(lanes),
             pool::shader(),
             pool_grad::shader(),
+            insert::shader(),
+            insert_grad::shader(),
+            update_grad::shader(lanes),
+            prefix::shader(),
+            prefix_grad::shader(),
+            neuron_scores::shader(),
         ];
         shaders.extend(variants.iter().map(|&(variant, _)| matmul::shader(variant)));
         let mut kernels = compile_all(gpu, &shaders).await?.into_iter();
@@ -91,6 +104,12 @@ impl Pipelines {
             layer_norm_grad: next(),
             pool: next(),
             pool_grad: next(),
+            insert: next(),
+            insert_grad: next(),
+            update_grad: next(),
+            prefix: next(),
+            prefix_grad: next(),
+            neuron_scores: next(),
             matmul: variants.into_iter().map(|(variant, size)| Product { kernel: next(), variant, size }).collect(),
             tiles,
         })

@@ -14,7 +14,7 @@ pub const NAME: &str = "pool";
 pub struct Params {
     /// Hidden size D.
     pub columns: u32,
-    /// 1: the mean. 0: the row below.
+    /// 1: the mean of the rows from the one below on. 0: that row.
     pub mean: u32,
     /// Row of the example, counted from its first.
     pub row: u32,

@@ -21,7 +21,13 @@ impl BatchSize {
     /// The same batch with its prompt rows, `[B P]`, in the place of all its rows.
     #[must_use]
     pub fn prompt_rows(self) -> Self {
-        Self { rows: self.examples * self.prompt, ..self }
+        Self { rows: self.prompts(true), ..self }
+    }
+
+    /// Prompt rows: of every example, or shared by all.
+    #[must_use]
+    pub fn prompts(self, per_example: bool) -> u32 {
+        if per_example { self.examples * self.prompt } else { self.prompt }
     }
 }
 
@@ -34,7 +40,19 @@ pub enum Work {
     /// One workgroup a packed row.
     Rows,
     /// One workgroup a prompt row.
-    PromptRows,
+    PromptRows {
+        /// Of every example, `[B P]` rows, instead of `[P]`.
+        per_example: bool,
+    },
+    /// So many threads a prompt row.
+    PromptThreads {
+        /// Threads of a row.
+        each: u32,
+        /// Of every example, `[B P]` rows, instead of `[P]`.
+        per_example: bool,
+    },
+    /// So many workgroups, whatever the batch.
+    Groups(u32),
     /// So many threads a packed row.
     RowThreads(u32),
     /// So many threads an example.
@@ -57,7 +75,9 @@ impl Work {
         let threads = |things: u32, each: u32| (u64::from(things) * u64::from(each)).div_ceil(u64::from(THREADS));
         match self {
             Self::Rows => u64::from(batch.rows),
-            Self::PromptRows => u64::from(batch.prompt),
+            Self::PromptRows { per_example } => u64::from(batch.prompts(per_example)),
+            Self::PromptThreads { each, per_example } => threads(batch.prompts(per_example), each),
+            Self::Groups(groups) => u64::from(groups),
             Self::RowThreads(each) => threads(batch.rows, each),
             Self::ExampleThreads(each) => threads(batch.examples, each),
             Self::Blocks(each) => u64::from(batch.blocks) * u64::from(each),
@@ -152,7 +172,11 @@ mod tests {
     fn work_rounds_up() {
         let batch = BatchSize { rows: 65, examples: 3, prompt: 5, blocks: 6 };
         assert_eq!(Work::Rows.workgroups(batch), 65);
-        assert_eq!(Work::PromptRows.workgroups(batch), 5);
+        assert_eq!(Work::PromptRows { per_example: false }.workgroups(batch), 5);
+        assert_eq!(Work::PromptRows { per_example: true }.workgroups(batch), 15);
+        assert_eq!(Work::PromptThreads { each: 13, per_example: false }.workgroups(batch), 2);
+        assert_eq!(Work::PromptThreads { each: 13, per_example: true }.workgroups(batch), 4);
+        assert_eq!(Work::Groups(9).workgroups(batch), 9);
         assert_eq!(Work::RowThreads(12).workgroups(batch), 13);
         assert_eq!(Work::ExampleThreads(21).workgroups(batch), 1);
         assert_eq!(Work::Blocks(12).workgroups(batch), 72);

@@ -9,14 +9,14 @@ use super::kernel::{Kernel, Launch};
 use super::matmul::{self, Variant, Weight};
 use super::pipelines::{Pipelines, Product};
 use super::recorder::{BatchSize, Step};
-use super::{
-    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
-};
+use super::{attention, attention_grad_key, attention_grad_query, layer_norm, layer_norm_grad, pool, pool_grad};
 use crate::engine::cpu::{self, matmul::MatmulSize};
 use crate::engine::{GradRows, PROMPT_BIT, Pooling, RowInfo};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 use crate::rng::Rng;
+
+mod inputs;
 
 /// Largest error of a kernel that is right. Rounding stays below 1e-5 where `exp` and division are as precise as WebGPU asks.
 pub const TOLERANCE: f64 = 1e-3;
@@ -32,7 +32,13 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
     let shape = Shape { lengths: vec![5, 3, 9], prompt: 3, heads: spec.heads, head_size: spec.head_size() };
     let mut bench = Bench::new(gpu, &shape, 1);
     let Pipelines { embed, embed_grad, attention, attention_grad_query, attention_grad_key, .. } = pipelines;
-    judge(bench.embedding(embed, embed_grad).await?)?;
+    for other in [false, true] {
+        judge(bench.embedding(embed, embed_grad, other, other).await?)?;
+        judge(bench.insertion(&pipelines.insert, &pipelines.insert_grad, other).await?)?;
+    }
+    judge(bench.update(&pipelines.update_grad).await?)?;
+    judge(bench.prefix(&pipelines.prefix, &pipelines.prefix_grad).await?)?;
+    judge(bench.neuron_scores(&pipelines.neuron_scores).await?)?;
     for Product { kernel, variant, size: (n, k) } in pipelines.products() {
         // A few tiles show as much as all of them.
         let few = if *n > 260 { 260 + n % 4 } else { *n };
@@ -40,7 +46,7 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
     }
     judge(bench.attention([attention, attention_grad_query, attention_grad_key], pipelines.blocking).await?)?;
     judge(bench.layer_norm(&pipelines.layer_norm, &pipelines.layer_norm_grad).await?)?;
-    for pooling in [Pooling::Mean, Pooling::Row(2)] {
+    for pooling in [Pooling::Mean, Pooling::MeanFrom(2), Pooling::Row(2)] {
         judge(bench.pool(&pipelines.pool, &pipelines.pool_grad, pooling).await?)?;
     }
     gpu.check()
@@ -117,41 +123,10 @@ impl<'a> Bench<'a> {
         Self { gpu, shape: shape.clone(), rows, offsets, size, batch, rng }
     }
 
-    /// The embedding and its gradient.
-    ///
-    /// # Errors
-    /// [`Error::Device`] with what the device raised, here and in the other checks.
-    pub async fn embedding(&mut self, forward: &Kernel, grad: &Kernel) -> Result<Errors> {
-        let d = self.hidden();
-        let longest = self.shape.lengths.iter().copied().max().unwrap_or(0);
-        let (table, prompt) = (self.values(TABLE * d, 1.0), self.values(self.shape.prompt * d, 1.0));
-        let (position, gamma, beta) = (self.values(longest * d, 1.0), self.values(d, 1.0), self.values(d, 1.0));
-        let d_residual = self.values(self.rows.len() * d, 1.0);
-        let d_product = self.values(self.shape.lengths.len() * self.shape.prompt * d, 1.0);
-        let mut h = junk(self.rows.len() * d);
-        cpu::embed::embed(&self.rows, &table, &prompt, &[], &position, &gamma, &beta, &mut h, self.shape.prompt, EPS);
-        let mut d_prompt = junk(prompt.len());
-        let d_h = [&d_residual, &d_product];
-        cpu::embed_grad::embed_grad(&self.offsets, d_h[0], d_h[1], &prompt, &position, &gamma, &mut d_prompt, EPS, false);
-
-        let (rows, offsets) = (self.gpu.upload("rows", &self.rows)?, self.gpu.upload("offsets", &self.offsets)?);
-        let [table, prompt, position] = [self.input(&table)?, self.input(&prompt)?, self.input(&position)?];
-        let [gamma, beta] = [self.input(&gamma)?, self.input(&beta)?];
-        let [d_residual, d_product] = [self.input(&d_residual)?, self.input(&d_product)?];
-        let params = layer_norm::Params { columns: d as u32, eps: EPS as f32, pad: [0; 2] };
-        let h = self.output(h)?;
-        let step = embed::step(forward, &self.launch(), [&rows, &table, &prompt, &position, &gamma, &beta, &h.buffer], params);
-        let first = self.run(forward, &step, &[h]).await?;
-        let d_prompt = self.output(d_prompt)?;
-        let buffers = [&offsets, &d_residual, &d_product, &prompt, &position, &gamma, &d_prompt.buffer];
-        let step = embed_grad::step(grad, &self.launch(), buffers, params);
-        Ok(vec![first, self.run(grad, &step, &[d_prompt]).await?])
-    }
-
     /// A product over all rows.
     ///
     /// # Errors
-    /// As [`Self::embedding`].
+    /// [`Error::Device`] with what the device raised, here and in the other checks.
     pub async fn matmul(&mut self, kernel: &Kernel, variant: Variant, n: usize, k: usize) -> Result<Errors> {
         let (m, epilogue) = (self.rows.len(), variant.epilogue);
         let (has_bias, has_extra, has_pre) = matmul::takes(epilogue);
@@ -185,7 +160,7 @@ impl<'a> Bench<'a> {
     /// Attention and its two gradients.
     ///
     /// # Errors
-    /// As [`Self::embedding`].
+    /// As [`Self::matmul`].
     pub async fn attention(&mut self, [forward, grad_query, grad_key]: [&Kernel; 3], blocking: Blocking) -> Result<Errors> {
         let blocks = blocking.blocks(&self.offsets);
         self.size.blocks = blocks.len() as u32;
@@ -235,7 +210,7 @@ impl<'a> Bench<'a> {
     /// Layer norm and its gradient.
     ///
     /// # Errors
-    /// As [`Self::embedding`].
+    /// As [`Self::matmul`].
     pub async fn layer_norm(&mut self, forward: &Kernel, grad: &Kernel) -> Result<Errors> {
         let (t, d) = (self.rows.len(), self.hidden());
         let (x, d_y) = (self.values(t * d, 3.0), self.values(t * d, 1.0));
@@ -260,7 +235,7 @@ impl<'a> Bench<'a> {
     /// Pooling and its gradient.
     ///
     /// # Errors
-    /// As [`Self::embedding`].
+    /// As [`Self::matmul`].
     pub async fn pool(&mut self, forward: &Kernel, grad: &Kernel, pooling: Pooling) -> Result<Errors> {
         let d = self.hidden();
         let (h, d_pooled) = (self.values(self.rows.len() * d, 1.0), self.values(self.shape.lengths.len() * d, 1.0));

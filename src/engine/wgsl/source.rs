@@ -22,6 +22,8 @@ files![
     "attention_grad_query.wgsl",
     "embed.wgsl",
     "embed_grad.wgsl",
+    "insert.wgsl",
+    "insert_grad.wgsl",
     "layer_norm.wgsl",
     "layer_norm_grad.wgsl",
     "lib/batch.wgsl",
@@ -42,8 +44,12 @@ files![
     "lib/reduce.wgsl",
     "lib/rows.wgsl",
     "matmul.wgsl",
+    "neuron_scores.wgsl",
     "pool.wgsl",
     "pool_grad.wgsl",
+    "prefix.wgsl",
+    "prefix_grad.wgsl",
+    "update_grad.wgsl",
 ];
 
 /// One variant of a kernel's shader: everything that its pipeline is made of.

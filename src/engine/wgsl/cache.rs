@@ -1,0 +1,69 @@
+//! [`StateCache`]: hidden states of examples in buffers of the device, within a number of bytes.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::device::{Gpu, lock};
+
+/// Hidden states of a run's examples after one number of layers, kept where they were made. What is there stays.
+#[derive(Debug)]
+pub struct StateCache {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Bytes that may still be allocated.
+    budget: u64,
+    chunks: Vec<wgpu::Buffer>,
+    /// Bytes of the last chunk that are taken.
+    used: u64,
+    /// Chunk, first byte there and bytes, by the example's key.
+    places: HashMap<u32, (usize, u64, u64)>,
+}
+
+/// Bytes of a buffer that holds the states of several examples.
+const CHUNK: u64 = 16 << 20;
+
+impl StateCache {
+    /// An empty cache for at most so many bytes.
+    pub(super) fn new(budget: u64) -> Self {
+        Self { kept: Mutex::new(Kept { budget, chunks: Vec::new(), used: 0, places: HashMap::new() }) }
+    }
+
+    /// Examples whose states are there.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        lock(&self.kept).places.len()
+    }
+
+    /// Where the states of an example are, of so many bytes.
+    pub(super) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+        let kept = lock(&self.kept);
+        let &(chunk, offset, len) = kept.places.get(&key)?;
+        (len == bytes).then(|| (kept.chunks[chunk].clone(), offset))
+    }
+
+    /// A place for the states of an example, which have to be copied there before they are looked for on the device; none where the
+    /// budget is spent, or the example has one.
+    pub(super) fn place(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+        let kept = &mut *lock(&self.kept);
+        if kept.places.contains_key(&key) {
+            return None;
+        }
+        if kept.chunks.last().is_none_or(|chunk| chunk.size() < kept.used + bytes) {
+            let size = CHUNK.min(kept.budget).max(bytes);
+            if size > kept.budget {
+                return None;
+            }
+            // A device without room for more has cached enough.
+            kept.chunks.push(gpu.storage("hidden states", size).ok()?);
+            kept.budget -= size;
+            kept.used = 0;
+        }
+        let place = (kept.chunks.len() - 1, kept.used, bytes);
+        kept.used += bytes;
+        kept.places.insert(key, place);
+        kept.chunks.last().map(|chunk| (chunk.clone(), place.1))
+    }
+}

@@ -1,0 +1,30 @@
+//! Sums of the neurons' activations: pipeline and launch of `shaders/neuron_scores.wgsl`.
+
+use super::kernel::{Kernel, Launch, bindings};
+use super::recorder::{Step, THREADS, Work};
+use super::source::Shader;
+
+/// The name it has everywhere.
+pub const NAME: &str = "neuron_scores";
+
+/// The layout that the shader declares.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// Neurons F.
+    pub columns: u32,
+    /// Zero.
+    pub pad: [u32; 3],
+}
+
+/// The shader.
+#[must_use]
+pub fn shader() -> Shader {
+    Shader::new(NAME)
+}
+
+/// `[g, scores]`: g `[T, F]` -> scores `[F]`.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 2], columns: u32) -> Step {
+    let work = Work::Groups(columns.div_ceil(THREADS));
+    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, work)
+}
