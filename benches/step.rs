@@ -23,7 +23,6 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use softprompt::config::{Recompute, RunConfig};
 use softprompt::data::batch::PackedBatch;
-use softprompt::engine::Pooling;
 use softprompt::engine::compute::Compute;
 use softprompt::engine::wgsl::device::Gpu;
 use softprompt::engine::wgsl::encoder::WgslEncoder;
@@ -31,6 +30,7 @@ use softprompt::engine::wgsl::matmul;
 use softprompt::engine::wgsl::profile::Timing;
 use softprompt::engine::wgsl::tile::Tile;
 use softprompt::engine::wgsl::tune::{self, Tiles};
+use softprompt::engine::{Pooling, Route};
 use softprompt::model::spec::EncoderWeights;
 
 use common::{Ours, Outcome, Set, mean, median};
@@ -130,12 +130,12 @@ impl Bench {
         // The first one warms up.
         for repeat in 0..=self.args.repeats {
             let batch = PackedBatch::new(&ours.batches[repeat % ours.batches.len()], length);
-            self.encoder.prepare(&batch)?;
+            self.encoder.prepare(&batch, Route::words(Pooling::Mean))?;
             let prompt = common::prompt_start(&self.weights, length);
             queue.write_buffer(&self.encoder.prompt_buffer(), 0, bytemuck::cast_slice(prompt));
             let d_pooled = vec![0.01f32; batch.examples() * self.weights.spec.hidden];
             queue.write_buffer(&self.encoder.d_pooled_buffer(), 0, bytemuck::cast_slice(&d_pooled));
-            let (how, timings) = self.encoder.profile(Pooling::Mean).await?;
+            let (how, timings) = self.encoder.profile().await?;
             clock = format!("{how:?}");
             profiles.push(timings);
         }
@@ -256,7 +256,7 @@ impl Bench {
         }
         // The encoder that only profiles gets the same words.
         for batch in long.examples(32) {
-            self.encoder.prepare(&PackedBatch::new(&batch, 0))?;
+            self.encoder.prepare(&PackedBatch::new(&batch, 0), Route::words(Pooling::Mean))?;
         }
         let (weights, words) = self.encoder.weight_bytes();
         let megabytes = |bytes: u64| bytes as f64 * 1e-6;

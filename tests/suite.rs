@@ -36,3 +36,7 @@ mod tiny;
 mod training;
 #[path = "suite/twins.rs"]
 mod twins;
+#[path = "suite/wgsl_encoder.rs"]
+mod wgsl_encoder;
+#[path = "suite/wgsl_routes.rs"]
+mod wgsl_routes;

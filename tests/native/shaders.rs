@@ -15,7 +15,8 @@ use softprompt::engine::wgsl::recorder::BatchSize;
 use softprompt::engine::wgsl::source::{FILES, Shader};
 use softprompt::engine::wgsl::tile::Tile;
 use softprompt::engine::wgsl::{
-    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
+    attention, attention_grad_key, attention_grad_query, embed, embed_grad, insert, insert_grad, layer_norm, layer_norm_grad,
+    neuron_scores, pool, pool_grad, prefix, prefix_grad, update_grad,
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -38,9 +39,11 @@ fn variants() -> Vec<Shader> {
             embed_grad::shader(lanes),
             layer_norm::shader(lanes),
             layer_norm_grad::shader(lanes),
+            update_grad::shader(lanes),
         ]);
     }
-    shaders.extend([pool::shader(), pool_grad::shader()]);
+    shaders.extend([pool::shader(), pool_grad::shader(), insert::shader(), insert_grad::shader()]);
+    shaders.extend([prefix::shader(), prefix_grad::shader(), neuron_scores::shader()]);
     shaders
 }
 
@@ -183,9 +186,17 @@ fn layouts_equal_their_rust_structs() {
         assert_eq!(declared(&shader, "Params"), fields!(attention::Params { heads, scale, prompt_only }), "{}", shader.name);
         assert_eq!(declared(&shader, "RowInfo"), fields!(RowInfo { start, end, source, example }), "{}", shader.name);
     }
-    for shader in [layer_norm::shader(64), embed::shader(64), embed_grad::shader(64)] {
-        assert_eq!(declared(&shader, "Params"), fields!(layer_norm::Params { columns, eps }), "{}", shader.name);
-    }
+    assert_eq!(declared(&layer_norm::shader(64), "Params"), fields!(layer_norm::Params { columns, eps }));
+    assert_eq!(declared(&embed::shader(64), "Params"), fields!(embed::Params { columns, eps, update }));
+    let embed_grad = embed_grad::shader(64);
+    assert_eq!(declared(&embed_grad, "Params"), fields!(embed_grad::Params { columns, eps, per_example, whole }));
+    assert_eq!(declared(&update_grad::shader(64), "Params"), fields!(update_grad::Params { columns, eps, length }));
+    assert_eq!(declared(&insert::shader(), "Params"), fields!(insert::Params { columns }));
+    assert_eq!(declared(&insert_grad::shader(), "Params"), fields!(insert_grad::Params { columns, per_example }));
+    assert_eq!(declared(&prefix::shader(), "Params"), fields!(prefix::Params { columns, layer, layers }));
+    let prefix_grad = prefix_grad::shader();
+    assert_eq!(declared(&prefix_grad, "Params"), fields!(prefix_grad::Params { columns, layer, layers, prompt_only }));
+    assert_eq!(declared(&neuron_scores::shader(), "Params"), fields!(neuron_scores::Params { columns }));
     assert_eq!(declared(&layer_norm_grad::shader(64), "Params"), fields!(layer_norm_grad::Params { columns }));
     for shader in [pool::shader(), pool_grad::shader()] {
         assert_eq!(declared(&shader, "Params"), fields!(pool::Params { columns, mean, row }), "{}", shader.name);
@@ -242,9 +253,10 @@ fn without(mut names: BTreeSet<String>, others: &[&str]) -> BTreeSet<String> {
 #[test]
 fn a_kernel_has_one_name_in_four_places() {
     let shaders = names("shaders", ".wgsl");
-    let twins = without(names("src/engine/cpu", ".rs"), &["encoder", "mod"]);
+    let twins = without(names("src/engine/cpu", ".rs"), &["encoder", "mod", "pass"]);
     let others = [
         "arena",
+        "cache",
         "device",
         "encoder",
         "kernel",
@@ -255,7 +267,9 @@ fn a_kernel_has_one_name_in_four_places() {
         "recorder",
         "self_test",
         "source",
+        "states",
         "tile",
+        "track",
         "tune",
         "weights",
     ];

@@ -1,15 +1,10 @@
-//! The WGSL kernels against their CPU twins in f64 on odd sizes, and the WGSL encoder against the CPU encoder. Runs on
-//! whatever adapter there is: lavapipe natively, SwiftShader in a headless browser, a real GPU on a desk.
+//! The WGSL kernels against their CPU twins in f64 on odd sizes. Runs on whatever adapter there is: lavapipe natively, SwiftShader
+//! in a headless browser, a real GPU on a desk.
 
-use std::sync::Arc;
-
-use softprompt::config::Recompute;
-use softprompt::data::batch::PackedBatch;
+use softprompt::engine::Pooling;
 use softprompt::engine::cpu::matmul::Epilogue;
-use softprompt::engine::cpu::{CpuEncoder, Saved};
 use softprompt::engine::wgsl::attention::{Blocking, LARGEST_HEAD_OF_TWO_ROWS};
 use softprompt::engine::wgsl::device::Gpu;
-use softprompt::engine::wgsl::encoder::WgslEncoder;
 use softprompt::engine::wgsl::kernel::Kernel;
 use softprompt::engine::wgsl::matmul::{self, Variant};
 use softprompt::engine::wgsl::self_test::{Bench, Errors, Shape};
@@ -17,16 +12,14 @@ use softprompt::engine::wgsl::source::Shader;
 use softprompt::engine::wgsl::tile::{Operands, Tile};
 use softprompt::engine::wgsl::tune::{self, Choice, Tiles};
 use softprompt::engine::wgsl::{
-    attention, attention_grad_key, attention_grad_query, embed, embed_grad, layer_norm, layer_norm_grad, pool, pool_grad,
+    attention, attention_grad_key, attention_grad_query, embed, embed_grad, insert, insert_grad, layer_norm, layer_norm_grad,
+    neuron_scores, pool, pool_grad, prefix, prefix_grad, update_grad,
 };
-use softprompt::engine::{Pooling, Route};
-use softprompt::error::Error;
-use softprompt::model::spec::{EncoderSpec, EncoderWeights};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
-use super::common::{assert_close, random_batch, random_f32, random_weights};
 use super::device::adapter;
+use super::wgsl_encoder::spec;
 
 /// What rounding in f32 may do to values of the order of 1.
 const TOLERANCE: f64 = 2e-5;
@@ -80,34 +73,6 @@ async fn products_equal_their_twin() {
     }
 }
 
-/// Every tile through the whole encoder, with the same bits, so that a run does not depend on which one is measured to be the
-/// fastest; one of each kind with neurons that are not read four at a time.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn every_tile_makes_the_same_encoder() {
-    let Some(gpu) = adapter("every_tile_makes_the_same_encoder").await else { return };
-    let gpu = Arc::new(gpu);
-    let mut first: Option<Vec<f32>> = None;
-    for tile in Tile::ALL {
-        let mixed = [Tile::STAGED_128X64, Tile::TEXTURE_16].contains(&tile);
-        for (hidden, heads, ffn) in [Some((64, 2, 128)), mixed.then_some((36, 3, 50))].into_iter().flatten() {
-            let spec = spec(hidden, heads, ffn);
-            let weights = Arc::new(random_weights(&spec, 11));
-            let tiles = Tiles::forced(&gpu, tile);
-            let encoder = WgslEncoder::with_tiles(gpu.clone(), &weights, tiles).await.expect("the kernels compile");
-            assert_eq!(encoder.tiles().storage(), tile);
-            let pair = Pair { cpu: CpuEncoder::new(weights.clone()), weights, gpu: encoder };
-            pair.gpu.self_test().await.expect("every kernel is right");
-            pair.compare(&random_batch(&[11, 40, 5, 9], 4, spec.vocab, 7), Pooling::Mean, 7).await;
-            let encoder = &pair.gpu;
-            let mut bits = encoder.read(&encoder.pooled_buffer(), 4 * hidden).await.expect("no device error");
-            bits.extend(encoder.read(&encoder.d_prompt_buffer(), 4 * hidden).await.expect("no device error"));
-            if hidden == 64 {
-                assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{}", tile.name());
-            }
-        }
-    }
-}
-
 /// A measured choice is one of the adapter's candidates, is made once, and can be taken over from a text.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn tiles_are_measured_once() {
@@ -131,7 +96,7 @@ async fn tiles_are_measured_once() {
     assert_eq!((own(&forced), forced.storage()), (Vec::new(), Tile::DIRECT_8));
     tune::remember(first.clone());
     // Small products are not worth it.
-    tune::tiles(&gpu, &self::spec(44, 1, 52)).await;
+    tune::tiles(&gpu, &super::wgsl_encoder::spec(44, 1, 52)).await;
     let remembered = tune::remembered(&gpu).expect("what was measured");
     assert!(remembered.choices().iter().all(|choice| choice.n != 44 && choice.n != 52));
     gpu.check().expect("no device error");
@@ -187,13 +152,39 @@ async fn norms_and_embedding_equal_their_twins() {
         let norm_grad = compile(&gpu, layer_norm_grad::shader(lanes)).await;
         let embedding = compile(&gpu, embed::shader(lanes)).await;
         let embedding_grad = compile(&gpu, embed_grad::shader(lanes)).await;
+        let update = compile(&gpu, update_grad::shader(lanes)).await;
         for hidden in HIDDEN {
             for (lengths, prompt) in [(&[1][..], 0), (&[1], 1), (&[5, 3, 13], 3), (&[2, 7, 2, 31], 2)] {
                 let case = format!("{lanes} lanes, hidden {hidden}, lengths {lengths:?}, prompt {prompt}");
                 let mut bench = Bench::new(&gpu, &shape(lengths, prompt, 1, hidden), hidden as u64);
-                expect_small(bench.embedding(&embedding, &embedding_grad).await.expect("no device error"), &case);
+                for (per_example, updates) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let errors = bench.embedding(&embedding, &embedding_grad, per_example, updates).await;
+                    let case = format!("{case}, prompts per example: {per_example}, update: {updates}");
+                    expect_small(errors.expect("no device error"), &case);
+                }
+                expect_small(bench.update(&update).await.expect("no device error"), &case);
                 expect_small(bench.layer_norm(&norm, &norm_grad).await.expect("no device error"), &case);
             }
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn insertion_prefix_and_scores_equal_their_twins() {
+    let Some(gpu) = adapter("insertion_prefix_and_scores_equal_their_twins").await else { return };
+    let (insertion, insertion_grad) = (compile(&gpu, insert::shader()).await, compile(&gpu, insert_grad::shader()).await);
+    let (keys, keys_grad) = (compile(&gpu, prefix::shader()).await, compile(&gpu, prefix_grad::shader()).await);
+    let scores = compile(&gpu, neuron_scores::shader()).await;
+    for hidden in HIDDEN {
+        for (lengths, prompt) in [(&[1][..], 0), (&[1], 1), (&[5, 3, 13], 3), (&[2, 7, 2, 31], 2)] {
+            let case = format!("hidden {hidden}, lengths {lengths:?}, prompt {prompt}");
+            let mut bench = Bench::new(&gpu, &shape(lengths, prompt, 1, hidden), hidden as u64);
+            for per_example in [false, true] {
+                let errors = bench.insertion(&insertion, &insertion_grad, per_example).await.expect("no device error");
+                expect_small(errors, &format!("{case}, prompts per example: {per_example}"));
+            }
+            expect_small(bench.prefix(&keys, &keys_grad).await.expect("no device error"), &case);
+            expect_small(bench.neuron_scores(&scores).await.expect("no device error"), &case);
         }
     }
 }
@@ -204,7 +195,7 @@ async fn pooling_equals_its_twin() {
     let (forward, grad) = (compile(&gpu, pool::shader()).await, compile(&gpu, pool_grad::shader()).await);
     for hidden in HIDDEN {
         for lengths in [&[3][..], &[3, 65, 7], &[4, 3, 3, 3, 11]] {
-            for pooling in [Pooling::Mean, Pooling::Row(0), Pooling::Row(2)] {
+            for pooling in [Pooling::Mean, Pooling::MeanFrom(2), Pooling::Row(0), Pooling::Row(2)] {
                 let mut bench = Bench::new(&gpu, &shape(lengths, 0, 1, hidden), 5);
                 let errors = bench.pool(&forward, &grad, pooling).await.expect("no device error");
                 expect_small(errors, &format!("{pooling:?}, hidden {hidden}, lengths {lengths:?}"));
@@ -262,273 +253,4 @@ async fn an_uncaptured_error_is_reported() {
     let error = gpu.check().expect_err("it was stored");
     assert_eq!(error.code(), "device");
     assert!(error.to_string().contains("only a uniform") || cfg!(target_family = "wasm"), "{error}");
-}
-
-fn spec(hidden: usize, heads: usize, ffn: usize) -> EncoderSpec {
-    EncoderSpec { layers: 2, hidden, heads, ffn, vocab: 97, max_positions: 48, layer_norm_eps: 1e-12 }
-}
-
-/// A WGSL encoder beside the CPU's.
-struct Pair {
-    weights: Arc<EncoderWeights>,
-    gpu: WgslEncoder,
-    cpu: CpuEncoder<f64>,
-}
-
-impl Pair {
-    async fn new(gpu: Gpu, spec: &EncoderSpec) -> Self {
-        let weights = Arc::new(random_weights(spec, 11));
-        let gpu = WgslEncoder::new(Arc::new(gpu), &weights).await.expect("the kernels compile");
-        Self { cpu: CpuEncoder::new(weights.clone()), weights, gpu }
-    }
-
-    /// Compares pooled rows, with and without tracking, and the prompt's gradient.
-    async fn compare(&self, batch: &PackedBatch, pooling: Pooling, seed: u64) {
-        let hidden = self.weights.spec.hidden;
-        let rng = &mut Rng::stream(seed, "prompt");
-        let prompt = random_f32(rng, batch.prompt_length() * hidden, 1.0);
-        let d_pooled = random_f32(rng, batch.examples() * hidden, 1.0);
-        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&value| f64::from(value)).collect() };
-        let mut saved = Saved::default();
-        let route = Route::words(pooling);
-        let pooled = self.cpu.forward(batch, &wide(&prompt), &[], route, Some(&mut saved));
-        let d_prompt = self.cpu.backward(batch, &wide(&prompt), route, &saved, &wide(&d_pooled));
-
-        let encoder = &self.gpu;
-        encoder.prepare(batch).expect("a good batch");
-        assert_eq!((encoder.examples(), encoder.prompt_length()), (batch.examples(), batch.prompt_length()));
-        for keep in [false, true] {
-            // The last pass's results must not count as this one's.
-            self.write(&encoder.pooled_buffer(), &vec![f32::NAN; d_pooled.len()]);
-            self.write(&encoder.prompt_buffer(), &prompt);
-            self.submit(|commands| encoder.forward(commands, keep, pooling));
-            let got = encoder.read(&encoder.pooled_buffer(), d_pooled.len()).await.expect("no device error");
-            assert_close(&got, &pooled, 1e-4, 1e-4);
-        }
-        self.write(&encoder.d_prompt_buffer(), &vec![f32::NAN; prompt.len()]);
-        self.write(&encoder.d_pooled_buffer(), &d_pooled);
-        self.submit(|commands| encoder.backward(commands, pooling));
-        let got = encoder.read(&encoder.d_prompt_buffer(), prompt.len()).await.expect("no device error");
-        if !prompt.is_empty() {
-            assert_close(&got, &d_prompt, 1e-3, 1e-4);
-        }
-    }
-
-    fn write(&self, buffer: &wgpu::Buffer, values: &[f32]) {
-        self.gpu.gpu().queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
-    }
-
-    fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
-        let gpu = self.gpu.gpu();
-        let mut commands = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        record(&mut commands);
-        gpu.queue.submit([commands.finish()]);
-    }
-}
-
-/// Hidden size, heads and neurons: heads of 12 and 32, neurons that take the scalar products and such that do not.
-const ENCODERS: [(usize, usize, usize); 2] = [(36, 3, 50), (64, 2, 128)];
-
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn encoder_equals_the_cpu_encoder() {
-    for (hidden, heads, ffn) in ENCODERS {
-        let Some(gpu) = adapter("encoder_equals_the_cpu_encoder").await else { return };
-        let spec = spec(hidden, heads, ffn);
-        let pair = Pair::new(gpu, &spec).await;
-        pair.gpu.self_test().await.expect("every kernel is right");
-        // Larger and smaller in turn: the arena grows, and holds junk of larger batches.
-        let batches: [(&[usize], usize, Pooling); 6] = [
-            (&[3, 1, 7], 2, Pooling::Mean),
-            (&[11, 40, 5, 9, 23, 2, 31, 17, 8, 12], 5, Pooling::Mean),
-            (&[1], 1, Pooling::Row(0)),
-            (&[2, 9, 4], 0, Pooling::Mean),
-            (&[13, 6], 7, Pooling::Row(7)),
-            (&[43, 1, 2], 5, Pooling::Mean),
-        ];
-        for (seed, (lengths, prompt, pooling)) in (0..).zip(batches) {
-            pair.compare(&random_batch(lengths, prompt, spec.vocab, seed), pooling, seed).await;
-        }
-    }
-}
-
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn hidden_states_equal_the_cpu_encoder() {
-    let Some(gpu) = adapter("hidden_states_equal_the_cpu_encoder").await else { return };
-    let spec = spec(36, 3, 50);
-    let pair = Pair::new(gpu, &spec).await;
-    let batch = random_batch(&[4, 17, 1, 9], 3, spec.vocab, 1);
-    let prompt = random_f32(&mut Rng::stream(1, "prompt"), 3 * 36, 1.0);
-    let wide: Vec<f64> = prompt.iter().map(|&value| f64::from(value)).collect();
-    let got = pair.gpu.hidden_states(&batch, &prompt).await.expect("no device error");
-    let want = pair.cpu.hidden_states(&batch, &wide);
-    assert_eq!(got.len(), spec.layers + 1);
-    for (got, want) in got.iter().zip(&want) {
-        assert_close(got, want, 1e-4, 1e-4);
-    }
-}
-
-/// The table starts with room for 1,024 word embeddings.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn the_word_table_grows() {
-    let Some(gpu) = adapter("the_word_table_grows").await else { return };
-    let spec = EncoderSpec { vocab: 3001, ..spec(36, 3, 50) };
-    let pair = Pair::new(gpu, &spec).await;
-    pair.compare(&random_batch(&[9, 4], 2, spec.vocab, 1), Pooling::Mean, 1).await;
-    pair.gpu.load_tokens((0..3000).step_by(2)).expect("ids of the vocabulary");
-    // Rows from before and after, in buffers that did not have to grow themselves.
-    pair.compare(&random_batch(&[9, 4], 2, spec.vocab, 1), Pooling::Mean, 1).await;
-    pair.compare(&random_batch(&[30, 2, 17], 2, spec.vocab, 2), Pooling::Mean, 2).await;
-    pair.gpu.load_tokens(0..3001).expect("the whole vocabulary");
-    pair.compare(&random_batch(&[30, 2, 17], 2, spec.vocab, 3), Pooling::Mean, 3).await;
-}
-
-/// The same work twice gives the same bits: no sum depends on the order in which threads finish.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn the_same_pass_gives_the_same_bits() {
-    let Some(gpu) = adapter("the_same_pass_gives_the_same_bits").await else { return };
-    let spec = spec(36, 3, 50);
-    let pair = Pair::new(gpu, &spec).await;
-    let batch = random_batch(&[4, 17, 1, 9, 30], 5, spec.vocab, 2);
-    let prompt = random_f32(&mut Rng::stream(2, "prompt"), 5 * 36, 1.0);
-    let d_pooled = random_f32(&mut Rng::stream(2, "d_pooled"), 5 * 36, 1.0);
-    let mut passes = Vec::new();
-    for _ in 0..3 {
-        let encoder = &pair.gpu;
-        encoder.prepare(&batch).expect("a good batch");
-        pair.write(&encoder.prompt_buffer(), &prompt);
-        pair.write(&encoder.d_pooled_buffer(), &d_pooled);
-        pair.submit(|commands| {
-            encoder.forward(commands, true, Pooling::Mean);
-            encoder.backward(commands, Pooling::Mean);
-        });
-        passes.push(encoder.read(&encoder.d_prompt_buffer(), prompt.len()).await.expect("no device error"));
-    }
-    assert!(passes.iter().all(|pass| *pass == passes[0]));
-}
-
-/// Activations made again have the bits of those that were kept, in a larger and a smaller batch, and take less memory.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn recomputation_changes_memory_only() {
-    let Some(gpu) = adapter("recomputation_changes_memory_only").await else { return };
-    let spec = EncoderSpec { layers: 3, ..spec(36, 3, 50) };
-    let pair = Pair::new(gpu, &spec).await;
-    let encoder = &pair.gpu;
-    let mut kept = Vec::new();
-    for recompute in [Recompute::Off, Recompute::On, Recompute::Off, Recompute::On, Recompute::Auto] {
-        encoder.set_recompute(recompute);
-        let mut gradients = Vec::new();
-        for (lengths, seed) in [(&[4, 17, 1, 9, 30][..], 5), (&[3, 8], 6)] {
-            let batch = random_batch(lengths, 5, spec.vocab, seed);
-            pair.compare(&batch, Pooling::Mean, seed).await;
-            gradients.push(encoder.read(&encoder.d_prompt_buffer(), 5 * 36).await.expect("no device error"));
-        }
-        kept.push((encoder.activation_bytes(), gradients));
-    }
-    let [off, on, off_again, on_again, auto] = &kept[..] else { unreachable!("five settings") };
-    assert!(on.0 < off.0, "{} bytes, {} bytes", on.0, off.0);
-    assert_eq!((off.0, off.0, on.0), (off_again.0, auto.0, on_again.0));
-    assert!(kept.iter().all(|(_, gradients)| *gradients == off.1));
-}
-
-/// A profile has every dispatch of a step, counts the work of the rows that are there, and leaves the encoder as good as new.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn a_profile_has_every_dispatch() {
-    let Some(gpu) = adapter("a_profile_has_every_dispatch").await else { return };
-    let spec = spec(36, 3, 50);
-    let pair = Pair::new(gpu, &spec).await;
-    assert!(pair.gpu.profile(Pooling::Mean).await.is_err(), "there is no batch yet");
-    let batch = random_batch(&[4, 17, 1, 9], 5, spec.vocab, 2);
-    pair.gpu.prepare(&batch).expect("a good batch");
-    let (_, timings) = pair.gpu.profile(Pooling::Mean).await.expect("no device error");
-    // Embedding, pooling and their gradients; 7 steps of a layer forward, 8 backward.
-    assert_eq!(timings.iter().map(|timing| timing.dispatches).sum::<usize>(), 4 + 15 * spec.layers);
-    assert!(timings.iter().all(|timing| timing.seconds >= 0.0));
-    let flops = |label: String| timings.iter().find(|timing| timing.label == label).map(|timing| timing.flops);
-    // The lowest layer makes its input's gradient for the 4 * 5 prompt rows, the other one for all.
-    let (all, prompt) = (matmul::label(Epilogue::Residual, 36, 108), matmul::label(Epilogue::Plain, 36, 108));
-    assert_eq!(flops(all), Some(2.0 * 36.0 * 108.0 * batch.rows() as f64));
-    assert_eq!(flops(prompt), Some(2.0 * 36.0 * 108.0 * 20.0));
-    let pairs: f64 = [9.0, 22.0, 6.0, 14.0].iter().map(|length| length * length).sum();
-    assert_eq!(flops("attention".to_owned()), Some(4.0 * 36.0 * pairs * spec.layers as f64));
-    pair.compare(&batch, Pooling::Mean, 2).await;
-}
-
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn a_batch_that_cannot_work_is_refused() {
-    let Some(gpu) = adapter("a_batch_that_cannot_work_is_refused").await else { return };
-    let spec = spec(36, 3, 50);
-    let pair = Pair::new(gpu, &spec).await;
-    let refused = |batch: &PackedBatch| {
-        let error = pair.gpu.prepare(batch).expect_err("refused");
-        assert!(matches!(error, Error::Model { .. }), "{error:?}");
-        error.to_string()
-    };
-    assert!(refused(&random_batch(&[45], 4, spec.vocab, 1)).contains("49 prompt and text rows"));
-    let foreign = random_batch(&[40, 40], 1, 100_000, 1);
-    assert!(foreign.tokens().iter().any(|&id| id as usize >= spec.vocab));
-    assert!(refused(&foreign).contains("97 word embeddings"));
-    refused(&random_batch(&[], 1, spec.vocab, 1));
-    // The encoder goes on working after a refusal.
-    pair.compare(&random_batch(&[44, 2], 4, spec.vocab, 1), Pooling::Mean, 1).await;
-    assert!(pair.gpu.load_tokens([96, 97]).is_err());
-    pair.gpu.load_tokens([96, 3]).expect("ids of the vocabulary");
-    pair.gpu.reserve(1000, 20, 6).expect("room");
-    pair.compare(&random_batch(&[5, 2], 4, spec.vocab, 3), Pooling::Row(1), 3).await;
-}
-
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn a_pass_that_cannot_be_made_is_an_error() {
-    type Record = fn(&WgslEncoder, &mut wgpu::CommandEncoder);
-    let wrong: [(Record, &str); 4] = [
-        (|encoder, commands| encoder.backward(commands, Pooling::Mean), "without a forward pass"),
-        (|encoder, commands| encoder.forward(commands, false, Pooling::Row(3)), "no row 3"),
-        (
-            |encoder, commands| {
-                encoder.forward(commands, true, Pooling::Mean);
-                encoder.forward(commands, false, Pooling::Mean);
-                encoder.backward(commands, Pooling::Mean);
-            },
-            "without a forward pass",
-        ),
-        (
-            |encoder, commands| {
-                encoder.reserve(500, 2, 2).expect("room");
-                encoder.forward(commands, false, Pooling::Mean);
-            },
-            "no batch",
-        ),
-    ];
-    for (record, text) in wrong {
-        let Some(gpu) = adapter("a_pass_that_cannot_be_made_is_an_error").await else { return };
-        let spec = spec(36, 3, 50);
-        let pair = Pair::new(gpu, &spec).await;
-        pair.gpu.prepare(&random_batch(&[2, 1], 2, spec.vocab, 1)).expect("a good batch");
-        pair.gpu.gpu().check().expect("nothing happened yet");
-        pair.submit(|commands| record(&pair.gpu, commands));
-        let error = pair.gpu.gpu().check().expect_err("the pass cannot be made");
-        assert!(error.to_string().contains(text), "{error}");
-    }
-}
-
-/// Encoders that the kernels cannot do, or whose weights do not fit their sizes.
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn an_encoder_that_cannot_work_is_refused() {
-    let Some(gpu) = adapter("an_encoder_that_cannot_work_is_refused").await else { return };
-    let gpu = Arc::new(gpu);
-    let odd_heads = random_weights(&spec(30, 3, 20), 1);
-    let mut short = random_weights(&spec(36, 3, 50), 1);
-    short.layers[1].ffn_in.bias.pop();
-    for (weights, text) in [(odd_heads, "3 heads share a hidden size of 30"), (short, "ffn_in.bias has 49 values")] {
-        let error = WgslEncoder::new(gpu.clone(), &Arc::new(weights)).await.expect_err("refused");
-        assert!(matches!(error, Error::Model { .. }), "{error:?}");
-        assert!(error.to_string().contains(text), "{error}");
-    }
-}
-
-/// burn's graph holds the encoder behind an `Arc` that threads share.
-#[wasm_bindgen_test(unsupported = test)]
-fn the_encoder_crosses_threads() {
-    fn shared<T: Send + Sync>() {}
-    shared::<WgslEncoder>();
-    shared::<Gpu>();
 }

@@ -52,7 +52,8 @@ impl StateCache {
             return None;
         }
         if kept.chunks.last().is_none_or(|chunk| chunk.size() < kept.used + bytes) {
-            let size = CHUNK.min(kept.budget).max(bytes);
+            // Buffers are made of whole vectors, as rows are.
+            let size = (CHUNK.min(kept.budget) / 16 * 16).max(bytes);
             if size > kept.budget {
                 return None;
             }
