@@ -1,6 +1,8 @@
 //! Stage 4: the prompt methods. A method says what it trains and what it gives the frozen encoder; the trainer knows none by
 //! name.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{Method, RunConfig};
@@ -11,6 +13,9 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 use crate::rng::Rng;
 use crate::text::tokenizer::Tokenizer;
 
+mod deep;
+mod ensemble;
+mod late;
 mod probe;
 mod prompt_tuning;
 
@@ -44,7 +49,7 @@ impl Parameter {
 /// What a method may look at when it makes its first values.
 pub struct Start<'a> {
     /// The frozen encoder.
-    pub weights: &'a EncoderWeights,
+    pub weights: &'a Arc<EncoderWeights>,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// Class names.
@@ -164,9 +169,12 @@ pub fn method(config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {
     of(config.prompt.method, config, spec)
 }
 
-fn of(method: Method, config: &RunConfig, _spec: &EncoderSpec) -> Box<dyn PromptMethod> {
+fn of(method: Method, config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {
     match method {
         Method::Probe => Box::new(probe::Probe),
+        Method::Late => Box::new(late::Late::new(config.prompt.clone(), spec.layers)),
+        Method::Deep => Box::new(deep::Deep::new(config.prompt.clone(), spec.layers)),
+        Method::Ensemble => Box::new(ensemble::Ensemble::new(config.prompt.clone())),
         _ => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
     }
 }

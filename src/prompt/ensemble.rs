@@ -1,0 +1,63 @@
+//! Prompt ensembling (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 6): N
+//! prompts of one frozen encoder, trained apart but side by side and asked in one pass over N copies of a batch; they decide
+//! together ([`crate::config::Vote`]). Each has a head and batches of its own.
+
+use burn::tensor::Tensor;
+
+use super::prompt_tuning::{NAME, rows};
+use super::{Context, Given, Parameter, PromptMethod, Sizes, Start};
+use crate::config::{PromptConfig, PromptInit};
+use crate::engine::boundary::Prompt;
+use crate::error::Result;
+
+pub(super) struct Ensemble {
+    config: PromptConfig,
+}
+
+impl Ensemble {
+    pub(super) fn new(config: PromptConfig) -> Self {
+        Self { config }
+    }
+
+    fn shape(&self, hidden: usize) -> [usize; 2] {
+        [self.config.ensemble.members * self.config.length, hidden]
+    }
+}
+
+impl PromptMethod for Ensemble {
+    fn prompt_length(&self) -> usize {
+        self.config.length
+    }
+
+    fn members(&self) -> usize {
+        self.config.ensemble.members
+    }
+
+    /// The first member starts as prompt tuning does with the same seed. The others start from further draws of the same stream,
+    /// of normal numbers where the init is random and of the vocabulary elsewhere: the rows of labels or of a text would be the
+    /// same again, and members that start alike decide alike.
+    fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
+        let mut all = rows(&self.config, &mut start)?;
+        let drawn = match self.config.init {
+            PromptInit::Random => PromptInit::Random,
+            _ => PromptInit::Vocabulary,
+        };
+        let drawn = PromptConfig { init: drawn, ..self.config.clone() };
+        for _ in 1..self.members() {
+            all.extend(rows(&drawn, &mut start)?);
+        }
+        Ok(vec![Parameter::new(NAME, self.shape(start.weights.spec.hidden), all)])
+    }
+
+    fn given(&self, parameters: &[Tensor<2>], context: &Context<'_>) -> Given {
+        let (members, length) = (self.members(), self.config.length);
+        let hidden = parameters[0].dims()[1];
+        let copies = context.batch.examples() / members;
+        let rows = parameters[0].clone().reshape([members, 1, length * hidden]).repeat_dim(1, copies);
+        Prompt::PerExample(rows.reshape([members * copies * length, hidden])).into()
+    }
+
+    fn stored(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        vec![(NAME, self.shape(sizes.hidden))]
+    }
+}
