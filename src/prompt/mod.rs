@@ -14,9 +14,11 @@ use crate::rng::Rng;
 use crate::text::tokenizer::Tokenizer;
 
 mod deep;
+mod efficient;
 mod ensemble;
 mod late;
 mod probe;
+mod progressive;
 mod prompt_tuning;
 
 /// A trained matrix at its start, or as it is. Vectors are matrices of one row.
@@ -175,6 +177,11 @@ fn of(method: Method, config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptM
         Method::Late => Box::new(late::Late::new(config.prompt.clone(), spec.layers)),
         Method::Deep => Box::new(deep::Deep::new(config.prompt.clone(), spec.layers)),
         Method::Ensemble => Box::new(ensemble::Ensemble::new(config.prompt.clone())),
+        Method::Efficient => Box::new(efficient::Efficient::new(config.prompt.clone())),
+        Method::Progressive => {
+            let base = of(config.prompt.progressive.base, config, spec);
+            Box::new(progressive::Progressive::new(base, &config.prompt.progressive, spec))
+        }
         _ => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
     }
 }

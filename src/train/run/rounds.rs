@@ -9,7 +9,7 @@ use crate::config::{HeadTransition, PruneConfig, RunConfig};
 use crate::data::batch::PackedBatch;
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
-use crate::model::partial::{evenly, partial, strongest};
+use crate::model::partial::{evenly, partial, top};
 use crate::prompt::Stage;
 use crate::rng::Rng;
 use crate::train::event::Event;
@@ -114,7 +114,7 @@ impl Run {
             Some(stage) => {
                 let layers = evenly(spec.layers, stage.layers)?;
                 let neurons = if stage.neurons < spec.ffn {
-                    strongest(self.neuron_scores().await?, spec.layers, stage.neurons)
+                    top(self.neuron_scores().await?, spec.ffn, stage.neurons)
                 } else {
                     vec![(0..spec.ffn).collect(); spec.layers]
                 };

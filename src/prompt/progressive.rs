@@ -1,0 +1,69 @@
+//! Progressive training (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training",
+//! arXiv 2211.06840): a method is trained on partial encoders that grow, layers and feed-forward neurons, and on the whole one at last. What it
+//! trains is the same in every stage and is carried over.
+
+use burn::tensor::Tensor;
+
+use super::{Context, Given, Parameter, PromptMethod, Sizes, Stage, Start};
+use crate::config::{ProgressiveConfig, Shrink};
+use crate::error::Result;
+use crate::model::partial;
+use crate::model::spec::EncoderSpec;
+
+pub(super) struct Progressive {
+    base: Box<dyn PromptMethod>,
+    stages: Vec<Stage>,
+}
+
+impl Progressive {
+    pub(super) fn new(base: Box<dyn PromptMethod>, config: &ProgressiveConfig, spec: &EncoderSpec) -> Self {
+        let stage = |share: f64, size: f64| Stage {
+            share,
+            layers: if config.shrink == Shrink::Width { spec.layers } else { partial::layers(spec.layers, size) },
+            neurons: if config.shrink == Shrink::Depth { spec.ffn } else { partial::neurons(spec.ffn, size) },
+        };
+        Self { base, stages: config.stages.iter().map(|s| stage(s.share, s.size)).collect() }
+    }
+}
+
+impl PromptMethod for Progressive {
+    fn stages(&self) -> Vec<Stage> {
+        self.stages.clone()
+    }
+
+    fn prompt_length(&self) -> usize {
+        self.base.prompt_length()
+    }
+
+    fn entry(&self) -> Option<usize> {
+        self.base.entry()
+    }
+
+    fn is_prefix(&self) -> bool {
+        self.base.is_prefix()
+    }
+
+    fn members(&self) -> usize {
+        self.base.members()
+    }
+
+    fn initial(&self, start: Start<'_>) -> Result<Vec<Parameter>> {
+        self.base.initial(start)
+    }
+
+    fn given(&self, parameters: &[Tensor<2>], context: &Context<'_>) -> Given {
+        self.base.given(parameters, context)
+    }
+
+    fn stored(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        self.base.stored(sizes)
+    }
+
+    fn exported(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        self.base.exported(parameters)
+    }
+
+    fn given_exported(&self, stored: &[Tensor<2>], context: &Context<'_>) -> Given {
+        self.base.given_exported(stored, context)
+    }
+}
