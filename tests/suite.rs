@@ -14,6 +14,8 @@ mod common;
 mod data;
 #[path = "suite/device.rs"]
 mod device;
+#[path = "suite/efficient.rs"]
+mod efficient;
 #[path = "suite/eval.rs"]
 mod eval;
 #[path = "suite/every_method.rs"]
