@@ -47,6 +47,8 @@ pub struct Place {
     pub stale: usize,
     /// Whether an evaluation comes next.
     pub due: bool,
+    /// The stage whose encoder is used, if the run has stages.
+    pub stage: Option<usize>,
     /// Rounds behind.
     pub round: usize,
     /// Steps before this round.

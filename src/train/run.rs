@@ -331,7 +331,7 @@ impl Run {
         } else if let Some(trainer) = &mut training.trainer {
             // An evaluation that is due belongs to the stage of the last step.
             if (self.stopping || !training.due) && self.enters_stage() {
-                self.enter_stage(trainer).await?;
+                self.enter_next_stage(trainer).await?;
             } else if due {
                 let total = self.examples.watched.len();
                 let done = self.examples.go_on(trainer, &mut training.scores, MOST_TEXTS).await?;

@@ -116,7 +116,8 @@ async fn every_method_learns_and_its_adapter_does_what_was_told() {
         let losses = losses(&events);
         assert_eq!(losses.len(), if config.prompt.prune.is_some() { 120 } else { 60 }, "{name}");
         let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 5..]));
-        assert!(last < 0.6 * first, "{name}: the loss went from {first} to {last}");
+        // A head that starts again in the middle of so short a run is behind.
+        assert!(last < 0.7 * first, "{name}: the loss went from {first} to {last}");
         let Some(Event::Done { accuracy, confusion, .. }) = events.last() else { panic!("{name}: {:?}", events.last()) };
 
         let adapter = run.adapter().expect("an adapter");

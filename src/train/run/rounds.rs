@@ -43,7 +43,7 @@ impl Rounds {
     }
 
     /// Stages, the one on the whole encoder included.
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.stages.len() + 1
     }
 
@@ -103,8 +103,17 @@ impl Run {
     }
 
     /// Goes on with the encoder of the next stage.
-    pub(super) async fn enter_stage(&mut self, trainer: &mut Trainer) -> Result<()> {
-        let (number, first) = (self.next_stage(), self.rounds.stage.is_none());
+    pub(super) async fn enter_next_stage(&mut self, trainer: &mut Trainer) -> Result<()> {
+        let reset = self.rounds.stage.is_some() && self.config.prompt.progressive.head == HeadTransition::Reset;
+        self.enter_stage(self.next_stage(), trainer).await?;
+        if reset {
+            trainer.reset_head();
+        }
+        Ok(())
+    }
+
+    /// Goes on with the encoder of a stage.
+    pub(super) async fn enter_stage(&mut self, number: usize, trainer: &mut Trainer) -> Result<()> {
         let spec = self.model.spec().clone();
         let (layers, neurons) = match self.rounds.stages.get(number).copied() {
             None => {
@@ -123,9 +132,6 @@ impl Run {
                 (layers.len(), stage.neurons)
             }
         };
-        if !first && self.config.prompt.progressive.head == HeadTransition::Reset {
-            trainer.reset_head();
-        }
         self.rounds.stage = Some(number);
         self.pending.push_back(Event::Stage {
             stage: number + 1,

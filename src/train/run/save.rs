@@ -47,6 +47,7 @@ impl Run {
                 step: self.progress.step,
                 stale: self.progress.stale,
                 due: training.due,
+                stage: self.rounds.stage,
                 round: self.rounds.round,
                 before: self.rounds.before,
                 flops: 0,
@@ -107,7 +108,7 @@ impl Run {
                 Some(probe::Best { loss, metrics: metrics(&predicted)?, trained, predicted })
             }
         };
-        let Some(Stage::Training(training)) = &mut run.stage else {
+        let Some(Stage::Training(mut training)) = run.stage.take() else {
             return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
         };
         let (Some(trainer), true) = (&mut training.trainer, training.orders.len() == checkpoint.orders.len()) else {
@@ -115,7 +116,7 @@ impl Run {
         };
         trainer.set_state(&checkpoint.matrices)?;
         training.orders = checkpoint.orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
-        let Place { step, stale, due, round, before, milliseconds: (whole, stepping), .. } = checkpoint.place;
+        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping), .. } = checkpoint.place;
         training.due = due;
         if probe.is_some() {
             training.baseline = Baseline::Known;
@@ -123,6 +124,10 @@ impl Run {
         (run.progress.step, run.progress.stale, run.progress.stepping) = (step, stale, stepping as f64 / 1e3);
         (run.rounds.round, run.rounds.before) = (round, before);
         (run.best, run.probe) = (best, probe);
+        if let (Some(number), Some(trainer)) = (stage.filter(|&stage| stage < run.rounds.count()), &mut training.trainer) {
+            run.enter_stage(number, trainer).await?;
+        }
+        run.stage = Some(Stage::Training(training));
         if let Some(earlier) = run.begin.checked_sub(Duration::from_millis(whole)) {
             run.begin = earlier;
         }
