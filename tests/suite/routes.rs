@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::engine::compute::{Compute, read};
 use softprompt::engine::cpu::insert::insert;
 use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, matmul};
@@ -231,6 +232,59 @@ fn routes_that_no_encoder_takes_are_refused() {
     let long = random_batch(&[15], 2, spec.vocab, 1);
     check_route(&long, &late, &spec).expect("15 of 16 positions");
     assert!(check_route(&long, &words, &spec).is_err(), "17 of 16 positions");
+}
+
+/// Through burn's graph, every part of the input gets the gradient of the encoder below, bit by bit.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn every_route_passes_through_the_graph() {
+    let spec = tiny_spec();
+    let weights = Arc::new(random_weights(&spec, 1));
+    let (compute, fast) = (Compute::cpu(&weights), FastEncoder::new(weights));
+    let batch = Arc::new(random_batch(&[4, 1, 6], 2, spec.vocab, 1));
+    let rng = &mut Rng::stream(1, "graph");
+    let mut tensor = |rows: usize, width: usize| {
+        let values = random_f32(rng, rows * width, 1.0);
+        (Tensor::<2>::from_data(TensorData::new(values.clone(), [rows, width]), &compute.device), values)
+    };
+    for route in routes(&batch, spec.layers) {
+        let [prompt_rows, update_rows, prefix_rows] = route.input_rows(&batch, spec.layers);
+        let width = if route.prefix { 2 * spec.layers * spec.hidden } else { spec.hidden };
+        let (prompt, prompt_values) = tensor((prompt_rows + prefix_rows) * spec.hidden / width, width);
+        let (update, update_values) = tensor(update_rows.max(1), spec.hidden);
+        let (states, state_values) = tensor(batch.tokens().len(), spec.hidden);
+        let (c, d_pooled) = tensor(batch.examples(), spec.hidden);
+        let tracked = [prompt, update].map(|tensor| tensor.autodiff().require_grad());
+        let [prompt, update] = tracked.clone();
+        let inputs = Inputs {
+            prompt: match route {
+                Route { prefix: true, .. } => Prompt::Prefix(prompt),
+                Route { per_example: true, .. } => Prompt::PerExample(prompt),
+                _ => Prompt::Shared(prompt),
+            },
+            update: (route.update > 0).then_some(update),
+            states: match route.entry {
+                Entry::Words => None,
+                Entry::After(layers) => Some((layers, states)),
+            },
+        };
+        let pooled = compute.encoder.encode(&batch, inputs, route.pooling).expect("a forward pass");
+        let gradients = (pooled.clone() * c.autodiff()).sum().backward();
+        let mut buffers = Activations::default();
+        let update_values = &update_values[..update_rows * spec.hidden];
+        let parts = if route.prefix { [update_values, &prompt_values] } else { [&prompt_values, update_values] };
+        let input = parts.concat();
+        assert_eq!(
+            read(pooled).await.expect("pooled rows"),
+            fast.forward(&batch, &input, &state_values, route, true, &mut buffers)
+        );
+        let want = fast.backward(&batch, &input, route, &d_pooled, &mut buffers);
+        let (first, second) = want.split_at(parts[0].len());
+        let want = if route.prefix { [second, first] } else { [first, second] };
+        for (tensor, want) in tracked.iter().zip(want).filter(|(_, want)| !want.is_empty()) {
+            let gradient = tensor.grad(&gradients).expect("a gradient");
+            assert_eq!(read(gradient).await.expect("a gradient"), want, "{route:?}");
+        }
+    }
 }
 
 /// Hidden states have the same bits computed alone or in a batch, without a cache, and with one that is empty, partly filled,

@@ -100,9 +100,8 @@ impl<F: Scalar> CpuEncoder<F> {
     /// As [`Self::forward`].
     pub fn hidden_states(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<Vec<F>> {
         let mut states = Vec::new();
-        self.run(&Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean)), &[], None, |h, _| {
-            states.push(h.to_vec())
-        });
+        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&pass, &[], None, |h, _| states.push(h.to_vec()));
         states
     }
 
@@ -113,7 +112,8 @@ impl<F: Scalar> CpuEncoder<F> {
     /// As [`Self::forward`].
     pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<F> {
         let mut scores = Vec::new();
-        self.run(&Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean)), &[], None, |_, g| {
+        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&pass, &[], None, |_, g| {
             // None behind the embeddings.
             if !g.is_empty() {
                 let mut layer = vec![F::ZERO; self.spec().ffn];
