@@ -34,12 +34,12 @@ fn main(
   }
   var sum = 0.0;
   for (var example = 0u; example < batch.examples; example++) {
-    var from = offsets[example] + row;
+    var packed = offsets[example] + row;
     if (params.prompt_only == 1u) {
-      from = example * batch.prompt + row;
+      packed = example * batch.prompt + row;
     }
-    sum += d_qkv[from * width + column];
-    d_qkv[from * width + column] = 0.0;
+    sum += d_qkv[packed * width + column];
+    d_qkv[packed * width + column] = 0.0;
   }
   if (column >= params.columns) {
     d_prefix[(row * params.layers + params.layer) * 2u * params.columns + column - params.columns] = sum;
