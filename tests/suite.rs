@@ -26,6 +26,8 @@ mod golden;
 mod gradients;
 #[path = "suite/kernels.rs"]
 mod kernels;
+#[path = "suite/methods.rs"]
+mod methods;
 #[path = "suite/model_files.rs"]
 mod model_files;
 #[path = "suite/reference.rs"]

@@ -72,7 +72,7 @@ impl PromptMethod for Deep {
 fn activations(words: &[f32], length: usize, start: &Start<'_>) -> Result<Vec<f32>> {
     let weights = start.weights;
     let hidden = weights.spec.hidden;
-    let empty = start.tokenizer.encode_batch(&[""], 2)?;
+    let empty = start.tokenizer.encode_batch(&[""], weights.spec.max_positions)?;
     let texts: Vec<Example> = empty.into_iter().map(|text| Example { tokens: text.ids, label: 0 }).collect();
     let states = CpuEncoder::<f32>::new(weights.clone()).hidden_states(&PackedBatch::new(&texts, length), words);
     let mut layers = Vec::with_capacity(weights.layers.len());
