@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
-use crate::config::HeadKind;
+use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE, script};
+use crate::config::{Generator, HeadKind, Method, Shrink};
 
 /// The text of `README.md`.
 pub(super) fn write(adapter: &Adapter) -> String {
@@ -12,21 +12,16 @@ pub(super) fn write(adapter: &Adapter) -> String {
 }
 
 /// A string as JSON, which is also how YAML and Python spell it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 fn front(adapter: &Adapter) -> String {
     let base = quoted(&adapter.base_model.name);
     let library = if adapter.is_peft() { "peft" } else { "softprompt" };
-    let what = match adapter.prompt_length() {
-        0 => "A linear classifier on the frozen features of the encoder, without a prompt (a linear probe).".to_owned(),
-        length => format!(
-            "A soft prompt of {length} virtual tokens (prompt tuning, Lester et al. 2021) and a linear head for a frozen text \
-             encoder. Only the prompt and the head were trained; the encoder is used as it is."
-        ),
-    };
+    let what = what(adapter);
     let reads = match adapter.config.head.kind {
+        HeadKind::Mean if adapter.method() == Method::Deep => "the mean of the text rows of the last layer",
         HeadKind::Mean => "the mean of all rows of the last layer, prompt rows too",
         HeadKind::Text => "the mean of the text rows of the last layer",
         HeadKind::Cls => "the row of `[CLS]` of the last layer",
@@ -39,6 +34,56 @@ fn front(adapter: &Adapter) -> String {
         adapter.labels.len(),
         adapter.base_model.name.replace(['`', '\n', '\r'], " "),
     )
+}
+
+/// What was trained, in a paragraph.
+fn what(adapter: &Adapter) -> String {
+    let (prompt, length) = (&adapter.config.prompt, adapter.prompt_length());
+    let mut text = match adapter.method() {
+        Method::Probe => {
+            return "A linear classifier on the frozen features of the encoder, without a prompt (a linear probe).".to_owned();
+        }
+        Method::Late => {
+            let made = match prompt.late.generator {
+                Generator::None => "rows that are the same for every text",
+                Generator::Naive => "rows that a small generator makes of the first row of the text",
+                Generator::Average | Generator::Max => "rows that a small generator makes of the parts of the text",
+            };
+            let layer = prompt.late.layer.or(adapter.base_model.layers.map(|layers| layers / 2));
+            let layer = layer.map_or("half of the layers".to_owned(), |layer| format!("layer {layer}"));
+            format!("A late soft prompt of {length} virtual tokens, {made}, which joins the text after {layer} (late prompt tuning, \
+                     Liu et al. 2022), and a linear head")
+        }
+        Method::Efficient => {
+            let update = if prompt.efficient.update { ", an update of the text embeddings by position" } else { "" };
+            format!("A soft prompt of {length} virtual tokens{update} (EPT, Lan et al. 2024, on DePT, Shi and Lipani 2024), and a \
+                     linear head")
+        }
+        Method::Deep => format!(
+            "Keys and values of {length} prefix rows in every layer (P-tuning v2, Liu et al. 2022) and a linear head"
+        ),
+        Method::Ensemble => format!(
+            "{} soft prompts of {length} virtual tokens (prompt ensembling, Lester et al. 2021), each with a linear head, which \
+             decide together",
+            adapter.members()
+        ),
+        Method::Prompt | Method::Progressive | Method::Auto => {
+            format!("A soft prompt of {length} virtual tokens (prompt tuning, Lester et al. 2021) and a linear head")
+        }
+    };
+    text += " for a frozen text encoder. Nothing else was trained; the encoder is used as it is.";
+    if prompt.method == Method::Progressive {
+        let part = match prompt.progressive.shrink {
+            Shrink::Depth => "some of its layers",
+            Shrink::Width => "some of its feed-forward neurons",
+            Shrink::Compound => "some of its layers and feed-forward neurons",
+        };
+        let _ = write!(text, " The training began on {part} (FPT, Huang et al. 2022).");
+    }
+    if prompt.prune.is_some() {
+        text += " The least important parts of the prompt were pruned and are 0 (XPrompt, Ma et al. 2022).";
+    }
+    text
 }
 
 fn labels(adapter: &Adapter) -> String {
@@ -69,64 +114,30 @@ fn figures(adapter: &Adapter) -> String {
 }
 
 fn usage(adapter: &Adapter) -> String {
-    let base = quoted(&adapter.base_model.name);
-    let max_tokens = adapter.config.data.max_tokens;
-    let own = "## Use\n\nWith softprompt, from the folder or the zip:\n\n    softprompt predict THIS_FOLDER < texts.txt\n\n";
-    if adapter.is_peft() {
-        return format!(
-            r#"{own}In Python with Hugging Face PEFT (its own format, `PROMPT_TUNING`):
-
-```python
-import json
-from peft import PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-base, folder = {base}, "."
-labels = json.load(open(f"{{folder}}/{MANIFEST_FILE}", encoding="utf-8"))["labels"]
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=len(labels))
-model = PeftModel.from_pretrained(model, folder).eval()
-batch = tokenizer("a text", truncation=True, max_length={max_tokens}, return_tensors="pt")
-scores = model(**batch).logits.softmax(-1)[0].tolist()
-print(dict(zip(labels, scores)))
-```
-"#
-        );
-    }
-    let prompt = if !adapter.stored.is_empty() { "tensors[\"prompt_embeddings\"], " } else { "" };
-    let features = match adapter.config.head.kind {
-        HeadKind::Mean => format!("out.last_hidden_state[0].mean(0) * {:?}", adapter.config.head.feature_scale),
-        HeadKind::Text => {
-            format!("out.last_hidden_state[0, {}:].mean(0) * {:?}", adapter.prompt_length(), adapter.config.head.feature_scale)
-        }
-        HeadKind::Cls => {
-            format!("out.last_hidden_state[0, {}] * {:?}", adapter.prompt_length(), adapter.config.head.feature_scale)
-        }
-        HeadKind::Peft => "out.pooler_output[0]".to_owned(),
+    let kind = match adapter.method() {
+        Method::Deep => "PREFIX_TUNING",
+        _ => "PROMPT_TUNING",
     };
+    let how = if adapter.is_peft() {
+        format!("In Python with Hugging Face PEFT (its own format, `{kind}`):")
+    } else {
+        let why = match adapter.method() {
+            Method::Prompt | Method::Deep => {
+                "PEFT has prompts only with a head that reads the first row through the\nencoder's pooler (train with the head `peft` \
+                 for that)"
+            }
+            Method::Probe => "PEFT has prompts, and this is a head alone",
+            _ => "PEFT has no method like this one",
+        };
+        format!(
+            "Hugging Face PEFT cannot load this adapter: {why}, so `{CONFIG_FILE}` has a type of its own and PEFT refuses it\n\
+             instead of computing something else. In Python without PEFT:"
+        )
+    };
+    let script = script::write(adapter);
     format!(
-        r#"{own}Hugging Face PEFT cannot load this adapter: PEFT has prompts only with a head that reads the first row through the
-encoder's pooler (train with the head `peft` for that), so `{CONFIG_FILE}` has a type of its own and PEFT refuses it
-instead of computing something else. In Python without PEFT:
-
-```python
-import json, torch
-from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer
-
-base, folder = {base}, "."
-labels = json.load(open(f"{{folder}}/{MANIFEST_FILE}", encoding="utf-8"))["labels"]
-tensors = load_file(f"{{folder}}/{TENSORS_FILE}")
-tokenizer, encoder = AutoTokenizer.from_pretrained(base), AutoModel.from_pretrained(base).eval()
-with torch.no_grad():
-    ids = tokenizer("a text", truncation=True, max_length={max_tokens}, return_tensors="pt").input_ids
-    rows = torch.cat([{prompt}encoder.get_input_embeddings()(ids)[0]])
-    out = encoder(inputs_embeds=rows[None])
-    features = {features}
-    logits = tensors["base_model.classifier.weight"] @ features + tensors["base_model.classifier.bias"]
-print(dict(zip(labels, logits.softmax(-1).tolist())))
-```
-"#
+        "## Use\n\nWith softprompt, from the folder or the zip:\n\n    softprompt predict THIS_FOLDER < texts.txt\n\n{how}\n\n\
+         ```python\n{script}```\n"
     )
 }
 
@@ -135,7 +146,7 @@ fn limits(adapter: &Adapter) -> String {
         "## Limits\n\nIt knows these {} classes only and always answers with one of them, also for texts of another kind or \
          language than its training data. Of each text the first {} tokens count. It works with this very encoder only. \
          What the encoder and the training data have learned to prefer or to overlook, it does too.\n\n\
-         Files: `{TENSORS_FILE}` (prompt and head), `{MANIFEST_FILE}` (settings, labels, figures), `{CONFIG_FILE}`, `{CARD_FILE}`. \
+         Files: `{TENSORS_FILE}` (what was trained), `{MANIFEST_FILE}` (settings, labels, figures), `{CONFIG_FILE}`, `{CARD_FILE}`. \
          None of them has a text of the training data.\n",
         adapter.labels.len(),
         adapter.config.data.max_tokens

@@ -68,21 +68,9 @@ pub(super) fn read(bytes: &[u8], tensors: &[u8], parsed: &Tensors<'_>) -> Result
         return Err(Error::adapter(problem, "the files are of two exports, or damaged; export the adapter again"));
     }
     let Manifest { base_model, labels, metrics, config, data_sha256, stored, .. } = manifest;
-    let (classes, hidden) = (labels.len(), base_model.hidden);
-    // Written before there were other methods: a prompt, or nothing.
-    let stored = stored.unwrap_or_else(|| {
-        let prompt = (config.prompt.method != Method::Probe).then(|| ("prompt".to_owned(), [config.prompt.length, hidden]));
-        prompt.into_iter().collect()
-    });
-    let stored: Result<Vec<Matrix>> = stored
-        .into_iter()
-        .map(|(name, shape)| {
-            let values = parsed.read(&tensor_name(&name), &shape).map_err(unreadable)?;
-            Ok(Matrix { name, shape, values })
-        })
-        .collect();
+    let classes = labels.len();
     let mut adapter = Adapter {
-        stored: stored?,
+        stored: Vec::new(),
         head_weight: Vec::new(),
         head_bias: Vec::new(),
         config,
@@ -91,7 +79,20 @@ pub(super) fn read(bytes: &[u8], tensors: &[u8], parsed: &Tensors<'_>) -> Result
         base_model,
         data_sha256,
     };
-    let heads = adapter.members().saturating_mul(classes);
+    let (heads, hidden) = (adapter.members().saturating_mul(classes), adapter.hidden());
+    // Written before there were other methods: a prompt, or nothing.
+    let stored = stored.unwrap_or_else(|| {
+        let prompt = ("prompt".to_owned(), [adapter.config.prompt.length, hidden]);
+        if adapter.method() == Method::Probe { Vec::new() } else { vec![prompt] }
+    });
+    // Before any is read: a name may be there a million times.
+    if let Some(problem) = super::stored::wrong_names(&adapter, stored.iter().map(|(name, _)| name.as_str())) {
+        return Err(Error::adapter(problem, "the adapter is damaged or was edited; export it again"));
+    }
+    for (name, shape) in stored {
+        let values = parsed.read(&tensor_name(&name), &shape).map_err(unreadable)?;
+        adapter.stored.push(Matrix { name, shape, values });
+    }
     adapter.head_weight = parsed.read(HEAD_WEIGHT, &[heads, hidden]).map_err(unreadable)?;
     adapter.head_bias = parsed.read(HEAD_BIAS, &[heads]).map_err(unreadable)?;
     Ok(adapter)

@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `adapter_config.json` | PEFT's description: `PROMPT_TUNING` where PEFT computes the same, else `SOFTPROMPT`, which PEFT refuses |
-//! | `adapter_model.safetensors` | `prompt_embeddings [P, D]`, `base_model.classifier.weight [C, D]`, `base_model.classifier.bias [C]`, f32 |
+//! | `adapter_config.json` | PEFT's description: `PROMPT_TUNING` or `PREFIX_TUNING` where PEFT computes the same, else `SOFTPROMPT`, which PEFT refuses |
+//! | `adapter_model.safetensors` | `prompt_embeddings [P, D]`, `base_model.classifier.weight [C, D]`, `base_model.classifier.bias [C]`, f32; other methods' matrices as `softprompt.NAME` |
 //! | `softprompt.json` | config, labels, figures, versions, hashes; never a text of the data |
 //! | `README.md` | the model card |
 
@@ -11,10 +11,12 @@ pub(crate) mod archive;
 mod card;
 mod manifest;
 mod peft;
+mod script;
+mod stored;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{HeadKind, Method, RunConfig};
+use crate::config::{Method, RunConfig};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 use crate::tensors::{self, Tensors};
@@ -38,7 +40,7 @@ const MAX_BYTES: usize = 256 << 20;
 /// A trained prompt and head with everything needed to use them again. C classes, P virtual tokens, D hidden.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
-    /// The run's settings. With [`HeadKind::Mean`] and [`HeadKind::Cls`], features are multiplied by
+    /// The run's settings. With [`crate::config::HeadKind::Mean`] and [`crate::config::HeadKind::Cls`], features are multiplied by
     /// `head.feature_scale` before the linear layer; the weights are as trained.
     pub config: RunConfig,
     /// Class names, in the order of the head's rows: `[C]`.
@@ -144,27 +146,32 @@ impl Adapter {
         self.base_model.hidden
     }
 
-    /// Virtual tokens P; 0 for a probe.
+    /// Virtual tokens P of a text, or prefix rows; 0 for a probe.
     #[must_use]
     pub fn prompt_length(&self) -> usize {
         if self.config.prompt.method == Method::Probe { 0 } else { self.config.prompt.length }
     }
 
-    /// Whether Hugging Face PEFT loads it and computes the same scores: a prompt with [`HeadKind::Peft`].
+    /// The method that was trained: of progressive training its base.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.config.prompt.method {
+            Method::Progressive => self.config.prompt.progressive.base,
+            method => method,
+        }
+    }
+
+    /// Whether Hugging Face PEFT loads it and computes the same scores: a prompt at the word embeddings, or a prefix, with
+    /// [`crate::config::HeadKind::Peft`].
     #[must_use]
     pub fn is_peft(&self) -> bool {
-        let one = matches!(&self.stored[..], [Matrix { name, .. }] if name == "prompt" || name == "prefix");
-        self.config.head.kind == HeadKind::Peft && one && self.members() == 1
+        peft::kind(self).is_some()
     }
 
     /// Prompts of an ensemble, each with a head; 1 for every other method.
     #[must_use]
     pub fn members(&self) -> usize {
-        match self.config.prompt.method {
-            Method::Ensemble => self.config.prompt.ensemble.members,
-            Method::Progressive if self.config.prompt.progressive.base == Method::Ensemble => self.config.prompt.ensemble.members,
-            _ => 1,
-        }
+        if self.method() == Method::Ensemble { self.config.prompt.ensemble.members } else { 1 }
     }
 
     /// Checks that everything fits together and every number is finite.
@@ -176,28 +183,25 @@ impl Adapter {
         if let Err(error) = self.config.validate() {
             return wrong(format!("the adapter's settings cannot work: {error}"));
         }
-        let (classes, hidden, rows) = (self.labels.len(), self.hidden(), self.prompt_length());
+        if self.config.prompt.method == Method::Auto {
+            return wrong("the adapter's method is \"auto\", which is a choice and not a method".into());
+        }
+        let (classes, hidden) = (self.labels.len(), self.hidden());
         if classes < 2 {
             return wrong(format!("the adapter has {classes} labels; a classifier has 2 or more"));
         }
         if let Some(label) = first_double(&self.labels) {
             return wrong(format!("the adapter has the label {label:?} twice"));
         }
-        if self.stored.is_empty() && rows > 0 {
-            return wrong(format!("the adapter has no prompt, its settings ask for {rows} virtual tokens"));
+        if let Some(problem) = stored::wrong_matrices(self) {
+            return wrong(problem);
         }
         let heads = self.members().checked_mul(classes);
         let mut parts = vec![
             (HEAD_WEIGHT, &self.head_weight, heads.and_then(|rows| rows.checked_mul(hidden))),
             (HEAD_BIAS, &self.head_bias, heads),
         ];
-        for Matrix { name, shape, values } in &self.stored {
-            let expected = match name.as_str() {
-                "prompt" => self.members().checked_mul(rows).and_then(|rows| rows.checked_mul(hidden)),
-                _ => shape[0].checked_mul(shape[1]),
-            };
-            parts.push((name, values, expected));
-        }
+        parts.extend(self.stored.iter().map(|matrix| (matrix.name.as_str(), &matrix.values, Some(matrix.values.len()))));
         for (name, values, expected) in parts {
             if Some(values.len()) != expected {
                 return wrong(format!("{name} has {} elements, expected {}", values.len(), expected.unwrap_or(usize::MAX)));
@@ -265,7 +269,7 @@ impl Adapter {
     }
 
     /// Reads an adapter from files given by name: our own, or a folder that PEFT wrote for sequence classification with
-    /// `PROMPT_TUNING` (then the labels are `"0"`, `"1"`, ...). Other files are ignored.
+    /// `PROMPT_TUNING`, `P_TUNING` or `PREFIX_TUNING` (then the labels are `"0"`, `"1"`, ...). Other files are ignored.
     ///
     /// # Errors
     /// [`Error::Adapter`] with the file or tensor to blame.

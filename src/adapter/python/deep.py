@@ -1,0 +1,9 @@
+from transformers import DynamicCache
+
+shape = encoder.config
+prefix = tensors["prompt_embeddings"].view(@LENGTH@, shape.num_hidden_layers, 2, shape.num_attention_heads, -1)
+cache = DynamicCache()
+for layer, (key, value) in enumerate(prefix.permute(1, 2, 3, 0, 4)):
+    cache.update(key[None], value[None], layer)
+mask = torch.ones(1, @LENGTH@ + len(words))
+rows = encoder(inputs_embeds=words[None], attention_mask=mask, past_key_values=cache).last_hidden_state[0]

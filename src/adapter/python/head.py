@@ -1,0 +1,3 @@
+features = @FEATURES@
+probabilities = (weight @ features + bias).softmax(-1)
+print(dict(zip(labels, probabilities.tolist())))

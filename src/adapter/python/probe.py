@@ -1,0 +1,1 @@
+rows = encoder(inputs_embeds=words[None]).last_hidden_state[0]

@@ -1,0 +1,2 @@
+words = torch.cat([tensors["prompt_embeddings"], words])
+rows = encoder(inputs_embeds=words[None]).last_hidden_state[0]

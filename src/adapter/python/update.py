@@ -1,0 +1,1 @@
+words += (tensors["softprompt.update_rows"] @ tensors["softprompt.update_basis"])[: len(words)]

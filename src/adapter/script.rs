@@ -1,0 +1,63 @@
+//! The Python script of a model card: what `softprompt predict` computes, with transformers alone or with PEFT. It is put together
+//! from the files in `python/`, whose words in `@` are replaced.
+
+use super::{Adapter, MANIFEST_FILE, TENSORS_FILE};
+use crate::config::{Generator, HeadKind, Method, Vote};
+
+/// The script.
+pub(super) fn write(adapter: &Adapter) -> String {
+    let (prompt, length) = (&adapter.config.prompt, adapter.prompt_length());
+    let load = include_str!("python/load.py");
+    let head = include_str!("python/head.py");
+    let plain = include_str!("python/prompt.py");
+    let template = match adapter.method() {
+        _ if adapter.is_peft() => include_str!("python/peft.py").to_owned(),
+        Method::Probe => [load, include_str!("python/probe.py"), head].concat(),
+        Method::Efficient if prompt.efficient.update => [load, include_str!("python/update.py"), plain, head].concat(),
+        Method::Deep => [load, include_str!("python/deep.py"), head].concat(),
+        Method::Ensemble => [load, include_str!("python/ensemble.py")].concat(),
+        Method::Late => {
+            let made = match prompt.late.generator {
+                Generator::None => "prompt = tensors[\"prompt_embeddings\"]",
+                Generator::Naive => include_str!("python/late_naive.py"),
+                Generator::Average | Generator::Max => include_str!("python/late_pooled.py"),
+            };
+            [load, &include_str!("python/late.py").replace("@PROMPT@", made.trim_end()), head].concat()
+        }
+        Method::Prompt | Method::Efficient | Method::Progressive | Method::Auto => [load, plain, head].concat(),
+    };
+    let pool = if prompt.late.generator == Generator::Max { "adaptive_max_pool1d" } else { "adaptive_avg_pool1d" };
+    let vote = match prompt.ensemble.vote {
+        Vote::Mean => "members.mean(0)",
+        // The mean as one more vote breaks ties.
+        Vote::Majority => {
+            "(torch.nn.functional.one_hot(members.argmax(-1), classes).sum(0) + members.mean(0)) / (len(members) + 1)"
+        }
+    };
+    let words = [
+        ("@LAYER@", prompt.late.layer.map_or("encoder.config.num_hidden_layers // 2".to_owned(), |layer| layer.to_string())),
+        ("@POOL@", pool.to_owned()),
+        ("@VOTE@", vote.to_owned()),
+        ("@FEATURES@", features(adapter)),
+        ("@LENGTH@", length.to_string()),
+        ("@MAX_TOKENS@", adapter.config.data.max_tokens.to_string()),
+        ("@MANIFEST@", MANIFEST_FILE.to_owned()),
+        ("@TENSORS@", TENSORS_FILE.to_owned()),
+        // The last one: a name is whatever its author likes.
+        ("@BASE@", super::card::quoted(&adapter.base_model.name)),
+    ];
+    words.iter().fold(template, |text, (word, value)| text.replace(word, value))
+}
+
+/// What the head reads, of the rows of a text behind its prompt.
+fn features(adapter: &Adapter) -> String {
+    // The rows of a prefix are not among them.
+    let first = if adapter.method() == Method::Deep { 0 } else { adapter.prompt_length() };
+    let scale = adapter.config.head.feature_scale;
+    match adapter.config.head.kind {
+        HeadKind::Mean => format!("rows.mean(0) * {scale:?}"),
+        HeadKind::Text => format!("rows[{first}:].mean(0) * {scale:?}"),
+        HeadKind::Cls => format!("rows[{first}] * {scale:?}"),
+        HeadKind::Peft => "encoder.pooler(rows[None])[0]".to_owned(),
+    }
+}
