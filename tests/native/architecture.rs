@@ -55,11 +55,26 @@ const TABLE: &[Row] = &[
         ],
     ),
     row("model", 2, &["error", "config", "rng", "tensors", "data", "text", "model::spec", "engine", "engine::compute"]),
-    row("prompt", 2, &["error", "config", "rng", "text", "model::partial", "model::spec", "model"]),
+    row(
+        "prompt",
+        2,
+        &[
+            "error",
+            "config",
+            "rng",
+            "data",
+            "text",
+            "engine::cpu",
+            "engine::boundary",
+            "model::partial",
+            "model::spec",
+            "model",
+        ],
+    ),
     row(
         "predict",
         2,
-        &["error", "config", "data", "text", "eval", "adapter", "engine", "engine::boundary", "engine::compute", "model"],
+        &["error", "config", "data", "text", "eval", "adapter", "engine", "engine::boundary", "engine::compute", "model", "prompt"],
     ),
     row(
         "train",

@@ -1,13 +1,11 @@
-//! Late prompts, prefixes and ensembles: against PyTorch, transformers and PEFT (`tests/golden/methods.py`), against prompt tuning
-//! where they must do the same, and in whole runs.
+//! Late prompts, prefixes and ensembles: against PyTorch, transformers and PEFT (`tests/golden/methods.py`), and against prompt
+//! tuning where they must do the same.
 
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use softprompt::adapter::Adapter;
-use softprompt::config::{DeviceChoice, Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
+use softprompt::config::{Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
 use softprompt::data::batch::{Example, PackedBatch};
-use softprompt::data::{dataset::Dataset, table::Table};
 use softprompt::engine::Pooling;
 use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::engine::compute::{Compute, read};
@@ -15,11 +13,8 @@ use softprompt::error::Error;
 use softprompt::eval::together;
 use softprompt::model::Model;
 use softprompt::model::spec::EncoderSpec;
-use softprompt::predict::Predictor;
 use softprompt::prompt::{self, Context, Parameter, PromptMethod, Sizes, Start};
 use softprompt::rng::Rng;
-use softprompt::train::event::Event;
-use softprompt::train::run::Run;
 use softprompt::train::step::{Source, Trainer};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -387,55 +382,4 @@ fn members_decide_by_mean_or_by_majority_and_ties_by_the_mean() {
     assert_eq!(together(three.clone(), 1, 2, Vote::Majority), three, "one decides by its own scores");
     let sure = together(vec![1e4, 0.0, 1e4, 0.0], 2, 2, Vote::Mean);
     assert!(sure.iter().all(|score| score.is_finite()), "{sure:?}");
-}
-
-/// Three classes that share no word.
-fn dataset(config: &RunConfig) -> Dataset {
-    let words = [["card", "lost", "bank"], ["play", "song", "happy"], ["rain", "cold", "weather"]];
-    let mut text = String::from("text,label\n");
-    for i in 0..48 {
-        let (class, word) = (i % 3, |k: usize| words[i % 3][(i / 3 + k) % 3]);
-        text += &format!("the {} {} number {i},{}\n", word(0), word(i % 2 + 1), ["bank", "music", "weather"][class]);
-    }
-    Dataset::from_table(&Table::from_bytes(text.as_bytes()).expect("a table"), &config.data, config.seed).expect("a data set")
-}
-
-#[wasm_bindgen_test(unsupported = pollster::test)]
-async fn runs_learn_and_their_adapters_predict_what_was_measured() {
-    let late = GENERATORS.map(|(_, generator)| (Method::Late, generator));
-    let others = [(Method::Deep, Generator::None), (Method::Ensemble, Generator::None)];
-    for (method, generator) in late.into_iter().chain(others) {
-        let mut config = RunConfig { device: DeviceChoice::Cpu, ..RunConfig::default() };
-        config.prompt.method = method;
-        config.prompt.late.generator = generator;
-        config.prompt.late.bottleneck = 16;
-        config.prompt.length = 4;
-        config.prompt.ensemble.members = 3;
-        config.head.feature_scale = 8.0;
-        config.optim.head_lr = 2e-2;
-        config.optim.steps = Some(80);
-        config.optim.batch_size = if method == Method::Ensemble { 39 } else { 8 };
-        config.eval.evaluations = 2;
-        config.eval.patience = None;
-        let mut run = Run::start(tiny_model(), dataset(&config), config.clone()).await.expect("a run");
-        let (mut losses, mut accuracy) = (Vec::new(), None);
-        while let Some(event) = run.next().await.expect("an event") {
-            match event {
-                Event::Step { loss, .. } => losses.push(loss),
-                Event::Done { accuracy: done, .. } => accuracy = Some(done),
-                _ => {}
-            }
-        }
-        assert_eq!(losses.len(), 80);
-        let (first, last) = (losses[0], losses[75..].iter().sum::<f32>() / 5.0);
-        assert!(last < 0.6 * first, "{method:?} {generator:?}: the loss went from {first} to {last}");
-        let rows = dataset(&config);
-        let texts: Vec<&str> = rows.held_out.iter().map(|row| row.text.as_str()).collect();
-        let bytes = run.adapter().expect("an adapter").to_zip().expect("bytes");
-        let adapter = Adapter::from_zip(&bytes).expect("the adapter again");
-        let predictor = Predictor::on(&Compute::cpu(tiny_model().weights()), tiny_model(), adapter).expect("a predictor");
-        let predicted = predictor.predict(&texts).await.expect("predictions");
-        let right = predicted.iter().zip(&rows.held_out).filter(|(p, row)| p.label == rows.labels[row.label as usize]).count();
-        assert_eq!(Some(right as f64 / texts.len() as f64), accuracy, "{method:?} {generator:?}");
-    }
 }
