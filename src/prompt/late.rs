@@ -115,8 +115,7 @@ impl PromptMethod for Late {
                 let bins = self.bins(context.batch);
                 let widest = bins.iter().map(ExactSizeIterator::len).max().unwrap_or(1);
                 // Bins of one width: their last row again does not change the largest.
-                let all: Vec<usize> =
-                    bins.iter().flat_map(|bin| (0..widest).map(|i| (bin.start + i).min(bin.end - 1))).collect();
+                let all: Vec<usize> = bins.iter().flat_map(|bin| (0..widest).map(|i| (bin.start + i).min(bin.end - 1))).collect();
                 let made = linear(rows(states, &all, &device));
                 let neurons = made.dims()[1];
                 made.reshape([bins.len(), widest, neurons]).max_dim(1).reshape([bins.len(), neurons])
@@ -135,9 +134,8 @@ impl PromptMethod for Late {
 /// Of every example its first packed text row and the number of its text rows.
 fn texts(batch: &PackedBatch) -> impl Iterator<Item = (usize, usize)> {
     let (length, offsets) = (batch.prompt_length(), batch.offsets());
-    let text = move |(example, ends): (usize, &[u32])| {
-        (ends[0] as usize - example * length, (ends[1] - ends[0]) as usize - length)
-    };
+    let text =
+        move |(example, ends): (usize, &[u32])| (ends[0] as usize - example * length, (ends[1] - ends[0]) as usize - length);
     offsets.windows(2).enumerate().map(text)
 }
 

@@ -69,9 +69,8 @@ async fn generators_equal_pytorch() {
     let batch = PackedBatch::new(&texts, length);
     let made_rows = rows.len() * length;
     for compute in computes(&model, "generators_equal_pytorch").await {
-        let constant = |name: &str, rows: usize| {
-            Tensor::<2>::from_inner(tensor(golden.tensor(name), [rows, hidden], &compute.device))
-        };
+        let constant =
+            |name: &str, rows: usize| Tensor::<2>::from_inner(tensor(golden.tensor(name), [rows, hidden], &compute.device));
         for (key, generator) in &GENERATORS[1..] {
             config.prompt.late.generator = *generator;
             let method = prompt::method(&config, &spec);
@@ -99,7 +98,9 @@ async fn generators_equal_pytorch() {
             // Inference, on the plain device, makes the same rows.
             let plain: Vec<Tensor<2>> = tracked.into_iter().map(Tensor::inner).collect();
             let context = Context { states: context.states.map(Tensor::inner), ..context };
-            let Prompt::PerExample(made) = method.given_exported(&plain, &context).prompt else { panic!("a prompt of each text") };
+            let Prompt::PerExample(made) = method.given_exported(&plain, &context).prompt else {
+                panic!("a prompt of each text")
+            };
             assert_close(&read(made).await.expect("rows"), &got, 1e-6, 1e-6);
         }
     }
@@ -111,13 +112,7 @@ fn golden_trainer(golden: &Golden<'_>, model: &Model, compute: &Compute, config:
     trainer(model, compute, config, start, (golden.tensor("head.weight"), golden.tensor("head.bias")))
 }
 
-fn trainer(
-    model: &Model,
-    compute: &Compute,
-    config: &RunConfig,
-    start: Vec<Parameter>,
-    head: (Vec<f32>, Vec<f32>),
-) -> Trainer {
+fn trainer(model: &Model, compute: &Compute, config: &RunConfig, start: Vec<Parameter>, head: (Vec<f32>, Vec<f32>)) -> Trainer {
     let source = Source::Encoder(compute.encoder.clone());
     Trainer::new(compute, source, model.weights(), method_of(config, model), start, head, config).expect("a trainer")
 }
@@ -248,7 +243,10 @@ fn a_layer_that_does_not_exist_is_named() {
         let made = initial(&config, &model, 1, &[]);
         assert_eq!(made.is_ok(), fine, "{layer}");
         if let Err(error) = made {
-            assert!(error.to_string().contains("prompt.late.layer") || format!("{error:?}").contains("prompt.late.layer"), "{error}");
+            assert!(
+                error.to_string().contains("prompt.late.layer") || format!("{error:?}").contains("prompt.late.layer"),
+                "{error}"
+            );
         }
     }
 }
@@ -376,7 +374,8 @@ fn members_decide_by_mean_or_by_majority_and_ties_by_the_mean() {
     assert_close(&majority, &[(1.0 + 0.6) / 4.0, (2.0 + 0.4) / 4.0, (3.0 + 0.7) / 4.0, 0.3 / 4.0], 1e-5, 0.0);
     // One vote each: the larger mean decides, whichever class it is.
     for (first, second, winner) in [(0.9, 0.4, 0), (0.6, 0.1, 1)] {
-        let tie = together(vec![f32::ln(first), f32::ln(1.0 - first), f32::ln(second), f32::ln(1.0 - second)], 2, 2, Vote::Majority);
+        let tie =
+            together(vec![f32::ln(first), f32::ln(1.0 - first), f32::ln(second), f32::ln(1.0 - second)], 2, 2, Vote::Majority);
         assert!(tie[winner] > tie[1 - winner], "{tie:?}");
     }
     assert_eq!(together(three.clone(), 1, 2, Vote::Majority), three, "one decides by its own scores");
