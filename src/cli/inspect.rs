@@ -8,7 +8,7 @@ use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{count, one_line, percent, thousands};
 use crate::cli::{Context, data, files};
-use crate::config::{DataConfig, HeadKind, RunConfig};
+use crate::config::{DataConfig, Generator, HeadKind, Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport};
 use crate::data::table::Table;
 use crate::error::Result;
@@ -78,24 +78,34 @@ fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
         config,
     })?;
     let reads = match config.head.kind {
+        HeadKind::Mean if adapter.method() == Method::Deep => "the mean of the text rows",
         HeadKind::Mean => "the mean of all rows",
         HeadKind::Text => "the mean of the text rows",
         HeadKind::Cls => "the row of [CLS]",
         HeadKind::Peft => "row 0 through the pooler, as PEFT does",
     };
-    let prompt = match adapter.prompt_length() {
-        0 => "none: a linear probe".to_owned(),
-        length => format!("{} ({} numbers)", count(length, "virtual token", "virtual tokens"), thousands(prompt_parameters)),
+    let rows = match (adapter.method(), adapter.prompt_length()) {
+        (_, 0) => "none".to_owned(),
+        (Method::Deep, length) => count(length, "prefix row", "prefix rows"),
+        (Method::Ensemble, length) => format!("{} of {}", adapter.members(), count(length, "virtual token", "virtual tokens")),
+        (_, length) => count(length, "virtual token", "virtual tokens"),
     };
+    let prompt = if adapter.stored.is_empty() { rows } else { format!("{rows} ({} numbers)", thousands(prompt_parameters)) };
     let size = |what, size: Option<usize>| size.map(|size| format!(", {what} {size}")).unwrap_or_default();
     let steps = config.optim.steps.map_or_else(|| count(config.optim.epochs, "epoch", "epochs"), |n| count(n, "step", "steps"));
+    let peft = match adapter.method() {
+        _ if adapter.is_peft() => "loads it",
+        Method::Prompt | Method::Deep => "does not load it (train with --head peft for that)",
+        _ => "does not load it: it has no such method",
+    };
     let mut rows = vec![
         ("encoder", format!("{}{}, hidden {}", one_line(&base.name, 100), size("layers", base.layers), base.hidden)),
+        ("method", method(adapter)),
         ("prompt", prompt),
         ("head", format!("linear on {reads} ({} numbers)", thousands(head_parameters))),
         ("labels", format!("{}: {}", adapter.labels.len(), one_line(&adapter.labels.join(", "), 300))),
         ("trained", format!("{steps} of {} at most, seed {}", count(config.optim.batch_size, "text", "texts"), config.seed)),
-        ("PEFT", if adapter.is_peft() { "loads it" } else { "does not load it (train with --head peft for that)" }.to_owned()),
+        ("PEFT", peft.to_owned()),
     ];
     if let Some(metrics) = adapter.metrics {
         let figures = format!(
@@ -105,10 +115,43 @@ fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
             percent(metrics.probe_accuracy),
             percent(metrics.majority_accuracy)
         );
-        rows.insert(4, ("held out", figures));
+        rows.insert(5, ("held out", figures));
     }
     let lines: Vec<String> = rows.iter().map(|(name, value)| format!("  {name:9} {value}")).collect();
     context.output.line(&format!("{}: an adapter\n{}", path.display(), lines.join("\n")))
+}
+
+/// The method in a few words.
+fn method(adapter: &Adapter) -> String {
+    let prompt = &adapter.config.prompt;
+    let mut text = match adapter.method() {
+        Method::Probe => "linear probe".to_owned(),
+        Method::Late => {
+            let layer = prompt.late.layer.or(adapter.base_model.layers.map(|layers| layers / 2));
+            let layer = layer.map_or("half of the layers".to_owned(), |layer| format!("layer {layer}"));
+            let made = match prompt.late.generator {
+                Generator::None => "free rows".to_owned(),
+                Generator::Naive => format!("naive generator of {} neurons", prompt.late.bottleneck),
+                Generator::Average => format!("average pooling generator of {} neurons", prompt.late.bottleneck),
+                Generator::Max => format!("max pooling generator of {} neurons", prompt.late.bottleneck),
+            };
+            format!("late prompt tuning after {layer}, {made}")
+        }
+        Method::Efficient if prompt.efficient.update => {
+            format!("efficient prompt tuning, text update of rank {}", prompt.efficient.rank)
+        }
+        Method::Efficient => "efficient prompt tuning without text update".to_owned(),
+        Method::Deep => "prefix of every layer".to_owned(),
+        Method::Ensemble => "ensemble of prompts".to_owned(),
+        Method::Prompt | Method::Progressive | Method::Auto => "prompt tuning".to_owned(),
+    };
+    if prompt.method == Method::Progressive {
+        text += ", on partial encoders first";
+    }
+    if prompt.prune.is_some() {
+        text += ", pruned";
+    }
+    text
 }
 
 fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) -> Result<()> {

@@ -7,6 +7,8 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value};
 
 use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule};
 
+mod methods;
+
 /// Flags that override a [`RunConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
@@ -20,15 +22,17 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N", help_heading = "Data", help = help("Cut texts to this many tokens", |c| &c.data.max_tokens))]
     max_tokens: Option<usize>,
 
-    #[arg(long, value_name = "prompt|probe", value_parser = choice::<Method>, help_heading = "Prompt and head",
-          help = help("Prompt tuning, or the linear probe alone", |c| &c.prompt.method))]
+    #[arg(long, value_name = "auto|probe|prompt|late|progressive|efficient|deep|ensemble", value_parser = choice::<Method>,
+          help_heading = "Prompt and head",
+          help = help("How the prompt is made and trained; `probe`: no prompt; `auto`: the best of some in short trials",
+                      |c| &c.prompt.method))]
     method: Option<Method>,
     #[arg(long, value_name = "P", help_heading = "Prompt and head", help = help("Virtual tokens", |c| &c.prompt.length))]
     prompt_length: Option<usize>,
     #[arg(long, value_name = "random|vocabulary|labels|text:WORDS", value_parser = init, help_heading = "Prompt and head",
           help = help("How the prompt starts", |c| &c.prompt.init))]
     init: Option<PromptInit>,
-    #[arg(long, value_name = "mean|cls|peft", value_parser = choice::<HeadKind>, help_heading = "Prompt and head",
+    #[arg(long, value_name = "mean|text|cls|peft", value_parser = choice::<HeadKind>, help_heading = "Prompt and head",
           help = help("What the head reads; `peft` makes an adapter that Hugging Face PEFT loads", |c| &c.head.kind))]
     head: Option<HeadKind>,
     #[arg(long, value_name = "X", help_heading = "Prompt and head",
@@ -75,16 +79,14 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "auto|on|off", value_parser = choice::<Recompute>, help_heading = "Training",
           help = help("Make activations again instead of keeping them: less GPU memory, more time", |c| &c.recompute))]
     recompute: Option<Recompute>,
+
+    #[command(flatten)]
+    methods: methods::MethodSettings,
 }
 
 impl Settings {
     /// Overrides the fields whose flags were given.
     pub(crate) fn apply(&self, config: &mut RunConfig) {
-        fn set<T: Clone>(flag: &Option<T>, field: &mut T) {
-            if let Some(value) = flag {
-                field.clone_from(value);
-            }
-        }
         let RunConfig { data, prompt, head, optim, eval, seed, device, recompute } = config;
         if self.text_column.is_some() {
             data.text_column.clone_from(&self.text_column);
@@ -120,6 +122,13 @@ impl Settings {
         set(&self.seed, seed);
         set(&self.device, device);
         set(&self.recompute, recompute);
+        self.methods.apply(prompt);
+    }
+}
+
+fn set<T: Clone>(flag: &Option<T>, field: &mut T) {
+    if let Some(value) = flag {
+        field.clone_from(value);
     }
 }
 

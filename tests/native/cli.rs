@@ -12,6 +12,8 @@ use softprompt::config::RunConfig;
 
 #[path = "cli_downloads.rs"]
 mod downloads;
+#[path = "cli_methods.rs"]
+mod methods;
 
 const ADAPTER_FILES: [&str; 4] = ["README.md", "adapter_config.json", "adapter_model.safetensors", "softprompt.json"];
 

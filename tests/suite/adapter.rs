@@ -4,17 +4,25 @@
 use std::io::{Cursor, Write as _};
 
 use serde_json::{Value, json};
-use softprompt::adapter::{Matrix, Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
-use softprompt::config::{HeadKind, Method, PromptInit, RunConfig};
+use softprompt::adapter::{Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, Matrix, TENSORS_FILE};
+use softprompt::config::{Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
 use softprompt::error::Error;
 use softprompt::model::spec::EncoderSpec;
+use softprompt::predict::Predictor;
 use softprompt::rng::Rng;
 use softprompt::tensors::{self, sha256_hex};
 use wasm_bindgen_test::*;
 use zip::write::SimpleFileOptions;
 
+use crate::common::assert_close;
+use crate::device::computes;
+use crate::tiny::tiny_model;
+
 const PEFT_CONFIG: &[u8] = include_bytes!("../golden/peft_adapter/adapter_config.json");
 const PEFT_TENSORS: &[u8] = include_bytes!("../golden/peft_adapter/adapter_model.safetensors");
+const PREFIX_CONFIG: &[u8] = include_bytes!("../golden/peft_prefix/adapter_config.json");
+const PREFIX_TENSORS: &[u8] = include_bytes!("../golden/peft_prefix/adapter_model.safetensors");
+const PREFIX_LOGITS: &str = include_str!("../golden/peft_prefix/logits.json");
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -30,15 +38,31 @@ fn sample(kind: HeadKind, method: Method) -> Adapter {
     config.prompt.init = PromptInit::Text("the kind of question".into());
     config.head.kind = kind;
     config.optim.head_lr = 0.1 + 0.2;
+    config.prompt.late.bottleneck = 3;
+    config.prompt.efficient.rank = 2;
+    config.prompt.ensemble.members = 2;
+    let shapes: &[(&str, [usize; 2])] = match method {
+        Method::Probe => &[],
+        Method::Late => &[
+            ("generator.down.weight", [3, 8]),
+            ("generator.down.bias", [1, 3]),
+            ("generator.up.weight", [40, 3]),
+            ("generator.up.bias", [1, 40]),
+        ],
+        Method::Efficient => &[("prompt", [5, 8]), ("update_rows", [20, 2]), ("update_basis", [2, 8])],
+        Method::Deep => &[("prefix", [5, 48])],
+        Method::Ensemble => &[("prompt", [10, 8])],
+        _ => &[("prompt", [5, 8])],
+    };
+    let matrix = |&(name, shape): &(&str, [usize; 2])| Matrix { name: name.into(), shape, values: numbers(shape[0] * shape[1]) };
+    let stored = shapes.iter().map(matrix).collect();
+    let heads = if method == Method::Ensemble { 6 } else { 3 };
     Adapter {
         config,
         labels: vec!["place".into(), "a `tick`,\n|\"quote\"".into(), "人".into()],
-        stored: (method == Method::Prompt)
-            .then(|| Matrix { name: "prompt".into(), shape: [5, 8], values: numbers(5 * 8) })
-            .into_iter()
-            .collect(),
-        head_weight: numbers(3 * 8),
-        head_bias: numbers(3),
+        stored,
+        head_weight: numbers(heads * 8),
+        head_bias: numbers(heads),
         metrics: Some(
             AdapterMetrics {
                 accuracy: 0.926_666_666_666_666_6,
@@ -57,8 +81,18 @@ fn sample(kind: HeadKind, method: Method) -> Adapter {
 
 fn samples() -> impl Iterator<Item = Adapter> {
     let kinds = [HeadKind::Mean, HeadKind::Cls, HeadKind::Peft];
-    kinds.into_iter().flat_map(|kind| [Method::Prompt, Method::Probe].map(|method| sample(kind, method)))
+    kinds.into_iter().flat_map(|kind| METHODS.map(|method| sample(kind, method)))
 }
+
+const METHODS: [Method; 7] = [
+    Method::Prompt,
+    Method::Probe,
+    Method::Late,
+    Method::Progressive,
+    Method::Efficient,
+    Method::Deep,
+    Method::Ensemble,
+];
 
 fn file<'a>(files: &'a Files, name: &str) -> &'a [u8] {
     &files.iter().find(|(found, _)| found == name).unwrap().1
@@ -157,7 +191,7 @@ fn the_same_content_gives_the_same_bytes() {
         assert_eq!(Adapter::from_zip(&zip).unwrap().to_zip().unwrap(), zip);
         different.insert(zip);
     }
-    assert_eq!(different.len(), 6);
+    assert_eq!(different.len(), 21);
     // No date and no machine: 1980-01-01 00:00, made by Unix, rw-r--r--.
     let zip = sample(HeadKind::Mean, Method::Prompt).to_zip().unwrap();
     let entry = zip.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
@@ -187,8 +221,31 @@ fn writes_what_peft_writes() {
     let card = std::str::from_utf8(file(&ours, CARD_FILE)).unwrap();
     assert!(card.contains("PeftModel.from_pretrained") && card.contains("library_name: peft"));
 
+    // A prefix as PEFT has it.
+    let ours = sample(HeadKind::Peft, Method::Deep).files().unwrap();
+    let text = std::str::from_utf8(file(&ours, CONFIG_FILE)).unwrap();
+    assert_eq!(names(text), names(std::str::from_utf8(PREFIX_CONFIG).unwrap()));
+    assert_eq!(names(text).len(), 16);
+    let expected = json!({
+        "auto_mapping": null, "base_model_name_or_path": "sentence-transformers/all-MiniLM-L6-v2", "encoder_hidden_size": 8,
+        "inference_mode": true, "init_weights": null, "modules_to_save": ["classifier", "score"], "num_attention_heads": 2,
+        "num_layers": 3, "num_transformer_submodules": 1, "num_virtual_tokens": 5, "peft_type": "PREFIX_TUNING",
+        "peft_version": "0.21.2", "prefix_projection": false, "revision": null, "task_type": "SEQ_CLS", "token_dim": 8,
+    });
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap(), expected);
+
+    // Without an update of the text, and when it is trained on all of the encoder, a prompt is a prompt.
+    let mut plain = sample(HeadKind::Peft, Method::Efficient);
+    (plain.config.prompt.efficient.update, plain.config.prompt.efficient.fusion) = (false, false);
+    plain.stored.truncate(1);
+    for adapter in [plain, sample(HeadKind::Peft, Method::Progressive)] {
+        assert_eq!(json_of(&adapter.files().unwrap(), CONFIG_FILE)["peft_type"], "PROMPT_TUNING");
+    }
+
     // What PEFT would compute otherwise, it must not load.
-    for adapter in samples().filter(|adapter| !adapter.is_peft()) {
+    let others: Vec<Adapter> = samples().filter(|adapter| !adapter.is_peft()).collect();
+    assert_eq!(others.len(), 21 - 3);
+    for adapter in others {
         let files = adapter.files().unwrap();
         assert_eq!(json_of(&files, CONFIG_FILE)["peft_type"], "SOFTPROMPT");
         let card = std::str::from_utf8(file(&files, CARD_FILE)).unwrap();
@@ -230,7 +287,7 @@ fn reads_what_peft_wrote() {
         config[field] = value;
         Adapter::from_files(&files(config.to_string().as_bytes()))
     };
-    refused("LoRA", with("peft_type", json!("LORA")), "\"peft_type\" is \"LORA\"");
+    refused("LoRA", with("peft_type", json!("LORA")), "\"peft_type\" is \"LORA\", supported are");
     refused("generation", with("task_type", json!("CAUSAL_LM")), "\"task_type\" is \"CAUSAL_LM\"");
     refused("encoder and decoder", with("num_transformer_submodules", json!(2)), "\"num_transformer_submodules\" is not 1");
     refused("six tokens", with("num_virtual_tokens", json!(6)), "\"prompt_embeddings\" has shape [5, 32], expected [6, 32]");
@@ -239,17 +296,99 @@ fn reads_what_peft_wrote() {
     refused("our own without its other half", with("peft_type", json!("SOFTPROMPT")), "softprompt.json is missing");
 }
 
+/// A folder that PEFT wrote for a prefix, and PEFT's own scores.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn reads_and_computes_a_prefix_of_peft() {
+    let files = |config: &[u8]| vec![(CONFIG_FILE.to_owned(), config.to_vec()), (TENSORS_FILE.to_owned(), PREFIX_TENSORS.to_vec())];
+    let adapter = Adapter::from_files(&files(PREFIX_CONFIG)).unwrap();
+    assert_eq!((adapter.method(), adapter.prompt_length(), adapter.hidden()), (Method::Deep, 5, 32));
+    assert_eq!((adapter.stored[0].name.as_str(), adapter.stored[0].shape), ("prefix", [5, 128]));
+    let ours = adapter.files().unwrap();
+    assert_eq!(file(&ours, TENSORS_FILE), PREFIX_TENSORS);
+    let mut theirs: Value = serde_json::from_slice(PREFIX_CONFIG).unwrap();
+    theirs["modules_to_save"] = json!(["classifier", "score"]);
+    assert_eq!(json_of(&ours, CONFIG_FILE), theirs);
+    assert_eq!(Adapter::from_files(&ours).unwrap(), adapter);
+
+    let least = br#"{"peft_type":"PREFIX_TUNING","task_type":"SEQ_CLS","num_virtual_tokens":5}"#;
+    assert_eq!(Adapter::from_files(&files(least)).unwrap().base_model.layers, Some(2));
+    let with = |field: &str, value: Value| {
+        let mut config: Value = serde_json::from_slice(PREFIX_CONFIG).unwrap();
+        config[field] = value;
+        Adapter::from_files(&files(config.to_string().as_bytes()))
+    };
+    refused("three layers", with("num_layers", json!(3)), "\"num_layers\" is 3, the prefix is 128 wide");
+    refused("six rows", with("num_virtual_tokens", json!(6)), "has shape [5, 128], expected [6, 128]");
+    refused("a prompt", with("peft_type", json!("PROMPT_TUNING")), "has shape [3, 32], expected [3, 128]");
+
+    let tiny: Value = serde_json::from_str(include_str!("../golden/tiny.json")).unwrap();
+    let examples = crate::device::examples(&tiny);
+    let want: Vec<Vec<f64>> = serde_json::from_value(serde_json::from_str::<Value>(PREFIX_LOGITS).unwrap()["logits"].take()).unwrap();
+    let model = tiny_model();
+    for compute in computes(&model, "reads_and_computes_a_prefix_of_peft").await {
+        let predictor = Predictor::on(&compute, model.clone(), adapter.clone()).expect("a predictor");
+        assert_close(&predictor.scores(&examples).await.expect("scores"), &want.concat(), 1e-4, 1e-4);
+    }
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn holds_settings_labels_figures_and_hashes_and_nothing_else() {
     let adapter = sample(HeadKind::Mean, Method::Prompt);
     let manifest = json_of(&adapter.files().unwrap(), MANIFEST_FILE);
     let mut names: Vec<&String> = manifest.as_object().unwrap().keys().collect();
     names.sort();
-    let expected = ["base_model", "config", "data_sha256", "format", "labels", "metrics", "tensors_sha256", "written_by"];
+    let expected = ["base_model", "config", "data_sha256", "format", "labels", "metrics", "stored", "tensors_sha256", "written_by"];
     assert_eq!(names, expected);
     assert_eq!(manifest["config"]["head"]["feature_scale"], adapter.config.head.feature_scale);
     assert_eq!(manifest["written_by"], concat!("softprompt ", env!("CARGO_PKG_VERSION")));
     assert_eq!(manifest["labels"][2], "人");
+    assert_eq!(manifest["stored"], json!([["prompt", [5, 8]]]));
+}
+
+/// Adapters of the first version have no list of what is stored.
+#[wasm_bindgen_test(unsupported = test)]
+fn reads_what_the_first_version_wrote() {
+    for method in [Method::Prompt, Method::Probe] {
+        let adapter = sample(HeadKind::Mean, method);
+        let mut files = adapter.files().unwrap();
+        let manifest = &mut files.iter_mut().find(|(name, _)| name == MANIFEST_FILE).unwrap().1;
+        let mut json: Value = serde_json::from_slice(manifest).unwrap();
+        json.as_object_mut().unwrap().remove("stored").unwrap();
+        *manifest = json.to_string().into_bytes();
+        assert_eq!(Adapter::from_files(&files).unwrap(), adapter);
+    }
+}
+
+/// The script of every method, put together whole; `tests/golden/cards.py` runs them.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_card_has_a_script_for_every_method() {
+    let card = |adapter: &Adapter| String::from_utf8(file(&adapter.files().unwrap(), CARD_FILE).to_vec()).unwrap();
+    for adapter in samples() {
+        let card = card(&adapter);
+        assert!(!card.contains('@'), "{card}");
+        assert_eq!(card.matches("```").count(), 2);
+        assert!(card.contains("softprompt predict") && card.contains("print(dict(zip(labels, probabilities.tolist())))"));
+    }
+    let with = |method, change: &dyn Fn(&mut Adapter)| {
+        let mut adapter = sample(HeadKind::Mean, method);
+        change(&mut adapter);
+        card(&adapter)
+    };
+    assert!(with(Method::Late, &|_| ()).contains("which joins the text after layer 1 (late prompt tuning"));
+    assert!(with(Method::Late, &|a| a.config.prompt.late.layer = Some(2)).contains("below = 2\n"));
+    assert!(with(Method::Progressive, &|_| ()).contains("The training began on some of its layers and feed-forward neurons (FPT"));
+    assert!(with(Method::Prompt, &|a| a.config.prompt.prune = Some(Default::default())).contains("pruned"));
+    assert!(with(Method::Ensemble, &|a| a.config.prompt.ensemble.vote = Vote::Majority).contains("one_hot"));
+    assert!(with(Method::Deep, &|_| ()).contains("features = rows.mean(0) * 2.0\n"));
+    let pooled = |generator| {
+        with(Method::Late, &|a| {
+            a.config.prompt.late.generator = generator;
+            a.stored[2] = Matrix { name: "generator.up.weight".into(), shape: [8, 3], values: vec![0.5; 24] };
+            a.stored[3] = Matrix { name: "generator.up.bias".into(), shape: [1, 8], values: vec![0.5; 8] };
+        })
+    };
+    assert!(pooled(Generator::Average).contains("adaptive_avg_pool1d(inside, 5)"));
+    assert!(pooled(Generator::Max).contains("adaptive_max_pool1d(inside, 5)"));
 }
 
 /// A label may be any text of the data; in the card it stays one line of indented code.
@@ -293,13 +432,31 @@ fn refuses_to_export_what_does_not_fit() {
     refused("a label twice", export(&|a| a.labels[2] = "place".into()), "the label \"place\" twice");
     refused("a label more", export(&|a| a.labels.push("x".into())), "classifier.weight has 24 elements, expected 32");
     refused("a short bias", export(&|a| a.head_bias.truncate(2)), "classifier.bias has 2 elements, expected 3");
-    refused("no prompt", export(&|a| a.stored.clear()), "no prompt, its settings ask for 5");
+    refused("no prompt", export(&|a| a.stored.clear()), "the adapter has [], its settings ask for [\"prompt\"]");
+    refused("a prompt of a probe", export(&|a| a.config.prompt.method = Method::Probe), "[\"prompt\"], its settings ask for []");
+    refused("a prompt twice", export(&|a| a.stored.push(a.stored[0].clone())), "has [\"prompt\", \"prompt\"], its settings");
+    refused("another method", export(&|a| a.config.prompt.method = Method::Deep), "settings ask for [\"prefix\"]");
+    refused("no method", export(&|a| a.config.prompt.method = Method::Auto), "the adapter's method is \"auto\"");
+    refused("another length", export(&|a| a.config.prompt.length = 6), "prompt has shape [5, 8], its settings ask for [6, 8]");
+    refused("another width", export(&|a| a.base_model.hidden = usize::MAX), "prompt has shape [5, 8], its settings ask for [5, ");
+    refused("a short prompt", export(&|a| a.stored[0].values.truncate(39)), "prompt has 39 elements, its shape is [5, 8]");
+    refused("NaN in the prompt", export(&|a| a.stored[0].values[7] = f32::NAN), "prompt has NaN at element 7");
     refused(
-        "a prompt of a probe",
-        export(&|a| a.config.prompt.method = Method::Probe),
-        "prompt_embeddings has 40 elements, expected 0",
+        "a long ensemble",
+        export(&|a| {
+            *a = sample(HeadKind::Mean, Method::Ensemble);
+            a.config.prompt.ensemble.members = 3;
+        }),
+        "prompt has shape [10, 8], its settings ask for [15, 8]",
     );
-    refused("another width", export(&|a| a.base_model.hidden = usize::MAX), "prompt_embeddings has 40 elements");
+    refused(
+        "another bottleneck",
+        export(&|a| {
+            *a = sample(HeadKind::Mean, Method::Late);
+            a.config.prompt.late.bottleneck = usize::MAX;
+        }),
+        "generator.down.weight has shape [3, 8]",
+    );
     refused("NaN", export(&|a| a.head_bias[1] = f32::NAN), "base_model.classifier.bias has NaN at element 1");
     refused("a figure of NaN", export(&|a| figures(a, f64::NAN)), "figures are not between 0 and 1");
     refused("a figure of 200 %", export(&|a| figures(a, 2.0)), "figures are not between 0 and 1");
@@ -346,6 +503,12 @@ fn refuses_hostile_files() {
         ("a label more", changed_json(MANIFEST_FILE, "/labels", json!(["a", "b", "c", "d"])), "shape [3, 8], expected [4, 8]"),
         ("a label twice", changed_json(MANIFEST_FILE, "/labels", json!(["a", "b", "a"])), "the label \"a\" twice"),
         ("no labels", changed_json(MANIFEST_FILE, "/labels", json!([])), "shape [3, 8], expected [0, 8]"),
+        ("another name", changed_json(MANIFEST_FILE, "/stored/0/0", json!("Prompt")), "has [\"Prompt\"], its settings ask for"),
+        ("a name too long to show", changed_json(MANIFEST_FILE, "/stored", json!(vec![("x", [1, 1]); 100])), "settings ask for"),
+        ("a shape of 2^64", changed_json(MANIFEST_FILE, "/stored/0/1", json!([1_u64 << 32, 1_u64 << 32])), "has shape [5, 8], "),
+        ("another shape", changed_json(MANIFEST_FILE, "/stored/0/1", json!([8, 5])), "has shape [5, 8], expected [8, 5]"),
+        ("a matrix a million times", changed_json(MANIFEST_FILE, "/stored", json!(vec![("prompt", [5, 8]); 1 << 20])), "settings ask"),
+        ("a prefix for PEFT", changed_json(CONFIG_FILE, "/peft_type", json!("PREFIX_TUNING")), "is not what the other files"),
         ("a width of 2^53", changed_json(MANIFEST_FILE, "/base_model/hidden", json!(1_u64 << 53)), ""),
         ("an unknown head", changed_json(MANIFEST_FILE, "/config/head/kind", json!("max")), "unknown variant `max`"),
         ("another head for PEFT", changed_json(MANIFEST_FILE, "/config/head/kind", json!("mean")), "is not what the other files"),

@@ -1,0 +1,208 @@
+//! The flags of the methods, as those of [`super::Settings`].
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::{choice, help};
+use crate::config::{
+    Generator, HeadTransition, LateConfig, Method, PromptConfig, ProgressiveConfig, PruneConfig, RunConfig, Shrink, StageConfig, Vote,
+};
+
+/// Flags that override a [`PromptConfig`].
+#[derive(Debug, Default, Args)]
+pub(crate) struct MethodSettings {
+    #[arg(long, value_name = "K", help_heading = "Late prompts",
+          help = "Layers below the prompt [default: half of them]")]
+    layer: Option<usize>,
+    #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = "Late prompts",
+          help = help("What makes the prompt of the text; `none`: free rows", |c| &c.prompt.late.generator))]
+    generator: Option<Generator>,
+    #[arg(long, value_name = "C", help_heading = "Late prompts",
+          help = help("Neurons of the generator's bottleneck", |c| &c.prompt.late.bottleneck))]
+    bottleneck: Option<usize>,
+    #[arg(long, value_name = "RATE", help_heading = "Late prompts",
+          help = help("Learning rate of the generator", |c| &c.prompt.late.generator_lr))]
+    generator_lr: Option<f64>,
+    #[arg(long, value_name = "MIB", help_heading = "Late prompts",
+          help = help("Memory for hidden states below the prompt, kept between epochs", |c| &c.prompt.late.cache_mb))]
+    cache_mb: Option<u64>,
+
+    #[arg(long, value_name = "prompt|efficient|deep|ensemble", value_parser = choice::<Method>, help_heading = "Progressive training",
+          help = help("The method that is trained", |c| &c.prompt.progressive.base))]
+    base: Option<Method>,
+    #[arg(long, value_name = "depth|width|compound", value_parser = choice::<Shrink>, help_heading = "Progressive training",
+          help = help("Leave out layers, feed-forward neurons, or both", |c| &c.prompt.progressive.shrink))]
+    shrink: Option<Shrink>,
+    #[arg(long, value_name = "SHARE:SIZE,..", value_parser = stages, help_heading = "Progressive training",
+          help = shown("Stages: share of the steps, and of the encoder; the whole encoder has the rest",
+                       stages_text(&ProgressiveConfig::default().stages)))]
+    stages: Option<Stages>,
+    #[arg(long, value_name = "carry|refit|reset", value_parser = choice::<HeadTransition>, help_heading = "Progressive training",
+          help = help("What happens to the head where the encoder grows", |c| &c.prompt.progressive.head))]
+    head_transition: Option<HeadTransition>,
+    #[arg(long, value_name = "N", help_heading = "Progressive training",
+          help = help("Steps of the head alone with `refit`", |c| &c.prompt.progressive.refit_steps))]
+    refit_steps: Option<usize>,
+    #[arg(long, value_name = "N", help_heading = "Progressive training",
+          help = help("Training texts that neurons are scored on", |c| &c.prompt.progressive.score_texts))]
+    score_texts: Option<usize>,
+
+    #[arg(long, value_name = "R", help_heading = "Efficient prompts",
+          help = help("Rank of the update of the text embeddings", |c| &c.prompt.efficient.rank))]
+    rank: Option<usize>,
+    #[arg(long, value_name = "X", help_heading = "Efficient prompts",
+          help = help("The update is multiplied by this over the root of its rank", |c| &c.prompt.efficient.scale))]
+    update_scale: Option<f64>,
+    #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
+          help = help("Learning rate of the update", |c| &c.prompt.efficient.low_rank_lr))]
+    low_rank_lr: Option<f64>,
+    #[arg(long, help_heading = "Efficient prompts", help = "No update of the text embeddings; only with --no-fusion")]
+    no_update: bool,
+    #[arg(long, help_heading = "Efficient prompts", help = "The prompt does not attend to the update")]
+    no_fusion: bool,
+    #[arg(long, value_name = "A", help_heading = "Efficient prompts",
+          help = help("Width of that attention", |c| &c.prompt.efficient.attention))]
+    attention: Option<usize>,
+    #[arg(long, value_name = "S", help_heading = "Efficient prompts",
+          help = help("Spaces that the prompt is projected into; 0: none", |c| &c.prompt.efficient.spaces))]
+    spaces: Option<usize>,
+    #[arg(long, value_name = "B", help_heading = "Efficient prompts",
+          help = help("Width of a space", |c| &c.prompt.efficient.space_width))]
+    space_width: Option<usize>,
+    #[arg(long, help_heading = "Efficient prompts", help = "All spaces weigh the same")]
+    no_gate: bool,
+    #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
+          help = help("Learning rate of fusion, spaces and gate", |c| &c.prompt.efficient.module_lr))]
+    module_lr: Option<f64>,
+
+    #[arg(long, value_name = "N", help_heading = "Ensembles", help = help("Prompts, each with a head", |c| &c.prompt.ensemble.members))]
+    members: Option<usize>,
+    #[arg(long, value_name = "mean|majority", value_parser = choice::<Vote>, help_heading = "Ensembles",
+          help = help("How they decide", |c| &c.prompt.ensemble.vote))]
+    vote: Option<Vote>,
+
+    #[arg(long, value_name = "ROWS:PIECES:SHARE", value_parser = prune, num_args = 0..=1, require_equals = true,
+          default_missing_value = DEFAULT_PRUNE, help_heading = "Pruning",
+          help = shown("Prune the trained prompt and train it again: share of its rows, pieces of a row, share of the pieces",
+                       format!("no; --prune alone: {}", prune_text(&PruneConfig::default()))))]
+    prune: Option<PruneConfig>,
+
+    #[arg(long, value_name = "METHOD,..", value_delimiter = ',', value_parser = choice::<Method>, help_heading = "Automatic choice",
+          help = shown("Methods that `auto` tries", names(&RunConfig::default().prompt.auto.candidates)))]
+    candidates: Vec<Method>,
+    #[arg(long, value_name = "SHARE", help_heading = "Automatic choice",
+          help = help("Steps of all trials together, as a share of a run's", |c| &c.prompt.auto.share))]
+    trial_share: Option<f64>,
+    #[arg(long, value_name = "N", help_heading = "Automatic choice",
+          help = help("Training rows of a trial at most", |c| &c.prompt.auto.rows))]
+    trial_rows: Option<usize>,
+}
+
+impl MethodSettings {
+    /// Overrides the fields whose flags were given.
+    pub(super) fn apply(&self, prompt: &mut PromptConfig) {
+        use super::set;
+        let PromptConfig { late, progressive, efficient, ensemble, auto, .. } = prompt;
+        let LateConfig { layer, generator, bottleneck, generator_lr, cache_mb } = late;
+        if self.layer.is_some() {
+            *layer = self.layer;
+        }
+        set(&self.generator, generator);
+        set(&self.bottleneck, bottleneck);
+        set(&self.generator_lr, generator_lr);
+        set(&self.cache_mb, cache_mb);
+        set(&self.base, &mut progressive.base);
+        set(&self.shrink, &mut progressive.shrink);
+        if let Some(Stages(stages)) = &self.stages {
+            progressive.stages.clone_from(stages);
+        }
+        set(&self.head_transition, &mut progressive.head);
+        set(&self.refit_steps, &mut progressive.refit_steps);
+        set(&self.score_texts, &mut progressive.score_texts);
+        set(&self.rank, &mut efficient.rank);
+        set(&self.update_scale, &mut efficient.scale);
+        set(&self.low_rank_lr, &mut efficient.low_rank_lr);
+        efficient.update &= !self.no_update;
+        efficient.fusion &= !self.no_fusion;
+        set(&self.attention, &mut efficient.attention);
+        set(&self.spaces, &mut efficient.spaces);
+        set(&self.space_width, &mut efficient.space_width);
+        efficient.gate &= !self.no_gate;
+        set(&self.module_lr, &mut efficient.module_lr);
+        set(&self.members, &mut ensemble.members);
+        set(&self.vote, &mut ensemble.vote);
+        if !self.candidates.is_empty() {
+            auto.candidates.clone_from(&self.candidates);
+        }
+        set(&self.trial_share, &mut auto.share);
+        set(&self.trial_rows, &mut auto.rows);
+        if self.prune.is_some() {
+            prompt.prune.clone_from(&self.prune);
+        }
+    }
+}
+
+/// Stages as one flag has them: clap would take a list for many values.
+#[derive(Debug, Clone)]
+struct Stages(Vec<StageConfig>);
+
+/// `--prune` alone; the test below holds it to [`PruneConfig::default`].
+const DEFAULT_PRUNE: &str = "0.2:16:0.2";
+
+/// `about` with a default behind it that is no plain setting.
+fn shown(about: &str, default: impl Display) -> String {
+    format!("{about} [default: {default}]")
+}
+
+fn stages_text(stages: &[StageConfig]) -> String {
+    stages.iter().map(|stage| format!("{}:{}", stage.share, stage.size)).collect::<Vec<_>>().join(",")
+}
+
+fn prune_text(prune: &PruneConfig) -> String {
+    format!("{}:{}:{}", prune.tokens, prune.pieces, prune.piece_share)
+}
+
+fn names(methods: &[Method]) -> String {
+    let name = |method: &Method| serde_json::to_value(method).ok().and_then(|name| name.as_str().map(str::to_owned));
+    methods.iter().filter_map(name).collect::<Vec<_>>().join(",")
+}
+
+fn stages(word: &str) -> Result<Stages, String> {
+    let stage = |part: &str| {
+        let (share, size) = part.split_once(':').ok_or("expected stages as SHARE:SIZE, such as 0.2:0.5,0.3:0.75")?;
+        Ok(StageConfig { share: number(share)?, size: number(size)? })
+    };
+    word.split(',').map(stage).collect::<Result<_, String>>().map(Stages)
+}
+
+fn prune(word: &str) -> Result<PruneConfig, String> {
+    let parts: Vec<&str> = word.split(':').collect();
+    let [tokens, pieces, piece_share] = parts[..] else { return Err(format!("expected ROWS:PIECES:SHARE, such as {DEFAULT_PRUNE}")) };
+    Ok(PruneConfig { tokens: number(tokens)?, pieces: number(pieces)?, piece_share: number(piece_share)? })
+}
+
+fn number<T: FromStr>(word: &str) -> Result<T, String> {
+    word.trim().parse().map_err(|_| format!("{word:?} is not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_settings() {
+        assert_eq!(prune(DEFAULT_PRUNE), Ok(PruneConfig::default()));
+        let default = ProgressiveConfig::default().stages;
+        assert_eq!(stages_text(&default), "0.2:0.25,0.2:0.5,0.2:0.75");
+        assert_eq!(stages(&stages_text(&default)).map(|Stages(stages)| stages), Ok(default));
+        assert_eq!(names(&[Method::Probe, Method::Late]), "probe,late");
+        for wrong in ["", "0.2", "0.2:", "0.2:x", "0.2:0.5,", "0.2:0.5:0.1"] {
+            assert!(stages(wrong).is_err(), "{wrong:?}");
+        }
+        for wrong in ["", "0.2", "0.2:16", "0.2:1.5:0.2", "0.2:16:0.2:1"] {
+            assert!(prune(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
