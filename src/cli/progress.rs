@@ -76,6 +76,10 @@ impl Training {
                 let rows = count(*rows, "row", "rows");
                 self.say(&format!("pruned: {rows} and {pieces} of {of} pieces are left and trained again"));
             }
+            Event::Trial { method, loss, accuracy, seconds } => {
+                self.say(&format!("tried {method}: held-out loss {loss:.3}, accuracy {}, {}", percent(*accuracy), clock(*seconds)));
+            }
+            Event::Chosen { reason, .. } => self.say(reason),
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Done { .. } => self.finish(),
         }

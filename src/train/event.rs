@@ -98,6 +98,24 @@ pub enum Event {
         /// Of all.
         of: usize,
     },
+    /// A method was tried on a part of the rows, to choose one (`auto`). The events of the short run itself are not told.
+    Trial {
+        /// Which, by its name in the settings.
+        method: String,
+        /// Its lowest held-out loss.
+        loss: f64,
+        /// Held-out accuracy there.
+        accuracy: f64,
+        /// Time that it took.
+        seconds: f64,
+    },
+    /// One is chosen, and its run on all rows follows.
+    Chosen {
+        /// Which, by its name in the settings.
+        method: String,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// Something the user should know; the run goes on.
     Warning {
         /// What, and what to do.

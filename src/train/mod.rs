@@ -2,6 +2,7 @@
 //! call; to cancel, drop it.
 
 pub mod checkpoint;
+pub mod compare;
 pub mod event;
 pub mod examples;
 pub mod features;

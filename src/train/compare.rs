@@ -1,0 +1,4 @@
+//! Methods side by side on the same data.
+
+pub mod event;
+pub mod result;

@@ -1,0 +1,209 @@
+//! What a comparison tells: cells, and rows that put the seeds of a variant together.
+
+use serde::{Deserialize, Serialize};
+
+/// A variant under a seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The variant as it was written.
+    pub name: String,
+    /// The seed of its split, its order and its first values.
+    pub seed: u64,
+}
+
+/// A held-out evaluation on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Training time so far, evaluations left out.
+    pub seconds: f64,
+    /// Steps so far.
+    pub step: usize,
+    /// Held-out accuracy.
+    pub accuracy: f64,
+    /// Held-out loss.
+    pub loss: f64,
+}
+
+/// Figures on a further file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// The file's name.
+    pub name: String,
+    /// Share of its rows that are right.
+    pub accuracy: f64,
+    /// Mean of the classes' F1.
+    pub macro_f1: f64,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellResult {
+    /// The variant as it was written.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Held-out accuracy of the best parameters.
+    pub accuracy: f64,
+    /// Held-out macro-F1.
+    pub macro_f1: f64,
+    /// Lowest held-out loss; none where nothing was trained.
+    pub loss: Option<f64>,
+    /// The same figures on further files.
+    pub tests: Vec<TestResult>,
+    /// Held-out evaluations on the way.
+    pub curve: Vec<Point>,
+    /// Trained numbers beside the head.
+    pub prompt_parameters: usize,
+    /// Trained numbers of the head.
+    pub head_parameters: usize,
+    /// Training time, evaluations left out.
+    pub training_seconds: f64,
+    /// Time of the whole run.
+    pub seconds: f64,
+    /// Floating-point operations of the training, in the encoder.
+    pub flops: f64,
+    /// Those of the evaluations.
+    pub evaluation_flops: f64,
+    /// Most memory that the encoder took, where it computes.
+    pub peak_bytes: u64,
+    /// Bytes of the adapter's tensors.
+    pub adapter_bytes: u64,
+    /// Steps done.
+    pub steps: usize,
+    /// Steps of the best parameters.
+    pub best_step: usize,
+    /// Method that was trained, where the variant chooses one.
+    pub chosen: Option<String>,
+    /// Where the encoder ran.
+    pub device: String,
+}
+
+/// Mean and standard deviation over seeds (n - 1 in its denominator, 0 for a single seed).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation.
+    pub deviation: f64,
+}
+
+/// Mean difference to the first variant over the seeds that both have.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Mean of the differences in held-out accuracy.
+    pub mean: f64,
+    /// Standard error of that mean; none for a single seed.
+    pub error: Option<f64>,
+    /// Seeds.
+    pub seeds: usize,
+}
+
+/// Figures on a further file over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestRow {
+    /// The file's name.
+    pub name: String,
+    /// Accuracy.
+    pub accuracy: Spread,
+    /// Macro-F1.
+    pub macro_f1: Spread,
+}
+
+/// A variant over its seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The variant as it was written.
+    pub name: String,
+    /// Seeds that are done.
+    pub seeds: usize,
+    /// Held-out accuracy.
+    pub accuracy: Spread,
+    /// Held-out macro-F1.
+    pub macro_f1: Spread,
+    /// Lowest held-out loss; none where nothing was trained.
+    pub loss: Option<Spread>,
+    /// Further files.
+    pub tests: Vec<TestRow>,
+    /// Accuracy against the first variant; none for itself.
+    pub difference: Option<Difference>,
+    /// Trained numbers beside the head: the most of any seed.
+    pub prompt_parameters: usize,
+    /// Trained numbers of the head.
+    pub head_parameters: usize,
+    /// Training time in seconds, evaluations left out.
+    pub training_seconds: Spread,
+    /// Time of the whole run in seconds.
+    pub seconds: Spread,
+    /// Mean floating-point operations of the training, in the encoder.
+    pub flops: f64,
+    /// Most memory of any seed.
+    pub peak_bytes: u64,
+    /// Largest adapter of any seed.
+    pub adapter_bytes: u64,
+    /// Mean steps.
+    pub steps: f64,
+}
+
+impl Spread {
+    /// Of some numbers; zeros for none.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count.max(1.0);
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self { mean, deviation: if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 } }
+    }
+}
+
+impl Difference {
+    /// The second of each pair minus the first; none for no pair.
+    #[must_use]
+    pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
+        let differences: Vec<f64> = pairs.iter().map(|(first, second)| second - first).collect();
+        let Spread { mean, deviation } = Spread::of(&differences);
+        let error = (pairs.len() > 1).then(|| deviation / (pairs.len() as f64).sqrt());
+        (!pairs.is_empty()).then_some(Self { mean, error, seeds: pairs.len() })
+    }
+}
+
+/// A row for each of `names` that has a cell, in their order; differences are to the first name, paired by seed.
+#[must_use]
+pub fn rows(names: &[String], cells: &[CellResult]) -> Vec<Row> {
+    let of = |name: &String| -> Vec<&CellResult> { cells.iter().filter(|cell| cell.name == *name).collect() };
+    let first = names.first().map(of).unwrap_or_default();
+    let row = |name: &String| {
+        let cells = of(name);
+        let model = cells.first()?;
+        let spread = |figure: &dyn Fn(&CellResult) -> f64| Spread::of(&cells.iter().map(|cell| figure(cell)).collect::<Vec<_>>());
+        let losses: Vec<f64> = cells.iter().filter_map(|cell| cell.loss).collect();
+        let tests = model.tests.iter().enumerate().map(|(i, test)| TestRow {
+            name: test.name.clone(),
+            accuracy: spread(&|cell| cell.tests[i].accuracy),
+            macro_f1: spread(&|cell| cell.tests[i].macro_f1),
+        });
+        let pair = |cell: &&CellResult| {
+            let other = first.iter().find(|other| other.seed == cell.seed)?;
+            Some((other.accuracy, cell.accuracy))
+        };
+        let pairs: Vec<(f64, f64)> = cells.iter().filter_map(pair).collect();
+        let most = |figure: fn(&CellResult) -> u64| cells.iter().map(|cell| figure(cell)).max().unwrap_or(0);
+        Some(Row {
+            name: name.clone(),
+            seeds: cells.len(),
+            accuracy: spread(&|cell| cell.accuracy),
+            macro_f1: spread(&|cell| cell.macro_f1),
+            loss: (!losses.is_empty()).then(|| Spread::of(&losses)),
+            tests: tests.collect(),
+            difference: if Some(name) == names.first() { None } else { Difference::of(&pairs) },
+            prompt_parameters: cells.iter().map(|cell| cell.prompt_parameters).max().unwrap_or(0),
+            head_parameters: model.head_parameters,
+            training_seconds: spread(&|cell| cell.training_seconds),
+            seconds: spread(&|cell| cell.seconds),
+            flops: spread(&|cell| cell.flops).mean,
+            peak_bytes: most(|cell| cell.peak_bytes),
+            adapter_bytes: most(|cell| cell.adapter_bytes),
+            steps: spread(&|cell| cell.steps as f64).mean,
+        })
+    };
+    names.iter().filter_map(row).collect()
+}
