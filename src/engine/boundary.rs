@@ -22,11 +22,12 @@ use burn::backend::{
 };
 use burn::tensor::Tensor;
 
+use super::flops::{self, Meter, Work};
 use super::{Engine, Entry, Pooling, Route, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
-use crate::model::spec::EncoderWeights;
+use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The engines that a tensor's backend can select.
 #[derive(Clone)]
@@ -42,19 +43,21 @@ pub struct FrozenEncoder {
     /// Number of the tracked forward pass that waits for its backward pass, 0 if none: the arena holds its activations.
     pending: Arc<AtomicU64>,
     passes: Arc<AtomicU64>,
+    /// Shared with its partial encoders.
+    meter: Arc<Meter>,
 }
 
 impl FrozenEncoder {
     /// The encoder on a wgpu device. Prompts must live on the burn device that shares it.
     #[must_use]
     pub fn on_gpu(engine: WgslEngine) -> Self {
-        Self { engine: Engines::Wgsl(Arc::new(engine)), pending: Arc::default(), passes: Arc::default() }
+        Self { engine: Engines::Wgsl(Arc::new(engine)), pending: Arc::default(), passes: Arc::default(), meter: Arc::default() }
     }
 
     /// The encoder on the CPU. Prompts must live on burn's flex device.
     #[must_use]
     pub fn on_cpu(engine: CpuEngine) -> Self {
-        Self { engine: Engines::Cpu(Arc::new(engine)), pending: Arc::default(), passes: Arc::default() }
+        Self { engine: Engines::Cpu(Arc::new(engine)), pending: Arc::default(), passes: Arc::default(), meter: Arc::default() }
     }
 
     /// Pooled rows `[B, D]` of a batch with what a method gives it. Where any of that is tracked by autodiff, the activations are
@@ -70,7 +73,7 @@ impl FrozenEncoder {
             Engines::Wgsl(engine) => engine.prepare(batch, route)?,
             Engines::Cpu(engine) => engine.prepare(batch, route)?,
         }
-        let (layers, hidden) = self.layers_and_hidden();
+        let &EncoderSpec { layers, hidden, .. } = self.spec();
         let (input, states) = inputs.join(hidden);
         let rows: usize = route.input_rows(batch, layers).iter().sum();
         // Without prompt rows the values do not matter, but the device does.
@@ -86,7 +89,8 @@ impl FrozenEncoder {
             (Some(states), false) => states,
             (None, _) => input.clone(),
         };
-        let pass = Pass { encoder: self.clone(), route, keep: false, examples: batch.examples() };
+        let work = Work::new(self.spec(), batch, route);
+        let pass = Pass { encoder: self.clone(), route, keep: false, examples: batch.examples(), work };
         Ok(Tensor::from_dispatch(Dispatch::encode(input.into_dispatch(), states.into_dispatch(), pass)))
     }
 
@@ -100,12 +104,48 @@ impl FrozenEncoder {
         ))
     }
 
-    fn layers_and_hidden(&self) -> (usize, usize) {
-        let spec = match &self.engine {
+    fn spec(&self) -> &EncoderSpec {
+        match &self.engine {
             Engines::Wgsl(engine) => engine.spec(),
             Engines::Cpu(engine) => engine.spec(),
-        };
-        (spec.layers, spec.hidden)
+        }
+    }
+
+    /// Operations and kept bytes of all passes, those of its partial encoders included.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Bytes of the layers' weights where they are used: on the GPU those of the device with the word embeddings that are there; on
+    /// the CPU as f32, without the order that its products read them in.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        match &self.engine {
+            Engines::Wgsl(engine) => engine.weight_bytes(),
+            Engines::Cpu(_) => {
+                let &EncoderSpec { layers, hidden, ffn, .. } = self.spec();
+                (layers * (4 * hidden * hidden + 2 * hidden * ffn + 9 * hidden + ffn) * size_of::<f32>()) as u64
+            }
+        }
+    }
+
+    /// Bytes of the states in a cache of this encoder.
+    #[must_use]
+    pub fn cache_bytes(&self, cache: &StateCache) -> u64 {
+        match (&self.engine, &cache.0) {
+            (Engines::Wgsl(engine), Caches::Wgsl(cache)) => engine.cache_bytes(cache),
+            (Engines::Cpu(engine), Caches::Cpu(cache)) => engine.cache_bytes(cache),
+            _ => 0,
+        }
+    }
+
+    fn has(&self, cache: &StateCache, key: u32, rows: usize) -> bool {
+        match (&self.engine, &cache.0) {
+            (Engines::Wgsl(engine), Caches::Wgsl(cache)) => engine.has(cache, key, rows),
+            (Engines::Cpu(engine), Caches::Cpu(cache)) => engine.has(cache, key, rows),
+            _ => false,
+        }
     }
 
     /// An empty cache of hidden states for at most so many bytes of the memory that this encoder computes in. It belongs to the
@@ -131,6 +171,10 @@ impl FrozenEncoder {
         like: &Tensor<2>,
     ) -> Result<Tensor<2>> {
         self.free()?;
+        let missing = flops::lengths(batch).enumerate().filter(|&(i, rows)| {
+            cached.is_none_or(|(cache, keys)| keys.get(i).is_none_or(|&key| !self.has(cache, key, rows as usize)))
+        });
+        self.meter.add(flops::states(self.spec(), missing.map(|(_, rows)| rows), layers));
         match (&self.engine, cached.map(|(cache, keys)| (&cache.0, keys))) {
             (Engines::Wgsl(engine), cached) => {
                 let cached =
@@ -152,6 +196,7 @@ impl FrozenEncoder {
     /// As [`FrozenEncoder::encode`].
     pub fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: &Tensor<2>) -> Result<Tensor<2>> {
         self.free()?;
+        self.meter.add(flops::states(self.spec(), flops::lengths(batch), self.spec().layers));
         Ok(match &self.engine {
             Engines::Wgsl(engine) => from_engine::<CubeBackend>(engine.neuron_scores(batch, to_engine::<CubeBackend>(prompt)?)?),
             Engines::Cpu(engine) => from_engine::<Flex>(engine.neuron_scores(batch, to_engine::<Flex>(prompt)?)?),
@@ -163,10 +208,11 @@ impl FrozenEncoder {
     /// # Errors
     /// As [`super::wgsl::encoder::WgslEncoder::new`].
     pub async fn with_weights(&self, weights: &Arc<EncoderWeights>) -> Result<Self> {
-        Ok(match &self.engine {
+        let encoder = match &self.engine {
             Engines::Wgsl(engine) => Self::on_gpu(engine.with_weights(weights).await?),
             Engines::Cpu(_) => Self::on_cpu(CpuEngine::new(weights)),
-        })
+        };
+        Ok(Self { meter: self.meter.clone(), ..encoder })
     }
 
     /// Gives up the activations of a tracked forward pass whose backward pass will not come. Dropping its graph is not enough:
@@ -301,6 +347,17 @@ pub struct Pass {
     route: Route,
     keep: bool,
     examples: usize,
+    work: Work,
+}
+
+impl Pass {
+    /// Counts its forward pass.
+    fn count(&self) {
+        self.encoder.meter.add(self.work.forward);
+        if self.keep {
+            self.encoder.meter.keep(self.work.kept);
+        }
+    }
 }
 
 /// The claim of one tracked forward pass on the arena; gone with the graph that holds it.
@@ -339,18 +396,22 @@ pub trait Backend: burn::backend::Backend {
 
 impl Backend for CubeBackend {
     fn encode(input: CubeTensor, states: CubeTensor, pass: Pass) -> CubeTensor {
+        pass.count();
         pass.encoder.wgsl().forward(input, states, pass.route, pass.keep, pass.examples)
     }
     fn encode_backward(d_pooled: CubeTensor, pass: Pass) -> CubeTensor {
+        pass.encoder.meter.add(pass.work.backward);
         pass.encoder.wgsl().backward(d_pooled, pass.route)
     }
 }
 
 impl Backend for Flex {
     fn encode(input: FlexTensor, states: FlexTensor, pass: Pass) -> FlexTensor {
+        pass.count();
         pass.encoder.cpu().forward(input, states, pass.route, pass.keep, pass.examples)
     }
     fn encode_backward(d_pooled: FlexTensor, pass: Pass) -> FlexTensor {
+        pass.encoder.meter.add(pass.work.backward);
         pass.encoder.cpu().backward(d_pooled, pass.route)
     }
 }

@@ -147,6 +147,14 @@ impl Engine for CpuEngine {
         Self::tensor(d_input, self.encoder.spec().hidden)
     }
 
+    fn has(&self, cache: &CpuCache, key: u32, rows: usize) -> bool {
+        cache.get(key, rows * self.encoder.spec().hidden).is_some()
+    }
+
+    fn cache_bytes(&self, cache: &CpuCache) -> u64 {
+        cache.kept().bytes
+    }
+
     fn cache(&self, budget: u64) -> CpuCache {
         CpuCache { budget, kept: Mutex::default() }
     }

@@ -13,6 +13,7 @@ pub mod boundary;
 pub mod compute;
 pub mod cpu;
 mod cpu_engine;
+pub mod flops;
 pub mod wgsl;
 mod wgsl_engine;
 
@@ -142,6 +143,12 @@ pub trait Engine: Send + Sync {
 
     /// An empty cache of hidden states after a number of layers, for at most so many bytes.
     fn cache(&self, budget: u64) -> Self::Cache;
+
+    /// Whether a cache has the states of an example of so many rows.
+    fn has(&self, cache: &Self::Cache, key: u32, rows: usize) -> bool;
+
+    /// Bytes of the states in a cache.
+    fn cache_bytes(&self, cache: &Self::Cache) -> u64;
 
     /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. With a
     /// cache and a key for each example, what is there is copied and what is missing is computed and kept while the budget lasts:

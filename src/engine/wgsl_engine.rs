@@ -47,6 +47,12 @@ impl WgslEngine {
         self.encoder.gpu().check()
     }
 
+    /// Bytes of the weights on the device, and of the word embeddings that are there.
+    pub(super) fn weight_bytes(&self) -> u64 {
+        let (layers, words) = self.encoder.weight_bytes();
+        layers + words
+    }
+
     /// Sizes of the encoder.
     pub(super) fn spec(&self) -> &EncoderSpec {
         self.encoder.spec()
@@ -136,6 +142,14 @@ impl Engine for WgslEngine {
             }
         };
         self.run(&like, inputs, [rows, self.spec().hidden], record).0
+    }
+
+    fn has(&self, cache: &StateCache, key: u32, rows: usize) -> bool {
+        cache.find(key, (rows * self.spec().hidden * size_of::<f32>()) as u64).is_some()
+    }
+
+    fn cache_bytes(&self, cache: &StateCache) -> u64 {
+        cache.bytes()
     }
 
     fn cache(&self, budget: u64) -> StateCache {

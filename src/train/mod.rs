@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod compare;
+pub mod cost;
 pub mod event;
 pub mod examples;
 pub mod features;

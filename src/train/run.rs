@@ -1,5 +1,6 @@
 //! [`Run`]: a whole training run, pulled event by event.
 
+mod account;
 mod baseline;
 mod finish;
 mod rounds;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use web_time::Instant;
 
+use super::cost::Cost;
 use super::event::Event;
 use super::examples::Examples;
 use super::features::Features;
@@ -31,6 +33,7 @@ use crate::model::head::Head;
 use crate::predict::{EVAL_BATCH, Predictor};
 use crate::prompt::{self, Start};
 use crate::rng::Rng;
+use account::Piece;
 use baseline::Baseline;
 use finish::Finish;
 use rounds::Rounds;
@@ -51,7 +54,7 @@ const BASELINE_SHARE: f64 = 0.5;
 pub struct Limits {
     /// Held-out rows of an evaluation on the way; the result is measured on all of them.
     pub watched: usize,
-    /// Training rows of the linear probe.
+    /// Training rows of the linear probe beside a prompt; 0: there is none, and its accuracy is told as 0.
     pub learned: usize,
 }
 
@@ -84,6 +87,8 @@ pub struct Run {
     best: Option<Best>,
     stopping: bool,
     begin: Instant,
+    cost: Cost,
+    piece: Piece,
 }
 
 enum Stage {
@@ -173,6 +178,8 @@ impl Run {
             best: None,
             stopping: false,
             begin,
+            cost: Cost::default(),
+            piece: Piece::default(),
             model,
             budget: Budget::new(&config, train_rows),
             majority_accuracy,
@@ -187,6 +194,7 @@ impl Run {
         };
         let trainer = run.trainer(source, run.config.prompt.method).await?;
         let (prompt_parameters, head_parameters) = trainer.counts();
+        (run.cost.prompt_parameters, run.cost.head_parameters) = (prompt_parameters, head_parameters);
         run.pending.push_back(Event::Started {
             train_rows,
             held_out_rows: run.examples.held_out().len(),
@@ -202,7 +210,7 @@ impl Run {
         if truncated_texts > 0 {
             run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
         }
-        let baseline = run.baseline();
+        let baseline = if run.has_prompt() && limits.learned == 0 { Baseline::Known } else { run.baseline() };
         run.stage = Some(Stage::Training(Box::new(Training {
             baseline,
             trainer: run.has_prompt().then_some(trainer),
@@ -226,11 +234,15 @@ impl Run {
                 return Ok(Some(event));
             }
             // Not put back where something fails: then the run is over.
+            let mark = self.mark();
             self.stage = match self.stage.take() {
                 None => return Ok(None),
                 Some(Stage::Training(training)) => self.train(training).await?,
                 Some(Stage::Finishing(finish)) => self.measure(finish).await?,
             };
+            let stage = self.stage.take();
+            self.charge(mark, stage.as_ref());
+            self.stage = stage;
         }
     }
 
@@ -325,6 +337,8 @@ impl Run {
         let due = training.due || self.stopping;
         let behind = self.progress.baseline < BASELINE_SHARE * self.progress.stepping;
         if !matches!(training.baseline, Baseline::Known) && (due || behind || training.trainer.is_none()) {
+            // Without a prompt it is the training: the features are the method's.
+            self.piece = if self.has_prompt() { Piece::Baseline } else { Piece::Training };
             let begin = Instant::now();
             self.go_on_with_baseline(&mut training).await?;
             self.progress.baseline += begin.elapsed().as_secs_f64();
@@ -333,6 +347,7 @@ impl Run {
             if (self.stopping || !training.due) && self.enters_stage() {
                 self.enter_next_stage(trainer).await?;
             } else if due {
+                self.piece = Piece::Evaluation;
                 let total = self.examples.watched.len();
                 let done = self.examples.go_on(trainer, &mut training.scores, MOST_TEXTS).await?;
                 if done < total {

@@ -157,6 +157,15 @@ impl Trainer {
         (count(&self.parameters[..prompt]), count(&self.parameters[prompt..]))
     }
 
+    /// Bytes of cached hidden states.
+    #[must_use]
+    pub fn cache_bytes(&self) -> u64 {
+        match (&self.source, &self.cache) {
+            (Source::Encoder(encoder), Some(cache)) => encoder.cache_bytes(cache),
+            _ => 0,
+        }
+    }
+
     /// The examples at `indices` behind the method's rows, once for each member.
     fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))

@@ -38,7 +38,7 @@ const TABLE: &[Row] = &[
     row("engine::wgsl", 2, &["error", "config", "rng", "data", "model::spec", "engine", "engine::cpu"]),
     row("engine::cpu_engine", 2, &["error", "data", "model::spec", "engine", "engine::cpu"]),
     row("engine::wgsl_engine", 2, &["error", "config", "data", "model::spec", "engine", "engine::wgsl"]),
-    row("engine::boundary", 2, &["error", "config", "data", "engine", "engine::cpu_engine", "engine::wgsl_engine"]),
+    row("engine::boundary", 2, &["error", "config", "data", "model::spec", "engine", "engine::cpu_engine", "engine::wgsl_engine"]),
     row(
         "engine::compute",
         2,

@@ -37,8 +37,14 @@ impl StateCache {
         lock(&self.kept).places.len()
     }
 
+    /// Bytes of the device that it has taken.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        lock(&self.kept).chunks.iter().map(wgpu::Buffer::size).sum()
+    }
+
     /// Where the states of an example are, of so many bytes.
-    pub(super) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+    pub(in crate::engine) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let kept = lock(&self.kept);
         let &(chunk, offset, len) = kept.places.get(&key)?;
         (len == bytes).then(|| (kept.chunks[chunk].clone(), offset))

@@ -1,6 +1,7 @@
 //! The end of a run. Where more rows are held out than were watched, the prompt and the probe, each at its best, are measured on
 //! all of them first.
 
+use super::account::Piece;
 use super::{Run, Stage};
 use crate::config::Method;
 use crate::error::Result;
@@ -53,7 +54,10 @@ impl Run {
                 if let Some(Best { trained, .. }) = &self.probe {
                     (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());
                 }
-                let predictors = vec![self.predictor()?, Predictor::on(&self.compute, self.model.clone(), probe)?];
+                let mut predictors = vec![self.predictor()?];
+                if self.probe.is_some() {
+                    predictors.push(Predictor::on(&self.compute, self.model.clone(), probe)?);
+                }
                 return Ok(Some(Stage::Finishing(Box::new(Finish::new(predictors)))));
             }
             let (watched, held_out) = (self.examples.watched.len(), self.examples.held_out().len());
@@ -69,6 +73,7 @@ impl Run {
         if self.stopping {
             return self.finish();
         }
+        self.piece = Piece::Evaluation;
         finish.go_on(&self.examples).await?;
         let (done, total) = (finish.done, self.examples.held_out().len());
         self.pending.push_back(Event::Measuring { done, total });
