@@ -53,10 +53,10 @@ pub struct Place {
     pub round: usize,
     /// Steps before this round.
     pub before: usize,
-    /// Floating-point operations so far.
-    pub flops: u64,
-    /// Milliseconds so far, whole and in steps.
-    pub milliseconds: (u64, u64),
+    /// Milliseconds so far: of the whole run, in steps, and of the training as [`crate::train::cost::Cost`] counts it.
+    pub milliseconds: (u64, u64, u64),
+    /// Floating-point operations of the training and of the evaluations, and the most bytes at once.
+    pub work: (u64, u64, u64),
 }
 
 /// The best parameters so far.

@@ -140,6 +140,11 @@ async fn every_method_goes_on_bit_for_bit() {
     let model = tiny_model();
     for device in devices("every_method_goes_on_bit_for_bit").await {
         for (name, mut config) in configs(12) {
+            // On the GPU one of a kind: a software adapter is slow, and most of it is the same code.
+            let once = ["late naive", "progressive compound", "efficient", "deep", "ensemble", "pruned"].contains(&name);
+            if device == DeviceChoice::Gpu && !once {
+                continue;
+            }
             config.device = device;
             let mut whole = start(&model, &config).await;
             let mut expected = Vec::new();

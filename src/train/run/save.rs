@@ -50,8 +50,12 @@ impl Run {
                 stage: self.rounds.stage,
                 round: self.rounds.round,
                 before: self.rounds.before,
-                flops: 0,
-                milliseconds: (milliseconds(self.begin.elapsed().as_secs_f64()), milliseconds(self.progress.stepping)),
+                milliseconds: (
+                    milliseconds(self.begin.elapsed().as_secs_f64()),
+                    milliseconds(self.progress.stepping),
+                    milliseconds(self.cost.seconds),
+                ),
+                work: (self.cost.flops, self.cost.evaluation_flops, self.cost.peak_bytes),
             },
             orders: training.orders.iter().map(|order| (order.state().0, order.state().1.to_vec(), order.state().2)).collect(),
             matrices: trainer.state().await?,
@@ -116,12 +120,15 @@ impl Run {
         };
         trainer.set_state(&checkpoint.matrices)?;
         training.orders = checkpoint.orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
-        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping), .. } = checkpoint.place;
+        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping, training_time), work } =
+            checkpoint.place;
         training.due = due;
         if probe.is_some() {
             training.baseline = Baseline::Known;
         }
         (run.progress.step, run.progress.stale, run.progress.stepping) = (step, stale, stepping as f64 / 1e3);
+        (run.cost.flops, run.cost.evaluation_flops, run.cost.peak_bytes) = work;
+        run.cost.seconds = training_time as f64 / 1e3;
         (run.rounds.round, run.rounds.before) = (round, before);
         (run.best, run.probe) = (best, probe);
         if let (Some(number), Some(trainer)) = (stage.filter(|&stage| stage < run.rounds.count()), &mut training.trainer) {
