@@ -76,10 +76,20 @@ impl Training {
                 let rows = count(*rows, "row", "rows");
                 self.say(&format!("pruned: {rows} and {pieces} of {of} pieces are left and trained again"));
             }
+            Event::Trying { method, done, total } => {
+                if self.bar.position() == 0 {
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the short runs | {msg}"));
+                }
+                self.bar.set_message(method.clone());
+                self.bar.set_position(*done as u64);
+            }
             Event::Trial { method, loss, accuracy, seconds } => {
                 self.say(&format!("tried {method}: held-out loss {loss:.3}, accuracy {}, {}", percent(*accuracy), clock(*seconds)));
             }
-            Event::Chosen { reason, .. } => self.say(reason),
+            Event::Chosen { reason, .. } => {
+                self.finish();
+                self.say(reason);
+            }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Done { .. } => self.finish(),
         }

@@ -98,7 +98,16 @@ pub enum Event {
         /// Of all.
         of: usize,
     },
-    /// A method was tried on a part of the rows, to choose one (`auto`). The events of the short run itself are not told.
+    /// Methods are being tried on a part of the rows, to choose one (`auto`).
+    Trying {
+        /// Which now, by its name in the settings.
+        method: String,
+        /// Steps of all trials so far.
+        done: usize,
+        /// Steps of all trials.
+        total: usize,
+    },
+    /// A method was tried. The other events of its short run are not told.
     Trial {
         /// Which, by its name in the settings.
         method: String,

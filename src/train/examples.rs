@@ -95,14 +95,19 @@ impl Examples {
 }
 
 /// At most `most` of the examples in a range, rising: all of them, or a draw that has of each class its share, to within one.
-fn sample(all: &[Example], range: Range<usize>, most: usize, mut rng: Rng) -> Vec<usize> {
+fn sample(all: &[Example], range: Range<usize>, most: usize, rng: Rng) -> Vec<usize> {
+    draw(|example| all[example].label, range, most, rng)
+}
+
+/// At most `most` of a range, rising, by the class of each index; see [`sample`].
+pub(super) fn draw(class: impl Fn(usize) -> u32, range: Range<usize>, most: usize, mut rng: Rng) -> Vec<usize> {
     let rows = range.len();
     let mut indices: Vec<usize> = range.collect();
     if rows <= most {
         return indices;
     }
     rng.shuffle(&mut indices);
-    indices.sort_by_key(|&example| all[example].label);
+    indices.sort_by_key(|&index| class(index));
     let mut drawn: Vec<usize> = (0..most).map(|i| indices[i * rows / most]).collect();
     drawn.sort_unstable();
     drawn

@@ -1,0 +1,161 @@
+//! [`Method::Auto`]: short runs of some methods on a part of the training rows, each with a whole schedule of its own; the one with
+//! the lowest held-out loss is taken. The same rows, held-out rows and order for all of them.
+
+use std::collections::VecDeque;
+
+use web_time::Instant;
+
+use super::cost::Cost;
+use super::event::Event;
+use super::examples::draw;
+use super::run::{Limits, Run};
+use crate::config::{Method, RunConfig};
+use crate::data::dataset::{Dataset, TextRow};
+use crate::error::Result;
+use crate::model::Model;
+use crate::rng::Rng;
+
+/// Held-out rows of a trial at most: they are judged in every trial, and an accuracy on so many is known to 2 points.
+const HELD_OUT: usize = 500;
+/// Held-out evaluations of a trial.
+const EVALUATIONS: usize = 2;
+
+/// Trials under way.
+pub(super) struct Trials {
+    model: Model,
+    /// What the trials learn from and are judged on.
+    part: Dataset,
+    config: RunConfig,
+    /// Steps of each.
+    steps: usize,
+    left: VecDeque<Method>,
+    all: usize,
+    running: Option<(Method, Box<Run>, Instant)>,
+    behind: Vec<Trial>,
+    cost: Cost,
+}
+
+struct Trial {
+    method: Method,
+    loss: f64,
+    accuracy: f64,
+}
+
+impl Trials {
+    /// Trials of the candidates of a config on a draw of the rows.
+    pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Self {
+        let auto = &config.prompt.auto;
+        let steps = auto.share * config.total_steps(dataset.train.len()) as f64 / auto.candidates.len() as f64;
+        let rows = |rows: &[TextRow], most: usize, stream: &str| -> Vec<TextRow> {
+            let drawn = draw(|row| rows[row].label, 0..rows.len(), most, Rng::stream(config.seed, stream));
+            drawn.into_iter().map(|row| rows[row].clone()).collect()
+        };
+        let part = Dataset {
+            train: rows(&dataset.train, auto.rows, "trial"),
+            held_out: rows(&dataset.held_out, HELD_OUT, "trial held-out"),
+            ..dataset.clone()
+        };
+        Self {
+            model,
+            part,
+            config: config.clone(),
+            steps: (steps as usize).max(1),
+            left: auto.candidates.iter().copied().collect(),
+            all: auto.candidates.len(),
+            running: None,
+            behind: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    /// What the trials took so far.
+    pub(super) fn cost(&self) -> Cost {
+        self.running.as_ref().map_or(Cost::default(), |(_, run, _)| run.cost()).after(&self.cost)
+    }
+
+    /// The settings of a trial: those of the run with fewer steps, to their end.
+    fn trial(&self, method: Method) -> RunConfig {
+        let mut config = self.config.clone();
+        config.prompt.method = method;
+        config.optim.steps = Some(self.steps);
+        config.eval.evaluations = EVALUATIONS;
+        config.eval.patience = None;
+        config
+    }
+
+    /// Works until there is something to tell; none when all are behind. A candidate that cannot be run is left out.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((method, mut run, begin)) = self.running.take() {
+                match run.next().await {
+                    Ok(Some(Event::Step { step, .. })) => {
+                        let (done, total) = ((self.all - self.left.len() - 1) * self.steps + step, self.all * self.steps);
+                        self.running = Some((method, run, begin));
+                        return Some(Event::Trying { method: name(method), done, total });
+                    }
+                    Ok(Some(Event::Eval { loss, accuracy, best: true, .. })) => {
+                        self.behind.retain(|trial| trial.method != method);
+                        self.behind.push(Trial { method, loss, accuracy });
+                        self.running = Some((method, run, begin));
+                    }
+                    Ok(Some(_)) => self.running = Some((method, run, begin)),
+                    Ok(None) => {
+                        self.cost = run.cost().after(&self.cost);
+                        let Some(Trial { loss, accuracy, .. }) = self.behind.iter().find(|trial| trial.method == method) else {
+                            continue;
+                        };
+                        let seconds = begin.elapsed().as_secs_f64();
+                        return Some(Event::Trial { method: name(method), loss: *loss, accuracy: *accuracy, seconds });
+                    }
+                    Err(error) => {
+                        self.cost = run.cost().after(&self.cost);
+                        self.behind.retain(|trial| trial.method != method);
+                        return Some(left_out(method, &error));
+                    }
+                }
+                continue;
+            }
+            let method = self.left.pop_front()?;
+            let begin = Instant::now();
+            let limits = Limits { learned: 0, ..Limits::default() };
+            match Run::with_limits(self.model.clone(), self.part.clone(), self.trial(method), limits).await {
+                Ok(run) => self.running = Some((method, Box::new(run), begin)),
+                Err(error) => return Some(left_out(method, &error)),
+            }
+        }
+    }
+
+    /// The method with the lowest held-out loss so far (the first of equals), and why; the first candidate where none was judged.
+    pub(super) fn chosen(&self) -> (Method, String) {
+        let mut trials: Vec<&Trial> = self.behind.iter().collect();
+        trials.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+        let Some((best, others)) = trials.split_first() else {
+            let method = self.config.prompt.auto.candidates.first().copied().unwrap_or_default();
+            return (method, format!("{} is taken: no method was judged", name(method)));
+        };
+        let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", name(trial.method), trial.loss)).collect();
+        let others = if others.is_empty() { "no other was judged".to_owned() } else { others.join(", ") };
+        let reason = format!(
+            "{} is taken: after {} steps on {} training rows it has the lowest held-out loss, {:.3} ({others})",
+            name(best.method),
+            self.steps,
+            self.part.train.len(),
+            best.loss,
+        );
+        (best.method, reason)
+    }
+}
+
+fn left_out(method: Method, error: &crate::error::Error) -> Event {
+    Event::Warning { message: format!("{} is left out: {error}", name(method)) }
+}
+
+/// A method's name in the settings.
+pub(super) fn name(method: Method) -> String {
+    serde_json::to_value(method).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Whether a config asks for trials.
+pub(super) fn wanted(config: &RunConfig) -> Result<bool> {
+    config.validate().map(|()| config.prompt.method == Method::Auto)
+}
