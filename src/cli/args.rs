@@ -1,14 +1,15 @@
 //! The commands and their flags.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::files;
 use crate::cli::settings::{Settings, choice, help};
 use crate::config::{DeviceChoice, RunConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::train::compare::plan::{self, Plan};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -43,6 +44,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a soft prompt on a CSV or TSV file of labelled texts
     Train(TrainArgs),
+    /// Compare methods on the same file: a table, a plot and JSON
+    Compare(CompareArgs),
     /// Measure an adapter on a file of labelled texts
     Eval(EvalArgs),
     /// Label texts: one a line from stdin, or those of a file
@@ -83,13 +86,7 @@ impl TrainArgs {
     /// # Errors
     /// An unreadable or unknown setting in the file, or a value that cannot work.
     pub(crate) fn run_config(&self) -> Result<RunConfig> {
-        let mut config = match &self.config {
-            Some(path) => files::read_config(path)?,
-            None => RunConfig::default(),
-        };
-        self.settings.apply(&mut config);
-        config.validate()?;
-        Ok(config)
+        run_config(self.config.as_deref(), &self.settings)
     }
 
     /// Where the adapter goes.
@@ -98,6 +95,80 @@ impl TrainArgs {
         self.out.clone().unwrap_or_else(|| {
             let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
             name.push("-adapter");
+            PathBuf::from(name)
+        })
+    }
+}
+
+fn run_config(file: Option<&Path>, settings: &Settings) -> Result<RunConfig> {
+    let mut config = file.map_or_else(|| Ok(RunConfig::default()), files::read_config)?;
+    settings.apply(&mut config);
+    config.validate()?;
+    Ok(config)
+}
+
+/// `softprompt compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// CSV or TSV file with a text and a label a row
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
+    /// What to compare, differences are told to the first: methods, each with settings of its own where wanted, such as
+    /// `prompt,late,late+prompt.late.layer=2,prompt+prompt.length=20`; `dept` is efficient without fusion and spaces, `xprompt` is
+    /// prompt with pruning. The linear probe and the majority class are always there
+    #[arg(long, value_name = "A,B,C", default_value = "prompt,late,progressive,efficient")]
+    pub methods: String,
+    /// How many seeds, from --seed on, or which. A seed gives every method the same split, order and first values
+    #[arg(long, value_name = "N|1,2,3", default_value = "3")]
+    pub seeds: String,
+    /// What each training may take, evaluations left out, instead of --epochs: steps:N, seconds:S or flops:F
+    #[arg(long, value_name = "KIND:N", conflicts_with_all = ["epochs", "steps"])]
+    pub budget: Option<String>,
+    /// Further file to measure every result on; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub test: Vec<PathBuf>,
+    /// Where compare.json and the plots go; what is done there already is not run again [default: <DATA>-compare in the current
+    /// folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Second file to measure on; without it a share of DATA is held out, by the seed
+    #[arg(long, value_name = "FILE")]
+    pub held_out: Option<PathBuf>,
+    /// Which encoder.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Settings of all methods from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
+    #[arg(long, value_name = "FILE.json")]
+    pub config: Option<PathBuf>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+impl CompareArgs {
+    /// What is compared.
+    ///
+    /// # Errors
+    /// As [`TrainArgs::run_config`], and for a method, seed or budget that cannot work.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        let config = run_config(self.config.as_deref(), &self.settings)?;
+        let wrong = |_| Error::config("seeds", format!("`{}` is no number of seeds", self.seeds), "use a number, or seeds such as 1,2,3");
+        let numbers: Vec<u64> = self.seeds.split(',').map(|word| word.trim().parse().map_err(wrong)).collect::<Result<_>>()?;
+        let seeds = match numbers.as_slice() {
+            [count] if !self.seeds.contains(',') => (config.seed..).take((*count).min(1000) as usize).collect(),
+            _ => numbers,
+        };
+        let budget = self.budget.as_deref().map(str::parse).transpose();
+        let budget = budget.map_err(|problem: String| Error::config("budget", problem, "steps:500 is an example"))?;
+        Plan::new(config, &plan::split(&self.methods), seeds, budget)
+    }
+
+    /// Where the results go.
+    #[must_use]
+    pub(crate) fn out(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
+            name.push("-compare");
             PathBuf::from(name)
         })
     }

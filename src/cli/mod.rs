@@ -1,6 +1,7 @@
 //! The command line: files, terminal and downloads around the crate. See `softprompt --help`.
 
 mod args;
+mod compare;
 mod data;
 mod evaluate;
 mod fetch;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
     let context = Context { output: Output::new(cli.json), offline };
     let outcome = match &cli.command {
         Command::Train(args) => train::run(&context, args),
+        Command::Compare(args) => compare::run(&context, args),
         Command::Eval(args) => evaluate::run(&context, args).map(|()| ExitCode::SUCCESS),
         Command::Predict(args) => predict::run(&context, args).map(|()| ExitCode::SUCCESS),
         Command::Inspect(args) => inspect::run(&context, args).map(|()| ExitCode::SUCCESS),

@@ -11,7 +11,6 @@ use crate::train::event::Event;
 pub(crate) struct Training {
     bar: ProgressBar,
     visible: bool,
-    steps: usize,
     loss: Option<f32>,
     held_out: Option<f64>,
 }
@@ -20,7 +19,7 @@ impl Training {
     /// Shows nothing where not `visible`.
     #[must_use]
     pub(crate) fn new(visible: bool) -> Self {
-        Self { bar: ProgressBar::hidden(), visible, steps: 0, loss: None, held_out: None }
+        Self { bar: ProgressBar::hidden(), visible, loss: None, held_out: None }
     }
 
     /// Shows one event.
@@ -29,8 +28,7 @@ impl Training {
             return;
         }
         match event {
-            Event::Started { train_rows, held_out_rows, classes, steps, device, device_reason, .. } => {
-                self.steps = *steps;
+            Event::Started { train_rows, held_out_rows, classes, device, device_reason, .. } => {
                 let (texts, classes) = (count(*train_rows, "text", "texts"), count(classes.len(), "class", "classes"));
                 self.say(&format!("Training on {texts} of {classes}, measured on {} held out", thousands(*held_out_rows)));
                 self.say(&format!("Device: {device} ({device_reason})"));
@@ -49,9 +47,9 @@ impl Training {
                 }
                 self.say(&format!("Linear probe, without a prompt: {} held-out accuracy", percent(*accuracy)));
             }
-            Event::Step { step, loss, tokens_per_second, seconds_left, .. } => {
+            Event::Step { step, steps, loss, tokens_per_second, seconds_left, .. } => {
                 if self.loss.is_none() {
-                    self.bar = ProgressBar::new(self.steps as u64).with_style(style("{bar:30} {pos}/{len} | {msg}"));
+                    self.bar = ProgressBar::new(*steps as u64).with_style(style("{bar:30} {pos}/{len} | {msg}"));
                 }
                 self.loss = Some(*loss);
                 let held_out = self.held_out.map_or_else(String::new, |accuracy| format!(" | held-out {}", percent(accuracy)));

@@ -15,7 +15,7 @@ use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
 use crate::train::event::Event;
-use crate::train::run::Run;
+use crate::train::job::Job;
 
 /// What `--json` tells besides the events of the run.
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
-    let mut run = block_on(Run::start(model, dataset, config.clone()))?;
+    let mut run = block_on(Job::start(model, dataset, config.clone()))?;
 
     let mut held = None;
     let mut progress = progress::Training::new(!context.output.is_json());

@@ -36,7 +36,7 @@ pub struct TestResult {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CellResult {
     /// The variant as it was written.
     pub name: String,
@@ -68,6 +68,8 @@ pub struct CellResult {
     pub peak_bytes: u64,
     /// Bytes of the adapter's tensors.
     pub adapter_bytes: u64,
+    /// Steps of a whole round of its schedule; 0 where nothing was trained.
+    pub planned_steps: usize,
     /// Steps done.
     pub steps: usize,
     /// Steps of the best parameters.
@@ -142,6 +144,14 @@ pub struct Row {
     pub adapter_bytes: u64,
     /// Mean steps.
     pub steps: f64,
+}
+
+impl CellResult {
+    /// A cell that has not begun.
+    #[must_use]
+    pub fn new(name: String, seed: u64) -> Self {
+        Self { name, seed, ..Self::default() }
+    }
 }
 
 impl Spread {

@@ -1,0 +1,242 @@
+//! `softprompt compare`: a table in the terminal, and `compare.json`, written after every cell, from which a second start goes on.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pollster::block_on;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::args::CompareArgs;
+use crate::cli::fetch::DEFAULT_MODEL;
+use crate::cli::files::{self, Unfinished, io_error};
+use crate::cli::output::{clock, count, one_line, percent, table, thousands};
+use crate::cli::{Context, data, interrupt, progress};
+use crate::config::RunConfig;
+use crate::data::table::Table;
+use crate::error::Result;
+use crate::model::Model;
+use crate::tensors::sha256_hex;
+use crate::train::compare::event::CompareEvent;
+use crate::train::compare::plan::Plan;
+use crate::train::compare::result::{Cell, CellResult, Row, Spread};
+use crate::train::compare::{Comparison, Tables};
+use crate::train::event::Event;
+
+/// The results.
+const FILE: &str = "compare.json";
+
+/// `compare.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    /// Version of the program that wrote it.
+    version: String,
+    /// Settings that all variants share.
+    config: RunConfig,
+    methods: Vec<String>,
+    seeds: Vec<u64>,
+    budget: Option<String>,
+    /// Data, held-out and test files.
+    files: Vec<Hash>,
+    encoder: Hash,
+    cells: Vec<CellResult>,
+    failed: Vec<Failed>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Hash {
+    name: String,
+    sha256: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failed {
+    #[serde(flatten)]
+    cell: Cell,
+    error: String,
+}
+
+impl Stored {
+    /// What was done in the folder before, where it belongs to this comparison.
+    fn go_on(&mut self, out: &Path) -> Result<()> {
+        let path = out.join(FILE);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let hint = "give the same, or another folder with --out";
+        let broken = |error: serde_json::Error| io_error(&path, format!("is not a comparison: {error}"), hint);
+        let earlier: Self = serde_json::from_slice(&files::read(&path)?).map_err(broken)?;
+        let settings = |stored: &Self| RunConfig { seed: 0, ..stored.config.clone() };
+        let hashes = |stored: &Self| stored.files.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>();
+        let other = match () {
+            () if hashes(&earlier) != hashes(self) => "data",
+            () if earlier.encoder.sha256 != self.encoder.sha256 => "encoder",
+            () if settings(&earlier) != settings(self) => "settings",
+            () if earlier.budget != self.budget => "budget",
+            () => {
+                self.cells = earlier.cells;
+                return Ok(());
+            }
+        };
+        Err(io_error(&path, format!("holds a comparison with another {other}, which cannot be gone on with"), hint))
+    }
+
+    fn write(&self, out: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| io_error(out, error.to_string(), "report this as a fault"))?;
+        let folder = Unfinished::new(out)?;
+        folder.write(FILE, text.as_bytes())?;
+        folder.finish()
+    }
+}
+
+/// Runs what is missing and writes the results.
+///
+/// # Errors
+/// What is wrong with the flags, the data, the encoder or the disk. A method that cannot be run is told in the table.
+pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
+    let (plan, out) = (args.plan()?, args.out());
+    let (tables, hashes) = tables(args)?;
+    let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    let mut stored = stored(args, &plan, hashes, &model);
+    stored.go_on(&out)?;
+    stored.write(&out)?;
+    let cells_of = |stored: &Stored| stored.cells.len();
+    let before = cells_of(&stored);
+    let mut comparison = Comparison::start(model, tables, plan, &stored.cells)?;
+    if before > 0 {
+        context.output.note(&format!("{} of {} done before", count(before, "cell", "cells"), out.join(FILE).display()));
+    }
+
+    let _held = interrupt::hold();
+    let mut shown = Shown { bar: progress::Training::new(!context.output.is_json()), cells: Vec::new() };
+    while let Some(event) = block_on(comparison.next()) {
+        if interrupt::requested() {
+            comparison.stop();
+        }
+        match &event {
+            CompareEvent::CellDone { result, rows, .. } => {
+                stored.rows.clone_from(rows);
+                // Those from before are there already.
+                if !stored.cells.iter().any(|cell| cell.name == result.name && cell.seed == result.seed) {
+                    stored.cells.push((**result).clone());
+                    stored.write(&out)?;
+                }
+            }
+            CompareEvent::CellFailed { cell, error } => {
+                let failed = shown.cells.get(*cell).map(|cell| Failed { cell: cell.clone(), error: error.clone() });
+                stored.failed.extend(failed);
+                stored.write(&out)?;
+            }
+            _ => {}
+        }
+        shown.show(context, &event);
+        context.output.object(&event)?;
+    }
+    shown.bar.finish();
+    stored.rows = comparison.rows();
+    stored.write(&out)?;
+    context.output.line(&summary(&stored))?;
+    context.output.line(&format!("\n{} has every run", out.join(FILE).display()))?;
+    if interrupt::requested() {
+        context.output.note("Stopped: the same command goes on with what is missing");
+        return Ok(ExitCode::from(interrupt::EXIT_CODE));
+    }
+    Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tables(args: &CompareArgs) -> Result<(Tables, Vec<Hash>)> {
+    let mut hashes = Vec::new();
+    let mut read = |path: &Path| -> Result<Table> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        hashes.push(Hash { name, sha256: sha256_hex(&files::read(path)?) });
+        data::read(path)
+    };
+    let data = read(&args.data)?;
+    let held_out = args.held_out.as_deref().map(&mut read).transpose()?;
+    let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect();
+    Ok((Tables { data, held_out, tests: tests? }, hashes))
+}
+
+fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Hash>, model: &Model) -> Stored {
+    Stored {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config: plan.config.clone(),
+        methods: plan.names(),
+        seeds: plan.seeds.clone(),
+        budget: args.budget.clone(),
+        files,
+        encoder: Hash { name: model.name().to_owned(), sha256: model.sha256().to_owned() },
+        cells: Vec::new(),
+        failed: Vec::new(),
+        rows: Vec::new(),
+    }
+}
+
+/// Progress for people.
+struct Shown {
+    bar: progress::Training,
+    cells: Vec<Cell>,
+}
+
+impl Shown {
+    fn show(&mut self, context: &Context, event: &CompareEvent) {
+        let name = |cell: usize| self.cells.get(cell).map_or_else(String::new, |cell| format!("{}, seed {}", cell.name, cell.seed));
+        match event {
+            CompareEvent::Planned { cells } => self.cells.clone_from(cells),
+            CompareEvent::CellStarted { cell, .. } => {
+                self.bar = progress::Training::new(!context.output.is_json());
+                self.bar.say(&format!("[{}/{}] {}", cell + 1, self.cells.len(), name(*cell)));
+            }
+            CompareEvent::Run { run: event @ (Event::Step { .. } | Event::Measuring { .. } | Event::Trying { .. }), .. } => {
+                self.bar.show(event);
+            }
+            CompareEvent::Run { run: event @ (Event::Chosen { .. } | Event::Warning { .. }), .. } => self.bar.show(event),
+            CompareEvent::CellDone { result, .. } => {
+                self.bar.finish();
+                self.bar.say(&format!("        {} held out, {}", percent(result.accuracy), clock(result.seconds)));
+            }
+            CompareEvent::CellFailed { cell, error } => {
+                self.bar.finish();
+                self.bar.say(&format!("        {} cannot be run: {error}", name(*cell)));
+            }
+            CompareEvent::Run { .. } | CompareEvent::Done { .. } => {}
+        }
+    }
+}
+
+/// The table for people.
+fn summary(stored: &Stored) -> String {
+    let spread = |Spread { mean, deviation }: Spread| format!("{} ± {:.1}", percent(mean), deviation * 100.0);
+    let mut heading = vec!["".to_owned(), "accuracy".into(), "macro F1".into(), "to the first".into()];
+    let tests = stored.rows.first().map(|row| row.tests.iter().map(|test| test.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
+    heading.extend(tests.iter().map(|name| one_line(name, 24)));
+    heading.extend(["trained", "seconds", "TFLOP", "memory MB", "adapter kB", "steps", "seeds"].map(str::to_owned));
+    let mut lines = vec![heading];
+    for row in &stored.rows {
+        let difference = row.difference.map_or_else(String::new, |difference| {
+            let error = difference.error.map_or_else(String::new, |error| format!(" ± {:.1}", error * 100.0));
+            format!("{:+.1}{error}", difference.mean * 100.0)
+        });
+        let mut line = vec![one_line(&row.name, 48), spread(row.accuracy), spread(row.macro_f1), difference];
+        line.extend(row.tests.iter().map(|test| spread(test.accuracy)));
+        let trained = row.steps > 0.0;
+        let figures = [
+            thousands(row.prompt_parameters + row.head_parameters),
+            format!("{:.1}", row.training_seconds.mean),
+            format!("{:.3}", row.flops / 1e12),
+            format!("{:.1}", row.peak_bytes as f64 / 1e6),
+            format!("{:.1}", row.adapter_bytes as f64 / 1e3),
+            format!("{:.0}", row.steps),
+        ];
+        line.extend(figures.into_iter().map(|figure| if trained { figure } else { String::new() }));
+        line.push(row.seeds.to_string());
+        lines.push(line);
+    }
+    let mut text = format!("\n{}\n\n  accuracy and macro F1: mean and standard deviation over seeds", table(&lines));
+    text += "\n  to the first: mean difference in accuracy, in points, and its standard error, paired by seed";
+    text += "\n  seconds and TFLOP: training only; the encoder's products, exactly; memory: weights, kept activations, cached states";
+    for Failed { cell, error } in &stored.failed {
+        text += &format!("\n  {}, seed {} cannot be run: {error}", cell.name, cell.seed);
+    }
+    text
+}
