@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::files;
+use crate::cli::{checkpoint, files};
 use crate::cli::settings::{Settings, choice, help};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
+use crate::train::checkpoint::Checkpoint;
 use crate::train::compare::plan::{self, Plan};
 
 const AFTER_HELP: &str = "\
@@ -72,6 +73,9 @@ pub(crate) struct TrainArgs {
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Go on with a training that was stopped or killed, with its settings, from the checkpoint beside its --out
+    #[arg(long, conflicts_with = "config")]
+    pub resume: bool,
     /// Settings from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
     #[arg(long, value_name = "FILE.json")]
     pub config: Option<PathBuf>,
@@ -81,6 +85,22 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// The checkpoint to go on from, if that is asked for.
+    ///
+    /// # Errors
+    /// No checkpoint, a broken one, or a setting beside `--resume`.
+    pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let mut config = RunConfig::default();
+        self.settings.apply(&mut config);
+        if config != RunConfig::default() {
+            return Err(Error::config("resume", "settings cannot be changed in the middle of a training", "leave them out"));
+        }
+        checkpoint::read(&self.out()).map(Some)
+    }
+
     /// The settings of this run: defaults, then the `--config` file, then the flags.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line: files, terminal and downloads around the crate. See `softprompt --help`.
 
 mod args;
+mod checkpoint;
 mod compare;
 mod data;
 mod evaluate;

@@ -10,12 +10,13 @@ use crate::cli::args::TrainArgs;
 use crate::cli::fetch::DEFAULT_MODEL;
 use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
-use crate::cli::{Context, data, interrupt, progress};
+use crate::cli::{Context, checkpoint, data, interrupt, progress};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
 use crate::train::event::Event;
 use crate::train::job::Job;
+use crate::train::run::Run;
 
 /// What `--json` tells besides the events of the run.
 #[derive(Serialize)]
@@ -39,12 +40,23 @@ enum Notice<'a> {
 /// What is wrong with the flags, the data, the encoder, the device or the disk. A training that was stopped is no error, only
 /// its exit code tells.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
-    let config = args.run_config()?;
+    let checkpoint = args.checkpoint()?;
+    let config = match &checkpoint {
+        Some(checkpoint) => checkpoint.config.clone(),
+        None => args.run_config()?,
+    };
     let out = args.out();
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
-    let mut run = block_on(Job::start(model, dataset, config.clone()))?;
+    let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.place.step);
+    let mut run = match checkpoint {
+        Some(checkpoint) => Job::from(block_on(Run::resume(model, dataset, checkpoint))?),
+        None => block_on(Job::start(model, dataset, config.clone()))?,
+    };
+    if let Some(steps) = resumed {
+        context.output.note(&format!("Going on after {}", count(steps, "step", "steps")));
+    }
 
     let mut held = None;
     let mut progress = progress::Training::new(!context.output.is_json());
@@ -62,6 +74,11 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
                 if let Event::Step { .. } = event {
                     // Before it there is nothing to save, and Ctrl-C ends the program at once.
                     held.get_or_insert_with(interrupt::hold);
+                }
+                if let Event::Eval { .. } = event
+                    && let Err(error) = checkpoint::write(&out, &run)
+                {
+                    break Err(error);
                 }
                 match event {
                     Event::Done { .. } => done = Some(event),
@@ -87,6 +104,12 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     if let Err(error) = outcome {
         context.output.note(&format!("The best so far is saved in {}", out.display()));
         return Err(error);
+    }
+    if stopped {
+        let resume = format!("{} train {} --resume", files::program(), files::shell_word(&args.data));
+        context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
+    } else {
+        checkpoint::remove(&out);
     }
     if let Some(event) = done {
         context.output.line(&summary(&event, &config, &out))?;

@@ -1,0 +1,62 @@
+//! The checkpoint beside an adapter's folder: written at every evaluation, gone when the training is done.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use pollster::block_on;
+
+use crate::cli::files::{self, io_error, system_error};
+use crate::error::{Error, Result};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::job::Job;
+
+/// Where the checkpoint of an adapter's training is: beside its folder.
+#[must_use]
+pub(crate) fn path(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".checkpoint");
+    PathBuf::from(name)
+}
+
+/// Writes where the training is, over the checkpoint before; nothing while there is nothing to go on from.
+///
+/// # Errors
+/// [`Error::Io`] where the disk refuses; [`Error::Device`] where the device failed.
+pub(crate) fn write(out: &Path, job: &Job) -> Result<()> {
+    let Some(run) = job.run() else { return Ok(()) };
+    let checkpoint = match block_on(run.checkpoint()) {
+        Ok(checkpoint) => checkpoint,
+        // The training is over, or it has no prompt.
+        Err(Error::Config { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let (path, mut unfinished) = (path(out), OsString::from(path(out)));
+    unfinished.push(format!(".{}", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    let bytes = checkpoint.to_bytes()?;
+    let written = File::create(&unfinished).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+    let moved = written.and_then(|()| fs::rename(&unfinished, &path));
+    moved.map_err(|error| {
+        let _ = fs::remove_file(&unfinished);
+        system_error(&path, &error)
+    })
+}
+
+/// The checkpoint of an adapter's training.
+///
+/// # Errors
+/// [`Error::Io`] where there is none or it cannot be read, [`Error::Adapter`] where it is none.
+pub(crate) fn read(out: &Path) -> Result<Checkpoint> {
+    let path = path(out);
+    if !path.is_file() {
+        return Err(io_error(&path, "there is no checkpoint to go on from", "leave out --resume to begin, or give its --out"));
+    }
+    Checkpoint::from_bytes(&files::read(&path)?)
+}
+
+/// Removes it, when the training is done.
+pub(crate) fn remove(out: &Path) {
+    let _ = fs::remove_file(path(out));
+}
