@@ -103,6 +103,7 @@ const TABLE: &[Row] = &[
             "text",
             "eval",
             "adapter",
+            "tensors",
             "engine",
             "engine::boundary",
             "engine::compute",

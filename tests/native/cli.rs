@@ -14,6 +14,8 @@ use softprompt::config::RunConfig;
 mod downloads;
 #[path = "cli_methods.rs"]
 mod methods;
+#[path = "cli_resume.rs"]
+mod resume;
 
 const ADAPTER_FILES: [&str; 4] = ["README.md", "adapter_config.json", "adapter_model.safetensors", "softprompt.json"];
 
