@@ -51,17 +51,21 @@ fn what(adapter: &Adapter) -> String {
             };
             let layer = prompt.late.layer.or(adapter.base_model.layers.map(|layers| layers / 2));
             let layer = layer.map_or("half of the layers".to_owned(), |layer| format!("layer {layer}"));
-            format!("A late soft prompt of {length} virtual tokens, {made}, which joins the text after {layer} (late prompt tuning, \
-                     Liu et al. 2022), and a linear head")
+            format!(
+                "A late soft prompt of {length} virtual tokens, {made}, which joins the text after {layer} (late prompt tuning, \
+                     Liu et al. 2022), and a linear head"
+            )
         }
         Method::Efficient => {
             let update = if prompt.efficient.update { ", an update of the text embeddings by position" } else { "" };
-            format!("A soft prompt of {length} virtual tokens{update} (EPT, Lan et al. 2024, on DePT, Shi and Lipani 2024), and a \
-                     linear head")
+            format!(
+                "A soft prompt of {length} virtual tokens{update} (EPT, Lan et al. 2024, on DePT, Shi and Lipani 2024), and a \
+                     linear head"
+            )
         }
-        Method::Deep => format!(
-            "Keys and values of {length} prefix rows in every layer (P-tuning v2, Liu et al. 2022) and a linear head"
-        ),
+        Method::Deep => {
+            format!("Keys and values of {length} prefix rows in every layer (P-tuning v2, Liu et al. 2022) and a linear head")
+        }
         Method::Ensemble => format!(
             "{} soft prompts of {length} virtual tokens (prompt ensembling, Lester et al. 2021), each with a linear head, which \
              decide together",
@@ -81,7 +85,7 @@ fn what(adapter: &Adapter) -> String {
         let _ = write!(text, " The training began on {part} (FPT, Huang et al. 2022).");
     }
     if prompt.prune.is_some() {
-        text += " The least important parts of the prompt were pruned and are 0 (XPrompt, Ma et al. 2022).";
+        text += " The least important parts of the prompt were pruned (XPrompt, Ma et al. 2022).";
     }
     text
 }

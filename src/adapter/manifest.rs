@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adapter, AdapterMetrics, BaseModel, HEAD_BIAS, HEAD_WEIGHT, MANIFEST_FILE, Matrix, TENSORS_FILE, tensor_name, unreadable};
+use super::{
+    Adapter, AdapterMetrics, BaseModel, HEAD_BIAS, HEAD_WEIGHT, MANIFEST_FILE, Matrix, TENSORS_FILE, tensor_name, unreadable,
+};
 use crate::config::{Method, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::{Tensors, sha256_hex};

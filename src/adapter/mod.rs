@@ -246,7 +246,8 @@ impl Adapter {
         self.validate()?;
         let (heads, hidden) = (self.members() * self.labels.len(), self.hidden());
         let names: Vec<String> = self.stored.iter().map(Matrix::tensor).collect();
-        let mut parts = vec![(HEAD_WEIGHT, vec![heads, hidden], &self.head_weight[..]), (HEAD_BIAS, vec![heads], &self.head_bias)];
+        let mut parts =
+            vec![(HEAD_WEIGHT, vec![heads, hidden], &self.head_weight[..]), (HEAD_BIAS, vec![heads], &self.head_bias)];
         for (name, matrix) in names.iter().zip(&self.stored) {
             parts.push((name, matrix.shape.to_vec(), &matrix.values));
         }

@@ -116,8 +116,11 @@ impl PromptMethod for Efficient {
         let EfficientConfig { rank, update, fusion, attention, spaces, space_width, gate, .. } = *self.settings();
         let (low_rank, module) = (self.settings().low_rank_lr, self.settings().module_lr);
         let (hidden, longest) = (start.weights.spec.hidden, start.longest);
-        let mut all =
-            vec![Parameter::new(prompt_tuning::NAME, [self.config.length, hidden], prompt_tuning::rows(&self.config, &mut start)?)];
+        let mut all = vec![Parameter::new(
+            prompt_tuning::NAME,
+            [self.config.length, hidden],
+            prompt_tuning::rows(&self.config, &mut start)?,
+        )];
         let rng = &mut start.rng;
         let linear = 1.0 / (hidden as f64).sqrt();
         let mut drawn = |name, shape, bound, rate| Parameter::new(name, shape, uniform(rng, shape, bound)).with_rate(rate);

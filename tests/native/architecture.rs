@@ -62,18 +62,7 @@ const TABLE: &[Row] = &[
     row(
         "prompt",
         2,
-        &[
-            "error",
-            "config",
-            "rng",
-            "data",
-            "text",
-            "model::partial",
-            "model::spec",
-            "engine::cpu",
-            "engine::boundary",
-            "model",
-        ],
+        &["error", "config", "rng", "data", "text", "model::partial", "model::spec", "engine::cpu", "engine::boundary", "model"],
     ),
     row(
         "predict",

@@ -17,7 +17,20 @@ fn trained(flags: &[&str]) -> (Value, String) {
 
 #[test]
 fn late_prompts() {
-    let flags = ["--method", "late", "--layer", "1", "--generator", "max", "--bottleneck", "6", "--generator-lr", "0.01", "--cache-mb", "0"];
+    let flags = [
+        "--method",
+        "late",
+        "--layer",
+        "1",
+        "--generator",
+        "max",
+        "--bottleneck",
+        "6",
+        "--generator-lr",
+        "0.01",
+        "--cache-mb",
+        "0",
+    ];
     let (prompt, shown) = trained(&flags);
     assert_eq!(prompt["method"], "late");
     assert_eq!(prompt["late"], json!({"layer": 1, "generator": "max", "bottleneck": 6, "generator_lr": 0.01, "cache_mb": 0}));
@@ -28,8 +41,23 @@ fn late_prompts() {
 #[test]
 fn efficient_prompts() {
     let flags = [
-        "--method", "efficient", "--rank", "3", "--update-scale", "4", "--low-rank-lr", "0.001", "--attention", "5", "--spaces", "3",
-        "--space-width", "2", "--no-gate", "--module-lr", "0.002",
+        "--method",
+        "efficient",
+        "--rank",
+        "3",
+        "--update-scale",
+        "4",
+        "--low-rank-lr",
+        "0.001",
+        "--attention",
+        "5",
+        "--spaces",
+        "3",
+        "--space-width",
+        "2",
+        "--no-gate",
+        "--module-lr",
+        "0.002",
     ];
     let (prompt, shown) = trained(&flags);
     let mut expected = json!({
@@ -58,8 +86,20 @@ fn prefixes_and_ensembles() {
 #[test]
 fn progressive_training() {
     let flags = [
-        "--method", "progressive", "--base", "efficient", "--shrink", "width", "--stages", "0.25:0.5,0.25:0.75", "--head-transition",
-        "refit", "--refit-steps", "1", "--score-texts", "7",
+        "--method",
+        "progressive",
+        "--base",
+        "efficient",
+        "--shrink",
+        "width",
+        "--stages",
+        "0.25:0.5,0.25:0.75",
+        "--head-transition",
+        "refit",
+        "--refit-steps",
+        "1",
+        "--score-texts",
+        "7",
     ];
     let (prompt, shown) = trained(&flags);
     let expected = json!({
@@ -83,8 +123,13 @@ fn pruning_and_help() {
     let place = Place::new();
     let help = place.run(&["train", "--help"]).succeeded().stdout;
     for words in [
-        "auto|probe|prompt|late|progressive|efficient|deep|ensemble", "mean|text|cls|peft", "[default: naive]", "[default: half of them]",
-        "[default: 0.2:0.25,0.2:0.5,0.2:0.75]", "[default: no; --prune alone: 0.2:16:0.2]", "[default: probe,prompt,late,efficient]",
+        "auto|probe|prompt|late|progressive|efficient|deep|ensemble",
+        "mean|text|cls|peft",
+        "[default: naive]",
+        "[default: half of them]",
+        "[default: 0.2:0.25,0.2:0.5,0.2:0.75]",
+        "[default: no; --prune alone: 0.2:16:0.2]",
+        "[default: probe,prompt,late,efficient]",
     ] {
         assert!(help.contains(words), "no {words:?} in {help}");
     }

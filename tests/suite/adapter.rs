@@ -84,15 +84,8 @@ fn samples() -> impl Iterator<Item = Adapter> {
     kinds.into_iter().flat_map(|kind| METHODS.map(|method| sample(kind, method)))
 }
 
-const METHODS: [Method; 7] = [
-    Method::Prompt,
-    Method::Probe,
-    Method::Late,
-    Method::Progressive,
-    Method::Efficient,
-    Method::Deep,
-    Method::Ensemble,
-];
+const METHODS: [Method; 7] =
+    [Method::Prompt, Method::Probe, Method::Late, Method::Progressive, Method::Efficient, Method::Deep, Method::Ensemble];
 
 fn file<'a>(files: &'a Files, name: &str) -> &'a [u8] {
     &files.iter().find(|(found, _)| found == name).unwrap().1
@@ -299,7 +292,8 @@ fn reads_what_peft_wrote() {
 /// A folder that PEFT wrote for a prefix, and PEFT's own scores.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn reads_and_computes_a_prefix_of_peft() {
-    let files = |config: &[u8]| vec![(CONFIG_FILE.to_owned(), config.to_vec()), (TENSORS_FILE.to_owned(), PREFIX_TENSORS.to_vec())];
+    let files =
+        |config: &[u8]| vec![(CONFIG_FILE.to_owned(), config.to_vec()), (TENSORS_FILE.to_owned(), PREFIX_TENSORS.to_vec())];
     let adapter = Adapter::from_files(&files(PREFIX_CONFIG)).unwrap();
     assert_eq!((adapter.method(), adapter.prompt_length(), adapter.hidden()), (Method::Deep, 5, 32));
     assert_eq!((adapter.stored[0].name.as_str(), adapter.stored[0].shape), ("prefix", [5, 128]));
@@ -323,7 +317,8 @@ async fn reads_and_computes_a_prefix_of_peft() {
 
     let tiny: Value = serde_json::from_str(include_str!("../golden/tiny.json")).unwrap();
     let examples = crate::device::examples(&tiny);
-    let want: Vec<Vec<f64>> = serde_json::from_value(serde_json::from_str::<Value>(PREFIX_LOGITS).unwrap()["logits"].take()).unwrap();
+    let want: Vec<Vec<f64>> =
+        serde_json::from_value(serde_json::from_str::<Value>(PREFIX_LOGITS).unwrap()["logits"].take()).unwrap();
     let model = tiny_model();
     for compute in computes(&model, "reads_and_computes_a_prefix_of_peft").await {
         let predictor = Predictor::on(&compute, model.clone(), adapter.clone()).expect("a predictor");
@@ -337,7 +332,8 @@ fn holds_settings_labels_figures_and_hashes_and_nothing_else() {
     let manifest = json_of(&adapter.files().unwrap(), MANIFEST_FILE);
     let mut names: Vec<&String> = manifest.as_object().unwrap().keys().collect();
     names.sort();
-    let expected = ["base_model", "config", "data_sha256", "format", "labels", "metrics", "stored", "tensors_sha256", "written_by"];
+    let expected =
+        ["base_model", "config", "data_sha256", "format", "labels", "metrics", "stored", "tensors_sha256", "written_by"];
     assert_eq!(names, expected);
     assert_eq!(manifest["config"]["head"]["feature_scale"], adapter.config.head.feature_scale);
     assert_eq!(manifest["written_by"], concat!("softprompt ", env!("CARGO_PKG_VERSION")));
@@ -378,7 +374,9 @@ fn the_card_has_a_script_for_every_method() {
     };
     assert!(with(Method::Late, &|_| ()).contains("which joins the text after layer 1 (late prompt tuning"));
     assert!(with(Method::Late, &|a| a.config.prompt.late.layer = Some(2)).contains("below = 2\n"));
-    assert!(with(Method::Progressive, &|_| ()).contains("The training began on some of its layers and feed-forward neurons (FPT"));
+    assert!(
+        with(Method::Progressive, &|_| ()).contains("The training began on some of its layers and feed-forward neurons (FPT")
+    );
     assert!(with(Method::Prompt, &|a| a.config.prompt.prune = Some(Default::default())).contains("pruned"));
     assert!(with(Method::Ensemble, &|a| a.config.prompt.ensemble.vote = Vote::Majority).contains("one_hot"));
     assert!(with(Method::Deep, &|_| ()).contains("features = rows.mean(0) * 2.0\n"));
@@ -509,7 +507,11 @@ fn refuses_hostile_files() {
         ("a name too long to show", changed_json(MANIFEST_FILE, "/stored", json!(vec![("x", [1, 1]); 100])), "settings ask for"),
         ("a shape of 2^64", changed_json(MANIFEST_FILE, "/stored/0/1", json!([1_u64 << 32, 1_u64 << 32])), "has shape [5, 8], "),
         ("another shape", changed_json(MANIFEST_FILE, "/stored/0/1", json!([8, 5])), "has shape [5, 8], expected [8, 5]"),
-        ("a matrix a million times", changed_json(MANIFEST_FILE, "/stored", json!(vec![("prompt", [5, 8]); 1 << 20])), "settings ask"),
+        (
+            "a matrix a million times",
+            changed_json(MANIFEST_FILE, "/stored", json!(vec![("prompt", [5, 8]); 1 << 20])),
+            "settings ask",
+        ),
         ("a prefix for PEFT", changed_json(CONFIG_FILE, "/peft_type", json!("PREFIX_TUNING")), "is not what the other files"),
         ("a width of 2^53", changed_json(MANIFEST_FILE, "/base_model/hidden", json!(1_u64 << 53)), ""),
         ("an unknown head", changed_json(MANIFEST_FILE, "/config/head/kind", json!("max")), "unknown variant `max`"),

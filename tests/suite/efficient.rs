@@ -51,8 +51,7 @@ fn initial(config: &RunConfig, longest: usize) -> Vec<Parameter> {
     let model = tiny_model();
     let labels = ["good".to_owned(), "card".to_owned()];
     let rng = Rng::stream(3, "prompt");
-    let start =
-        Start { weights: model.weights(), tokenizer: model.tokenizer(), labels: &labels, longest, states: &[], rng };
+    let start = Start { weights: model.weights(), tokenizer: model.tokenizer(), labels: &labels, longest, states: &[], rng };
     prompt::method(config, model.spec()).initial(start).expect("a start")
 }
 
@@ -222,7 +221,8 @@ async fn exporting_changes_no_score() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn stages_grow_as_the_settings_say() {
-    let spec = EncoderSpec { layers: 6, hidden: 384, heads: 12, ffn: 1536, vocab: 100, max_positions: 512, layer_norm_eps: 1e-12 };
+    let spec =
+        EncoderSpec { layers: 6, hidden: 384, heads: 12, ffn: 1536, vocab: 100, max_positions: 512, layer_norm_eps: 1e-12 };
     let mut config = RunConfig::default();
     config.prompt.method = Method::Progressive;
     for (shrink, expected) in [

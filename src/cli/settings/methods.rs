@@ -7,14 +7,14 @@ use clap::Args;
 
 use super::{choice, help};
 use crate::config::{
-    Generator, HeadTransition, LateConfig, Method, PromptConfig, ProgressiveConfig, PruneConfig, RunConfig, Shrink, StageConfig, Vote,
+    Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, RunConfig, Shrink, StageConfig,
+    Vote,
 };
 
 /// Flags that override a [`PromptConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct MethodSettings {
-    #[arg(long, value_name = "K", help_heading = "Late prompts",
-          help = "Layers below the prompt [default: half of them]")]
+    #[arg(long, value_name = "K", help_heading = "Late prompts", help = "Layers below the prompt [default: half of them]")]
     layer: Option<usize>,
     #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = "Late prompts",
           help = help("What makes the prompt of the text; `none`: free rows", |c| &c.prompt.late.generator))]
@@ -179,7 +179,9 @@ fn stages(word: &str) -> Result<Stages, String> {
 
 fn prune(word: &str) -> Result<PruneConfig, String> {
     let parts: Vec<&str> = word.split(':').collect();
-    let [tokens, pieces, piece_share] = parts[..] else { return Err(format!("expected ROWS:PIECES:SHARE, such as {DEFAULT_PRUNE}")) };
+    let [tokens, pieces, piece_share] = parts[..] else {
+        return Err(format!("expected ROWS:PIECES:SHARE, such as {DEFAULT_PRUNE}"));
+    };
     Ok(PruneConfig { tokens: number(tokens)?, pieces: number(pieces)?, piece_share: number(piece_share)? })
 }
 
