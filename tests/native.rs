@@ -9,6 +9,8 @@ mod architecture;
 mod cli;
 #[path = "suite/common.rs"]
 mod common;
+#[path = "native/compare.rs"]
+mod compare;
 #[path = "native/data_files.rs"]
 mod data_files;
 #[path = "suite/device.rs"]

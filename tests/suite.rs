@@ -10,6 +10,8 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 mod adapter;
 #[path = "suite/common.rs"]
 mod common;
+#[path = "suite/compare.rs"]
+mod compare;
 #[path = "suite/data.rs"]
 mod data;
 #[path = "suite/device.rs"]

@@ -78,7 +78,7 @@ impl Stored {
                 return Ok(());
             }
         };
-        Err(io_error(&path, format!("holds a comparison with another {other}, which cannot be gone on with"), hint))
+        Err(io_error(&path, format!("holds a comparison with another {other}, from which this one cannot go on"), hint))
     }
 
     fn write(&self, out: &Path) -> Result<()> {

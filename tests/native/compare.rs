@@ -1,0 +1,111 @@
+//! `softprompt compare` as a user or a script runs it, on `tests/golden/tiny`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny");
+
+fn csv(rows: std::ops::Range<usize>) -> String {
+    let words = [["card", "lost", "bank"], ["play", "song", "happy"], ["rain", "cold", "weather"]];
+    let row = |i: usize| {
+        let (class, word) = (i % 3, |k: usize| words[i % 3][(i / 3 + k) % 3]);
+        format!("the {} {} number {i},{}\n", word(0), word(i % 2 + 1), ["bank", "music", "weather"][class])
+    };
+    rows.fold(String::from("text,label\n"), |text, i| text + &row(i))
+}
+
+fn command(folder: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_softprompt"));
+    command.args(["compare", "data.csv", "--model", TINY, "--device", "cpu", "--batch-size", "8", "--prompt-length", "4"]);
+    command.args(["--methods", "prompt,late+prompt.late.bottleneck=8", "--seeds", "2", "--test", "other.csv", "--out", "out"]);
+    command.args(more).current_dir(folder).env("SOFTPROMPT_OFFLINE", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, more: &[&str]) -> Output {
+    command(folder, more).output().unwrap()
+}
+
+fn stored(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("out/compare.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_killed_comparison_goes_on_with_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("data.csv"), csv(0..60)).unwrap();
+    fs::write(folder.join("other.csv"), csv(60..90)).unwrap();
+    let steps = ["--steps", "24"];
+
+    // Killed as soon as it tells that the first cell is done.
+    let mut child = command(folder, &[&steps[..], &["--json"]].concat()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let done = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()).find(|event| event["event"] == "cell_done");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first = done.expect("a cell was done")["result"].clone();
+    assert_eq!(stored(folder)["cells"][0], first, "on the disk before it is told");
+
+    let output = run(folder, &steps);
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let all = stored(folder);
+    let cells = all["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 8, "two variants, the probe and the majority class under two seeds");
+    // Times are never the same twice.
+    assert_eq!(cells[0], first, "the first was not run again");
+    let names: Vec<&str> = all["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["prompt", "late+prompt.late.bottleneck=8", "probe", "majority"]);
+    for name in names {
+        assert!(stdout.contains(name), "no {name} in the table: {stdout}");
+    }
+    assert!(stdout.contains("other.csv") && stdout.contains("±"), "{stdout}");
+
+    // A third start has nothing to do but tells the same.
+    let again = run(folder, &[&steps[..], &["--json"]].concat());
+    let events: Vec<Value> =
+        String::from_utf8(again.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.iter().filter(|event| event["event"] == "cell_done").count(), 8);
+    assert!(events.iter().all(|event| event["event"] != "cell_started"), "nothing is run");
+    assert_eq!(events.last().unwrap()["rows"], all["rows"]);
+
+    // What is there is of other settings, or of other data.
+    let failed = |more: &[&str], word: &str| {
+        let output = run(folder, more);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains(word) && stderr.contains("--out"), "{stderr}");
+    };
+    failed(&["--steps", "25"], "another settings");
+    fs::write(folder.join("data.csv"), csv(0..57)).unwrap();
+    failed(&steps, "another data");
+    assert_eq!(stored(folder), all, "left as it was");
+}
+
+#[test]
+fn mistakes_are_told_before_anything_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), csv(0..60)).unwrap();
+    fs::write(folder.path().join("other.csv"), "text,label\nplay a song,cars\n").unwrap();
+    for (more, code, word) in [
+        (&["--methods", "lat"][..], 2, "no method `lat`"),
+        (&["--seeds", "x"], 2, "`x` is no number of seeds"),
+        (&["--budget", "hours:2"], 2, "seconds:S"),
+        (&[], 1, "other.csv: the test file has the label `cars`"),
+    ] {
+        let mut command = command(folder.path(), &[]);
+        if more.contains(&"--methods") || more.contains(&"--seeds") {
+            // A flag may be given once.
+            command = Command::new(env!("CARGO_BIN_EXE_softprompt"));
+            command.args(["compare", "data.csv", "--model", TINY, "--device", "cpu"]).current_dir(folder.path());
+        }
+        let output = command.args(more).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && stderr.contains(word), "{more:?}: {:?} {stderr}", output.status);
+    }
+}
