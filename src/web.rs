@@ -70,6 +70,15 @@ pub fn validate_config(config: JsValue) -> Result<(), JsValue> {
     parse::<RunConfig>(config)?.validate().map_err(thrown)
 }
 
+/// A config with what it leaves out filled in, so that nobody else needs the defaults of its optional parts.
+///
+/// # Errors
+/// `config` for fields that do not exist.
+#[wasm_bindgen]
+pub fn complete_config(config: JsValue) -> Result<JsValue, JsValue> {
+    plain(&parse::<RunConfig>(config)?)
+}
+
 /// What can be said about the GPU before anything is loaded.
 ///
 /// # Errors

@@ -4,13 +4,62 @@
  */
 
 export type PromptInit = "random" | "vocabulary" | "labels" | { text: string };
-export type HeadKind = "mean" | "cls" | "peft";
+export type HeadKind = "mean" | "text" | "cls" | "peft";
+export type Method = "probe" | "prompt" | "late" | "progressive" | "efficient" | "deep" | "ensemble" | "auto";
+
+/** A stage on a part of the encoder: its share of the steps, and the share of the encoder that is kept. */
+export interface StageConfig {
+  share: number;
+  size: number;
+}
+
+export interface PruneConfig {
+  tokens: number;
+  pieces: number;
+  piece_share: number;
+}
+
+export interface PromptConfig {
+  method: Method;
+  length: number;
+  init: PromptInit;
+  late: {
+    layer?: number | null;
+    generator: "none" | "naive" | "average" | "max";
+    bottleneck: number;
+    generator_lr: number;
+    cache_mb: number;
+  };
+  progressive: {
+    base: Method;
+    shrink: "depth" | "width" | "compound";
+    stages: StageConfig[];
+    head: "carry" | "refit" | "reset";
+    refit_steps: number;
+    score_texts: number;
+  };
+  efficient: {
+    rank: number;
+    scale: number;
+    low_rank_lr: number;
+    update: boolean;
+    fusion: boolean;
+    attention: number;
+    spaces: number;
+    space_width: number;
+    gate: boolean;
+    module_lr: number;
+  };
+  ensemble: { members: number; vote: "mean" | "majority" };
+  prune?: PruneConfig | null;
+  auto: { candidates: Method[]; share: number; rows: number };
+}
 export type DeviceChoice = "auto" | "gpu" | "cpu";
 
 /** Everything a run depends on, besides the data, the encoder and the device. An absent optional is null or undefined. */
 export interface RunConfig {
   data: { text_column?: string | null; label_column?: string | null; held_out_fraction: number; max_tokens: number };
-  prompt: { method: "probe" | "prompt"; length: number; init: PromptInit };
+  prompt: PromptConfig;
   head: { kind: HeadKind; feature_scale: number };
   optim: {
     prompt_lr: number;
@@ -121,6 +170,49 @@ export interface EvalEvent {
   best: boolean;
 }
 
+/** The steps go on with another part of the encoder. */
+export interface StageEvent {
+  event: "stage";
+  /** Counted from 1. */
+  stage: number;
+  stages: number;
+  layers: number;
+  neurons: number;
+  steps: number;
+}
+
+/** The least important parts of the trained prompt were pruned; what is left is trained again from where it was. */
+export interface PrunedEvent {
+  event: "pruned";
+  rows: number;
+  pieces: number;
+  of: number;
+}
+
+/** A short run that a method is chosen by is under way; the counts are over all of them. */
+export interface TryingEvent {
+  event: "trying";
+  method: string;
+  done: number;
+  total: number;
+}
+
+/** A method was tried on a part of the rows, to choose one. The short run tells nothing else. */
+export interface TrialEvent {
+  event: "trial";
+  method: string;
+  loss: number;
+  accuracy: number;
+  seconds: number;
+}
+
+/** One is chosen, and its run on all rows follows. */
+export interface ChosenEvent {
+  event: "chosen";
+  method: string;
+  reason: string;
+}
+
 export interface WarningEvent {
   event: "warning";
   message: string;
@@ -154,9 +246,98 @@ export type RunEvent =
   | ProbeEvent
   | StepEvent
   | EvalEvent
+  | StageEvent
+  | PrunedEvent
+  | TryingEvent
+  | TrialEvent
+  | ChosenEvent
   | WarningEvent
   | MeasuringEvent
   | DoneEvent;
+
+/** A variant under a seed. */
+export interface Cell {
+  name: string;
+  seed: number;
+}
+
+/** A held-out evaluation on the way; the time is that of the training, evaluations left out. */
+export interface Point {
+  seconds: number;
+  step: number;
+  accuracy: number;
+  loss: number;
+}
+
+/** What the run of a cell came to. */
+export interface CellResult {
+  name: string;
+  seed: number;
+  accuracy: number;
+  macro_f1: number;
+  /** Absent where nothing was trained. */
+  loss?: number | null;
+  tests: { name: string; accuracy: number; macro_f1: number }[];
+  curve: Point[];
+  prompt_parameters: number;
+  head_parameters: number;
+  training_seconds: number;
+  seconds: number;
+  flops: number;
+  evaluation_flops: number;
+  peak_bytes: number;
+  adapter_bytes: number;
+  steps: number;
+  /** Steps that it was given. */
+  planned_steps: number;
+  best_step: number;
+  /** Method that was trained, where the variant chooses one. */
+  chosen?: string | null;
+  device: string;
+}
+
+/** Mean and standard deviation over seeds (0 for a single one). */
+export interface Spread {
+  mean: number;
+  deviation: number;
+}
+
+/** Mean difference in accuracy to the first variant, over the seeds that both have. */
+export interface Difference {
+  mean: number;
+  /** Standard error of that mean; absent for a single seed. */
+  error?: number | null;
+  seeds: number;
+}
+
+/** A variant over its seeds. */
+export interface Row {
+  name: string;
+  seeds: number;
+  accuracy: Spread;
+  macro_f1: Spread;
+  loss?: Spread | null;
+  tests: { name: string; accuracy: Spread; macro_f1: Spread }[];
+  /** Absent for the first variant. */
+  difference?: Difference | null;
+  prompt_parameters: number;
+  head_parameters: number;
+  training_seconds: Spread;
+  seconds: Spread;
+  flops: number;
+  peak_bytes: number;
+  adapter_bytes: number;
+  steps: number;
+}
+
+/** What a comparison tells. `cell` is an index into `cells` of the first event. */
+export type CompareEvent =
+  | { event: "planned"; cells: Cell[] }
+  | { event: "cell_started"; cell: number; name: string; seed: number }
+  | { event: "run"; cell: number; run: RunEvent }
+  | { event: "cell_done"; cell: number; result: CellResult; rows: Row[] }
+  | { event: "cell_failed"; cell: number; error: string }
+  | { event: "done"; rows: Row[] };
 
 /** The frozen encoder in the worker's memory. */
 export interface Model {
@@ -178,14 +359,37 @@ export interface Run {
   free(): void;
 }
 
+/** A comparison that is pulled as a run is. */
+export interface Comparison {
+  /** The next event; undefined when it is over. What a cell cannot do ends that cell only. */
+  next(): Promise<CompareEvent | undefined>;
+  /** The cell under way is given up; those that are done stay. */
+  stop(): void;
+  free(): void;
+}
+
 /** The wasm package. What it throws is a `Problem` (see lib/problem.ts). */
 export interface Core {
   default(): Promise<unknown>;
   default_config(): RunConfig;
   validate_config(config: RunConfig): void;
+  /** With what is left out filled in. */
+  complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
   Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model };
   Run: { start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run> };
+  Comparison: {
+    /** `variants` are names as the command line takes them, `done` are results of cells that need not be run again. */
+    start(
+      model: Model,
+      table: Uint8Array,
+      heldOut: Uint8Array | undefined,
+      config: RunConfig,
+      variants: string[],
+      seeds: number[],
+      done: CellResult[],
+    ): Promise<Comparison>;
+  };
 }

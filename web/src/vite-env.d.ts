@@ -1,5 +1,8 @@
 /// <reference types="vite/client" />
 
+/** Of the page. */
+declare const VERSION: string;
+
 // `cargo xtask` writes the package with its own types; until then the contract stands in for them (a real file wins over this pattern).
 declare module "*/pkg/softprompt.js" {
   import type { Core } from "./contract";
@@ -7,8 +10,10 @@ declare module "*/pkg/softprompt.js" {
   export default init;
   export const default_config: Core["default_config"];
   export const validate_config: Core["validate_config"];
+  export const complete_config: Core["complete_config"];
   export const detect_device: Core["detect_device"];
   export const open_table: Core["open_table"];
   export const Model: Core["Model"];
   export const Run: Core["Run"];
+  export const Comparison: Core["Comparison"];
 }

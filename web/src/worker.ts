@@ -1,7 +1,20 @@
 /** The dedicated worker: it owns the wasm memory, the encoder, the GPU and the run. The page talks to `api` through Comlink. */
 import * as Comlink from "comlink";
 import * as wasm from "../pkg/softprompt.js";
-import type { Core, DeviceReport, Model, Prediction, Run, RunConfig, RunEvent, TableView } from "./contract";
+import type {
+  CellResult,
+  CompareEvent,
+  Comparison,
+  Core,
+  DeviceReport,
+  Model,
+  Prediction,
+  PruneConfig,
+  Run,
+  RunConfig,
+  RunEvent,
+  TableView,
+} from "./contract";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { asProblem, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
@@ -19,6 +32,7 @@ export interface EncoderInfo {
 let ready: Promise<unknown> | undefined;
 let model: Model | undefined;
 let run: Run | undefined;
+let comparison: Comparison | undefined;
 let pull = new Pull();
 
 /** Milliseconds between two progress messages. */
@@ -29,8 +43,10 @@ const api = {
     return core.detect_device();
   },
 
-  async defaults(): Promise<RunConfig> {
-    return core.default_config();
+  /** The crate's defaults; `pruning` is what pruning starts with, which is off in them. */
+  async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig }> {
+    const pruned = core.complete_config({ prompt: { prune: {} } });
+    return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig };
   },
 
   async validate(config: RunConfig): Promise<void> {
@@ -87,6 +103,37 @@ const api = {
     return "cancelled";
   },
 
+  /** Compares to the end, or until `stop`. Results of `done` are not worked out again. */
+  async compare(
+    table: Blob,
+    heldOut: Blob | undefined,
+    config: RunConfig,
+    variants: string[],
+    seeds: number[],
+    done: CellResult[],
+    onEvent: (event: CompareEvent) => void,
+  ): Promise<void> {
+    if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    const mine = (pull = new Pull());
+    const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
+    const started = await core.Comparison.start(model, rows, others, config, variants, seeds, done);
+    comparison = started;
+    try {
+      await mine.run(() => started.next(), onEvent);
+    } finally {
+      comparison = undefined;
+      await mine.exclusive(() => started.free());
+    }
+  },
+
+  /** A name for data and settings: the same for the same, and no other. None where the browser cannot say (an insecure address). */
+  async identify(table: Blob, heldOut: Blob | undefined, settings: string): Promise<string | undefined> {
+    const digest = async (blob: Blob) => hex(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+    if (!crypto.subtle) return undefined;
+    const parts = [await digest(table), heldOut ? await digest(heldOut) : "", settings];
+    return digest(new Blob([parts.join("\n")]));
+  },
+
   async pause(): Promise<void> {
     pull.pause();
   },
@@ -95,9 +142,9 @@ const api = {
     pull.resume();
   },
 
-  /** Ends the run with the best so far. */
+  /** Ends the run with the best so far, or the comparison with the cells that are done. */
   async stop(): Promise<void> {
-    const stopped = pull.exclusive(() => run?.stop());
+    const stopped = pull.exclusive(() => (comparison ?? run)?.stop());
     pull.resume();
     await stopped;
   },
@@ -122,6 +169,10 @@ export type Api = typeof api;
 function finished(): Run {
   if (run) return run;
   throw problem("internal", "There is no trained prompt.", "Train one first.");
+}
+
+function hex(bytes: ArrayBuffer): string {
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array> {

@@ -12,11 +12,14 @@ export class Client {
   /** Resolves when nothing is being brought to an end. */
   #settled: Promise<void> = Promise.resolve();
 
+  /** Settles (never rejects) when the worker has let go of the latest run or comparison. */
+  #occupied: Promise<unknown> = Promise.resolve();
+
   /** @param onReplaced called when a worker was given up, with everything it held: the encoder and the run. */
   constructor(private readonly onReplaced: () => void) {}
 
   /**
-   * One call of the worker. It waits for `settle`.
+   * One call of the worker. It waits for `cancel`.
    * @throws a problem
    */
   async call<R>(job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R> {
@@ -24,11 +27,23 @@ export class Client {
     return this.#call(job);
   }
 
-  /** Lets `job` bring what the worker does to an end; a worker that takes longer than `patience` milliseconds is replaced. */
-  settle(job: (api: Comlink.Remote<Api>) => Promise<unknown>, patience: number): Promise<void> {
+  /**
+   * A call that takes the worker for itself, a run or a comparison: it waits until the one before has let go, and is not made if it
+   * is not `wanted` any more by then.
+   */
+  async occupy<R>(wanted: () => boolean, job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R | undefined> {
+    await this.#occupied;
+    if (!wanted()) return undefined;
+    const call = this.call(job);
+    this.#occupied = call.catch(() => undefined);
+    return call;
+  }
+
+  /** Cancels what occupies the worker; a worker that takes longer than `patience` milliseconds to let go is replaced. */
+  cancel(patience: number): Promise<void> {
     const late = setTimeout(() => this.replace(), patience);
     const over = () => clearTimeout(late);
-    return (this.#settled = this.#call(job).then(over, over));
+    return (this.#settled = this.#call((api) => Promise.all([api.cancel(), this.#occupied])).then(over, over));
   }
 
   async #call<R>(job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R> {

@@ -22,6 +22,20 @@ export function points(difference: number): string {
   return `${Math.abs(difference * 100).toFixed(1)} points`;
 }
 
+/** With its sign: 0.0123 -> "+1.2", -0.0004 -> "0.0". */
+export function signedPoints(difference: number): string {
+  const rounded = Math.round(difference * 1000) / 10;
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded).toFixed(1)}`;
+}
+
+/** Floating-point operations: 1.234e12 -> "1.23 TFLOP". */
+export function operations(value: number): string {
+  if (!Number.isFinite(value) || value <= 0) return "–";
+  const units = ["", "k", "M", "G", "T", "P", "E"];
+  const power = Math.min(Math.floor(Math.log10(value) / 3), units.length - 1);
+  return `${Number((value / 10 ** (3 * Math.max(power, 0))).toPrecision(3))} ${units[Math.max(power, 0)]}FLOP`;
+}
+
 /** Decimal, as download dialogs count: 90868376 -> "90.9 MB". */
 export function bytes(value: number): string {
   if (value < 1000) return counted(value, "byte");

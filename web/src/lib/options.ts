@@ -1,143 +1,97 @@
-/**
- * The settings that the page offers, as a list. Defaults and limits are the crate's: the page asks for the first and lets the
- * crate judge every value.
- */
-import type { PromptInit, RunConfig } from "../contract";
+/** The settings as the user edits them: what is shown, as which text, and back. */
+import type { Method, PromptInit, PruneConfig, RunConfig, StageConfig } from "../contract";
+import { fitting } from "./methods";
+import { OPTION_GROUPS } from "./option-groups";
 
 export interface Option {
   /** Where it is in `RunConfig`. */
   path: string;
   label: string;
   help: string;
-  /** `percent` is shown times 100; `optional` may be left empty. */
-  kind: "integer" | "decimal" | "percent" | "optional" | "choice";
+  /**
+   * `percent` is shown times 100; `optional` is a whole number and may be left empty; `switch` is on or off, and one that is a
+   * part of its own (pruning) is null when off; `methods` are some of `choices`; `stages` have an editor of their own.
+   */
+  kind: "integer" | "decimal" | "percent" | "optional" | "choice" | "switch" | "methods" | "stages";
   unit?: string;
   choices?: { value: string; label: string }[];
+  /** Whether it has a meaning there; always, if absent. */
+  shown?: (config: RunConfig) => boolean;
 }
 
 export interface OptionGroup {
   title: string;
   options: Option[];
+  /** Whether it has a meaning there; always, if absent. */
+  shown?: (config: RunConfig) => boolean;
 }
 
-export const OPTION_GROUPS: OptionGroup[] = [
-  {
-    title: "Prompt",
-    options: [
-      {
-        path: "prompt.length",
-        label: "Prompt length",
-        help: "Learned tokens in front of every text. More can say more, and cost time.",
-        kind: "integer",
-        unit: "tokens",
-      },
-      {
-        path: "prompt.init",
-        label: "Starts from",
-        help: "What the prompt is before it has learned anything.",
-        kind: "choice",
-        choices: [
-          { value: "labels", label: "the class names" },
-          { value: "vocabulary", label: "words of the vocabulary" },
-          { value: "random", label: "random numbers" },
-          { value: "text", label: "a text of yours" },
-        ],
-      },
-      {
-        path: "head.kind",
-        label: "Classifier reads",
-        help: "The mean is best for small encoders; PEFT’s convention makes an adapter that Hugging Face PEFT loads.",
-        kind: "choice",
-        choices: [
-          { value: "mean", label: "the mean of all tokens" },
-          { value: "cls", label: "the [CLS] token" },
-          { value: "peft", label: "PEFT’s convention" },
-        ],
-      },
-    ],
-  },
-  {
-    title: "Budget",
-    options: [
-      { path: "optim.epochs", label: "Passes", help: "Over all rows; also called epochs.", kind: "integer" },
-      { path: "optim.steps", label: "Steps", help: "Instead of passes, if given.", kind: "optional" },
-      { path: "optim.batch_size", label: "Texts per step", help: "Also called batch size.", kind: "integer" },
-      { path: "eval.evaluations", label: "Evaluations", help: "On the held-out rows, in a run.", kind: "integer" },
-      {
-        path: "eval.patience",
-        label: "Stop early after",
-        help: "So many evaluations without progress; empty: never.",
-        kind: "optional",
-      },
-    ],
-  },
-  {
-    title: "Learning rates",
-    options: [
-      { path: "optim.prompt_lr", label: "Prompt", help: "Smaller if the loss jumps.", kind: "decimal" },
-      { path: "optim.head_lr", label: "Classifier", help: "The linear layer on top.", kind: "decimal" },
-    ],
-  },
-  {
-    title: "Memory",
-    options: [
-      {
-        path: "recompute",
-        label: "Intermediate values",
-        help: "Made again, a step needs less than half of the GPU’s memory and a little more time. The result is the same.",
-        kind: "choice",
-        choices: [
-          { value: "auto", label: "made again where they do not fit" },
-          { value: "off", label: "kept" },
-          { value: "on", label: "made again" },
-        ],
-      },
-    ],
-  },
-  {
-    title: "Data",
-    options: [
-      {
-        path: "data.held_out_fraction",
-        label: "Held out",
-        help: "Never trained on; the accuracy is measured there.",
-        kind: "percent",
-        unit: "% of rows",
-      },
-      {
-        path: "data.max_tokens",
-        label: "Longest text",
-        help: "Longer ones are cut, and counted.",
-        kind: "integer",
-        unit: "tokens",
-      },
-      { path: "seed", label: "Seed", help: "The same seed gives the same run.", kind: "integer" },
-    ],
-  },
-];
+/** The groups with the settings that have a meaning under this config. */
+export function optionsFor(config: RunConfig): OptionGroup[] {
+  const has = ({ shown }: { shown?: (config: RunConfig) => boolean }) => shown === undefined || shown(config);
+  return OPTION_GROUPS.filter(has)
+    .map((group) => ({ ...group, options: group.options.filter(has) }))
+    .filter(({ options }) => options.length > 0);
+}
 
-/** The value of a setting as the user edits it. */
+/** The value of a setting as the user edits it; of a list, a text that tells two apart. */
 export function textOf(config: RunConfig, option: Option): string {
   const value = at(config, option.path);
   if (option.path === "prompt.init") return typeof value === "object" && value !== null ? "text" : String(value);
+  if (option.kind === "switch") return value ? "on" : "off";
+  if (option.kind === "methods" || option.kind === "stages") return JSON.stringify(value);
   if (value == null) return "";
-  // 0.07 * 100 is not 7 in binary: twelve digits are, and nobody types more.
-  return String(option.kind === "percent" ? Number(((value as number) * 100).toPrecision(12)) : value);
+  return option.kind === "percent" ? percentText(value as number) : String(value);
 }
 
-/** The config with one setting changed, or what is wrong with the text. Whether the value can work is for the crate to say. */
-export function withText(config: RunConfig, option: Option, text: string): { config: RunConfig } | { wrong: string } {
+/** 0.07 * 100 is not 7 in binary: twelve digits are, and nobody types more. */
+export function percentText(share: number): string {
+  return String(Number((share * 100).toPrecision(12)));
+}
+
+/**
+ * The config with one setting changed, or what is wrong with the text. Whether the value can work is for the crate to say.
+ * `pruning` is what pruning starts with when it is switched on.
+ */
+export function withText(
+  config: RunConfig,
+  option: Option,
+  text: string,
+  pruning?: PruneConfig,
+): { config: RunConfig } | { wrong: string } {
   const trimmed = text.trim();
   if (option.path === "prompt.init") return { config: withAt(config, option.path, initOf(trimmed, config.prompt.init)) };
-  if (option.kind === "choice") return { config: withAt(config, option.path, trimmed) };
-  if (trimmed === "")
-    return option.kind === "optional" ? { config: withAt(config, option.path, null) } : { wrong: "Give a number." };
+  if (option.kind === "choice") return { config: fitting(withAt(config, option.path, trimmed)) };
+  if (option.path === "prompt.prune")
+    return { config: withAt(config, option.path, trimmed === "on" ? (config.prompt.prune ?? pruning ?? null) : null) };
+  if (option.kind === "switch") return { config: withAt(config, option.path, trimmed === "on") };
+  if (option.kind === "methods" || option.kind === "stages")
+    return trimmed ? { config: withAt(config, option.path, JSON.parse(trimmed)) } : { wrong: "Give a number in each field." };
+  const found = numberOf(trimmed, option.kind);
+  return "wrong" in found ? found : { config: withAt(config, option.path, found.value) };
+}
+
+/** A number as people write it, as the crate takes it. */
+export function numberOf(text: string, kind: Option["kind"]): { value: number | null } | { wrong: string } {
+  const trimmed = text.trim();
+  if (trimmed === "") return kind === "optional" ? { value: null } : { wrong: "Give a number." };
   const value = Number(trimmed.replace(",", "."));
   if (!Number.isFinite(value)) return { wrong: `“${trimmed}” is not a number.` };
-  if (option.kind === "integer" || option.kind === "optional") {
-    if (!Number.isSafeInteger(value) || value < 0) return { wrong: "Give a whole number of 0 or more." };
-  }
-  return { config: withAt(config, option.path, option.kind === "percent" ? Number((value / 100).toPrecision(12)) : value) };
+  if ((kind === "integer" || kind === "optional") && (!Number.isSafeInteger(value) || value < 0))
+    return { wrong: "Give a whole number of 0 or more." };
+  return { value: kind === "percent" ? Number((value / 100).toPrecision(12)) : value };
+}
+
+/** The candidates with one more or one fewer, in the order in which they are offered. */
+export function toggled(option: Option, chosen: Method[], method: Method, on: boolean): Method[] {
+  const wanted = (value: string) => (value === method ? on : (chosen as string[]).includes(value));
+  return (option.choices ?? []).map(({ value }) => value as Method).filter(wanted);
+}
+
+/** A further stage: as long as the last, halfway between it and the whole encoder. */
+export function nextStage(stages: StageConfig[]): StageConfig {
+  const last = stages.at(-1);
+  return last ? { share: last.share, size: Number(((last.size + 1) / 2).toPrecision(3)) } : { share: 0.2, size: 0.5 };
 }
 
 function initOf(choice: string, before: PromptInit): PromptInit {
@@ -145,12 +99,13 @@ function initOf(choice: string, before: PromptInit): PromptInit {
   return typeof before === "object" ? before : { text: "" };
 }
 
-function at(config: RunConfig, path: string): unknown {
+/** The value at a path such as `prompt.late.layer`; undefined where there is none. */
+export function at(config: RunConfig, path: string): unknown {
   return inside(config, path.split("."));
 }
 
 function inside(value: unknown, keys: string[]): unknown {
-  return keys.reduce((object, key) => (object as Record<string, unknown> | undefined)?.[key], value);
+  return keys.reduce((object, key) => (object as Record<string, unknown> | null | undefined)?.[key], value);
 }
 
 function withAt(config: RunConfig, path: string, value: unknown): RunConfig {

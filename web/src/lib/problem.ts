@@ -52,5 +52,5 @@ export function endsWorker({ code }: Problem): boolean {
 
 /** The setting that a `config` problem is about, such as `optim.batch_size`: the crate puts it in front of its message. */
 export function settingOf({ code, message }: Problem): string | undefined {
-  return code === "config" ? /^([a-z_]+(?:\.[a-z_]+)?): /.exec(message)?.[1] : undefined;
+  return code === "config" ? /^([a-z_]+(?:\.[a-z_]+)*): /.exec(message)?.[1] : undefined;
 }

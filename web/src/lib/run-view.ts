@@ -1,8 +1,32 @@
 /** What the page knows of a run, built up event by event. Plain data: shown by the components, tested without them. */
-import type { DoneEvent, EvalEvent, MeasuringEvent, PreparingEvent, ProbeEvent, RunEvent, StartedEvent, StepEvent } from "../contract";
-import { points } from "./format";
+import type {
+  ChosenEvent,
+  DoneEvent,
+  EvalEvent,
+  MeasuringEvent,
+  Method,
+  PreparingEvent,
+  ProbeEvent,
+  PrunedEvent,
+  RunEvent,
+  StageEvent,
+  StartedEvent,
+  StepEvent,
+  TrialEvent,
+  TryingEvent,
+} from "../contract";
+import { count, counted, points } from "./format";
 
 export interface RunView {
+  /** Method of the config; if that is a choice, the chosen one is in `chosen`. */
+  method: Method;
+  trials: TrialEvent[];
+  /** How far the trials are. */
+  trying?: TryingEvent;
+  chosen?: ChosenEvent;
+  /** Stages so far, and the steps that were done when each began. */
+  stages: (StageEvent & { after: number })[];
+  pruned?: PrunedEvent & { after: number };
   started?: StartedEvent;
   /** How far the probe is. */
   preparing?: PreparingEvent;
@@ -19,8 +43,8 @@ export interface RunView {
   done?: DoneEvent;
 }
 
-export function emptyRun(): RunView {
-  return { losses: [], evals: [], warnings: [] };
+export function emptyRun(method: Method = "prompt"): RunView {
+  return { method, trials: [], stages: [], losses: [], evals: [], warnings: [] };
 }
 
 /** Takes one event in. The lists grow in place: a long run has many steps. */
@@ -45,6 +69,22 @@ export function take(view: RunView, event: RunEvent): void {
       view.measuring = undefined;
       if (event.best) view.best = event;
       break;
+    case "trying":
+      view.trying = event;
+      break;
+    case "trial":
+      view.trials.push(event);
+      break;
+    case "chosen":
+      view.chosen = event;
+      view.trying = undefined;
+      break;
+    case "stage":
+      view.stages.push({ ...event, after: view.losses.length });
+      break;
+    case "pruned":
+      view.pruned = { ...event, after: view.losses.length };
+      break;
     case "warning":
       view.warnings.push(event.message);
       break;
@@ -55,6 +95,27 @@ export function take(view: RunView, event: RunEvent): void {
       view.done = event;
       break;
   }
+}
+
+/** The method that is trained, by its name in the settings; `auto` while it is not chosen. */
+export function trainedMethod(view: RunView): string {
+  return view.chosen?.method ?? view.method;
+}
+
+/** "Stage 2 of 4: 3 layers of 768 neurons" */
+export function stageText({ stage, stages, layers, neurons }: StageEvent): string {
+  return `Stage ${stage} of ${stages}: ${counted(layers, "layer")} of ${counted(neurons, "neuron")}`;
+}
+
+/** "Pruned: 8 tokens are left, in 102 of 160 pieces" */
+export function prunedText({ rows, pieces, of }: PrunedEvent): string {
+  return `Pruned: ${counted(rows, "token")} left, in ${count(pieces)} of ${counted(of, "piece")}`;
+}
+
+/** Where the curves are marked, in steps: the beginnings of later stages, and pruning. */
+export function marksOf(view: RunView): { at: number; label: string }[] {
+  const stages = view.stages.filter(({ after }) => after > 0).map(({ after, stage }) => ({ at: after, label: `Stage ${stage}` }));
+  return view.pruned ? [...stages, { at: view.pruned.after, label: "Pruned" }] : stages;
 }
 
 /** Share of the steps that are done, 0 to 1. */
@@ -87,9 +148,11 @@ export type Verdict = { tone: "good" | "even" | "poor"; text: string };
 
 /**
  * Compares the prompt with the linear probe. The difference counts only beyond one standard error of an accuracy on that
- * many rows: less could be luck.
+ * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself.
  */
-export function verdict(done: DoneEvent, heldOutRows: number): Verdict {
+export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
+  if (method === "probe")
+    return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;
   const error = Math.sqrt(Math.max(pooled * (1 - pooled), 0) / Math.max(heldOutRows, 1));

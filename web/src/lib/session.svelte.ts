@@ -1,18 +1,20 @@
 /** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
 import * as Comlink from "comlink";
-import type { DeviceReport, Prediction, RunConfig, RunEvent, TableView } from "../contract";
+import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
 import { Client } from "./client";
+import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
 import { DEFAULT_ENCODER } from "./encoder-files";
-import { percent } from "./format";
+import { percent, sentence } from "./format";
+import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
-import { emptyRun, take, type RunView } from "./run-view";
+import { emptyRun, stageText, take, type RunView } from "./run-view";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
 
-export type Stage = "start" | "ready" | "training" | "result";
+export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
@@ -24,8 +26,10 @@ export class Session {
   /** Reading a file. */
   opening = $state(false);
   device = $state.raw<DeviceReport>();
-  /** The crate's defaults, and what the user made of them. */
+  /** What the page starts with: the crate's defaults, but for the method. And what the user made of them. */
   defaults = $state.raw<RunConfig>();
+  /** What pruning starts with when it is switched on. */
+  pruning = $state.raw<PruneConfig>();
   config = $state.raw<RunConfig>();
   source = $state.raw<Source>();
   table = $state.raw<TableView>();
@@ -45,8 +49,7 @@ export class Session {
 
   readonly #client: Client = new Client(() => this.encoder.forget());
   readonly encoder = new Encoder(this.#client);
-  /** Settles (never rejects) when the worker has let go of the latest run. */
-  #training: Promise<unknown> = Promise.resolve();
+  readonly comparison: Comparison = new Comparison(this, this.#client);
   /** The result that the run being prepared will replace. */
   #before: RunView | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -54,12 +57,12 @@ export class Session {
 
   /** Asks the crate for its defaults and the browser for its GPU. */
   async open(): Promise<void> {
-    this.#clear("page");
+    this.clear("page");
     try {
       await this.#ensureDefaults();
       this.device = await this.#client.call((api) => api.detect());
     } catch (thrown) {
-      this.#report("page", thrown);
+      this.report("page", thrown);
     }
   }
 
@@ -70,7 +73,7 @@ export class Session {
     const [file] = files;
     if (!file) return;
     if (files.length > 1)
-      return this.#report(
+      return this.report(
         "file",
         problem(
           "data",
@@ -99,17 +102,17 @@ export class Session {
     const { text, label } = chosenColumns(table, which, index);
     const data = { ...config.data, text_column: columnName(table, text), label_column: columnName(table, label) };
     const changed = { ...config, data };
-    this.#clear("columns");
+    this.clear("columns");
     try {
       this.table = await this.#client.call((api) => api.openTable(source.bytes, changed));
       this.config = changed;
     } catch (thrown) {
-      this.#report("columns", thrown);
+      this.report("columns", thrown);
     }
   }
 
   async setHeldOut(file: File | undefined): Promise<void> {
-    this.#clear("heldOut");
+    this.clear("heldOut");
     if (!file) return void (this.heldOut = undefined);
     try {
       const bytes = await snapshot(file);
@@ -117,7 +120,7 @@ export class Session {
       await this.#client.call((api) => api.openTable(bytes, config));
       this.heldOut = { name: file.name, bytes };
     } catch (thrown) {
-      this.#report("heldOut", thrown);
+      this.report("heldOut", thrown);
     }
   }
 
@@ -131,10 +134,10 @@ export class Session {
     const config = this.config as RunConfig;
     try {
       await this.#client.call((api) => api.validate(config));
-      if (config === this.config) this.#clear("options");
+      if (config === this.config) this.clear("options");
       return true;
     } catch (thrown) {
-      if (config === this.config) this.#report("options", thrown);
+      if (config === this.config) this.report("options", thrown);
       return false;
     }
   }
@@ -157,10 +160,10 @@ export class Session {
     const config = this.config as RunConfig;
     const mine = ++this.#runs;
     const before = this.run;
-    const view = emptyRun();
+    const view = emptyRun(config.prompt.method);
     this.#before = before.done ? before : undefined;
     this.run = view;
-    this.#clear("run", "adapter", "predict");
+    this.clear("run", "adapter", "predict");
     this.paused = this.stopping = this.failed = false;
     this.stage = "training";
     this.announcement = "Training is being prepared.";
@@ -178,16 +181,17 @@ export class Session {
         this.#before = undefined;
         this.downloaded = false;
       }
+      if (event.event === "chosen") this.announcement = `${methodName(event.method)} was chosen. ${sentence(event.reason)}`;
+      if (event.event === "stage") this.announcement = `${stageText(event)}.`;
       if (event.event === "eval") this.announcement = `Step ${event.step}: held-out accuracy ${percent(event.accuracy)}.`;
       timer ??= setTimeout(refresh, REFRESH);
     };
     try {
       await this.encoder.ensure();
-      await this.#training;
-      if (mine !== this.#runs) return;
-      const training = this.#client.call((api) => api.train(source.bytes, this.heldOut?.bytes, config, Comlink.proxy(onEvent)));
-      this.#training = training.catch(() => undefined);
-      await training;
+      await this.#client.occupy(
+        () => mine === this.#runs,
+        (api) => api.train(source.bytes, this.heldOut?.bytes, config, Comlink.proxy(onEvent)),
+      );
       if (mine !== this.#runs) return;
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
@@ -199,28 +203,35 @@ export class Session {
       this.paused = this.stopping = false;
       this.failed = true;
       // A problem of the encoder is shown where the encoder is.
-      if (this.encoder.now.state !== "failed") this.#report("run", thrown);
+      if (this.encoder.now.state !== "failed") this.report("run", thrown);
       if (!view.started) this.#leaveRun();
     }
+  }
+
+  /** Trains with other settings, as a comparison has found them. */
+  async trainWith(config: RunConfig): Promise<void> {
+    await this.setConfig(config);
+    this.stage = "ready";
+    await this.train();
   }
 
   async pause(): Promise<void> {
     this.paused = true;
     this.announcement = "Paused.";
-    await this.#control((api) => api.pause());
+    await this.control((api) => api.pause());
   }
 
   async resume(): Promise<void> {
     this.paused = false;
     this.announcement = "Training goes on.";
-    await this.#control((api) => api.resume());
+    await this.control((api) => api.resume());
   }
 
   /** Ends the run now, with the best so far. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.paused = false;
-    await this.#control((api) => api.stop());
+    await this.control((api) => api.stop());
   }
 
   /** Lets the run go; data and options stay. */
@@ -231,8 +242,7 @@ export class Session {
     this.announcement = "Training was cancelled.";
     if (!running) return;
     // A step that takes long (or a GPU that hangs) must not hold the next run up.
-    const training = this.#training;
-    await this.#client.settle((api) => Promise.all([api.cancel(), training]), PATIENCE);
+    await this.#client.cancel(PATIENCE);
   }
 
   /** To the data and the options. A result stays until the next run has started. */
@@ -249,6 +259,7 @@ export class Session {
     this.#runs++;
     this.source = this.table = this.heldOut = undefined;
     this.run = emptyRun();
+    this.comparison.forget();
     this.failed = false;
     this.problems = {};
     if (this.config) this.config = { ...this.config, data: { ...this.config.data, text_column: null, label_column: null } };
@@ -257,24 +268,24 @@ export class Session {
 
   /** The adapter's zip, or nothing with the problem reported. */
   async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    this.#clear("adapter");
+    this.clear("adapter");
     try {
       const zip = await this.#client.call((api) => api.adapter());
       this.downloaded = true;
       return zip as Uint8Array<ArrayBuffer>;
     } catch (thrown) {
-      this.#report("adapter", thrown);
+      this.report("adapter", thrown);
       return undefined;
     }
   }
 
   async predict(text: string): Promise<Prediction | undefined> {
-    this.#clear("predict");
+    this.clear("predict");
     try {
       const [prediction] = await this.#client.call((api) => api.predict([text]));
       return prediction;
     } catch (thrown) {
-      this.#report("predict", thrown);
+      this.report("predict", thrown);
       return undefined;
     }
   }
@@ -286,7 +297,7 @@ export class Session {
 
   /** Leaving now would lose a run or a result. */
   get hasUnsaved(): boolean {
-    return (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.downloaded);
+    return (this.stage === "training" && !this.failed) || this.comparison.running || (this.run.done !== undefined && !this.downloaded);
   }
 
   /** Back to the options; if the run never started, the result of the one before it is still there. */
@@ -297,14 +308,18 @@ export class Session {
   }
 
   async #ensureDefaults(): Promise<RunConfig> {
-    this.defaults ??= await this.#client.call((api) => api.defaults());
+    if (!this.defaults) {
+      const { config, pruning } = await this.#client.call((api) => api.defaults());
+      this.pruning = pruning;
+      this.defaults = pageDefaults(config);
+    }
     return (this.config ??= this.defaults);
   }
 
   async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {
     if (this.opening) return;
     this.opening = true;
-    this.#clear("file");
+    this.clear("file");
     try {
       const [bytes, config] = await Promise.all([read(), this.#ensureDefaults()]);
       const guessing = { ...config, data: { ...config.data, text_column: null, label_column: null } };
@@ -313,30 +328,31 @@ export class Session {
       this.config = guessing;
       this.heldOut = undefined;
       this.run = emptyRun();
+      this.comparison.forget();
       this.problems = {};
       this.stage = "ready";
       this.announcement = `${name} is open: ${this.table.rows} rows.`;
       void this.loadEncoder();
     } catch (thrown) {
-      this.#report("file", thrown);
+      this.report("file", thrown);
     } finally {
       this.opening = false;
     }
   }
 
-  async #control(job: Parameters<Client["call"]>[0]): Promise<void> {
+  async control(job: Parameters<Client["call"]>[0], place: Place = "run"): Promise<void> {
     try {
       await this.#client.call(job);
     } catch (thrown) {
-      this.#report("run", thrown);
+      this.report(place, thrown);
     }
   }
 
-  #report(place: Place, thrown: unknown): void {
+  report(place: Place, thrown: unknown): void {
     this.problems = { ...this.problems, [place]: asProblem(thrown) };
   }
 
-  #clear(...places: Place[]): void {
+  clear(...places: Place[]): void {
     if (!places.some((place) => this.problems[place])) return;
     const left = { ...this.problems };
     for (const place of places) delete left[place];

@@ -1,0 +1,130 @@
+/** What the page knows of a comparison, built up event by event. Plain data: shown by the components, tested without them. */
+import type { Cell, CellResult, CompareEvent, Row, RunEvent } from "../contract";
+
+/** An evaluation on the way: training seconds and held-out accuracy. */
+export interface CurvePoint {
+  seconds: number;
+  accuracy: number;
+}
+
+export interface CellView extends Cell {
+  state: "waiting" | "running" | "done" | "failed";
+  /** Why it failed. */
+  error?: string;
+  points: CurvePoint[];
+  result?: CellResult;
+}
+
+export interface CompareView {
+  /** In the order in which they run. */
+  cells: CellView[];
+  /** The table so far. */
+  rows: Row[];
+  /** How far the cell under way is: 0 to 1, in words, and its seconds so far. */
+  current?: { cell: number; share: number; doing: string; seconds: number };
+  device?: string;
+  over: boolean;
+}
+
+export function emptyComparison(): CompareView {
+  return { cells: [], rows: [], over: false };
+}
+
+export function take(view: CompareView, event: CompareEvent): void {
+  switch (event.event) {
+    case "planned":
+      view.cells = event.cells.map(({ name, seed }) => ({ name, seed, state: "waiting", points: [] }));
+      break;
+    case "cell_started":
+      change(view, event.cell, { state: "running" });
+      view.current = { cell: event.cell, share: 0, doing: "getting ready", seconds: 0 };
+      break;
+    case "run":
+      takeRun(view, event.cell, event.run);
+      break;
+    case "cell_done":
+      change(view, event.cell, { state: "done", result: event.result, points: event.result.curve });
+      view.rows = event.rows;
+      if (view.current?.cell === event.cell) view.current = undefined;
+      break;
+    case "cell_failed":
+      change(view, event.cell, { state: "failed", error: event.error });
+      if (view.current?.cell === event.cell) view.current = undefined;
+      break;
+    case "done":
+      view.rows = event.rows;
+      view.current = undefined;
+      view.over = true;
+      for (const [index, cell] of view.cells.entries()) if (cell.state === "running") change(view, index, { state: "waiting" });
+      break;
+  }
+}
+
+/** Cells are replaced, not changed: what is shown compares them by identity. */
+function change(view: CompareView, index: number, what: Partial<CellView>): void {
+  view.cells = view.cells.map((cell, i) => (i === index ? { ...cell, ...what } : cell));
+}
+
+function takeRun(view: CompareView, index: number, run: RunEvent): void {
+  const cell = view.cells[index];
+  const current = view.current;
+  if (!cell || !current) return;
+  const at = (share: number, doing: string, seconds = current.seconds) => (view.current = { cell: index, share, doing, seconds });
+  switch (run.event) {
+    case "started":
+      view.device = run.device;
+      break;
+    case "trying":
+      // Trials are a part of the run that is not in its steps.
+      at(0, `trying methods, step ${run.done} of ${run.total}`);
+      break;
+    case "preparing":
+      at(0, `text ${run.done} of ${run.total}`);
+      break;
+    case "measuring":
+      at(current.share, "measuring on held-out rows");
+      break;
+    case "step":
+      at(run.steps > 0 ? run.step / run.steps : 0, `step ${run.step} of ${run.steps}`, run.seconds);
+      break;
+    case "eval":
+      // The time of the whole run stands in for that of its training, until the cell is done and tells the latter.
+      change(view, index, { points: [...cell.points, { seconds: current.seconds, accuracy: run.accuracy }] });
+      break;
+  }
+}
+
+export const doneCells = (view: CompareView): number => view.cells.filter(({ state }) => state === "done" || state === "failed").length;
+
+export const resultsOf = (view: CompareView): CellResult[] => view.cells.flatMap(({ result }) => (result ? [result] : []));
+
+/** Share of the comparison that is behind, 0 to 1: each cell counts the same. */
+export function progressOf(view: CompareView): number {
+  if (view.over) return 1;
+  return view.cells.length ? (doneCells(view) + (view.current?.share ?? 0)) / view.cells.length : 0;
+}
+
+/** The variant to take: the highest mean accuracy, the first of equals; none while nothing can be trained of it. */
+export function bestOf(rows: Row[]): Row | undefined {
+  const trained = rows.filter(({ name }) => name !== "majority");
+  return trained.reduce<Row | undefined>((best, row) => (best && best.accuracy.mean >= row.accuracy.mean ? best : row), undefined);
+}
+
+/** Curves over one axis: the sorted places of all of them, then each curve's values there, null where it has none. */
+export function aligned(curves: CurvePoint[][]): [number[], ...(number | null)[][]] {
+  const places = [...new Set(curves.flatMap((curve) => curve.map(({ seconds }) => seconds)))].sort((a, b) => a - b);
+  const values = curves.map((curve) => {
+    const at = new Map(curve.map(({ seconds, accuracy }) => [seconds, accuracy]));
+    return places.map((place) => at.get(place) ?? null);
+  });
+  return [places, ...values];
+}
+
+/** The latest accuracy of each variant that has one, mean over its cells: what the picture says. */
+export function latest(view: CompareView): { name: string; accuracy: number; cells: number }[] {
+  const names = [...new Set(view.cells.map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const last = view.cells.filter((cell) => cell.name === name).flatMap(({ points }) => points.at(-1)?.accuracy ?? []);
+    return last.length ? [{ name, accuracy: last.reduce((a, b) => a + b) / last.length, cells: last.length }] : [];
+  });
+}

@@ -1,0 +1,187 @@
+/** The state of a comparison and everything the user can do with it. */
+import * as Comlink from "comlink";
+import type { CompareEvent, RunConfig } from "../contract";
+import type { Client } from "./client";
+import { bestOf, doneCells, emptyComparison, resultsOf, take, type CompareView } from "./compare-view";
+import { percent } from "./format";
+import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
+import type { Session } from "./session.svelte";
+import { VARIANTS, variantName, withVariant } from "./variants";
+
+/** Milliseconds between two looks at the events. */
+const REFRESH = 100;
+/** More would be days of computing. */
+const MOST_SEEDS = 100;
+
+export class Comparison {
+  view = $state.raw<CompareView>(emptyComparison());
+  /** Names of variants that are compared, as they are offered. */
+  chosen = $state.raw<string[]>(["prompt", "late", "efficient"]);
+  /** How many seeds, as it is typed. */
+  seedsText = $state("3");
+  running = $state(false);
+  paused = $state(false);
+  stopping = $state(false);
+  /** It ended with a problem; finished cells are still shown. */
+  failed = $state(false);
+  /** Cells of this plan that were finished before the page was left. */
+  kept = $state(0);
+  /** What the latest comparison was about. */
+  plan: { config: RunConfig; variants: string[]; seeds: number[] } | undefined;
+
+  constructor(
+    private readonly session: Session,
+    private readonly client: Client,
+  ) {}
+
+  /** How many seeds; none where the text is no such number. */
+  get seeds(): number | undefined {
+    const value = Number(this.seedsText.trim() || Number.NaN);
+    return Number.isInteger(value) && value >= 1 && value <= MOST_SEEDS ? value : undefined;
+  }
+
+  get ready(): boolean {
+    return this.chosen.length > 0 && this.seeds !== undefined;
+  }
+
+  async choose(): Promise<void> {
+    if (this.session.draftsWrong || !(await this.session.validate())) return;
+    this.session.stage = "choosing";
+    await this.look();
+  }
+
+  toggle(name: string, on: boolean): void {
+    this.chosen = VARIANTS.map((variant) => variant.name).filter((one) => (one === name ? on : this.chosen.includes(one)));
+    void this.look();
+  }
+
+  setSeeds(text: string): void {
+    this.seedsText = text;
+    void this.look();
+  }
+
+  /** Counts the cells that need not be run again. */
+  async look(): Promise<void> {
+    const id = await this.#identify();
+    const { variants, seeds } = this.#planned();
+    const cells = id ? keptCells(shelf(), id) : [];
+    this.kept = cells.filter(({ name, seed }) => seeds.includes(seed) && variants.includes(name)).length;
+  }
+
+  again(): void {
+    forgetCells(shelf());
+    this.kept = 0;
+  }
+
+  async start(): Promise<void> {
+    const { session } = this;
+    const { source, config } = session;
+    if (!source || !config || !this.ready || this.running) return;
+    const { variants, seeds } = this.#planned();
+    this.plan = { config, variants, seeds };
+    const view = emptyComparison();
+    this.view = view;
+    this.running = true;
+    this.paused = this.stopping = this.failed = false;
+    session.clear("comparison");
+    session.stage = "comparing";
+    session.announcement = "The comparison is being prepared.";
+
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const refresh = () => {
+      clearTimeout(timer);
+      timer = undefined;
+      this.view = { ...view };
+    };
+    let id: string | undefined;
+    const onEvent = (event: CompareEvent) => {
+      take(view, event);
+      if (event.event === "cell_done") {
+        if (id) keepCell(shelf(), id, event.result);
+        const { name, seed, accuracy } = event.result;
+        session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneCells(view)} of ${view.cells.length} done.`;
+      }
+      timer ??= setTimeout(refresh, REFRESH);
+    };
+    try {
+      await session.encoder.ensure();
+      id = await this.#identify();
+      const done = id ? keptCells(shelf(), id) : [];
+      await this.client.occupy(
+        () => true,
+        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, variants, seeds, done, Comlink.proxy(onEvent)),
+      );
+      const best = bestOf(view.rows);
+      session.announcement = best
+        ? `The comparison is over: ${variantName(best.name)} is best, with a held-out accuracy of ${percent(best.accuracy.mean)}.`
+        : "The comparison is over.";
+    } catch (thrown) {
+      this.failed = true;
+      if (session.encoder.now.state !== "failed") session.report("comparison", thrown);
+    } finally {
+      view.over = true;
+      this.running = this.paused = this.stopping = false;
+      refresh();
+    }
+  }
+
+  async pause(): Promise<void> {
+    this.paused = true;
+    this.session.announcement = "Paused.";
+    await this.session.control((api) => api.pause(), "comparison");
+  }
+
+  async resume(): Promise<void> {
+    this.paused = false;
+    this.session.announcement = "The comparison goes on.";
+    await this.session.control((api) => api.resume(), "comparison");
+  }
+
+  /** Ends it; the cell under way is given up. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.paused = false;
+    await this.session.control((api) => api.stop(), "comparison");
+  }
+
+  /** Trains a variant, with the seed and the settings of the page. */
+  async use(name: string): Promise<void> {
+    const { config, pruning } = this.session;
+    if (config) await this.session.trainWith(withVariant(config, name, pruning));
+  }
+
+  /** The table and the cells, as the command line writes them. */
+  json(): string {
+    return JSON.stringify({ ...this.plan, rows: this.view.rows, cells: resultsOf(this.view) }, undefined, 2);
+  }
+
+  /** Other data: what was measured has no place any more. */
+  forget(): void {
+    if (this.running) return;
+    this.view = emptyComparison();
+    this.failed = false;
+    this.kept = 0;
+  }
+
+  #planned(): { variants: string[]; seeds: number[] } {
+    const first = this.session.config?.seed ?? 0;
+    return { variants: this.chosen, seeds: Array.from({ length: this.seeds ?? 0 }, (_, index) => first + index) };
+  }
+
+  /** A name for what the results depend on, besides variant and seed. */
+  async #identify(): Promise<string | undefined> {
+    const { source, heldOut, config } = this.session;
+    if (!source || !config) return undefined;
+    const settings = JSON.stringify({ ...config, seed: 0, prompt: { ...config.prompt, method: "", prune: null }, version: VERSION });
+    return this.client.call((api) => api.identify(source.bytes, heldOut?.bytes, settings)).catch(() => undefined);
+  }
+}
+
+/** The browser's storage; some forbid it. */
+function shelf(): Shelf | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
+}

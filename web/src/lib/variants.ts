@@ -1,0 +1,58 @@
+/** What a comparison can compare: methods, and two that are settings of a method. Names are the crate's. */
+import type { PruneConfig, RunConfig } from "../contract";
+import { isMethod, METHODS, type MethodWords } from "./methods";
+
+export interface Variant extends Omit<MethodWords, "method"> {
+  name: string;
+}
+
+/** In the order of the table; differences are to the first that is chosen. The probe and the largest class come in any case. */
+export const VARIANTS: Variant[] = [
+  ...METHODS.filter(({ method }) => method !== "auto" && method !== "probe").map(({ method, ...words }) => ({ name: method, ...words })),
+  {
+    name: "dept",
+    label: "Short prompt, plain",
+    help: "Few tokens and learned changes to the words, without the parts that tell one of the other.",
+    source: "Shi and Lipani 2024, DePT",
+  },
+  {
+    name: "xprompt",
+    label: "Pruned prompt",
+    help: "Prompt tuning, then what matters least is left out and the rest is trained again.",
+    source: "Ma et al. 2022, XPrompt",
+  },
+  ...METHODS.filter(({ method }) => method === "auto").map(({ method, ...words }) => ({ name: method, ...words })),
+];
+
+/** Names of colours of the page, and lengths of lines and gaps: variants differ by both. */
+const LOOKS: Record<string, { color: string; dash?: number[] }> = {
+  prompt: { color: "accent" },
+  late: { color: "loss", dash: [12, 4] },
+  progressive: { color: "held", dash: [6, 4] },
+  efficient: { color: "rose", dash: [2, 3] },
+  deep: { color: "olive", dash: [12, 3, 2, 3] },
+  ensemble: { color: "brown", dash: [6, 3, 2, 3, 2, 3] },
+  dept: { color: "rose", dash: [16, 3] },
+  xprompt: { color: "accent", dash: [3, 3] },
+  auto: { color: "ink", dash: [9, 6] },
+  probe: { color: "probe", dash: [8, 5] },
+  majority: { color: "majority", dash: [2, 4] },
+};
+
+export function lookOf(name: string): { color: string; dash?: number[] } {
+  return LOOKS[name] ?? { color: "ink" };
+}
+
+export function variantName(name: string): string {
+  if (name === "majority") return "Largest class";
+  return [...VARIANTS, ...METHODS.map(({ method, ...words }) => ({ name: method, ...words }))].find((one) => one.name === name)?.label ?? name;
+}
+
+/** The settings that the comparison gave to a variant, for a run of its own. */
+export function withVariant(config: RunConfig, name: string, pruning: PruneConfig | undefined): RunConfig {
+  const prompt = { ...config.prompt, prune: null };
+  if (name === "dept")
+    return { ...config, prompt: { ...prompt, method: "efficient", efficient: { ...prompt.efficient, fusion: false, spaces: 0 } } };
+  if (name === "xprompt") return { ...config, prompt: { ...prompt, method: "prompt", prune: pruning ?? null } };
+  return isMethod(name) ? { ...config, prompt: { ...prompt, method: name } } : config;
+}
