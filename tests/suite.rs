@@ -34,6 +34,8 @@ mod methods;
 mod model_files;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/rounds.rs"]
+mod rounds;
 #[path = "suite/routes.rs"]
 mod routes;
 #[path = "suite/tiny.rs"]

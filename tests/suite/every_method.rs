@@ -23,13 +23,13 @@ fn rows(count: usize) -> String {
     (0..count).fold(String::from("text,label\n"), |text, i| text + &row(i))
 }
 
-fn dataset(count: usize, config: &RunConfig) -> Dataset {
+pub(crate) fn dataset(count: usize, config: &RunConfig) -> Dataset {
     let table = Table::from_bytes(rows(count).as_bytes()).expect("a table");
     Dataset::from_table(&table, &config.data, config.seed).expect("a data set")
 }
 
-/// Every method, and of each every part that can be switched.
-fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
+/// Settings for short runs on the tiny encoder. Stages are those of the defaults.
+pub(crate) fn base(steps: usize) -> RunConfig {
     let mut base = RunConfig { device: DeviceChoice::Cpu, ..RunConfig::default() };
     base.prompt.length = 4;
     base.head.feature_scale = 8.0;
@@ -43,6 +43,12 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
     base.prompt.ensemble.members = 3;
     base.prompt.progressive.score_texts = 16;
     base.prompt.progressive.refit_steps = 3;
+    base
+}
+
+/// Every method, and of each every part that can be switched.
+fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
+    let mut base = base(steps);
     base.prompt.progressive.stages = vec![StageConfig { share: 0.25, size: 0.5 }, StageConfig { share: 0.25, size: 0.75 }];
     let with = |name, change: &dyn Fn(&mut RunConfig)| {
         let mut config = base.clone();
@@ -91,14 +97,14 @@ async fn start(model: &Model, config: &RunConfig) -> Run {
     Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run")
 }
 
-async fn finish(run: &mut Run, events: &mut Vec<Event>) {
+pub(crate) async fn finish(run: &mut Run, events: &mut Vec<Event>) {
     while let Some(event) = run.next().await.expect("an event") {
         events.push(event);
     }
 }
 
 /// Losses by step.
-fn losses(events: &[Event]) -> Vec<(usize, u32)> {
+pub(crate) fn losses(events: &[Event]) -> Vec<(usize, u32)> {
     events.iter().filter_map(|e| if let Event::Step { step, loss, .. } = e { Some((*step, loss.to_bits())) } else { None }).collect()
 }
 

@@ -1,0 +1,157 @@
+//! Stages on partial encoders, cached hidden states and pruning, in whole runs.
+
+use softprompt::adapter::Adapter;
+use softprompt::config::{Generator, Method, PruneConfig, RunConfig, Shrink};
+use softprompt::data::batch::Example;
+use softprompt::engine::compute::{Compute, read};
+use softprompt::prompt::{self, Start};
+use softprompt::rng::Rng;
+use softprompt::train::event::Event;
+use softprompt::train::run::Run;
+use softprompt::train::step::{Source, Trainer};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::every_method::{base, dataset, finish, losses};
+use crate::tiny::tiny_model;
+
+async fn run(config: &RunConfig) -> (Run, Vec<Event>) {
+    let mut run = Run::start(tiny_model(), dataset(48, config), config.clone()).await.expect("a run");
+    let mut events = Vec::new();
+    finish(&mut run, &mut events).await;
+    (run, events)
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_cache_changes_no_bit() {
+    for generator in [Generator::None, Generator::Naive, Generator::Average, Generator::Max] {
+        for layer in [0, 1] {
+            let mut config = base(20);
+            config.prompt.method = Method::Late;
+            (config.prompt.late.generator, config.prompt.late.layer) = (generator, Some(layer));
+            let (cached, events) = run(&config).await;
+            config.prompt.late.cache_mb = 0;
+            let (plain, expected) = run(&config).await;
+            assert_eq!(losses(&events), losses(&expected), "{generator:?} after {layer} layers");
+            let stored = |run: &Run| -> Adapter { run.adapter().expect("an adapter") };
+            assert_eq!(stored(&cached).stored, stored(&plain).stored, "{generator:?} after {layer} layers");
+            // Every text went through the lower layers once instead of once an epoch.
+            let (cached, plain) = (cached.cost().flops, plain.cost().flops);
+            assert_eq!(layer == 0, cached == plain, "{cached} and {plain} operations");
+            assert!(cached <= plain);
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn only_the_whole_encoder_gives_the_result() {
+    for shrink in [Shrink::Depth, Shrink::Width, Shrink::Compound] {
+        let mut config = base(40);
+        (config.prompt.method, config.prompt.progressive.shrink) = (Method::Progressive, shrink);
+        config.eval.evaluations = 10;
+        let (run, events) = run(&config).await;
+        let mut stage = (0, 0);
+        let (mut stages, mut best) = (Vec::new(), Vec::new());
+        let spec = tiny_model().spec().clone();
+        for event in &events {
+            match event {
+                Event::Stage { stage: number, stages: of, layers, neurons, steps } => {
+                    stage = (*number, *of);
+                    stages.push((*layers, *neurons, *steps));
+                }
+                Event::Eval { step, best: true, .. } => {
+                    assert_eq!(stage.0, stage.1, "{shrink:?}: step {step} is of a partial encoder");
+                    best.push(*step);
+                }
+                _ => {}
+            }
+        }
+        // Of the tiny encoder's two layers both always stay.
+        let quarter = if shrink == Shrink::Depth { spec.ffn } else { spec.ffn / 4 };
+        assert_eq!(stages.first(), Some(&(spec.layers, quarter, 8)), "{shrink:?}");
+        assert_eq!(stages.last(), Some(&(spec.layers, spec.ffn, 16)), "{shrink:?}");
+        assert_eq!(stages.iter().map(|stage| stage.2).collect::<Vec<_>>(), [8, 8, 8, 16], "{shrink:?}");
+        assert!(best.first().is_some_and(|&step| step > 24), "{shrink:?}: the best are {best:?}");
+        assert!(run.adapter().expect("an adapter").metrics.expect("figures").steps > 24);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn narrow_stages_cost_less_and_scoring_is_counted() {
+    let flops = |config: RunConfig| async move { run(&config).await.0.cost().flops };
+    let (mut plain, mut narrow) = (base(40), base(40));
+    plain.prompt.method = Method::Prompt;
+    narrow.prompt.method = Method::Progressive;
+    (narrow.prompt.progressive.shrink, narrow.prompt.progressive.score_texts) = (Shrink::Width, 1);
+    let mut scored = narrow.clone();
+    scored.prompt.progressive.score_texts = 39;
+    let [plain, narrow, scored] = [flops(plain).await, flops(narrow).await, flops(scored).await];
+    assert!(narrow < plain, "{narrow} and {plain} operations");
+    assert!(scored > narrow, "{scored} and {narrow} operations");
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn importance_is_the_derivative_of_a_factor_on_each_part() {
+    let (model, mut config) = (tiny_model(), base(1));
+    config.prompt.length = 3;
+    let hidden = model.spec().hidden;
+    let compute = Compute::cpu(model.weights());
+    let method = prompt::method(&config, model.spec());
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let start = Start {
+        weights: model.weights(),
+        tokenizer: model.tokenizer(),
+        labels: &labels,
+        longest: 8,
+        states: &[],
+        rng: Rng::stream(3, "prompt"),
+    };
+    let initial = method.initial(start).expect("first values");
+    let mut rng = Rng::stream(4, "head");
+    let head: Vec<f32> = (0..2 * hidden).map(|_| rng.normal() as f32).collect();
+    let examples =
+        [Example { tokens: vec![2, 7, 9, 3], label: 0 }, Example { tokens: vec![2, 11, 8, 12, 5, 3], label: 1 }];
+    let trainer = |values: Vec<f32>| {
+        let mut parameters = initial.clone();
+        parameters[0].values = values;
+        let source = Source::Encoder(compute.encoder.clone());
+        let method = prompt::method(&config, model.spec());
+        Trainer::new(&compute, source, model.weights(), method, parameters, (head.clone(), vec![0.0; 2]), &config).expect("a trainer")
+    };
+    let values = initial[0].values.clone();
+    let width = hidden / 4;
+    let importance = trainer(values.clone()).importance(&examples, &[0, 1], width).await.expect("importance");
+    assert_eq!(importance.len(), 3 * 4);
+    for (part, &importance) in importance.iter().enumerate() {
+        let mut expected = 0.0;
+        for example in [0, 1] {
+            let mut loss = [0.0; 2];
+            for (loss, factor) in loss.iter_mut().zip([1.02, 0.98]) {
+                let mut scaled = values.clone();
+                scaled[part * width..][..width].iter_mut().for_each(|value| *value *= factor);
+                let gradients = trainer(scaled).gradients(&examples, &[example]).expect("a loss");
+                *loss = f64::from(read(gradients.loss).await.expect("a loss")[0]);
+            }
+            expected += ((loss[0] - loss[1]) / 0.04).abs() / 2.0;
+        }
+        let difference = (f64::from(importance) - expected).abs();
+        assert!(difference < 0.03 * expected + 2e-5, "part {part}: {importance} and {expected}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn pruned_parts_are_zero_and_the_rest_was_rewound() {
+    let mut config = base(30);
+    config.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
+    let (run, events) = run(&config).await;
+    let hidden = tiny_model().spec().hidden;
+    let adapter = run.adapter().expect("an adapter");
+    let rows: Vec<&[f32]> = adapter.stored[0].values.chunks(hidden).collect();
+    let left = |part: &&[f32]| part.iter().any(|&value| value != 0.0);
+    assert_eq!(rows.iter().copied().filter(left).count(), 2, "of four rows");
+    let pieces: Vec<&[f32]> = adapter.stored[0].values.chunks(hidden / 4).collect();
+    assert_eq!(pieces.iter().copied().filter(left).count(), 4, "of the eight pieces of two rows");
+    let told = events.iter().find(|event| matches!(event, Event::Pruned { .. }));
+    assert_eq!(told, Some(&Event::Pruned { rows: 2, pieces: 4, of: 16 }));
+    // The second round begins at its own first step, behind all of the first.
+    assert!(adapter.metrics.expect("figures").steps > 30);
+}
