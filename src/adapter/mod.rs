@@ -230,11 +230,16 @@ impl Adapter {
             let problem = format!("the adapter was trained for an encoder with {what} {ours}, this one has {theirs}");
             Err(Error::adapter(problem, format!("use it with {}", base.name)))
         };
+        let late = self.config.prompt.late.layer.filter(|_| self.method() == Method::Late);
         match (base.layers, base.heads) {
             _ if base.hidden != spec.hidden => differs("hidden size", base.hidden, spec.hidden),
             (Some(layers), _) if layers != spec.layers => differs("layer count", layers, spec.layers),
             (_, Some(heads)) if heads != spec.heads => differs("head count", heads, spec.heads),
-            _ => Ok(()),
+            // A layer that reads the prompt is above it.
+            _ => match late.filter(|&below| below >= spec.layers) {
+                Some(below) => differs("more layers than", below, spec.layers),
+                None => Ok(()),
+            },
         }
     }
 

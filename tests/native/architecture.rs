@@ -88,6 +88,7 @@ const TABLE: &[Row] = &[
             "error",
             "config",
             "rng",
+            "tensors",
             "data",
             "text",
             "eval",

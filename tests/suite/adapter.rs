@@ -418,6 +418,11 @@ fn says_which_encoder_it_needs() {
         assert_eq!(error.to_string(), format!("the adapter was trained for an encoder with {expected}"));
         assert_eq!(error.hint(), "use it with sentence-transformers/all-MiniLM-L6-v2");
     }
+    let mut late = sample(HeadKind::Mean, Method::Late);
+    late.config.prompt.late.layer = Some(2);
+    late.check_encoder(&SPEC).unwrap();
+    late.config.prompt.late.layer = Some(3);
+    assert!(late.check_encoder(&SPEC).unwrap_err().to_string().contains("with more layers than 3, this one has 3"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
