@@ -19,7 +19,9 @@ use crate::error::{Error, Result};
 use crate::model;
 use crate::model::head::Head;
 use crate::prompt::{self, Parameter};
-use crate::train::run;
+use crate::train::compare::plan::Plan;
+use crate::train::compare::{self, Tables};
+use crate::train::job::Job;
 use crate::train::step::{LearningRates, Source, Trainer};
 
 /// Rows that the page shows of a file.
@@ -176,7 +178,7 @@ impl Model {
 /// A training run.
 #[wasm_bindgen]
 pub struct Run {
-    run: run::Run,
+    run: Job,
 }
 
 #[wasm_bindgen]
@@ -196,7 +198,7 @@ impl Run {
             }
         };
         let dataset = dataset().map_err(thrown)?;
-        Ok(Self { run: run::Run::start(model, dataset, config).await.map_err(thrown)? })
+        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)? })
     }
 
     /// Works until there is something to tell: an event, or `undefined` when the run is over.
@@ -230,6 +232,64 @@ impl Run {
     pub async fn predict(&self, texts: Vec<String>) -> Result<JsValue, JsValue> {
         let predictor = self.run.predictor().map_err(thrown)?;
         plain(&predictor.predict(&texts).await.map_err(thrown)?)
+    }
+}
+
+/// Methods side by side on the same data.
+#[wasm_bindgen]
+pub struct Comparison {
+    comparison: compare::Comparison,
+}
+
+#[wasm_bindgen]
+impl Comparison {
+    /// Gets ready. `name` is that of the file; `variants` are methods with settings of their own, as on the command line; `seeds` are
+    /// numbers, each below 2^53.
+    ///
+    /// # Errors
+    /// `data` or `config`, with the variant that cannot work.
+    pub fn start(
+        model: &Model,
+        table: Vec<u8>,
+        name: &str,
+        config: JsValue,
+        variants: Vec<String>,
+        seeds: Vec<f64>,
+    ) -> Result<Comparison, JsValue> {
+        let config: RunConfig = parse(config)?;
+        let seeds = seeds.into_iter().map(|seed| seed as u64).collect();
+        let start = || -> Result<compare::Comparison> {
+            let plan = Plan::new(config, &variants, seeds, None)?;
+            let data = Table::from_bytes(&table).map_err(|error| named(name, error))?;
+            let tables = Tables { data, held_out: None, tests: Vec::new() };
+            compare::Comparison::start(model.model.clone(), tables, plan, &[])
+        };
+        Ok(Self { comparison: start().map_err(thrown)? })
+    }
+
+    /// Works until there is something to tell: an event, or `undefined` when the comparison is over. What a variant cannot do is an
+    /// event, too.
+    ///
+    /// # Errors
+    /// Never, in practice.
+    pub async fn next(&mut self) -> Result<JsValue, JsValue> {
+        match self.comparison.next().await {
+            Some(event) => plain(&event),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// The next event ends the comparison: what is done stays, the run under way is given up.
+    pub fn stop(&mut self) {
+        self.comparison.stop();
+    }
+}
+
+/// Puts a file's name before what is wrong with its data.
+fn named(name: &str, error: Error) -> Error {
+    match error {
+        Error::Data { problem, hint, row, column } => Error::Data { problem: format!("{name}: {problem}"), hint, row, column },
+        error => error,
     }
 }
 

@@ -176,6 +176,7 @@ impl Comparison {
     }
 
     fn finish(&mut self, result: CellResult) {
+        let result = result.rounded();
         self.running = None;
         self.results[self.next] = Some(result.clone());
         let rows = self.rows();

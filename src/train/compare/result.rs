@@ -152,6 +152,32 @@ impl CellResult {
     pub fn new(name: String, seed: u64) -> Self {
         Self { name, seed, ..Self::default() }
     }
+
+    /// The same figures with 15 significant digits: decimal numbers of that length are read back exactly, so that a comparison that
+    /// goes on keeps what it has.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let round = |figure: f64| format!("{figure:.14e}").parse().unwrap_or(figure);
+        let test = |test: TestResult| TestResult { accuracy: round(test.accuracy), macro_f1: round(test.macro_f1), ..test };
+        let point = |point: Point| Point {
+            seconds: round(point.seconds),
+            accuracy: round(point.accuracy),
+            loss: round(point.loss),
+            ..point
+        };
+        Self {
+            accuracy: round(self.accuracy),
+            macro_f1: round(self.macro_f1),
+            loss: self.loss.map(round),
+            tests: self.tests.into_iter().map(test).collect(),
+            curve: self.curve.into_iter().map(point).collect(),
+            training_seconds: round(self.training_seconds),
+            seconds: round(self.seconds),
+            flops: round(self.flops),
+            evaluation_flops: round(self.evaluation_flops),
+            ..self
+        }
+    }
 }
 
 impl Spread {
