@@ -41,7 +41,6 @@ pub(crate) struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Train a soft prompt on a CSV or TSV file of labelled texts
     Train(TrainArgs),
