@@ -390,6 +390,6 @@ export interface Core {
       variants: string[],
       seeds: number[],
       done: CellResult[],
-    ): Promise<Comparison>;
+    ): Comparison | Promise<Comparison>;
   };
 }

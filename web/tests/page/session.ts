@@ -72,13 +72,18 @@ export async function drop(page: Page, name: string, type: string, content: stri
   await page.locator("body").dispatchEvent("drop", { dataTransfer: transfer });
 }
 
-/** Changes settings in the options by their labels; a choice is given by its text. */
+/** Changes settings in the options by their labels; a choice is given by its text, a switch is "on" or "off". */
 export async function setOptions(page: Page, values: Record<string, string>) {
   const options = page.locator("details");
   if (!(await options.evaluate((details: HTMLDetailsElement) => details.open))) await options.locator("summary").click();
   for (const [label, value] of Object.entries(values)) {
+    if (label === "Method") {
+      await options.getByRole("radio", { name: value, exact: true }).check();
+      continue;
+    }
     const field = options.getByLabel(label, { exact: true });
     if ((await field.evaluate((element) => element.tagName)) === "SELECT") await field.selectOption({ label: value });
+    else if ((await field.getAttribute("type")) === "checkbox") await field.setChecked(value === "on");
     else await field.fill(value);
   }
 }

@@ -35,10 +35,15 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   const requestsBefore = watch.requests.length;
   await screenshot(page, "data");
 
-  await setOptions(page, { Steps: process.env.SCREENSHOTS ? "150" : "24", Evaluations: "8", "Stop early after": "" });
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Steps: process.env.SCREENSHOTS ? "150" : "24",
+    Evaluations: "8",
+    "Stop early after": "",
+  });
   await expectAccessible(page, "data and options");
   await button(page, "Train").click();
-  await expect(heading(page, "Your prompt is learning")).toBeFocused();
+  await expect(heading(page, "Your classifier is learning")).toBeFocused();
   await expectAccessible(page, "preparing");
 
   // Paused, nothing moves; resumed, it goes on from there.
@@ -111,7 +116,7 @@ test("a dropped table trains with WebGPU, ten steps of the real encoder", async 
   await expect(page.getByText("28 rows, separated by commas")).toBeVisible();
   await page.getByLabel("Device").selectOption("gpu");
   await expect(page.getByText("You chose the GPU, but this one is software")).toBeVisible();
-  await setOptions(page, { Steps: "10", "Texts per step": "2", Evaluations: "1", "Held out": "25" });
+  await setOptions(page, { Method: "Prompt tuning", Steps: "10", "Texts per step": "2", Evaluations: "1", "Held out": "25" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 840_000 });
   const fact = (name: string) =>
@@ -128,7 +133,13 @@ test("a dropped table trains with WebGPU, ten steps of the real encoder", async 
 test("stop keeps the best, cancel keeps the data", async ({ page }) => {
   await page.goto("");
   await button(page, "Try with sample data").click();
-  await setOptions(page, { Steps: "2000", Evaluations: "1000", "Texts per step": "4", "Stop early after": "" });
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Steps: "2000",
+    Evaluations: "1000",
+    "Texts per step": "4",
+    "Stop early after": "",
+  });
   await button(page, "Train").click();
   const stop = button(page, "Stop and keep best");
   await expect(stop).toBeEnabled({ timeout: 120_000 });
@@ -139,14 +150,14 @@ test("stop keeps the best, cancel keeps the data", async ({ page }) => {
   await expect(page.getByText("stopped early")).toBeVisible();
 
   await button(page, "Change options, train again").click();
-  await expect(page.locator("details").getByText("4 changed")).toBeVisible();
+  await expect(page.locator("details").getByText("5 changed")).toBeVisible();
   await button(page, "Train").click();
   await expect(page.getByText(/^Step \d+ of 2,000$/)).toBeVisible({ timeout: 120_000 });
   await button(page, "Cancel").click();
   await button(page, "Cancel the training").click();
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
-  await expect(page.locator("details").getByText("4 changed")).toBeVisible();
+  await expect(page.locator("details").getByText("5 changed")).toBeVisible();
 
   // The cancelled run has let go: another one starts.
   await button(page, "Train").click();

@@ -1,47 +1,30 @@
 import { describe, expect, it } from "vitest";
 import type { RunConfig } from "../../src/contract";
-import { OPTION_GROUPS, textOf, withText, type Option } from "../../src/lib/options";
+import { METHODS, pageDefaults, prunable, withMethod } from "../../src/lib/methods";
+import { OPTION_GROUPS } from "../../src/lib/option-groups";
+import { at, nextStage, optionsFor, textOf, toggled, withText, type Option } from "../../src/lib/options";
+import { config, pruning } from "./config";
 
-// Values of a run, on purpose other than the crate's defaults: the page must not know those.
-const config: RunConfig = {
-  data: { text_column: null, label_column: null, held_out_fraction: 0.07, max_tokens: 64 },
-  prompt: { method: "prompt", length: 3, init: "random" },
-  head: { kind: "cls", feature_scale: 2 },
-  optim: {
-    prompt_lr: 0.004,
-    head_lr: 0.001,
-    weight_decay: 0,
-    batch_size: 7,
-    steps: undefined,
-    epochs: 2,
-    warmup_fraction: 0.1,
-    schedule: "linear",
-    clip_norm: 2,
-  },
-  eval: { evaluations: 3, patience: null },
-  seed: 9,
-  device: "cpu",
-  recompute: "off",
-};
 const all = OPTION_GROUPS.flatMap((group) => group.options);
 const option = (path: string) => all.find((one) => one.path === path) as Option;
 const changed = (path: string, text: string) => {
-  const result = withText(config, option(path), text);
+  const result = withText(config, option(path), text, pruning);
   if ("wrong" in result) throw new Error(result.wrong);
   return result.config;
 };
 
 describe("options", () => {
   it("name settings that exist, each once", () => {
+    const pruned = { ...config, prompt: { ...config.prompt, prune: pruning } };
     for (const { path } of all) {
-      const [group, key] = path.split(".") as [keyof RunConfig, string | undefined];
-      expect(Object.keys(key ? config[group] : config), path).toContain(key ?? group);
+      const place = path.includes(".") ? at(pruned, path.slice(0, path.lastIndexOf("."))) : pruned;
+      expect(Object.keys(place as object), path).toContain(path.slice(path.lastIndexOf(".") + 1));
     }
     expect(new Set(all.map(({ path }) => path)).size).toBe(all.length);
   });
 
   it("come back as they were typed", () => {
-    for (const one of all) {
+    for (const one of all.filter(({ path }) => !path.startsWith("prompt.prune."))) {
       const again = changed(one.path, textOf(config, one));
       expect(textOf(again, one), one.path).toBe(textOf(config, one));
     }
@@ -81,5 +64,80 @@ describe("options", () => {
     const before = structuredClone(config);
     changed("optim.batch_size", "99");
     expect(config).toEqual(before);
+  });
+});
+
+describe("the options of a method", () => {
+  const paths = (of: RunConfig) => optionsFor(of).flatMap((group) => group.options.map(({ path }) => path));
+  const own = (of: RunConfig) => paths(of).filter((path) => path.split(".").length > 2);
+
+  it("are those that it uses", () => {
+    for (const { method } of METHODS) {
+      const shown = own(withMethod(config, method));
+      const groups = new Set(shown.map((path) => path.split(".")[1]));
+      const expected: Record<string, string[]> = { progressive: ["progressive"], probe: [], prompt: [], deep: [] };
+      expect([...groups], method).toEqual(expected[method] ?? [method]);
+    }
+    expect(paths(withMethod(config, "probe")).some((path) => path.startsWith("prompt."))).toBe(false);
+    expect(paths(withMethod(config, "probe"))).not.toContain("optim.prompt_lr");
+    expect(paths(withMethod(config, "prompt"))).toContain("optim.prompt_lr");
+  });
+
+  it("of a growing encoder come with those of what it trains", () => {
+    const growing = withMethod(config, "progressive");
+    const based = (base: "efficient" | "ensemble") =>
+      own({ ...growing, prompt: { ...growing.prompt, progressive: { ...growing.prompt.progressive, base } } });
+    expect(based("efficient")).toContain("prompt.efficient.rank");
+    expect(based("ensemble")).toContain("prompt.ensemble.members");
+  });
+
+  it("follow what is switched on", () => {
+    const plain = { ...config.prompt.efficient, fusion: false, spaces: 0 };
+    const without = own({ ...config, prompt: { ...config.prompt, method: "efficient", efficient: plain } });
+    expect(without).toContain("prompt.efficient.spaces");
+    for (const hidden of ["attention", "space_width", "gate", "module_lr"]) expect(without).not.toContain(`prompt.efficient.${hidden}`);
+  });
+
+  it("start with a trial of methods, and change nothing else of the crate's defaults", () => {
+    expect(pageDefaults(config)).toEqual({ ...config, prompt: { ...config.prompt, method: "auto" } });
+  });
+});
+
+describe("pruning", () => {
+  it("is switched on with the crate's values, and off again", () => {
+    const on = changed("prompt.prune", "on");
+    expect(on.prompt.prune).toEqual(pruning);
+    expect(optionsFor(on).flatMap((group) => group.options.map(({ path }) => path))).toContain("prompt.prune.pieces");
+    expect(withText(on, option("prompt.prune.tokens"), "25")).toMatchObject({ config: { prompt: { prune: { tokens: 0.25 } } } });
+    expect(withText(on, option("prompt.prune"), "off")).toMatchObject({ config: { prompt: { prune: null } } });
+  });
+
+  it("goes where the method has no rows of its own", () => {
+    const on = changed("prompt.prune", "on");
+    expect(withMethod(on, "ensemble").prompt.prune).toEqual(pruning);
+    for (const method of ["probe", "deep", "auto", "late"] as const) {
+      expect(prunable(withMethod(on, method)), method).toBe(false);
+      expect(withMethod(on, method).prompt.prune, method).toBeNull();
+    }
+    // A late prompt that nothing makes has rows of its own.
+    const free = withMethod(changed("prompt.late.generator", "none"), "late");
+    expect(prunable(free)).toBe(true);
+    const pruned = { ...free, prompt: { ...free.prompt, prune: pruning } };
+    expect(withText(pruned, option("prompt.late.generator"), "naive")).toMatchObject({ config: { prompt: { prune: null } } });
+  });
+});
+
+describe("lists", () => {
+  it("keep the order in which candidates are offered", () => {
+    const candidates = option("prompt.auto.candidates");
+    expect(toggled(candidates, ["late", "prompt"], "probe", true)).toEqual(["probe", "prompt", "late"]);
+    expect(toggled(candidates, ["late", "prompt"], "late", false)).toEqual(["prompt"]);
+  });
+
+  it("grow by a stage between the last and the whole", () => {
+    expect(nextStage([{ share: 0.2, size: 0.5 }])).toEqual({ share: 0.2, size: 0.75 });
+    expect(nextStage([]).size).toBeLessThan(1);
+    expect(changed("prompt.progressive.stages", '[{"share":0.1,"size":0.9}]').prompt.progressive.stages).toHaveLength(1);
+    expect(withText(config, option("prompt.progressive.stages"), "")).toHaveProperty("wrong");
   });
 });

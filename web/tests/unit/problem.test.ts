@@ -41,6 +41,7 @@ describe("problems", () => {
   it("finds the setting that a config problem is about", () => {
     expect(settingOf({ code: "config", message: "optim.batch_size: 0 texts a step", hint: "" })).toBe("optim.batch_size");
     expect(settingOf({ code: "config", message: "seed: 1 is above 2^53 - 1", hint: "" })).toBe("seed");
+    expect(settingOf({ code: "config", message: "prompt.late.layer: 7 layers", hint: "" })).toBe("prompt.late.layer");
     expect(settingOf({ code: "data", message: "optim.batch_size: no", hint: "" })).toBeUndefined();
   });
 });

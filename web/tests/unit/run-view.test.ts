@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent, EvalEvent, RunEvent, StepEvent } from "../../src/contract";
-import { emptyRun, progressOf, smooth, spaced, take, verdict } from "../../src/lib/run-view";
+import { emptyRun, marksOf, progressOf, prunedText, smooth, spaced, stageText, take, trainedMethod, verdict } from "../../src/lib/run-view";
 
 const step = (n: number, loss: number): StepEvent => ({
   event: "step",
@@ -65,6 +65,39 @@ describe("what is known of a run", () => {
   });
 });
 
+describe("what is known of how it came about", () => {
+  it("is the trials and what was chosen", () => {
+    const run = emptyRun("auto");
+    expect(trainedMethod(run)).toBe("auto");
+    take(run, { event: "trying", method: "late", done: 3, total: 40 });
+    expect(run.trying?.done).toBe(3);
+    take(run, { event: "trial", method: "prompt", loss: 0.7, accuracy: 0.8, seconds: 3 });
+    take(run, { event: "trial", method: "late", loss: 0.6, accuracy: 0.82, seconds: 2 });
+    take(run, { event: "chosen", method: "late", reason: "lowest loss" });
+    expect(run.trials.map(({ method }) => method)).toEqual(["prompt", "late"]);
+    expect(run.trying, "over with the choice").toBeUndefined();
+    expect(trainedMethod(run)).toBe("late");
+    expect(trainedMethod(emptyRun("deep"))).toBe("deep");
+  });
+
+  it("is stages and pruning, marked where they began", () => {
+    const run = emptyRun("progressive");
+    const stage = (n: number, layers: number) => ({ event: "stage", stage: n, stages: 2, layers, neurons: 768, steps: 2 }) as const;
+    take(run, stage(1, 1));
+    take(run, step(1, 2));
+    take(run, step(2, 2));
+    take(run, stage(2, 6));
+    take(run, step(3, 1));
+    take(run, { event: "pruned", rows: 8, pieces: 102, of: 160 });
+    expect(stageText(run.stages[0]!)).toBe("Stage 1 of 2: 1 layer of 768 neurons");
+    expect(prunedText(run.pruned!)).toBe("Pruned: 8 tokens left, in 102 of 160 pieces");
+    expect(marksOf(run)).toEqual([
+      { at: 2, label: "Stage 2" },
+      { at: 3, label: "Pruned" },
+    ]);
+  });
+});
+
 describe("the moving average", () => {
   it("starts at the first value and follows", () => {
     expect(smooth([3])[0]).toBeCloseTo(3, 12);
@@ -97,6 +130,8 @@ describe("the verdict", () => {
     expect(verdict(done(0.86, 0.84), 50).tone).toBe("even");
     expect(verdict(done(0.6, 0.9), 200).tone).toBe("poor");
     expect(verdict(done(0.9, 0.9), 200).tone).toBe("even");
+    // The probe is not compared with itself.
+    expect(verdict(done(0.9, 0.5), 200, "probe")).toMatchObject({ tone: "even", text: expect.stringContaining("itself") });
   });
 
   it("makes nothing of numbers that are none", () => {

@@ -1,0 +1,149 @@
+import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, share, smallSample, test } from "./session";
+
+const narrow = { width: 360, height: 740 };
+
+/** Nothing is wider than the window. */
+const expectFits = async (page: Page, state: string) =>
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), `wider than the window: ${state}`).toBeLessThanOrEqual(0);
+
+test("each method has its options, and the automatic one is chosen first", async ({ page }) => {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(8));
+  const options = page.locator("details");
+  await options.locator("summary").click();
+  await expect(options.getByText("defaults that work")).toBeVisible();
+  await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
+  await expect(page.getByRole("group", { name: "Methods to try" }).getByRole("checkbox")).toHaveCount(7);
+  await screenshot(page, "options-auto", true);
+
+  const own: Record<string, string> = {
+    "Late prompt": "Layers below the prompt",
+    "Growing encoder": "What is left out",
+    "Short prompt": "Rank of the change",
+    "Several prompts": "They decide by",
+  };
+  for (const [method, label] of Object.entries(own)) {
+    await setOptions(page, { Method: method });
+    await expect(options.getByLabel(label, { exact: true })).toBeVisible();
+    for (const other of Object.values(own).filter((one) => one !== label))
+      await expect(options.getByLabel(other, { exact: true })).toHaveCount(0);
+    await expectAccessible(page, `options of ${method}`);
+  }
+  await setOptions(page, { Method: "Growing encoder" });
+  const stages = page.getByRole("group", { name: "Stages", exact: true });
+  await expect(stages.getByRole("textbox")).toHaveCount(6);
+  await stages.getByRole("button", { name: "Remove stage 1" }).click();
+  await button(page, "Add a stage").click();
+  await page.getByLabel("Stage 3: % of the steps").fill("90");
+  await expect(page.getByText(/shares of 1.\d+ of the steps/i)).toBeVisible();
+  await page.getByLabel("Stage 3: % of the steps").fill("10");
+  await expect(page.getByText(/shares of 1.\d+ of the steps/i)).toHaveCount(0);
+  await screenshot(page, "options-progressive", true);
+  await page.setViewportSize(narrow);
+  await expectFits(page, "options");
+  await screenshot(page, "options-narrow", true);
+  await setOptions(page, { Method: "Prompt tuning", "Prune afterwards": "on" });
+  await expect(options.getByLabel("Pieces of a token", { exact: true })).toHaveValue(/^\d+$/);
+  await expectAccessible(page, "pruning");
+  await button(page, "Back to the defaults").click();
+  await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
+});
+
+test("an automatic run tells what it tried, and why it chose", async ({ page }) => {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(12));
+  await page.getByLabel("Device").selectOption("cpu");
+  await setOptions(page, { Steps: "12", Evaluations: "2", "Texts per step": "4" });
+  await page.getByRole("group", { name: "Methods to try" }).getByRole("checkbox", { name: "Short prompt" }).uncheck();
+  await button(page, "Train").click();
+  await expect(heading(page, "Your classifier is learning")).toBeFocused();
+  const trials = page.getByRole("table", { name: "Short runs on a part of the rows" });
+  await expect(trials).toBeVisible({ timeout: 120_000 });
+  await expectAccessible(page, "trials");
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(trials.getByRole("row")).toHaveCount(4);
+  await expect(trials.getByText("chosen")).toHaveCount(1);
+  await expectAccessible(page, "result of an automatic run");
+  await screenshot(page, "result-auto");
+});
+
+test("a growing encoder tells its stages", async ({ page }) => {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(12));
+  await page.getByLabel("Device").selectOption("cpu");
+  await setOptions(page, { Method: "Growing encoder", Steps: "40", Evaluations: "8", "Texts per step": "4", "Stop early after": "" });
+  await button(page, "Train").click();
+  await expect(page.getByText(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/)).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/^Stage 4 of 4: 6 layers of 1,536 neurons\.$/)).toBeVisible({ timeout: 120_000 });
+  await screenshot(page, "training-progressive");
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
+});
+
+test("methods are compared, and the best goes on", async ({ page }) => {
+  test.setTimeout(900_000);
+  await page.goto("");
+  await button(page, "Try with sample data").click();
+  await page.getByLabel("Device").selectOption("cpu");
+  await setOptions(page, { Steps: "16", Evaluations: "4", "Stop early after": "" });
+  await button(page, "Compare methods").click();
+  await expect(heading(page, "Compare methods on your data")).toBeFocused();
+  await expectAccessible(page, "choice of methods");
+  for (const method of ["Late prompt", "Short prompt"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
+  await expect(page.getByText(/^2 runs? of 16 steps|^6 runs of 16 steps/)).toBeVisible();
+  await page.getByLabel("Seeds").fill("none");
+  await expect(button(page, "Start comparing")).toBeDisabled();
+  await page.getByLabel("Seeds").fill("1");
+  await screenshot(page, "compare-choice");
+  await page.setViewportSize(narrow);
+  await expectFits(page, "choice of methods");
+  await screenshot(page, "compare-choice-narrow", true);
+  await page.setViewportSize({ width: 1280, height: 900 });
+
+  await button(page, "Start comparing").click();
+  await expect(heading(page, "Comparing methods on your data")).toBeFocused();
+  await expect(heading(page, "Prompt tuning, seed 0")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByRole("img", { name: /Prompt tuning: \d/ })).toBeVisible({ timeout: 120_000 });
+  await button(page, "Pause").click();
+  await expect(heading(page, "Paused")).toBeVisible();
+  await expectAccessible(page, "comparing");
+  await screenshot(page, "comparing");
+  await button(page, "Resume").click();
+
+  const figures = page.getByRole("region", { name: "Figures of each method" });
+  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible({ timeout: 200_000 });
+  // The page is lost in the middle. What was done is there again.
+  await page.reload();
+  await button(page, "Try with sample data").click();
+  await page.getByLabel("Device").selectOption("cpu");
+  await setOptions(page, { Steps: "16", Evaluations: "4", "Stop early after": "" });
+  await button(page, "Compare methods").click();
+  for (const method of ["Late prompt", "Short prompt"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
+  await page.getByLabel("Seeds").fill("1");
+  await expect(page.getByText(/^\d of them (is|are) there already/)).toBeVisible();
+  await button(page, "Start comparing").click();
+  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible({ timeout: 60_000 });
+  await expect(heading(page, "The methods side by side")).toBeVisible({ timeout: 400_000 });
+  await expect(figures.getByRole("row")).toHaveCount(4);
+  const accuracy = async (name: RegExp) =>
+    share(await figures.getByRole("row", { name }).getByRole("cell").first().textContent());
+  expect(await accuracy(/^Largest class/)).toBeCloseTo(1 / 7, 1);
+  expect(await accuracy(/Linear probe/)).toBeGreaterThan(0.5);
+  expect(await accuracy(/Prompt tuning/)).toBeGreaterThan(1 / 7);
+  await expectAccessible(page, "comparison");
+  await screenshot(page, "compared", true);
+  await page.setViewportSize(narrow);
+  await expectFits(page, "comparison");
+  await screenshot(page, "compared-narrow", true);
+
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the figures (JSON)").click()]);
+  const told = JSON.parse(readFileSync(await download.path(), "utf8")) as { rows: { name: string }[]; cells: { curve: unknown[] }[] };
+  expect(told.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
+  expect(told.cells).toHaveLength(3);
+
+  await page.getByRole("button", { name: /^Use the best: / }).click();
+  await expect(heading(page, "Your classifier is learning")).toBeFocused();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+});
