@@ -149,4 +149,3 @@ pub fn together(scores: Vec<f32>, members: usize, classes: usize, vote: Vote) ->
     };
     sums.iter().zip(&votes).map(share).map(|share| share.max(f32::MIN_POSITIVE).ln()).collect()
 }
-

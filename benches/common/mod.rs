@@ -85,17 +85,17 @@ impl Ours {
         let batches = set.examples(size);
         let (hidden, length) = (weights.spec.hidden, config.prompt.length);
         let values = prompt_start(weights, length).to_vec();
-        let initial = vec![Parameter { name: "prompt", shape: [length, hidden], values }];
+        let initial = vec![Parameter::new("prompt", [length, hidden], values)];
         let trainer = Trainer::new(
             compute,
             Source::Encoder(compute.encoder.clone()),
             weights,
-            prompt::method(&config),
+            prompt::method(&config, &weights.spec),
             initial,
             Head::initial(set.classes, hidden),
             &config,
         )?;
-        let rates = LearningRates { prompt: config.optim.prompt_lr, head: config.optim.head_lr };
+        let rates = LearningRates { prompt: config.optim.prompt_lr, head: config.optim.head_lr, factor: 1.0 };
         let indices = (0..size.min(batches[0].len())).collect();
         Ok(Self { trainer, batches, indices, rates })
     }

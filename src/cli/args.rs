@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::{checkpoint, files};
 use crate::cli::settings::{Settings, choice, help};
+use crate::cli::{checkpoint, files};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
@@ -171,7 +171,8 @@ impl CompareArgs {
     /// As [`TrainArgs::run_config`], and for a method, seed or budget that cannot work.
     pub(crate) fn plan(&self) -> Result<Plan> {
         let config = run_config(self.config.as_deref(), &self.settings)?;
-        let wrong = |_| Error::config("seeds", format!("`{}` is no number of seeds", self.seeds), "use a number, or seeds such as 1,2,3");
+        let wrong =
+            |_| Error::config("seeds", format!("`{}` is no number of seeds", self.seeds), "use a number, or seeds such as 1,2,3");
         let numbers: Vec<u64> = self.seeds.split(',').map(|word| word.trim().parse().map_err(wrong)).collect::<Result<_>>()?;
         let seeds = match numbers.as_slice() {
             [count] if !self.seeds.contains(',') => (config.seed..).take((*count).min(1000) as usize).collect(),

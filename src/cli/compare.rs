@@ -82,7 +82,8 @@ impl Stored {
     }
 
     fn write(&self, out: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| io_error(out, error.to_string(), "report this as a fault"))?;
+        let text =
+            serde_json::to_string_pretty(self).map_err(|error| io_error(out, error.to_string(), "report this as a fault"))?;
         let folder = Unfinished::new(out)?;
         folder.write(FILE, text.as_bytes())?;
         folder.finish()
@@ -180,7 +181,8 @@ struct Shown {
 
 impl Shown {
     fn show(&mut self, context: &Context, event: &CompareEvent) {
-        let name = |cell: usize| self.cells.get(cell).map_or_else(String::new, |cell| format!("{}, seed {}", cell.name, cell.seed));
+        let name =
+            |cell: usize| self.cells.get(cell).map_or_else(String::new, |cell| format!("{}, seed {}", cell.name, cell.seed));
         match event {
             CompareEvent::Planned { cells } => self.cells.clone_from(cells),
             CompareEvent::CellStarted { cell, .. } => {
@@ -208,7 +210,8 @@ impl Shown {
 fn summary(stored: &Stored) -> String {
     let spread = |Spread { mean, deviation }: Spread| format!("{} ± {:.1}", percent(mean), deviation * 100.0);
     let mut heading = vec!["".to_owned(), "accuracy".into(), "macro F1".into(), "to the first".into()];
-    let tests = stored.rows.first().map(|row| row.tests.iter().map(|test| test.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
+    let tests =
+        stored.rows.first().map(|row| row.tests.iter().map(|test| test.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
     heading.extend(tests.iter().map(|name| one_line(name, 24)));
     heading.extend(["trained", "seconds", "TFLOP", "memory MB", "adapter kB", "steps", "seeds"].map(str::to_owned));
     let mut lines = vec![heading];
@@ -234,7 +237,8 @@ fn summary(stored: &Stored) -> String {
     }
     let mut text = format!("\n{}\n\n  accuracy and macro F1: mean and standard deviation over seeds", table(&lines));
     text += "\n  to the first: mean difference in accuracy, in points, and its standard error, paired by seed";
-    text += "\n  seconds and TFLOP: training only; the encoder's products, exactly; memory: weights, kept activations, cached states";
+    text +=
+        "\n  seconds and TFLOP: training only; the encoder's products, exactly; memory: weights, kept activations, cached states";
     for Failed { cell, error } in &stored.failed {
         text += &format!("\n  {}, seed {} cannot be run: {error}", cell.name, cell.seed);
     }

@@ -76,13 +76,18 @@ impl Training {
             }
             Event::Trying { method, done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the short runs | {msg}"));
+                    self.bar =
+                        ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the short runs | {msg}"));
                 }
                 self.bar.set_message(method.clone());
                 self.bar.set_position(*done as u64);
             }
             Event::Trial { method, loss, accuracy, seconds } => {
-                self.say(&format!("tried {method}: held-out loss {loss:.3}, accuracy {}, {}", percent(*accuracy), clock(*seconds)));
+                self.say(&format!(
+                    "tried {method}: held-out loss {loss:.3}, accuracy {}, {}",
+                    percent(*accuracy),
+                    clock(*seconds)
+                ));
             }
             Event::Chosen { reason, .. } => {
                 self.finish();

@@ -221,8 +221,7 @@ type Check<'a> = &'a dyn Fn(bool, &'static str, String, &'static str) -> Result<
 
 /// Checks the settings of the methods.
 pub(super) fn validate(config: &RunConfig) -> Result<()> {
-    let check: Check<'_> =
-        &|ok, field, problem, hint| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
+    let check: Check<'_> = &|ok, field, problem, hint| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
     let rate = |value: f64, field| {
         check(value.is_finite() && value > 0.0, field, format!("{value} is not a positive number"), "give a number above 0")
     };
@@ -256,8 +255,12 @@ pub(super) fn validate(config: &RunConfig) -> Result<()> {
         share(prune.tokens, "prompt.prune.tokens")?;
         share(prune.piece_share, "prompt.prune.piece_share")?;
         positive(prune.pieces, "prompt.prune.pieces")?;
-        let prunes = !matches!(prompt.method, Method::Probe | Method::Deep | Method::Auto)
-            && !(prompt.method == Method::Late && prompt.late.generator != Generator::None);
+        let base = if prompt.method == Method::Progressive { prompt.progressive.base } else { prompt.method };
+        let prunes = match base {
+            Method::Prompt | Method::Efficient | Method::Ensemble => true,
+            Method::Late => prompt.late.generator == Generator::None,
+            Method::Probe | Method::Progressive | Method::Deep | Method::Auto => false,
+        };
         check(prunes, "prompt.prune", "this method has no prompt rows of its own to prune".into(), "leave it out")?;
     }
     let candidates = &prompt.auto.candidates;

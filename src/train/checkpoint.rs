@@ -120,7 +120,10 @@ struct BestHeader {
 }
 
 fn fault(problem: impl std::fmt::Display) -> Error {
-    Error::adapter(format!("the checkpoint cannot be used: {problem}"), "start the run again; the data and the encoder are needed as they were")
+    Error::adapter(
+        format!("the checkpoint cannot be used: {problem}"),
+        "start the run again; the data and the encoder are needed as they were",
+    )
 }
 
 type Part<'a> = (String, Vec<usize>, &'a [f32]);
@@ -235,7 +238,8 @@ impl Checkpoint {
             let found = files.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.as_slice());
             found.ok_or_else(|| fault(format!("{wanted} is missing")))
         };
-        let header: Header = serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| fault(format!("{HEADER_FILE}: {error}")))?;
+        let header: Header =
+            serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| fault(format!("{HEADER_FILE}: {error}")))?;
         if header.format != FORMAT {
             return Err(fault(format!("it is of format {}, this program reads {FORMAT}", header.format)));
         }

@@ -67,7 +67,8 @@ impl Probe {
                 data.go_on(&self.trainer, &mut scores, usize::MAX).await?;
                 let (loss, metrics) = data.judge(&scores)?;
                 if self.best.as_ref().is_none_or(|best| loss < best.loss) {
-                    self.best = Some(Best { loss, metrics, trained: self.trainer.trained().await?, predicted: data.predicted(&scores) });
+                    self.best =
+                        Some(Best { loss, metrics, trained: self.trainer.trained().await?, predicted: data.predicted(&scores) });
                 }
             }
         }

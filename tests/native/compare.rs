@@ -46,7 +46,8 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
     // Killed as soon as it tells that the first cell is done.
     let mut child = command(folder, &[&steps[..], &["--json"]].concat()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let done = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()).find(|event| event["event"] == "cell_done");
+    let done =
+        lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()).find(|event| event["event"] == "cell_done");
     child.kill().unwrap();
     child.wait().unwrap();
     let first = done.expect("a cell was done")["result"].clone();

@@ -119,12 +119,10 @@ async fn variants_of_a_seed_see_the_same_and_one_that_fails_does_not_end_the_oth
     let failed: Vec<_> = events.iter().filter_map(failed).collect();
     assert_eq!(failed.iter().map(|(cell, _)| *cell).collect::<Vec<_>>(), [2, 7], "{failed:?}");
     let Some(CompareEvent::Done { rows }) = events.last() else { panic!("{:?}", events.last()) };
-    assert_eq!(rows.iter().map(|row| (row.name.as_str(), row.seeds)).collect::<Vec<_>>(), [
-        ("prompt", 2),
-        ("prompt+prompt.late.bottleneck=5", 2),
-        ("probe", 2),
-        ("majority", 2),
-    ]);
+    assert_eq!(
+        rows.iter().map(|row| (row.name.as_str(), row.seeds)).collect::<Vec<_>>(),
+        [("prompt", 2), ("prompt+prompt.late.bottleneck=5", 2), ("probe", 2), ("majority", 2),]
+    );
     assert_eq!(rows[1].difference, Some(Difference { mean: 0.0, error: Some(0.0), seeds: 2 }));
     assert_close(&[rows[3].accuracy.mean], &[1.0 / 3.0], 0.0, 1e-12);
     for cell in comparison.results() {
@@ -175,7 +173,10 @@ async fn budgets_end_the_schedule_where_they_say() {
             _ => None,
         };
         let rates: Vec<f64> = events.iter().filter_map(rate).collect();
-        assert!(rates[rates.len() - 1] < 0.01 * rates.iter().fold(0.0, |a: f64, &b| a.max(b)), "the schedule is not over: {rates:?}");
+        assert!(
+            rates[rates.len() - 1] < 0.01 * rates.iter().fold(0.0, |a: f64, &b| a.max(b)),
+            "the schedule is not over: {rates:?}"
+        );
     }
     assert!(results[1].steps > results[0].steps, "a late prompt has more steps for it");
 }
@@ -215,7 +216,9 @@ fn rows_are_means_over_seeds_and_differences_are_paired() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn auto_takes_the_lowest_loss_and_runs_it_as_if_it_had_been_asked_for() {
-    for (candidates, share) in [(vec![Method::Probe, Method::Prompt], 0.5), (vec![Method::Late, Method::Efficient, Method::Prompt], 0.9)] {
+    for (candidates, share) in
+        [(vec![Method::Probe, Method::Prompt], 0.5), (vec![Method::Late, Method::Efficient, Method::Prompt], 0.9)]
+    {
         let mut wanted = config(40);
         wanted.prompt.method = Method::Auto;
         wanted.prompt.auto.candidates = candidates.clone();
@@ -227,7 +230,8 @@ async fn auto_takes_the_lowest_loss_and_runs_it_as_if_it_had_been_asked_for() {
         while let Some(event) = job.next().await.expect("an event") {
             events.push(event);
         }
-        let trial = |event: &Event| if let Event::Trial { method, loss, .. } = event { Some((method.clone(), *loss)) } else { None };
+        let trial =
+            |event: &Event| if let Event::Trial { method, loss, .. } = event { Some((method.clone(), *loss)) } else { None };
         let trials: Vec<(String, f64)> = events.iter().filter_map(trial).collect();
         assert_eq!(trials.len(), candidates.len());
         let total = events.iter().find_map(|event| if let Event::Trying { total, .. } = event { Some(*total) } else { None });

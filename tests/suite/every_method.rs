@@ -74,7 +74,9 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
         with("progressive width", &progressive(Shrink::Width, HeadTransition::Refit)),
         with("progressive compound", &progressive(Shrink::Compound, HeadTransition::Reset)),
         with("progressive deep", &|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Deep)),
-        with("progressive efficient", &|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Efficient)),
+        with("progressive efficient", &|c| {
+            (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Efficient);
+        }),
         with("efficient", &|c| c.prompt.method = Method::Efficient),
         with("efficient without parts", &|c| {
             c.prompt.method = Method::Efficient;
@@ -105,7 +107,10 @@ pub(crate) async fn finish(run: &mut Run, events: &mut Vec<Event>) {
 
 /// Losses by step.
 pub(crate) fn losses(events: &[Event]) -> Vec<(usize, u32)> {
-    events.iter().filter_map(|e| if let Event::Step { step, loss, .. } = e { Some((*step, loss.to_bits())) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|e| if let Event::Step { step, loss, .. } = e { Some((*step, loss.to_bits())) } else { None })
+        .collect()
 }
 
 fn mean(losses: &[(usize, u32)]) -> f32 {
@@ -170,8 +175,9 @@ async fn every_method_goes_on_bit_for_bit() {
                 let read = Checkpoint::from_bytes(&bytes).expect("a checkpoint");
                 assert_eq!(read, checkpoint, "{name}");
                 drop(run);
-                let mut resumed =
-                    Run::resume(model.clone(), dataset(48, &config), read).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let mut resumed = Run::resume(model.clone(), dataset(48, &config), read)
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
                 let mut rest = Vec::new();
                 finish(&mut resumed, &mut rest).await;
                 let (rest, done) = (losses(&rest), checkpoint.place.step);

@@ -63,7 +63,8 @@ impl<'a> Golden<'a> {
         let initial = vec![Parameter::new("prompt", shape, self.tensor("prompt"))];
         let source = Source::Encoder(compute.encoder.clone());
         let start = (self.tensor("head.weight"), self.tensor("head.bias"));
-        Trainer::new(compute, source, model.weights(), prompt::method(&config, model.spec()), initial, start, &config).expect("a trainer")
+        Trainer::new(compute, source, model.weights(), prompt::method(&config, model.spec()), initial, start, &config)
+            .expect("a trainer")
     }
 
     /// Ten steps; the worst relative difference of a loss to PyTorch's.

@@ -32,7 +32,12 @@ pub(super) fn test_rows(data: &Table, name: &str, table: &Table, config: &RunCon
 }
 
 /// Always the most frequent training class: the lowest of equals.
-pub(super) fn majority(name: String, seed: u64, dataset: &Dataset, tests: &VecDeque<(String, Vec<TextRow>)>) -> Result<CellResult> {
+pub(super) fn majority(
+    name: String,
+    seed: u64,
+    dataset: &Dataset,
+    tests: &VecDeque<(String, Vec<TextRow>)>,
+) -> Result<CellResult> {
     let mut counts = vec![0_usize; dataset.labels.len()];
     dataset.train.iter().for_each(|row| counts[row.label as usize] += 1);
     let most = counts.iter().copied().max().unwrap_or(0);

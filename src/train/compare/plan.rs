@@ -71,7 +71,11 @@ impl Plan {
             return Err(Error::config("methods", "no variant, or one of them twice", "give names such as prompt,late,efficient"));
         }
         if seeds.is_empty() || (1..seeds.len()).any(|i| seeds[..i].contains(&seeds[i])) {
-            return Err(Error::config("seeds", "no seed, or one of them twice", "give a number of seeds, or seeds such as 1,2,3"));
+            return Err(Error::config(
+                "seeds",
+                "no seed, or one of them twice",
+                "give a number of seeds, or seeds such as 1,2,3",
+            ));
         }
         if variants.iter().all(|variant| variant.name != "probe") {
             variants.push(Variant::parse("probe", &config)?);

@@ -71,7 +71,10 @@ impl Run {
     /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint; and as [`Run::start`].
     pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
         let other = |what: &str| {
-            Err(Error::adapter(format!("the checkpoint was made with another {what}"), "give the same files, or start the run again"))
+            Err(Error::adapter(
+                format!("the checkpoint was made with another {what}"),
+                "give the same files, or start the run again",
+            ))
         };
         if checkpoint.encoder_sha256 != model.sha256() {
             return other("encoder");
