@@ -10,6 +10,7 @@ use crate::cli::args::CompareArgs;
 use crate::cli::fetch::DEFAULT_MODEL;
 use crate::cli::files::{self, Unfinished, io_error};
 use crate::cli::output::{clock, count, one_line, percent, table, thousands};
+use crate::cli::plot::{self, Line};
 use crate::cli::{Context, data, interrupt, progress};
 use crate::config::RunConfig;
 use crate::data::table::Table;
@@ -24,6 +25,8 @@ use crate::train::event::Event;
 
 /// The results.
 const FILE: &str = "compare.json";
+/// The plots.
+const PLOTS: [&str; 2] = ["compare.svg", "compare.png"];
 
 /// `compare.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,6 +93,21 @@ impl Stored {
     }
 }
 
+/// Accuracy against training time, of what is done.
+fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
+    let lines: Vec<Line> = stored.rows.iter().map(|row| Line::of(&row.name, &stored.cells)).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let data = stored.files.first().map_or("", |file| &file.name);
+    let title = format!("{data}, {}", count(stored.seeds.len(), "seed", "seeds"));
+    let wrong = |problem: String| io_error(out, format!("the plot cannot be drawn: {problem}"), "compare.json has the figures");
+    let folder = Unfinished::new(out)?;
+    folder.write(PLOTS[0], plot::svg(&title, &lines).map_err(wrong)?.as_bytes())?;
+    folder.write(PLOTS[1], &plot::png(&title, &lines).map_err(wrong)?)?;
+    folder.finish()
+}
+
 /// Runs what is missing and writes the results.
 ///
 /// # Errors
@@ -136,8 +154,9 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     shown.bar.finish();
     stored.rows = comparison.rows();
     stored.write(&out)?;
+    write_plots(&stored, &out)?;
     context.output.line(&summary(&stored))?;
-    context.output.line(&format!("\n{} has every run", out.join(FILE).display()))?;
+    context.output.line(&format!("\n{} has every run, {} and {} show them", out.join(FILE).display(), PLOTS[0], PLOTS[1]))?;
     if interrupt::requested() {
         context.output.note("Stopped: the same command goes on with what is missing");
         return Ok(ExitCode::from(interrupt::EXIT_CODE));

@@ -11,6 +11,7 @@ mod inspect;
 mod interrupt;
 mod models;
 mod output;
+mod plot;
 mod predict;
 mod progress;
 mod settings;

@@ -68,6 +68,17 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
     }
     assert!(stdout.contains("other.csv") && stdout.contains("±"), "{stdout}");
 
+    let svg = fs::read_to_string(folder.join("out/compare.svg")).unwrap();
+    for words in ["<svg", "</svg>", "held-out accuracy", "seconds of training", "late+prompt.late.bottleneck=8", "majority"] {
+        assert!(svg.contains(words), "no {words} in the plot");
+    }
+    let bytes = fs::read(folder.join("out/compare.png")).unwrap();
+    let mut png = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut pixels = vec![0; png.output_buffer_size().unwrap()];
+    png.next_frame(&mut pixels).unwrap();
+    let colours: std::collections::BTreeSet<&[u8]> = pixels.chunks(3).collect();
+    assert!(colours.len() > 10 && colours.contains(&[0, 114, 178][..]), "{} colours, the first line's among them", colours.len());
+
     // A third start has nothing to do but tells the same.
     let again = run(folder, &[&steps[..], &["--json"]].concat());
     let events: Vec<Value> =
