@@ -430,7 +430,8 @@ fn ctrl_c_saves_the_best_so_far() {
     let adapter = place.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     let accuracy = |metrics: &Value| metrics["accuracy"].as_f64().unwrap();
     assert!((accuracy(&adapter["metrics"]) - accuracy(&done)).abs() < 1e-9, "{adapter} {done}");
-    assert_eq!(place.names("."), ["data-adapter", "data.csv", "held.csv"]);
+    // And where it was, for --resume.
+    assert_eq!(place.names("."), ["data-adapter", "data-adapter.checkpoint", "data.csv", "held.csv"]);
 }
 
 #[cfg(unix)]
