@@ -36,7 +36,8 @@ impl Line {
         let runs: Vec<&CellResult> = cells.iter().filter(|cell| cell.name == name).collect();
         let count = runs.iter().map(|cell| cell.curve.len()).min().unwrap_or(0);
         let point = |i: usize| {
-            let of = |figure: &dyn Fn(&Point) -> f64| Spread::of(&runs.iter().map(|run| figure(&run.curve[i])).collect::<Vec<_>>());
+            let of =
+                |figure: &dyn Fn(&Point) -> f64| Spread::of(&runs.iter().map(|run| figure(&run.curve[i])).collect::<Vec<_>>());
             let accuracy = of(&|point| point.accuracy);
             (of(&|point| point.seconds).mean, accuracy.mean, accuracy.deviation)
         };
@@ -105,8 +106,14 @@ fn draw<B: DrawingBackend>(area: DrawingArea<B, plotters::coord::Shift>, title: 
         // After the last colour, they come again as thinner lines.
         let style = colour.stroke_width(if i < COLOURS.len() { 2 } else { 1 });
         if let Some(level) = line.level {
-            let dashes = (0..40).map(|i| PathElement::new(vec![(last * f64::from(i) / 40.0, level), (last * (f64::from(i) + 0.5) / 40.0, level)], style));
-            chart.draw_series(dashes).map_err(wrong)?.label(&line.name).legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 9, y)], style));
+            let dashes = (0..40).map(|i| {
+                PathElement::new(vec![(last * f64::from(i) / 40.0, level), (last * (f64::from(i) + 0.5) / 40.0, level)], style)
+            });
+            chart
+                .draw_series(dashes)
+                .map_err(wrong)?
+                .label(&line.name)
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 9, y)], style));
             continue;
         }
         let band = line.points.iter().map(|&(x, y, spread)| (x, y + spread));

@@ -260,10 +260,10 @@ impl Running {
         match event {
             Event::Started { device, .. } => result.device.clone_from(device),
             Event::Chosen { method, .. } => result.chosen = Some(method.clone()),
-            &Event::Eval { step, loss, accuracy, best, .. } => {
+            &Event::Eval { step, loss, accuracy, members_accuracy, best, .. } => {
                 result.curve.push(Point { seconds: cost.seconds, step, accuracy, loss });
                 if best {
-                    (result.best_step, result.loss) = (step, Some(loss));
+                    (result.best_step, result.loss, result.members_accuracy) = (step, Some(loss), members_accuracy);
                 }
             }
             &Event::Done { accuracy, macro_f1, steps, seconds, .. } => {

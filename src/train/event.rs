@@ -73,6 +73,9 @@ pub enum Event {
         accuracy: f64,
         /// Held-out macro-F1.
         macro_f1: f64,
+        /// Of an ensemble: the mean accuracy of its members, each alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        members_accuracy: Option<f64>,
         /// The lowest held-out loss so far: these parameters are kept.
         best: bool,
     },

@@ -21,6 +21,15 @@ pub struct Examples {
     pub watched: Vec<usize>,
 }
 
+/// Class scores of watched examples.
+#[derive(Debug, Default)]
+pub struct Scored {
+    /// `[n, C]`, row-major: of an ensemble those that it decides by.
+    pub scores: Vec<f32>,
+    /// Right answers of all members, each asked alone.
+    pub members_right: usize,
+}
+
 impl Examples {
     /// Watches at most `most` of the held-out examples.
     #[must_use]
@@ -52,20 +61,24 @@ impl Examples {
     /// # Errors
     /// As [`Trainer::scores`].
     pub async fn evaluate(&self, trainer: &Trainer) -> Result<(f64, Metrics)> {
-        let mut scores = Vec::new();
-        self.go_on(trainer, &mut scores, usize::MAX).await?;
-        self.judge(&scores)
+        let mut scored = Scored::default();
+        self.go_on(trainer, &mut scored, usize::MAX).await?;
+        self.judge(&scored.scores)
     }
 
     /// Appends the class scores of the next watched examples, at most `most`; says how many are done now.
     ///
     /// # Errors
     /// As [`Trainer::scores`].
-    pub async fn go_on(&self, trainer: &Trainer, scores: &mut Vec<f32>, most: usize) -> Result<usize> {
-        let begin = scores.len() / self.labels.len();
+    pub async fn go_on(&self, trainer: &Trainer, scored: &mut Scored, most: usize) -> Result<usize> {
+        let begin = scored.scores.len() / self.labels.len();
         let end = begin.saturating_add(most).min(self.watched.len());
         for chunk in self.watched[begin..end].chunks(EVAL_BATCH) {
-            scores.extend(trainer.scores(&self.all, chunk).await?);
+            let scores = trainer.member_scores(&self.all, chunk).await?;
+            let truth = chunk.iter().cycle().map(|&example| self.all[example].label);
+            scored.members_right +=
+                self.predicted(&scores).into_iter().zip(truth).filter(|(class, truth)| class == truth).count();
+            scored.scores.extend(trainer.together(scores));
         }
         Ok(end)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::examples::Examples;
+use super::examples::{Examples, Scored};
 use super::features::Features;
 use super::order::Order;
 use super::schedule::Budget;
@@ -63,8 +63,9 @@ impl Probe {
             self.trainer.step(&data.all, self.order.next_batch(), self.budget.rates(self.step))?;
             self.step += 1;
             if self.budget.evaluates_after(self.step) {
-                let mut scores = Vec::new();
-                data.go_on(&self.trainer, &mut scores, usize::MAX).await?;
+                let mut scored = Scored::default();
+                data.go_on(&self.trainer, &mut scored, usize::MAX).await?;
+                let scores = scored.scores;
                 let (loss, metrics) = data.judge(&scores)?;
                 if self.best.as_ref().is_none_or(|best| loss < best.loss) {
                     self.best =

@@ -14,7 +14,7 @@ use web_time::Instant;
 
 use super::cost::Cost;
 use super::event::Event;
-use super::examples::Examples;
+use super::examples::{Examples, Scored};
 use super::features::Features;
 use super::order::Order;
 use super::probe;
@@ -107,7 +107,7 @@ struct Training {
     /// An evaluation comes next, or is under way.
     due: bool,
     /// Its class scores so far.
-    scores: Vec<f32>,
+    scored: Scored,
 }
 
 #[derive(Default)]
@@ -218,7 +218,7 @@ impl Run {
                 .map(|member| Order::of_member(member, train_rows, run.config.optim.batch_size, run.config.seed))
                 .collect(),
             due: false,
-            scores: Vec::new(),
+            scored: Scored::default(),
         })));
         Ok(run)
     }
@@ -349,14 +349,14 @@ impl Run {
             } else if due {
                 self.piece = Piece::Evaluation;
                 let total = self.examples.watched.len();
-                let done = self.examples.go_on(trainer, &mut training.scores, MOST_TEXTS).await?;
+                let done = self.examples.go_on(trainer, &mut training.scored, MOST_TEXTS).await?;
                 if done < total {
                     training.due = true;
                     self.pending.push_back(Event::Measuring { done, total });
                     return Ok(Some(Stage::Training(training)));
                 }
                 training.due = false;
-                self.keep(std::mem::take(&mut training.scores), trainer).await?;
+                self.keep(std::mem::take(&mut training.scored), trainer).await?;
                 let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
                 if self.stopping || patience || self.round_step() >= self.budget.steps {
                     if self.stopping || !self.prunes_next() {
@@ -419,7 +419,7 @@ impl Run {
 
     /// Tells an evaluation, and keeps the parameters if they are the best so far. On a partial encoder none are: their figures are
     /// those of another model.
-    async fn keep(&mut self, scores: Vec<f32>, trainer: &Trainer) -> Result<()> {
+    async fn keep(&mut self, Scored { scores, members_right }: Scored, trainer: &Trainer) -> Result<()> {
         let (loss, metrics) = self.examples.judge(&scores)?;
         if !loss.is_finite() {
             return Err(Error::Diverged { step: self.progress.step, loss: loss as f32 });
@@ -431,6 +431,8 @@ impl Run {
             loss,
             accuracy: metrics.accuracy,
             macro_f1: metrics.macro_f1,
+            members_accuracy: (trainer.members() > 1)
+                .then(|| members_right as f64 / (trainer.members() * self.examples.watched.len()) as f64),
             best,
         });
         if best {

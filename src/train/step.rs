@@ -285,10 +285,28 @@ impl Trainer {
     /// # Errors
     /// As [`FrozenEncoder::encode`] and [`read`].
     pub async fn scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
-        let members = self.method.members();
-        let repeated: Vec<usize> = std::iter::repeat_n(indices, members).flatten().copied().collect();
-        let logits = self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?;
-        Ok(together(read(logits).await?, members, self.classes, self.config.prompt.ensemble.vote))
+        Ok(self.together(self.member_scores(examples, indices).await?))
+    }
+
+    /// The class scores of every member, one after another: `[N B, C]`.
+    ///
+    /// # Errors
+    /// As [`Trainer::scores`].
+    pub async fn member_scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
+        let repeated: Vec<usize> = std::iter::repeat_n(indices, self.method.members()).flatten().copied().collect();
+        read(self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?).await
+    }
+
+    /// What the members decide by.
+    #[must_use]
+    pub fn together(&self, scores: Vec<f32>) -> Vec<f32> {
+        together(scores, self.method.members(), self.classes, self.config.prompt.ensemble.vote)
+    }
+
+    /// Prompts that are trained side by side.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.method.members()
     }
 
     /// The uncaptured errors of the device.

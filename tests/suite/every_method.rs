@@ -147,6 +147,40 @@ async fn every_method_learns_and_its_adapter_does_what_was_told() {
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
+async fn an_ensemble_tells_the_mean_accuracy_of_its_members() {
+    let (model, (_, config)) =
+        (tiny_model(), configs(15).into_iter().find(|(name, _)| *name == "ensemble").expect("an ensemble"));
+    let mut run = start(&model, &config).await;
+    let mut events = Vec::new();
+    finish(&mut run, &mut events).await;
+    let told = events.iter().rev().find_map(|event| match event {
+        Event::Eval { best: true, members_accuracy, .. } => Some(members_accuracy.expect("of an ensemble")),
+        _ => None,
+    });
+    let whole = run.adapter().expect("an adapter");
+    let held_out = dataset(48, &config).held_out;
+    let texts: Vec<&str> = held_out.iter().map(|row| row.text.as_str()).collect();
+    let mut right = 0;
+    for member in 0..3 {
+        // The member as an adapter of its own.
+        let part = |values: &[f32]| values.chunks(values.len() / 3).nth(member).expect("a third").to_vec();
+        let mut alone = whole.clone();
+        alone.config.prompt.method = Method::Prompt;
+        alone.stored[0].values = part(&whole.stored[0].values);
+        alone.stored[0].shape[0] /= 3;
+        (alone.head_weight, alone.head_bias) = (part(&whole.head_weight), part(&whole.head_bias));
+        let predictor = Predictor::new(model.clone(), alone, DeviceChoice::Cpu).await.expect("a predictor");
+        let predicted = predictor.predict(&texts).await.expect("predictions");
+        right += predicted.iter().zip(&held_out).filter(|(p, row)| p.label == whole.labels[row.label as usize]).count();
+    }
+    assert_eq!(told, Some(right as f64 / (3 * held_out.len()) as f64));
+    let plain = start(&model, &base(2)).await;
+    let mut events = Vec::new();
+    finish(&mut { plain }, &mut events).await;
+    assert!(events.iter().all(|event| !matches!(event, Event::Eval { members_accuracy: Some(_), .. })));
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
 async fn every_method_goes_on_bit_for_bit() {
     let model = tiny_model();
     for device in devices("every_method_goes_on_bit_for_bit").await {

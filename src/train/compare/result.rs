@@ -46,6 +46,9 @@ pub struct CellResult {
     pub accuracy: f64,
     /// Held-out macro-F1.
     pub macro_f1: f64,
+    /// Of an ensemble: mean held-out accuracy of its members, each alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_accuracy: Option<f64>,
     /// Lowest held-out loss; none where nothing was trained.
     pub loss: Option<f64>,
     /// The same figures on further files.
@@ -169,6 +172,7 @@ impl CellResult {
             accuracy: round(self.accuracy),
             macro_f1: round(self.macro_f1),
             loss: self.loss.map(round),
+            members_accuracy: self.members_accuracy.map(round),
             tests: self.tests.into_iter().map(test).collect(),
             curve: self.curve.into_iter().map(point).collect(),
             training_seconds: round(self.training_seconds),
