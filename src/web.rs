@@ -20,6 +20,7 @@ use crate::model;
 use crate::model::head::Head;
 use crate::prompt::{self, Parameter};
 use crate::train::compare::plan::Plan;
+use crate::train::compare::result::CellResult;
 use crate::train::compare::{self, Tables};
 use crate::train::job::Job;
 use crate::train::step::{LearningRates, Source, Trainer};
@@ -75,7 +76,7 @@ pub fn validate_config(config: JsValue) -> Result<(), JsValue> {
 /// A config with what it leaves out filled in, so that nobody else needs the defaults of its optional parts.
 ///
 /// # Errors
-/// `config` for fields that do not exist.
+/// `config` for a value of another kind.
 #[wasm_bindgen]
 pub fn complete_config(config: JsValue) -> Result<JsValue, JsValue> {
     plain(&parse::<RunConfig>(config)?)
@@ -243,26 +244,28 @@ pub struct Comparison {
 
 #[wasm_bindgen]
 impl Comparison {
-    /// Gets ready. `name` is that of the file; `variants` are methods with settings of their own, as on the command line; `seeds` are
-    /// numbers, each below 2^53.
+    /// Gets ready. `variants` are methods with settings of their own, as on the command line; `seeds` are numbers, each below 2^53;
+    /// results in `done`, as the events have them, need not be worked out again.
     ///
     /// # Errors
     /// `data` or `config`, with the variant that cannot work.
     pub fn start(
         model: &Model,
         table: Vec<u8>,
-        name: &str,
+        held_out: Option<Vec<u8>>,
         config: JsValue,
         variants: Vec<String>,
         seeds: Vec<f64>,
+        done: JsValue,
     ) -> Result<Comparison, JsValue> {
         let config: RunConfig = parse(config)?;
+        let done: Vec<CellResult> = parse(done)?;
         let seeds = seeds.into_iter().map(|seed| seed as u64).collect();
         let start = || -> Result<compare::Comparison> {
             let plan = Plan::new(config, &variants, seeds, None)?;
-            let data = Table::from_bytes(&table).map_err(|error| named(name, error))?;
-            let tables = Tables { data, held_out: None, tests: Vec::new() };
-            compare::Comparison::start(model.model.clone(), tables, plan, &[])
+            let held_out = held_out.as_deref().map(Table::from_bytes).transpose()?;
+            let tables = Tables { data: Table::from_bytes(&table)?, held_out, tests: Vec::new() };
+            compare::Comparison::start(model.model.clone(), tables, plan, &done)
         };
         Ok(Self { comparison: start().map_err(thrown)? })
     }
@@ -282,14 +285,6 @@ impl Comparison {
     /// The next event ends the comparison: what is done stays, the run under way is given up.
     pub fn stop(&mut self) {
         self.comparison.stop();
-    }
-}
-
-/// Puts a file's name before what is wrong with its data.
-fn named(name: &str, error: Error) -> Error {
-    match error {
-        Error::Data { problem, hint, row, column } => Error::Data { problem: format!("{name}: {problem}"), hint, row, column },
-        error => error,
     }
 }
 

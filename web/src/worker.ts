@@ -116,7 +116,14 @@ const api = {
     if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
-    const started = await core.Comparison.start(model, rows, others, config, variants, seeds, done);
+    const encoder = model;
+    const start = async (results: CellResult[]) =>
+      core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
+    // What another version of the page has kept may not be readable: then it is worked out again.
+    const started = await start(done).catch((thrown: unknown) => {
+      if (done.length === 0) throw thrown;
+      return start([]);
+    });
     comparison = started;
     try {
       await mine.run(() => started.next(), onEvent);

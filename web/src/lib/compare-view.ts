@@ -53,11 +53,16 @@ export function take(view: CompareView, event: CompareEvent): void {
       break;
     case "done":
       view.rows = event.rows;
-      view.current = undefined;
-      view.over = true;
-      for (const [index, cell] of view.cells.entries()) if (cell.state === "running") change(view, index, { state: "waiting" });
+      end(view);
       break;
   }
+}
+
+/** No more comes: the cell under way is given up. */
+export function end(view: CompareView): void {
+  view.current = undefined;
+  view.over = true;
+  view.cells = view.cells.map((cell) => (cell.state === "running" ? { ...cell, state: "waiting" } : cell));
 }
 
 /** Cells are replaced, not changed: what is shown compares them by identity. */
@@ -94,19 +99,31 @@ function takeRun(view: CompareView, index: number, run: RunEvent): void {
   }
 }
 
-export const doneCells = (view: CompareView): number => view.cells.filter(({ state }) => state === "done" || state === "failed").length;
+/** Nothing is run for it: it comes by itself, and is not counted. */
+export const MAJORITY = "majority";
+
+/** The cells that are runs. */
+export const runsOf = (view: CompareView): CellView[] => view.cells.filter(({ name }) => name !== MAJORITY);
+
+/** Runs that are behind, failed ones too. */
+export const doneRuns = (view: CompareView): number =>
+  runsOf(view).filter(({ state }) => state === "done" || state === "failed").length;
+
+/** Runs were given up, or never begun. */
+export const isMissing = (view: CompareView): boolean => runsOf(view).some(({ state }) => state === "waiting");
 
 export const resultsOf = (view: CompareView): CellResult[] => view.cells.flatMap(({ result }) => (result ? [result] : []));
 
-/** Share of the comparison that is behind, 0 to 1: each cell counts the same. */
+/** Share of the comparison that is behind, 0 to 1: each run counts the same. */
 export function progressOf(view: CompareView): number {
   if (view.over) return 1;
-  return view.cells.length ? (doneCells(view) + (view.current?.share ?? 0)) / view.cells.length : 0;
+  const runs = runsOf(view).length;
+  return runs ? Math.min(1, (doneRuns(view) + (view.current?.share ?? 0)) / runs) : 0;
 }
 
 /** The variant to take: the highest mean accuracy, the first of equals; none while nothing can be trained of it. */
 export function bestOf(rows: Row[]): Row | undefined {
-  const trained = rows.filter(({ name }) => name !== "majority");
+  const trained = rows.filter(({ name }) => name !== MAJORITY);
   return trained.reduce<Row | undefined>((best, row) => (best && best.accuracy.mean >= row.accuracy.mean ? best : row), undefined);
 }
 

@@ -2,7 +2,7 @@
 import * as Comlink from "comlink";
 import type { CompareEvent, RunConfig } from "../contract";
 import type { Client } from "./client";
-import { bestOf, doneCells, emptyComparison, resultsOf, take, type CompareView } from "./compare-view";
+import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
 import { percent } from "./format";
 import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
 import type { Session } from "./session.svelte";
@@ -65,7 +65,7 @@ export class Comparison {
     const id = await this.#identify();
     const { variants, seeds } = this.#planned();
     const cells = id ? keptCells(shelf(), id) : [];
-    this.kept = cells.filter(({ name, seed }) => seeds.includes(seed) && variants.includes(name)).length;
+    this.kept = cells.filter(({ name, seed }) => seeds.includes(seed) && [...variants, "probe"].includes(name)).length;
   }
 
   again(): void {
@@ -99,7 +99,8 @@ export class Comparison {
       if (event.event === "cell_done") {
         if (id) keepCell(shelf(), id, event.result);
         const { name, seed, accuracy } = event.result;
-        session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneCells(view)} of ${view.cells.length} done.`;
+        if (name !== MAJORITY)
+          session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneRuns(view)} of ${runsOf(view).length} runs done.`;
       }
       timer ??= setTimeout(refresh, REFRESH);
     };
@@ -119,7 +120,7 @@ export class Comparison {
       this.failed = true;
       if (session.encoder.now.state !== "failed") session.report("comparison", thrown);
     } finally {
-      view.over = true;
+      end(view);
       this.running = this.paused = this.stopping = false;
       refresh();
     }

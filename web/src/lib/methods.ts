@@ -61,12 +61,8 @@ export const METHODS: MethodWords[] = [
   },
 ];
 
-/** Rows of a comparison that are no method of their own are named by the crate, too. */
-const MAJORITY = "majority";
-
-/** The name of a method or of a variant of it, such as `late` or `late with other settings`: the crate's own where it is none of these. */
+/** The name of a method for people; the crate's own where it is none of these. */
 export function methodName(name: string): string {
-  if (name === MAJORITY) return "Largest class";
   return METHODS.find(({ method }) => method === name)?.label ?? name;
 }
 

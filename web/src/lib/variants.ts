@@ -1,6 +1,7 @@
 /** What a comparison can compare: methods, and two that are settings of a method. Names are the crate's. */
 import type { PruneConfig, RunConfig } from "../contract";
-import { isMethod, METHODS, type MethodWords } from "./methods";
+import { MAJORITY } from "./compare-view";
+import { isMethod, methodName, METHODS, type MethodWords } from "./methods";
 
 export interface Variant extends Omit<MethodWords, "method"> {
   name: string;
@@ -44,8 +45,8 @@ export function lookOf(name: string): { color: string; dash?: number[] } {
 }
 
 export function variantName(name: string): string {
-  if (name === "majority") return "Largest class";
-  return [...VARIANTS, ...METHODS.map(({ method, ...words }) => ({ name: method, ...words }))].find((one) => one.name === name)?.label ?? name;
+  if (name === MAJORITY) return "Largest class";
+  return VARIANTS.find((one) => one.name === name)?.label ?? methodName(name);
 }
 
 /** The settings that the comparison gave to a variant, for a run of its own. */

@@ -83,7 +83,7 @@ test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ 
   await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
   const whileReading = await longTasks(page);
 
-  await setOptions(page, { Evaluations: "1000", "Stop early after": "" });
+  await setOptions(page, { Method: "Prompt tuning", Evaluations: "1000", "Stop early after": "" });
   await longTasks(page);
   begin = performance.now();
   await button(page, "Train").click();

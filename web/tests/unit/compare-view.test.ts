@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CellResult, CompareEvent, EvalEvent, Row, StepEvent } from "../../src/contract";
-import { aligned, bestOf, doneCells, emptyComparison, latest, progressOf, resultsOf, take } from "../../src/lib/compare-view";
+import { aligned, bestOf, doneRuns, emptyComparison, isMissing, latest, progressOf, resultsOf, take } from "../../src/lib/compare-view";
 import { forgetCells, keepCell, keptCells, type Shelf } from "../../src/lib/kept-cells";
 import { lookOf, VARIANTS, variantName, withVariant } from "../../src/lib/variants";
 import { config, pruning } from "./config";
@@ -81,7 +81,7 @@ describe("what is known of a comparison", () => {
     expect(view.cells.map(({ state }) => state)).toEqual(["running", "waiting", "waiting"]);
     expect(view.cells[0]!.points, "a live point at the time so far").toEqual([{ seconds: 1, accuracy: 0.6 }]);
     expect(view.current).toMatchObject({ cell: 0, share: 0.5, doing: "step 2 of 4" });
-    expect(progressOf(view)).toBeCloseTo(1 / 6, 12);
+    expect(progressOf(view)).toBeCloseTo(1 / 4, 12);
 
     take(view, { event: "cell_done", cell: 0, result: result("prompt", 5, 0.7), rows: [row("prompt", 0.7)] });
     expect(view.cells[0]!.points, "the measured curve instead of the live one").toEqual(result("prompt", 5, 0.7).curve);
@@ -89,12 +89,13 @@ describe("what is known of a comparison", () => {
     take(view, { event: "cell_started", cell: 1, name: "late", seed: 5 });
     take(view, { event: "cell_failed", cell: 1, error: "no such layer" });
     expect(view.cells[1]).toMatchObject({ state: "failed", error: "no such layer" });
-    expect(doneCells(view)).toBe(2);
+    expect(doneRuns(view)).toBe(2);
     take(view, { event: "cell_started", cell: 2, name: "majority", seed: 5 });
     take(view, { event: "done", rows: [row("prompt", 0.7)] });
     expect(view.over).toBe(true);
     expect(progressOf(view)).toBe(1);
     expect(view.cells[2]!.state, "given up, not done").toBe("waiting");
+    expect(isMissing(view)).toBe(false);
     expect(resultsOf(view).map(({ name }) => name)).toEqual(["prompt"]);
   });
 
@@ -102,8 +103,9 @@ describe("what is known of a comparison", () => {
     const view = emptyComparison();
     take(view, planned);
     take(view, { event: "cell_done", cell: 1, result: result("late", 5, 0.8), rows: [row("late", 0.8)] });
-    expect(progressOf(view)).toBeCloseTo(1 / 3, 12);
+    expect(progressOf(view), "the largest class is no run").toBeCloseTo(1 / 2, 12);
     expect(latest(view)).toEqual([{ name: "late", accuracy: 0.8, cells: 1 }]);
+    expect(isMissing(view)).toBe(true);
   });
 
   it("takes the best that can be trained", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, count, counted, duration, loss, percent, points, sentence, speed, timeLeft } from "../../src/lib/format";
+import { bytes, count, counted, duration, loss, operations, percent, points, sentence, signedPoints, speed, timeLeft } from "../../src/lib/format";
 
 describe("numbers with their units", () => {
   it("groups thousands and counts things", () => {
@@ -7,6 +7,19 @@ describe("numbers with their units", () => {
     expect(counted(1, "row")).toBe("1 row");
     expect(counted(700, "row")).toBe("700 rows");
     expect(counted(2, "class", "classes")).toBe("2 classes");
+  });
+
+  it("writes differences with their sign", () => {
+    expect(signedPoints(0.0123)).toBe("+1.2");
+    expect(signedPoints(-0.0857)).toBe("−8.6");
+    expect(signedPoints(-0.0004)).toBe("0.0");
+  });
+
+  it("writes operations with a prefix", () => {
+    expect(operations(1.234e12)).toBe("1.23 TFLOP");
+    expect(operations(999)).toBe("999 FLOP");
+    expect(operations(2.5e18)).toBe("2.5 EFLOP");
+    expect(operations(0)).toBe("–");
   });
 
   it("writes shares as percent", () => {
