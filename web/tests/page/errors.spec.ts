@@ -91,8 +91,9 @@ test.describe("without an encoder", () => {
     await expect(alert(page)).toContainText("huggingface.co");
     expect(await kept(page)).toEqual(["config.json"]);
     await expectAccessible(page, "no encoder");
-    // The table is still there, and stays when the training is asked for.
-    await button(page, "Train").click();
+    // The table is still there, and stays when the training is asked for: that asks for the encoder again.
+    await Promise.all([page.waitForRequest("**/tokenizer.json"), button(page, "Train").click()]);
+    await expect(heading(page, "Look at your data, then train")).toBeVisible();
     await expect(alert(page)).toContainText("could not be loaded");
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
     expect(watch.requests.some((address) => address.startsWith("https://huggingface.co/"))).toBe(true);

@@ -75,8 +75,9 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await page.getByLabel("Device").selectOption("cpu");
   await setOptions(page, { Method: "Growing encoder", Steps: "40", Evaluations: "8", "Texts per step": "4", "Stop early after": "" });
   await button(page, "Train").click();
-  await expect(page.getByText(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/)).toBeVisible({ timeout: 120_000 });
-  await expect(page.getByText(/^Stage 4 of 4: 6 layers of 1,536 neurons\.$/)).toBeVisible({ timeout: 120_000 });
+  const stage = (words: RegExp) => page.getByRole("main").getByText(words);
+  await expect(stage(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/)).toBeVisible({ timeout: 120_000 });
+  await expect(stage(/^Stage 4 of 4: 6 layers of 1,536 neurons\.$/)).toBeVisible({ timeout: 120_000 });
   await screenshot(page, "training-progressive");
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
   await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
@@ -121,6 +122,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await page.getByLabel("Device").selectOption("cpu");
   await setOptions(page, { Steps: "16", Evaluations: "4", "Stop early after": "" });
   await button(page, "Compare methods").click();
+  await expect(heading(page, "Compare methods on your data")).toBeFocused();
   for (const method of ["Late prompt", "Short prompt"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await page.getByLabel("Seeds").fill("1");
   await expect(page.getByText(/^\d of them (is|are) there already/)).toBeVisible();
