@@ -117,8 +117,7 @@ const api = {
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const encoder = model;
-    const start = async (results: CellResult[]) =>
-      core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
+    const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
     // What another version of the page has kept may not be readable: then it is worked out again.
     const started = await start(done).catch((thrown: unknown) => {
       if (done.length === 0) throw thrown;

@@ -124,7 +124,10 @@ export function progressOf(view: CompareView): number {
 /** The variant to take: the highest mean accuracy, the first of equals; none while nothing can be trained of it. */
 export function bestOf(rows: Row[]): Row | undefined {
   const trained = rows.filter(({ name }) => name !== MAJORITY);
-  return trained.reduce<Row | undefined>((best, row) => (best && best.accuracy.mean >= row.accuracy.mean ? best : row), undefined);
+  return trained.reduce<Row | undefined>(
+    (best, row) => (best && best.accuracy.mean >= row.accuracy.mean ? best : row),
+    undefined,
+  );
 }
 
 /** Curves over one axis: the sorted places of all of them, then each curve's values there, null where it has none. */

@@ -173,7 +173,12 @@ export class Comparison {
   async #identify(): Promise<string | undefined> {
     const { source, heldOut, config } = this.session;
     if (!source || !config) return undefined;
-    const settings = JSON.stringify({ ...config, seed: 0, prompt: { ...config.prompt, method: "", prune: null }, version: VERSION });
+    const settings = JSON.stringify({
+      ...config,
+      seed: 0,
+      prompt: { ...config.prompt, method: "", prune: null },
+      version: VERSION,
+    });
     return this.client.call((api) => api.identify(source.bytes, heldOut?.bytes, settings)).catch(() => undefined);
   }
 }

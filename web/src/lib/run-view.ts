@@ -151,8 +151,7 @@ export type Verdict = { tone: "good" | "even" | "poor"; text: string };
  * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself.
  */
 export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
-  if (method === "probe")
-    return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
+  if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;
   const error = Math.sqrt(Math.max(pooled * (1 - pooled), 0) / Math.max(heldOutRows, 1));

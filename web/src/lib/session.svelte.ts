@@ -297,7 +297,9 @@ export class Session {
 
   /** Leaving now would lose a run or a result. */
   get hasUnsaved(): boolean {
-    return (this.stage === "training" && !this.failed) || this.comparison.running || (this.run.done !== undefined && !this.downloaded);
+    return (
+      (this.stage === "training" && !this.failed) || this.comparison.running || (this.run.done !== undefined && !this.downloaded)
+    );
   }
 
   /** Back to the options; if the run never started, the result of the one before it is still there. */

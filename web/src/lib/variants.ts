@@ -9,7 +9,10 @@ export interface Variant extends Omit<MethodWords, "method"> {
 
 /** In the order of the table; differences are to the first that is chosen. The probe and the largest class come in any case. */
 export const VARIANTS: Variant[] = [
-  ...METHODS.filter(({ method }) => method !== "auto" && method !== "probe").map(({ method, ...words }) => ({ name: method, ...words })),
+  ...METHODS.filter(({ method }) => method !== "auto" && method !== "probe").map(({ method, ...words }) => ({
+    name: method,
+    ...words,
+  })),
   {
     name: "dept",
     label: "Short prompt, plain",
@@ -53,7 +56,10 @@ export function variantName(name: string): string {
 export function withVariant(config: RunConfig, name: string, pruning: PruneConfig | undefined): RunConfig {
   const prompt = { ...config.prompt, prune: null };
   if (name === "dept")
-    return { ...config, prompt: { ...prompt, method: "efficient", efficient: { ...prompt.efficient, fusion: false, spaces: 0 } } };
+    return {
+      ...config,
+      prompt: { ...prompt, method: "efficient", efficient: { ...prompt.efficient, fusion: false, spaces: 0 } },
+    };
   if (name === "xprompt") return { ...config, prompt: { ...prompt, method: "prompt", prune: pruning ?? null } };
   return isMethod(name) ? { ...config, prompt: { ...prompt, method: name } } : config;
 }

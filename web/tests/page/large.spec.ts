@@ -96,8 +96,14 @@ test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ 
   const told = `read ${read.toFixed(2)} s, tokenised and ready ${started.toFixed(2)} s, first step ${first.toFixed(2)} s`;
   console.log(`LARGE ${ROWS} rows: ${told}; long tasks [${whileReading}] and [${whileStarting}] ms`);
   expect(read + started, told).toBeLessThan(IMPORT);
-  expect(whileReading.filter((duration) => duration > LONG), "long tasks while reading").toEqual([]);
-  expect(whileStarting.filter((duration) => duration > LONG), "long tasks while starting").toEqual([]);
+  expect(
+    whileReading.filter((duration) => duration > LONG),
+    "long tasks while reading",
+  ).toEqual([]);
+  expect(
+    whileStarting.filter((duration) => duration > LONG),
+    "long tasks while starting",
+  ).toEqual([]);
 
   // The worker listens, also while it has much to do.
   begin = performance.now();

@@ -6,7 +6,10 @@ const narrow = { width: 360, height: 740 };
 
 /** Nothing is wider than the window. */
 const expectFits = async (page: Page, state: string) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), `wider than the window: ${state}`).toBeLessThanOrEqual(0);
+  expect(
+    await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth),
+    `wider than the window: ${state}`,
+  ).toBeLessThanOrEqual(0);
 
 test("each method has its options, and the automatic one is chosen first", async ({ page }) => {
   await page.goto("");
@@ -73,7 +76,13 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(12));
   await page.getByLabel("Device").selectOption("cpu");
-  await setOptions(page, { Method: "Growing encoder", Steps: "40", Evaluations: "8", "Texts per step": "4", "Stop early after": "" });
+  await setOptions(page, {
+    Method: "Growing encoder",
+    Steps: "40",
+    Evaluations: "8",
+    "Texts per step": "4",
+    "Stop early after": "",
+  });
   await button(page, "Train").click();
   const stage = (words: RegExp) => page.getByRole("main").getByText(words);
   await expect(stage(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/)).toBeVisible({ timeout: 120_000 });
@@ -142,7 +151,10 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await screenshot(page, "compared-narrow", true);
 
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the figures (JSON)").click()]);
-  const told = JSON.parse(readFileSync(await download.path(), "utf8")) as { rows: { name: string }[]; cells: { curve: unknown[] }[] };
+  const told = JSON.parse(readFileSync(await download.path(), "utf8")) as {
+    rows: { name: string }[];
+    cells: { curve: unknown[] }[];
+  };
   expect(told.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
   expect(told.cells).toHaveLength(3);
 

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { CellResult, CompareEvent, EvalEvent, Row, StepEvent } from "../../src/contract";
-import { aligned, bestOf, doneRuns, emptyComparison, isMissing, latest, progressOf, resultsOf, take } from "../../src/lib/compare-view";
+import {
+  aligned,
+  bestOf,
+  doneRuns,
+  emptyComparison,
+  isMissing,
+  latest,
+  progressOf,
+  resultsOf,
+  take,
+} from "../../src/lib/compare-view";
 import { forgetCells, keepCell, keptCells, type Shelf } from "../../src/lib/kept-cells";
 import { lookOf, VARIANTS, variantName, withVariant } from "../../src/lib/variants";
 import { config, pruning } from "./config";
@@ -181,8 +191,14 @@ describe("variants", () => {
 
   it("become the settings of a run", () => {
     const pruned = { ...config, prompt: { ...config.prompt, prune: pruning } };
-    expect(withVariant(pruned, "late", pruning)).toEqual({ ...config, prompt: { ...config.prompt, method: "late", prune: null } });
+    expect(withVariant(pruned, "late", pruning)).toEqual({
+      ...config,
+      prompt: { ...config.prompt, method: "late", prune: null },
+    });
     expect(withVariant(config, "xprompt", pruning).prompt).toMatchObject({ method: "prompt", prune: pruning });
-    expect(withVariant(config, "dept", pruning).prompt).toMatchObject({ method: "efficient", efficient: { fusion: false, spaces: 0 } });
+    expect(withVariant(config, "dept", pruning).prompt).toMatchObject({
+      method: "efficient",
+      efficient: { fusion: false, spaces: 0 },
+    });
   });
 });

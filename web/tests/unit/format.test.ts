@@ -1,5 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { bytes, count, counted, duration, loss, operations, percent, points, sentence, signedPoints, speed, timeLeft } from "../../src/lib/format";
+import {
+  bytes,
+  count,
+  counted,
+  duration,
+  loss,
+  operations,
+  percent,
+  points,
+  sentence,
+  signedPoints,
+  speed,
+  timeLeft,
+} from "../../src/lib/format";
 
 describe("numbers with their units", () => {
   it("groups thousands and counts things", () => {

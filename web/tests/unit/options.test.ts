@@ -95,7 +95,8 @@ describe("the options of a method", () => {
     const plain = { ...config.prompt.efficient, fusion: false, spaces: 0 };
     const without = own({ ...config, prompt: { ...config.prompt, method: "efficient", efficient: plain } });
     expect(without).toContain("prompt.efficient.spaces");
-    for (const hidden of ["attention", "space_width", "gate", "module_lr"]) expect(without).not.toContain(`prompt.efficient.${hidden}`);
+    for (const hidden of ["attention", "space_width", "gate", "module_lr"])
+      expect(without).not.toContain(`prompt.efficient.${hidden}`);
   });
 
   it("start with a trial of methods, and change nothing else of the crate's defaults", () => {

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent, EvalEvent, RunEvent, StepEvent } from "../../src/contract";
-import { emptyRun, marksOf, progressOf, prunedText, smooth, spaced, stageText, take, trainedMethod, verdict } from "../../src/lib/run-view";
+import {
+  emptyRun,
+  marksOf,
+  progressOf,
+  prunedText,
+  smooth,
+  spaced,
+  stageText,
+  take,
+  trainedMethod,
+  verdict,
+} from "../../src/lib/run-view";
 
 const step = (n: number, loss: number): StepEvent => ({
   event: "step",
@@ -82,7 +93,8 @@ describe("what is known of how it came about", () => {
 
   it("is stages and pruning, marked where they began", () => {
     const run = emptyRun("progressive");
-    const stage = (n: number, layers: number) => ({ event: "stage", stage: n, stages: 2, layers, neurons: 768, steps: 2 }) as const;
+    const stage = (n: number, layers: number) =>
+      ({ event: "stage", stage: n, stages: 2, layers, neurons: 768, steps: 2 }) as const;
     take(run, stage(1, 1));
     take(run, step(1, 2));
     take(run, step(2, 2));
