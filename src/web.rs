@@ -50,9 +50,22 @@ fn thrown(error: Error) -> JsValue {
 /// Readable panics and log lines in the console; safe to call again.
 #[wasm_bindgen(start)]
 pub fn start() {
+    static CONSTRUCTED: std::sync::Once = std::sync::Once::new();
+    CONSTRUCTED.call_once(construct);
     console_error_panic_hook::set_once();
     // A second call finds a logger in place, which is what it wants.
     let _ = console_log::init_with_level(log::Level::Warn);
+}
+
+/// Runs the constructors that dependencies have registered. A module that does not do this itself has the linker do it, in front of
+/// every exported function and at each call of it: milliseconds for every value that crosses.
+#[allow(unsafe_code, reason = "the linker's own function, which has no safe declaration")]
+fn construct() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: it takes nothing, and is called once, before anything else of this module.
+    unsafe { __wasm_call_ctors() }
 }
 
 /// `RunConfig` with every default.
