@@ -61,6 +61,10 @@ def shifted(found):
             print(f"| {short(row['name'])} | " + " | ".join(f"{100 * f['mean']:.1f} ± {100 * f['deviation']:.1f}" for f in figures) + " |")
 
 
+# Bytes of MiniLM's layers as f32, which every figure of memory holds.
+WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
+
+
 def costs(found):
     """Relative to the first variant: operations, memory, time of a step in the first epoch and after it, of all steps."""
     for name, stored in found.items():
@@ -78,7 +82,7 @@ def costs(found):
                 early.append(fifth["seconds"] / fifth["step"])
                 late.append((curve[-1]["seconds"] - fifth["seconds"]) / max(1, curve[-1]["step"] - fifth["step"]))
                 whole.append(cell["training_seconds"] / cell["steps"])
-            figures = [row["flops"], row["peak_bytes"], *map(statistics.median, (early, late, whole))]
+            figures = [row["flops"], row["peak_bytes"] - WEIGHTS, *map(statistics.median, (early, late, whole))]
             base = base or figures
             texts = [f"{figure / first:.3f}" for figure, first in zip(figures, base)]
             if figures is base:
