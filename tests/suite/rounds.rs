@@ -139,7 +139,7 @@ async fn importance_is_the_derivative_of_a_factor_on_each_part() {
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
-async fn pruned_parts_are_zero_and_the_rest_was_rewound() {
+async fn pruned_parts_are_zero_and_the_rest_is_rewound() {
     let mut config = base(30);
     config.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
     let (run, events) = run(&config).await;
@@ -154,4 +154,40 @@ async fn pruned_parts_are_zero_and_the_rest_was_rewound() {
     assert_eq!(told, Some(&Event::Pruned { rows: 2, pieces: 4, of: 16 }));
     // The second round begins at its own first step, behind all of the first.
     assert!(adapter.metrics.expect("figures").steps > 30);
+
+    let mut again = Run::start(tiny_model(), dataset(48, &config), config.clone()).await.expect("a run");
+    let (mut best, mut pruned) = (None, false);
+    while !pruned {
+        match again.next().await.expect("an event").expect("more") {
+            Event::Eval { best: true, .. } => best = again.checkpoint().await.expect("a checkpoint").best.and_then(|best| best.state),
+            event => pruned = matches!(event, Event::Pruned { .. }),
+        }
+    }
+    let (best, now) = (best.expect("a best"), again.checkpoint().await.expect("a checkpoint").matrices);
+    assert_eq!(best.len(), 3);
+    for (best, now) in best.iter().zip(&now) {
+        assert_eq!(best.values, now.values, "{} goes back to the best of the first round", best.name);
+        assert!(best.moments.is_some() && now.moments.is_none(), "{}", now.name);
+    }
+    assert!(now[0].mask.is_some() && best[0].mask.is_none());
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_run_stopped_on_a_partial_encoder_ends_on_the_whole_one() {
+    let mut config = base(40);
+    (config.prompt.method, config.prompt.progressive.shrink) = (Method::Progressive, Shrink::Width);
+    let mut run = Run::start(tiny_model(), dataset(48, &config), config.clone()).await.expect("a run");
+    let mut events = Vec::new();
+    while losses(&events).len() < 10 {
+        events.push(run.next().await.expect("an event").expect("more"));
+    }
+    assert!(run.adapter().is_err(), "nothing of a partial encoder can be taken home");
+    run.stop();
+    let mut rest = Vec::new();
+    finish(&mut run, &mut rest).await;
+    let whole = rest.iter().position(|event| matches!(event, Event::Stage { stage: 4, stages: 4, .. }));
+    let judged = rest.iter().position(|event| matches!(event, Event::Eval { best: true, .. }));
+    assert!(whole.is_some() && whole < judged, "{rest:?}");
+    assert!(matches!(rest.last(), Some(Event::Done { stopped_early: true, .. })), "{rest:?}");
+    assert!(run.adapter().is_ok());
 }
