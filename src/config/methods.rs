@@ -38,7 +38,7 @@ pub struct LateConfig {
 
 impl Default for LateConfig {
     fn default() -> Self {
-        Self { layer: None, generator: Generator::default(), bottleneck: 64, generator_lr: 1e-3, cache_mb: 512 }
+        Self { layer: None, generator: Generator::default(), bottleneck: 64, generator_lr: 3e-3, cache_mb: 512 }
     }
 }
 
@@ -213,7 +213,7 @@ pub struct AutoConfig {
 
 impl Default for AutoConfig {
     fn default() -> Self {
-        Self { candidates: vec![Method::Probe, Method::Prompt, Method::Late, Method::Efficient], share: 0.5, rows: 1000 }
+        Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }
     }
 }
 

@@ -510,7 +510,13 @@ fn refuses_hostile_files() {
         ("no labels", changed_json(MANIFEST_FILE, "/labels", json!([])), "shape [3, 8], expected [0, 8]"),
         ("another name", changed_json(MANIFEST_FILE, "/stored/0/0", json!("Prompt")), "has [\"Prompt\"], its settings ask for"),
         ("a name too long to show", changed_json(MANIFEST_FILE, "/stored", json!(vec![("x", [1, 1]); 100])), "settings ask for"),
-        ("a shape of 2^64", changed_json(MANIFEST_FILE, "/stored/0/1", json!([1_u64 << 32, 1_u64 << 32])), "has shape [5, 8], "),
+        // As many elements as addresses: what overflows differs, that it is refused does not.
+        (
+            "a shape of 2^64",
+            changed_json(MANIFEST_FILE, "/stored/0/1", json!([1_u64 << 32, 1_u64 << 32])),
+            if cfg!(target_pointer_width = "32") { "softprompt.json cannot be read" } else { "has shape [5, 8], " },
+        ),
+        ("a shape of 2^62", changed_json(MANIFEST_FILE, "/stored/0/1", json!([1_u64 << 31, 1_u64 << 31])), "has shape [5, 8], "),
         ("another shape", changed_json(MANIFEST_FILE, "/stored/0/1", json!([8, 5])), "has shape [5, 8], expected [8, 5]"),
         (
             "a matrix a million times",

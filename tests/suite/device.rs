@@ -6,9 +6,16 @@ use softprompt::engine::compute::Compute;
 use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use softprompt::model::Model;
 
+/// What the page's module does when it is loaded, and the test runner does not.
+pub fn begin() {
+    #[cfg(target_family = "wasm")]
+    softprompt::web::start();
+}
+
 /// The adapter, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the build's for the
 /// browser) its absence is a failure.
 pub async fn adapter(test: &str) -> Option<Gpu> {
+    begin();
     let built = option_env!("REQUIRE_GPU").is_some_and(|value| value == "1");
     let required = built || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
     match Gpu::open().await {

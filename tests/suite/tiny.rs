@@ -7,5 +7,6 @@ const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
 const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
 
 pub fn tiny_model() -> Model {
+    crate::device::begin();
     Model::from_bytes("tiny", CONFIG, TOKENIZER, WEIGHTS).expect("the tiny encoder loads")
 }
