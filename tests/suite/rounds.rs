@@ -160,7 +160,7 @@ async fn pruned_parts_are_zero_and_the_rest_is_rewound() {
     while !pruned {
         match again.next().await.expect("an event").expect("more") {
             Event::Eval { best: true, .. } => {
-                best = again.checkpoint().await.expect("a checkpoint").best.and_then(|best| best.state)
+                best = again.checkpoint().await.expect("a checkpoint").best.and_then(|best| best.state);
             }
             event => pruned = matches!(event, Event::Pruned { .. }),
         }
