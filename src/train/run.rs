@@ -357,13 +357,11 @@ impl Run {
                 }
                 training.due = false;
                 self.keep(std::mem::take(&mut training.scored), trainer).await?;
-                let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
-                if self.stopping || patience || self.round_step() >= self.budget.steps {
-                    if self.stopping || !self.prunes_next() {
-                        return self.finish();
-                    }
-                    self.prune(trainer).await?;
+                if self.stopping || (self.round_is_over() && !self.prunes_next()) {
+                    return self.finish();
                 }
+            } else if self.round_is_over() {
+                self.prune(trainer).await?;
             } else {
                 training.due = self.step(trainer, &mut training.orders).await?;
             }

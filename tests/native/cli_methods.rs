@@ -129,7 +129,7 @@ fn pruning_and_help() {
         "[default: half of them]",
         "[default: 0.2:0.25,0.2:0.5,0.2:0.75]",
         "[default: no; --prune alone: 0.2:16:0.2]",
-        "[default: probe,prompt,late,efficient]",
+        "[default: prompt,late,deep]",
     ] {
         assert!(help.contains(words), "no {words:?} in {help}");
     }

@@ -167,6 +167,12 @@ impl Run {
         Ok(self.rounds.scores.as_deref().unwrap_or_default())
     }
 
+    /// Whether this round has no steps left, or the held-out loss has not fallen for too long. Asked where no evaluation is due.
+    pub(super) fn round_is_over(&self) -> bool {
+        let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
+        patience || self.round_step() >= self.budget.steps
+    }
+
     /// Whether the prompt is pruned when this round is over.
     pub(super) fn prunes_next(&self) -> bool {
         self.rounds.round + 1 < self.rounds.rounds
@@ -190,7 +196,7 @@ impl Run {
         let (Some(PruneConfig { tokens, pieces, piece_share }), Some([rows, hidden])) =
             (self.config.prompt.prune.clone(), trainer.prunable().map(|(_, shape)| shape))
         else {
-            return Ok(());
+            return Err(Error::config("prompt.prune", "this method has no prompt rows of its own to prune", "leave it out"));
         };
         if let Some(state) = self.best.take().and_then(|best| best.state) {
             trainer.set_state(&state)?;
