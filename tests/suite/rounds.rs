@@ -1,7 +1,7 @@
 //! Stages on partial encoders, cached hidden states and pruning, in whole runs.
 
 use softprompt::adapter::Adapter;
-use softprompt::config::{Generator, Method, PruneConfig, RunConfig, Shrink};
+use softprompt::config::{Generator, HeadTransition, Method, PruneConfig, RunConfig, Schedule, Shrink};
 use softprompt::data::batch::Example;
 use softprompt::engine::compute::{Compute, read};
 use softprompt::prompt::{self, Start};
@@ -155,18 +155,23 @@ async fn pruned_parts_are_zero_and_the_rest_is_rewound() {
     // The second round begins at its own first step, behind all of the first.
     assert!(adapter.metrics.expect("figures").steps > 30);
 
+    // A head that jumps about: its last values are not its best.
+    (config.optim.head_lr, config.optim.schedule, config.eval.evaluations) = (3.0, Schedule::Constant, 10);
     let mut again = Run::start(tiny_model(), dataset(48, &config), config.clone()).await.expect("a run");
-    let (mut best, mut pruned) = (None, false);
+    let (mut best, mut pruned, mut last) = (None, false, None);
     while !pruned {
         match again.next().await.expect("an event").expect("more") {
             Event::Eval { best: true, .. } => {
                 best = again.checkpoint().await.expect("a checkpoint").best.and_then(|best| best.state);
+                last = None;
             }
+            Event::Eval { best: false, .. } => last = Some(again.checkpoint().await.expect("a checkpoint").matrices),
             event => pruned = matches!(event, Event::Pruned { .. }),
         }
     }
     let (best, now) = (best.expect("a best"), again.checkpoint().await.expect("a checkpoint").matrices);
     assert_eq!(best.len(), 3);
+    assert_ne!(last.expect("a last evaluation that is not the best")[0].values, best[0].values);
     for (best, now) in best.iter().zip(&now) {
         assert_eq!(best.values, now.values, "{} goes back to the best of the first round", best.name);
         assert!(best.moments.is_some() && now.moments.is_none(), "{}", now.name);
@@ -192,4 +197,34 @@ async fn a_run_stopped_on_a_partial_encoder_ends_on_the_whole_one() {
     assert!(whole.is_some() && whole < judged, "{rest:?}");
     assert!(matches!(rest.last(), Some(Event::Done { stopped_early: true, .. })), "{rest:?}");
     assert!(run.adapter().is_ok());
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_head_is_refitted_before_the_prompt_goes_on() {
+    let mut config = base(400);
+    (config.prompt.method, config.prompt.progressive.shrink) = (Method::Progressive, Shrink::Width);
+    (config.prompt.progressive.head, config.prompt.progressive.refit_steps) = (HeadTransition::Refit, 40);
+    let mut run = Run::start(tiny_model(), dataset(48, &config), config.clone()).await.expect("a run");
+    // The prompt and the head where the second stage begins, behind 80 steps, then inside of the refit and behind it.
+    let (mut begin, mut inside, mut behind) = (None, 0, 0);
+    while let Some(event) = run.next().await.expect("an event") {
+        let (Event::Step { .. } | Event::Stage { stage: 2, .. }) = event else { continue };
+        let checkpoint = run.checkpoint().await.expect("a checkpoint");
+        let [prompt, head, _] = &checkpoint.matrices[..] else { panic!("a prompt and a head") };
+        match (checkpoint.place.step, &begin) {
+            (80, None) => begin = Some((prompt.values.clone(), head.values.clone())),
+            (81..=120, Some((first, first_head))) => {
+                assert_eq!(prompt.values, *first, "step {}", checkpoint.place.step);
+                assert_ne!(head.values, *first_head);
+                inside += 1;
+            }
+            (137.., Some((first, _))) => {
+                assert_ne!(prompt.values, *first);
+                behind += 1;
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert!(inside > 0 && behind > 0, "{inside} looks inside, {behind} behind");
 }
