@@ -80,3 +80,14 @@ pub struct EncoderWeights {
     /// The pooler `[D, D]`, where the checkpoint has one.
     pub pooler: Option<LinearWeights>,
 }
+
+impl EncoderWeights {
+    /// Mean and standard deviation of the numbers of the word embeddings.
+    #[must_use]
+    pub fn word_spread(&self) -> (f64, f64) {
+        let count = self.word.len().max(1) as f64;
+        let mean = self.word.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
+        let variance = self.word.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / count;
+        (mean, variance.sqrt())
+    }
+}

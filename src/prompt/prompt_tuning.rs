@@ -67,11 +67,7 @@ fn word(start: &Start<'_>, id: usize) -> Vec<f32> {
 /// Normal with the spread of the word embeddings: on another scale the prompt would swamp, or be swamped by, the position
 /// embeddings that are added to it.
 fn random(length: usize, start: &mut Start<'_>) -> Vec<f32> {
-    let words = &start.weights.word;
-    let count = words.len() as f64;
-    let mean = words.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
-    let variance = words.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / count;
-    let (deviation, hidden) = (variance.sqrt(), start.weights.spec.hidden);
+    let ((mean, deviation), hidden) = (start.weights.word_spread(), start.weights.spec.hidden);
     (0..length * hidden).map(|_| (mean + deviation * start.rng.normal()) as f32).collect()
 }
 

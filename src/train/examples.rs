@@ -56,16 +56,6 @@ impl Examples {
         self.watched.len() < self.held_out().len()
     }
 
-    /// Mean cross-entropy and metrics on the watched examples.
-    ///
-    /// # Errors
-    /// As [`Trainer::scores`].
-    pub async fn evaluate(&self, trainer: &Trainer) -> Result<(f64, Metrics)> {
-        let mut scored = Scored::default();
-        self.go_on(trainer, &mut scored, usize::MAX).await?;
-        self.judge(&scored.scores)
-    }
-
     /// Appends the class scores of the next watched examples, at most `most`; says how many are done now.
     ///
     /// # Errors

@@ -149,7 +149,7 @@ impl Run {
             let spec = self.model.spec();
             let hidden = spec.hidden;
             let mut rng = Rng::stream(self.config.seed, "neurons");
-            let deviation = deviation(&self.model.weights().word);
+            let (_, deviation) = self.model.weights().word_spread();
             let length = SCORING_PROMPT.min(spec.max_positions.saturating_sub(self.config.data.max_tokens)).max(1);
             let values: Vec<f32> = (0..length * hidden).map(|_| (deviation * rng.normal()) as f32).collect();
             let prompt = Tensor::<2>::from_data(TensorData::new(values, [length, hidden]), &self.compute.device);
@@ -218,11 +218,4 @@ impl Run {
         self.progress.stale = 0;
         Ok(())
     }
-}
-
-/// Standard deviation of the word embeddings.
-fn deviation(words: &[f32]) -> f64 {
-    let count = words.len().max(1) as f64;
-    let mean = words.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
-    (words.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
