@@ -11,7 +11,12 @@ import json
 import statistics
 from pathlib import Path
 
-from run import GROUPS, SETS
+from run import EPOCH, EQUAL, GROUPS, ONLY, SAME, SETS, folder
+
+# Bytes of MiniLM's layers as f32, which every figure of memory holds.
+WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
+# Groups whose table of costs is shown: steps end where the held-out loss does, so that these costs are those of whole trainings.
+COSTS = ["late", "progressive", "equal", "efficient", "efficient-50", "ensemble", "auto"]
 
 
 def short(variant):
@@ -21,79 +26,113 @@ def short(variant):
     return variant.replace("=", " ")
 
 
+def stored(out, name):
+    path = out / name / "compare.json"
+    return json.loads(path.read_text())["cells"] if path.is_file() else []
+
+
 def load(out, group):
+    """Of every set: cells of each variant by seed, of the seeds that all of the group's variants have."""
     found = {}
-    for name in SETS:
-        path = out / f"{group}-{name}" / "compare.json"
-        if path.is_file():
-            found[name] = json.loads(path.read_text())
+    variants = [*GROUPS[group][0], *(["probe"] if group in ("late", "auto", "peft") else [])]
+    for name in ONLY.get(group, SETS):
+        cells = stored(out, name if group == "equal" else folder(group, name))
+        table = {variant: {c["seed"]: c for c in cells if c["name"] == SAME.get(variant, variant)} for variant in variants}
+        if EQUAL in table:
+            table[EQUAL] = {c["seed"]: c for c in stored(out, folder("equal", name)) if c["name"] == "prompt"}
+        seeds = set.intersection(*(set(by_seed) for by_seed in table.values()))
+        if seeds:
+            found[name] = {variant: [by_seed[seed] for seed in sorted(seeds)] for variant, by_seed in table.items()}
     return found
 
 
-def accuracies(found, key=lambda row: row):
+def spread(values):
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def accuracies(found):
     print("| | " + " | ".join(found) + " | mean difference |")
-    print("|---|" + "---|" * (len(found) + 1))
-    first = next(iter(found.values()))
-    for variant in [row["name"] for row in first["rows"]]:
-        cells, differences = [], []
-        for stored in found.values():
-            row = next((row for row in stored["rows"] if row["name"] == variant), None)
-            if row is None:
-                cells.append("–")
-                continue
-            text = f"{100 * row['accuracy']['mean']:.1f}"
-            if row["difference"]:
-                error = row["difference"]["error"]
-                text += f" ({100 * row['difference']['mean']:+.1f}" + (f" ± {100 * error:.1f})" if error is not None else ")")
-                differences.append(100 * row["difference"]["mean"])
-            cells.append(text)
-        mean = f"{statistics.mean(differences):+.2f}" if differences else ""
-        print(f"| {short(variant)} | " + " | ".join(cells) + f" | {mean} |")
-    print("| seeds | " + " | ".join(str(len(stored["seeds"])) for stored in found.values()) + " | |")
+    print("|---|" + "---:|" * (len(found) + 1))
+    variants = list(next(iter(found.values())))
+    for variant in variants:
+        texts, differences = [], []
+        for table in found.values():
+            here = [100 * cell["accuracy"] for cell in table[variant]]
+            text = f"{statistics.mean(here):.1f}"
+            if variant != variants[0]:
+                first = [100 * cell["accuracy"] for cell in table[variants[0]]]
+                mean, deviation = spread([a - b for a, b in zip(here, first)])
+                text += f" ({mean:+.1f} ± {deviation / len(here) ** 0.5:.1f})"
+                differences.append(mean)
+            texts.append(text)
+        print(f"| {short(variant)} | " + " | ".join(texts) + " | " + (f"{statistics.mean(differences):+.2f} |" if differences else "|"))
+    print("| seeds | " + " | ".join(str(len(table[variants[0]])) for table in found.values()) + " | |")
+
+
+def members(found):
+    for name, table in found.items():
+        cells = [cell for cells in table.values() for cell in cells if cell.get("members_accuracy") is not None]
+        if cells:
+            gain, deviation = spread([100 * (cell["accuracy"] - cell["members_accuracy"]) for cell in cells])
+            mean = statistics.mean(100 * cell["members_accuracy"] for cell in cells)
+            print(f"{name}: members {mean:.1f}, ensemble {gain:+.1f} ± {deviation / len(cells) ** 0.5:.1f}")
 
 
 def shifted(found):
-    for name, stored in found.items():
-        tests = [test["name"] for test in stored["rows"][0]["tests"]]
-        print(f"| trained on {name} | held out | " + " | ".join(tests) + " |\n|---|---|" + "---|" * len(tests))
-        for row in stored["rows"]:
-            figures = [row["accuracy"], *(test["accuracy"] for test in row["tests"])]
-            print(f"| {short(row['name'])} | " + " | ".join(f"{100 * f['mean']:.1f} ± {100 * f['deviation']:.1f}" for f in figures) + " |")
+    for name, table in found.items():
+        first = next(iter(table.values()))[0]
+        tests = [Path(test["name"]).name for test in first["tests"]]
+        print(f"| trained on {name} | held out | " + " | ".join(tests) + " |\n|---|---:|" + "---:|" * len(tests))
+        for variant, cells in table.items():
+            figures = [[c["accuracy"] for c in cells], *([c["tests"][i]["accuracy"] for c in cells] for i in range(len(tests)))]
+            texts = [f"{100 * mean:.1f} ± {100 * deviation:.1f}" for mean, deviation in map(spread, figures)]
+            print(f"| {short(variant)} | " + " | ".join(texts) + " |")
 
 
-# Bytes of MiniLM's layers as f32, which every figure of memory holds.
-WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
+def mean_costs(found):
+    """Whole trainings, to the first variant: operations, seconds, steps."""
+    print("\n| | " + " | ".join(f"{name}: operations, seconds, steps" for name in found) + " |\n|---|" + "---:|" * len(found))
+    base = {}
+    for variant in next(iter(found.values())):
+        texts = []
+        for name, table in found.items():
+            figures = [statistics.mean(c[key] for c in table[variant]) for key in ("flops", "training_seconds", "steps")]
+            first = base.setdefault(name, figures)
+            if figures is first:
+                texts.append(f"{figures[0] / 1e12:.2f} T, {figures[1]:.1f} s, {figures[2]:.0f}")
+            else:
+                texts.append(", ".join(f"{figure / other:.2f}" for figure, other in zip(figures, first)))
+        print(f"| {short(variant)} | " + " | ".join(texts) + " |")
 
 
-def costs(found):
+def times(found):
     """Relative to the first variant: operations, memory, time of a step in the first epoch and after it, of all steps."""
-    for name, stored in found.items():
-        print(f"\n{name}, relative to the first row; a step of it in ms\n")
-        print("| | operations | memory beyond the weights | first epoch, a step | later, a step | all steps |\n|---|---|---|---|---|---|")
+    for name, table in found.items():
+        print(f"\n{name}, relative to the first row; medians of {len(next(iter(table.values())))} runs\n")
+        print("| | operations | memory beyond the weights | first epoch, a step | later, a step | all steps |")
+        print("|---|" + "---:|" * 5)
         base = None
-        for row in stored["rows"]:
-            cells = [cell for cell in stored["cells"] if cell["name"] == row["name"]]
-            if row["name"] in ("probe", "majority") or not cells:
-                continue
+        for variant, cells in table.items():
             early, late, whole = [], [], []
             for cell in cells:
-                curve = cell["curve"]
-                fifth = next(point for point in curve if point["step"] * 5 >= curve[-1]["step"])
-                early.append(fifth["seconds"] / fifth["step"])
-                late.append((curve[-1]["seconds"] - fifth["seconds"]) / max(1, curve[-1]["step"] - fifth["step"]))
+                end = next(point for point in cell["curve"] if point["step"] >= EPOCH[name])
+                last = cell["curve"][-1]
+                early.append(end["seconds"] / end["step"])
+                late.append((last["seconds"] - end["seconds"]) / max(1, last["step"] - end["step"]))
                 whole.append(cell["training_seconds"] / cell["steps"])
-            figures = [row["flops"], row["peak_bytes"] - WEIGHTS, *map(statistics.median, (early, late, whole))]
+            memory = max(cell["peak_bytes"] for cell in cells) - WEIGHTS
+            figures = [statistics.mean(cell["flops"] for cell in cells), memory, *map(statistics.median, (early, late, whole))]
             base = base or figures
             texts = [f"{figure / first:.3f}" for figure, first in zip(figures, base)]
             if figures is base:
                 texts = [f"{figures[0] / 1e9:.0f} GFLOP", f"{figures[1] / 1e6:.0f} MB", *(f"{1e3 * f:.1f} ms" for f in figures[2:])]
-            print(f"| {short(row['name'])} | " + " | ".join(texts) + " |")
+            print(f"| {short(variant)} | " + " | ".join(texts) + " |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", default=Path("target/claims"), type=Path)
-    parser.add_argument("--only", default=",".join([*GROUPS, "equal-flops"]))
+    parser.add_argument("--only", default=",".join(GROUPS))
     args = parser.parse_args()
     for group in args.only.split(","):
         found = load(args.out, group)
@@ -103,11 +142,13 @@ def main():
         if group == "shift":
             shifted(found)
         elif group == "time":
-            costs(found)
+            times(found)
         else:
             accuracies(found)
-            if group in ("progressive", "equal-flops", "efficient", "late", "ensemble", "auto"):
-                costs(found)
+            if group == "ensemble":
+                members(found)
+            if group in COSTS:
+                mean_costs(found)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ const NOT_IN_RING_1: &[&str] = &["async", "await", "burn", "burn_wgpu", "cubecl"
 /// The outside world, for the command line alone.
 const ONLY_IN_CLI: &[&str] =
     &["std::env", "std::fs", "std::io::stderr", "std::io::stdin", "std::io::stdout", "std::net", "std::process"];
-/// JavaScript, for `web.rs` alone.
+/// JavaScript, for `web` alone.
 const ONLY_IN_WEB: &[&str] = &["serde_wasm_bindgen", "wasm_bindgen"];
 
 /// A source file: its path below `src/`, with `/`, and its text.
@@ -170,7 +170,7 @@ fn problems(files: &[File], table: &[Row]) -> Vec<String> {
             found.extend(uses(NOT_IN_RING_1).into_iter().map(|word| format!("src/{path}: {word} in ring 1")));
         }
         if from.module != "web" {
-            found.extend(uses(ONLY_IN_WEB).into_iter().map(|word| format!("src/{path}: {word} belongs to src/web.rs")));
+            found.extend(uses(ONLY_IN_WEB).into_iter().map(|word| format!("src/{path}: {word} belongs to src/web")));
         }
     }
     found.sort();
@@ -409,7 +409,7 @@ fn planted_faults_are_found() {
     expect("text/tokenizer.rs", "pub async fn load() {}", "async in ring 1");
     expect("model/weights.rs", "use std::{fmt, fs::File};", "std::fs belongs to src/cli");
     expect("train/run.rs", "let f = std::fs::read(p);", "std::fs belongs to src/cli");
-    expect("train/run.rs", "use wasm_bindgen::prelude::*;", "wasm_bindgen belongs to src/web.rs");
+    expect("train/run.rs", "use wasm_bindgen::prelude::*;", "wasm_bindgen belongs to src/web");
     expect("rng.rs", &"// line\n".repeat(LONGEST + 1), "lines");
 }
 

@@ -356,6 +356,8 @@ export interface Run {
   adapter(): Uint8Array;
   /** Class probabilities with the best so far. */
   predict(texts: string[]): Promise<Prediction[]>;
+  /** What `Run.resume` needs; undefined while methods are tried, where the method has no prompt, and once the steps are over. */
+  checkpoint(): Promise<Uint8Array | undefined>;
   free(): void;
 }
 
@@ -379,7 +381,11 @@ export interface Core {
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
   Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model };
-  Run: { start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run> };
+  Run: {
+    start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run>;
+    /** Goes on, on the same device bit for bit as if it had never stopped; `started` is told again. */
+    resume(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, checkpoint: Uint8Array): Promise<Run>;
+  };
   Comparison: {
     /** `variants` are names as the command line takes them, `done` are results of cells that need not be run again. */
     start(

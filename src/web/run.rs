@@ -1,0 +1,100 @@
+//! A training run.
+
+use wasm_bindgen::prelude::*;
+
+use super::model::Model;
+use super::{parse, plain, thrown};
+use crate::config::RunConfig;
+use crate::data::dataset::Dataset;
+use crate::data::table::Table;
+use crate::error::{Error, Result};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::job::Job;
+use crate::train::run;
+
+fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<Dataset> {
+    let table = Table::from_bytes(table)?;
+    match held_out {
+        Some(bytes) => Dataset::with_held_out(&table, &Table::from_bytes(bytes)?, &config.data),
+        None => Dataset::from_table(&table, &config.data, config.seed),
+    }
+}
+
+/// A training run.
+#[wasm_bindgen]
+pub struct Run {
+    run: Job,
+}
+
+#[wasm_bindgen]
+impl Run {
+    /// Opens the device and gets ready.
+    ///
+    /// # Errors
+    /// `data`, `config`, `model` or `device`.
+    pub async fn start(model: &Model, table: Vec<u8>, held_out: Option<Vec<u8>>, config: JsValue) -> Result<Run, JsValue> {
+        let config: RunConfig = parse(config)?;
+        let model = model.model.clone();
+        let dataset = dataset(&table, held_out.as_deref(), &config).map_err(thrown)?;
+        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)? })
+    }
+
+    /// Goes on from a checkpoint, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The
+    /// first event is `started` again.
+    ///
+    /// # Errors
+    /// `adapter` where the checkpoint is damaged or belongs to other data or another encoder; and as [`Run::start`].
+    pub async fn resume(model: &Model, table: Vec<u8>, held_out: Option<Vec<u8>>, checkpoint: &[u8]) -> Result<Run, JsValue> {
+        let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(thrown)?;
+        let dataset = dataset(&table, held_out.as_deref(), &checkpoint.config).map_err(thrown)?;
+        let resumed = run::Run::resume(model.model.clone(), dataset, checkpoint).await.map_err(thrown)?;
+        Ok(Self { run: Job::from(resumed) })
+    }
+
+    /// Everything that [`Run::resume`] needs; `undefined` where there is nothing to go on with: while methods are tried, where the
+    /// method has no prompt, and once the steps are over.
+    ///
+    /// # Errors
+    /// `device` where the device failed.
+    pub async fn checkpoint(&self) -> Result<Option<Vec<u8>>, JsValue> {
+        let Some(run) = self.run.run() else { return Ok(None) };
+        match run.checkpoint().await {
+            Ok(checkpoint) => checkpoint.to_bytes().map(Some).map_err(thrown),
+            Err(Error::Config { .. }) => Ok(None),
+            Err(error) => Err(thrown(error)),
+        }
+    }
+
+    /// Works until there is something to tell: an event, or `undefined` when the run is over.
+    ///
+    /// # Errors
+    /// `diverged` or `device`; the best parameters so far stay available.
+    pub async fn next(&mut self) -> Result<JsValue, JsValue> {
+        match self.run.next().await.map_err(thrown)? {
+            Some(event) => plain(&event),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// The next events end the run with the best parameters so far.
+    pub fn stop(&mut self) {
+        self.run.stop();
+    }
+
+    /// The adapter as the bytes of a zip file.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn adapter(&self) -> Result<Vec<u8>, JsValue> {
+        self.run.adapter().and_then(|adapter| adapter.to_zip()).map_err(thrown)
+    }
+
+    /// Classifies texts with the best parameters so far.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation, `device` where the device failed.
+    pub async fn predict(&self, texts: Vec<String>) -> Result<JsValue, JsValue> {
+        let predictor = self.run.predictor().map_err(thrown)?;
+        plain(&predictor.predict(&texts).await.map_err(thrown)?)
+    }
+}
