@@ -16,12 +16,12 @@ from run import EPOCH, EQUAL, GROUPS, ONLY, SAME, SETS, folder
 # Bytes of MiniLM's layers as f32, which every figure of memory holds.
 WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
 # Groups whose table of costs is shown: steps end where the held-out loss does, so that these costs are those of whole trainings.
-COSTS = ["late", "progressive", "equal", "efficient", "efficient-50", "ensemble", "auto"]
+COSTS = ["late", "progressive", "equal", "constant", "scoring", "efficient", "efficient-50", "ensemble", "auto"]
 
 
 def short(variant):
     """A variant without the paths that all of a table share."""
-    for path in ["prompt.late.", "prompt.progressive.", "prompt.efficient.", "prompt.ensemble.", "prompt.", "head."]:
+    for path in ["prompt.late.", "prompt.progressive.", "prompt.efficient.", "prompt.ensemble.", "prompt.", "head.", "optim."]:
         variant = variant.replace("+" + path, " ")
     return variant.replace("=", " ")
 

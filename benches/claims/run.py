@@ -41,6 +41,9 @@ GROUPS = {
     "progressive": (["prompt", *(f"progressive+prompt.progressive.shrink={s}" for s in ["compound", "depth", "width"])], 5),
     "equal": ([EQUAL, COMPOUND], 5),
     "transition": ([COMPOUND, *(f"progressive+prompt.progressive.head={h}" for h in ["refit", "reset"])], 5),
+    # The schedule of the paper (a constant learning rate), and neurons scored on fewer texts.
+    "constant": (["prompt+optim.schedule=constant", f"{COMPOUND}+optim.schedule=constant"], 3),
+    "scoring": ([COMPOUND, f"{COMPOUND}+prompt.progressive.score_texts=64"], 3),
     # Claim 3: efficient at equal parameters, and its ablations.
     "efficient": (["prompt+prompt.length=20", f"efficient{SHORT}", f"dept{SHORT}", "prompt+prompt.length=8"], 5),
     "efficient-50": (["prompt+prompt.length=50", f"efficient{SHORT_50}"], 5),
