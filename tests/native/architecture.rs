@@ -113,7 +113,20 @@ const TABLE: &[Row] = &[
     row(
         "web",
         3,
-        &["error", "config", "data", "eval", "adapter", "engine::cpu", "engine::compute", "model", "prompt", "train", "predict"],
+        &[
+            "error",
+            "config",
+            "data",
+            "text",
+            "eval",
+            "adapter",
+            "engine::cpu",
+            "engine::compute",
+            "model",
+            "prompt",
+            "train",
+            "predict",
+        ],
     ),
     // The crate's own root: declares the modules. And the program, which has one line.
     row("lib", 3, &[]),
