@@ -5,6 +5,7 @@ mod dialect;
 mod join;
 mod json;
 mod limits;
+mod lines;
 mod quotes;
 mod workbook;
 mod written;

@@ -2,10 +2,12 @@
 import * as Comlink from "comlink";
 import * as wasm from "../pkg/softprompt.js";
 import type {
+  AdapterInfo,
   CellResult,
   CompareEvent,
   Comparison,
   Core,
+  DeviceChoice,
   DeviceReport,
   Model,
   Prediction,
@@ -15,6 +17,7 @@ import type {
   RunEvent,
   TableView,
 } from "./contract";
+import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { asProblem, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
@@ -34,6 +37,7 @@ let model: Model | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
+const classifying = new Classifying(core, loadedModel);
 
 /** Milliseconds between two progress messages. */
 const PROGRESS_EVERY = 100;
@@ -89,10 +93,9 @@ const api = {
     config: RunConfig,
     onEvent: (event: RunEvent) => void,
   ): Promise<"done" | "cancelled"> {
-    if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    const encoder = loadedModel();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
-    const encoder = model;
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
     run?.free();
     run = started;
@@ -113,10 +116,9 @@ const api = {
     done: CellResult[],
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
-    if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    const encoder = loadedModel();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
-    const encoder = model;
     const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
     // What another version of the page has kept may not be readable: then it is worked out again.
     const started = await start(done).catch((thrown: unknown) => {
@@ -168,9 +170,50 @@ const api = {
   async predict(texts: string[]): Promise<Prediction[]> {
     return pull.exclusive(() => finished().predict(texts));
   },
+
+  /** What an adapter's zip says about itself; no encoder is needed for that. */
+  async adapterInfo(zip: Uint8Array): Promise<AdapterInfo> {
+    return core.adapter_info(zip);
+  },
+
+  /** Gets an adapter's zip ready to classify, in place of the one before. */
+  async loadAdapter(zip: Uint8Array, device: DeviceChoice = "auto"): Promise<AdapterInfo> {
+    return pull.exclusive(() => classifying.load(zip, device));
+  },
+
+  /** Classifies with the adapter of `loadAdapter`. */
+  async classify(texts: string[]): Promise<Prediction[]> {
+    return pull.exclusive(() => classifying.classify(texts));
+  },
+
+  /**
+   * Classifies a file with the best of the run so far, or with the adapter of `loadAdapter`; nothing if `stopLabelling` was called.
+   * @param column name or number (counted from 1) of the column with the texts, where it is not to be found by looking
+   */
+  async labelFile(
+    file: Blob,
+    name: string,
+    column: string | undefined,
+    by: "run" | "adapter",
+    onProgress: (progress: Labels) => void,
+  ): Promise<LabelledFile | undefined> {
+    const zip = by === "run" ? await pull.exclusive(() => finished().adapter()) : undefined;
+    const turn = <R>(job: () => R | Promise<R>) => pull.exclusive(job);
+    const labelled = await classifying.label(await bytesOf(file), name, column, zip, turn, onProgress);
+    return labelled && Comlink.transfer(labelled, [labelled.bytes.buffer as ArrayBuffer]);
+  },
+
+  async stopLabelling(): Promise<void> {
+    classifying.stop();
+  },
 };
 
 export type Api = typeof api;
+
+function loadedModel(): Model {
+  if (model) return model;
+  throw problem("model", "The encoder is not loaded.", "Load it first.");
+}
 
 function finished(): Run {
   if (run) return run;

@@ -1,6 +1,7 @@
 /** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
 import * as Comlink from "comlink";
 import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
+import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
@@ -11,10 +12,10 @@ import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
 
-export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing";
+export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "open";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
@@ -50,6 +51,7 @@ export class Session {
   readonly #client: Client = new Client(() => this.encoder.forget());
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly classify: Classify = new Classify(this, this.#client);
   /** The result that the run being prepared will replace. */
   #before: RunView | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -72,6 +74,7 @@ export class Session {
     if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
     const [file] = files;
     if (!file) return;
+    if (files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
     if (files.length > 1)
       return this.report(
         "file",
@@ -282,7 +285,8 @@ export class Session {
   async predict(text: string): Promise<Prediction | undefined> {
     this.clear("predict");
     try {
-      const [prediction] = await this.#client.call((api) => api.predict([text]));
+      const opened = this.stage === "classifying";
+      const [prediction] = await this.#client.call((api) => (opened ? api.classify([text]) : api.predict([text])));
       return prediction;
     } catch (thrown) {
       this.report("predict", thrown);
