@@ -1,5 +1,9 @@
 //! Predictions and labels -> figures. Nothing about models or training.
 
+pub mod answers;
+pub mod calibration;
+pub mod interval;
+
 use serde::Serialize;
 
 use crate::config::Vote;
@@ -125,6 +129,7 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     let largest = logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(f64::from(logit)));
     largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }
+
 /// The class scores `[B, C]` that an ensemble decides by, from those of its N members `[N B, C]`, one member after another: the
 /// logarithm of the mean of their probabilities, or of their votes, with the mean probability as one more vote, so that it breaks
 /// ties (Lester et al. 2021, section 6). Of one member: its own.

@@ -9,7 +9,7 @@
 //! Shape letters: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward neurons, L layers, C classes,
 //! V vocabulary. Gradients are called `d_NAME`.
 //!
-//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, adapter, engine::cpu), ring 2 (tensors:
+//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, adapter, nearest, report, engine::cpu), ring 2 (tensors:
 //! engine, model, prompt, train, predict), ring 3 (cli or web).
 #![recursion_limit = "256"]
 
@@ -22,8 +22,10 @@ pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod model;
+pub mod nearest;
 pub mod predict;
 pub mod prompt;
+pub mod report;
 pub mod rng;
 pub mod tensors;
 pub mod text;

@@ -7,6 +7,7 @@ pub mod model;
 pub mod run;
 pub mod stepper;
 pub mod table;
+pub mod understanding;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -48,6 +48,8 @@ mod tiny;
 mod training;
 #[path = "suite/twins.rs"]
 mod twins;
+#[path = "suite/understanding.rs"]
+mod understanding;
 #[path = "suite/wgsl_encoder.rs"]
 mod wgsl_encoder;
 #[path = "suite/wgsl_routes.rs"]

@@ -69,6 +69,9 @@ pub(crate) struct TrainArgs {
     /// Second file to measure on; without it a share of DATA is held out
     #[arg(long, value_name = "FILE")]
     pub held_out: Option<PathBuf>,
+    /// Also write a report for people, with texts of DATA in it: one HTML file that stands alone
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,

@@ -14,7 +14,9 @@ use crate::config::DataConfig;
 use crate::data::dataset::ColumnChoice;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
-use crate::eval::{ClassMetrics, Metrics, majority_accuracy};
+use crate::eval::answers::Answers;
+use crate::eval::interval::Interval;
+use crate::eval::{ClassMetrics, majority_accuracy};
 use crate::predict::Predictor;
 
 /// Texts between two moves of the bar.
@@ -26,7 +28,10 @@ enum Notice<'a> {
     /// The only line of `--json`.
     Done {
         accuracy: f64,
+        accuracy_interval: Interval,
         macro_f1: f64,
+        macro_f1_interval: Interval,
+        calibration_error: f64,
         majority_accuracy: f64,
         rows: usize,
         skipped_rows: usize,
@@ -56,33 +61,45 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
     let predictor = block_on(Predictor::new(model, adapter, args.device.unwrap_or_default()))?;
 
-    let index: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
     let bar = progress::texts(rows.texts.len(), !context.output.is_json());
-    let mut predicted = Vec::with_capacity(rows.texts.len());
+    let mut scores = Vec::with_capacity(rows.texts.len() * labels.len());
     for chunk in rows.texts.chunks(CHUNK) {
-        predicted.extend(block_on(predictor.predict(chunk))?.iter().map(|prediction| index[prediction.label.as_str()]));
+        scores.extend(block_on(predictor.logits(chunk))?);
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
-    let metrics = Metrics::new(&labels, &rows.truth, &predicted)?;
     let majority = majority_accuracy(&rows.truth, &rows.truth);
+    let answers = Answers::new(labels, (0..rows.texts.len()).collect(), rows.truth, &scores)?;
+    let metrics = answers.metrics()?;
+    let (accuracy_interval, macro_f1_interval) = (answers.accuracy_interval(), answers.macro_f1_interval());
+    let calibration = answers.calibration();
     let skipped = match rows.skipped {
         0 => String::new(),
         n => format!(", {} without text or label left out", count(n, "row", "rows")),
     };
     context.output.line(&format!(
-        "{} of {} on {}{skipped}\n\naccuracy        {:>6}   (macro F1 {})\nmajority class  {:>6}   always the most frequent answer\n\n{}",
+        "{} of {} on {}{skipped}\n\n\
+         accuracy        {:>6}   {} with 95 % confidence\n\
+         macro F1        {:>6}   {} with 95 % confidence\n\
+         majority class  {:>6}   always the most frequent answer\n\
+         calibration     {:>6}   expected difference of probability and accuracy, 0 is perfect\n\n{}",
         count(rows.texts.len(), "text", "texts"),
         args.data.display(),
         predictor.device(),
         percent(metrics.accuracy),
+        between(accuracy_interval),
         percent(metrics.macro_f1),
+        between(macro_f1_interval),
         percent(majority),
+        percent(calibration.error),
         class_table(&metrics.per_class)
     ))?;
     context.output.object(&Notice::Done {
         accuracy: metrics.accuracy,
+        accuracy_interval,
         macro_f1: metrics.macro_f1,
+        macro_f1_interval,
+        calibration_error: calibration.error,
         majority_accuracy: majority,
         rows: rows.texts.len(),
         skipped_rows: rows.skipped,
@@ -90,6 +107,10 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
         per_class: &metrics.per_class,
         confusion: &metrics.confusion,
     })
+}
+
+fn between(Interval { low, high }: Interval) -> String {
+    format!("{} to {}", percent(low), percent(high))
 }
 
 /// The columns that were named, or those of the training where this file has them, or a guess.

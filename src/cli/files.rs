@@ -178,6 +178,30 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Checks that a file can be written to `path`.
+///
+/// # Errors
+/// [`Error::Io`] where it is a folder, or the place cannot be written.
+pub(crate) fn check_file(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(io_error(path, "is a folder, not a file", "name a file in it"));
+    }
+    // Made inside of `path` where that is a folder, so beside it.
+    Unfinished::new(&path.with_extension("unfinished")).map(drop)
+}
+
+/// Writes one file in one go.
+///
+/// # Errors
+/// As [`check_file`].
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    const NAME: &str = "file";
+    check_file(path)?;
+    let folder = Unfinished::new(&path.with_extension("unfinished"))?;
+    folder.write(NAME, bytes)?;
+    fs::rename(folder.path().join(NAME), path).map_err(|error| system_error(path, &error))
+}
+
 /// A path as the user may type it in a shell.
 #[must_use]
 pub(crate) fn shell_word(path: &Path) -> String {

@@ -10,6 +10,7 @@ use crate::cli::args::TrainArgs;
 use crate::cli::fetch::DEFAULT_MODEL;
 use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
+use crate::cli::report::Notes;
 use crate::cli::{Context, checkpoint, data, interrupt, progress};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
@@ -49,6 +50,10 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    let mut notes = match &args.report {
+        Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),
+        None => None,
+    };
     let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.place.step);
     let mut run = match checkpoint {
         Some(checkpoint) => Job::from(block_on(Run::resume(model, dataset, checkpoint))?),
@@ -71,6 +76,9 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         match block_on(run.next()) {
             Ok(Some(event)) => {
                 progress.show(&event);
+                if let Some(notes) = &mut notes {
+                    notes.take(&event);
+                }
                 if let Event::Step { .. } = event {
                     // Before it there is nothing to save, and Ctrl-C ends the program at once.
                     held.get_or_insert_with(interrupt::hold);
@@ -111,6 +119,10 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
     } else {
         checkpoint::remove(&out);
+    }
+    if let Some(notes) = &notes {
+        let path = notes.write(&run)?;
+        context.output.note(&format!("The report is in {}", path.display()));
     }
     if let Some(event) = done {
         context.output.line(&summary(&event, &config, &out))?;

@@ -141,6 +141,20 @@ impl Tokenizer {
         (self.max_id as usize).saturating_add(1)
     }
 
+    /// The tokens with ids below `count` that a text may be made of: none where an id has no token, or has one that stands for
+    /// itself (`[CLS]`, `<pad>`) or for nothing (`[unused12]`). `[count]`.
+    #[must_use]
+    pub fn words(&self, count: usize) -> Vec<Option<String>> {
+        let added = self.inner.get_added_tokens_decoder();
+        let word = |id: u32| {
+            let token = self.inner.id_to_token(id)?;
+            let reserved = token.len() > 2 && token.starts_with('[') && token.ends_with(']');
+            let special = added.get(&id).is_some_and(|token| token.special);
+            (!reserved && !special).then_some(token)
+        };
+        (0..count as u32).map(word).collect()
+    }
+
     /// Checks that every id has a row among `vocab` word embeddings.
     ///
     /// # Errors

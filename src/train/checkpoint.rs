@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::tensors::{self, Tensors};
 
 /// Version of the format; readers refuse others.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 const HEADER_FILE: &str = "checkpoint.json";
 const TENSORS_FILE: &str = "state.safetensors";
+const SCORES: &str = "best.scores";
 
 /// Everything that a run needs to go on.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,8 +69,8 @@ pub struct SavedBest {
     pub loss: f64,
     /// The parameters.
     pub trained: Trained,
-    /// Class of each watched example.
-    pub predicted: Vec<u32>,
+    /// Class scores of the watched examples: `[n, C]`.
+    pub scores: Vec<f32>,
     /// The whole trainer, where pruning will go back to it.
     pub state: Option<Vec<MatrixState>>,
 }
@@ -115,6 +116,8 @@ struct BestHeader {
     loss: u64,
     stored: Vec<(String, [usize; 2])>,
     head: [usize; 2],
+    /// Of the probe alone.
+    #[serde(default)]
     predicted: Vec<u32>,
     state: Option<Vec<MatrixHeader>>,
 }
@@ -196,12 +199,15 @@ impl Checkpoint {
         let mut parts = Vec::new();
         let matrices = put(&mut parts, "trainer", &self.matrices);
         let names = |trained: &Trained| trained.stored.iter().map(|m| (m.name.clone(), m.shape)).collect();
+        if let Some(best) = &self.best {
+            parts.push((SCORES.to_owned(), vec![best.scores.len()], best.scores.as_slice()));
+        }
         let best = self.best.as_ref().map(|best| BestHeader {
             step: best.step,
             loss: best.loss.to_bits(),
             stored: names(&best.trained),
             head: put_trained(&mut parts, "best", &best.trained),
-            predicted: best.predicted.clone(),
+            predicted: Vec::new(),
             state: best.state.as_ref().map(|state| put(&mut parts, "best.trainer", state)),
         });
         let probe = self.probe.as_ref().map(|probe| BestHeader {
@@ -254,7 +260,7 @@ impl Checkpoint {
                     None => None,
                     Some(state) => Some(take(&tensors, "best.trainer", state)?),
                 },
-                predicted: best.predicted,
+                scores: tensors.read(SCORES, tensors.shape(SCORES).unwrap_or_default()).map_err(fault)?,
             }),
         };
         let probe = match header.probe {

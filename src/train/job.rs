@@ -10,6 +10,7 @@ use crate::adapter::Adapter;
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::eval::answers::Answers;
 use crate::model::Model;
 use crate::predict::Predictor;
 
@@ -127,6 +128,14 @@ impl Job {
     /// As [`Run::adapter`].
     pub fn predictor(&self) -> Result<Predictor> {
         self.known()?.predictor()
+    }
+
+    /// As [`Run::held_out`].
+    ///
+    /// # Errors
+    /// As [`Run::held_out`].
+    pub fn held_out(&self) -> Result<Answers> {
+        self.known()?.held_out()
     }
 
     /// As [`Run::cost`], with that of the trials.

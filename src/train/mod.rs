@@ -12,6 +12,7 @@ pub mod job;
 pub mod order;
 mod probe;
 pub mod prune;
+pub mod record;
 pub mod run;
 pub mod schedule;
 pub mod step;

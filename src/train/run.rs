@@ -128,8 +128,10 @@ struct Best {
     loss: f64,
     trained: Trained,
     metrics: Metrics,
-    /// Class of each watched example.
-    predicted: Vec<u32>,
+    /// Class scores `[n, C]` of the watched examples, or of all that are held out.
+    scores: Vec<f32>,
+    /// Whether they are of all.
+    whole: bool,
     /// The whole trainer, where pruning will go back to it.
     state: Option<Vec<MatrixState>>,
 }
@@ -258,10 +260,7 @@ impl Run {
     /// # Errors
     /// [`Error::Adapter`] before the first evaluation.
     pub fn adapter(&self) -> Result<Adapter> {
-        let best = self
-            .best
-            .as_ref()
-            .ok_or_else(|| Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation"))?;
+        let best = self.best()?;
         Ok(Adapter {
             config: self.config.clone(),
             labels: self.examples.labels.clone(),
@@ -289,6 +288,11 @@ impl Run {
     /// As [`Run::adapter`].
     pub fn predictor(&self) -> Result<Predictor> {
         Predictor::on(&self.compute, self.model.clone(), self.adapter()?)
+    }
+
+    fn best(&self) -> Result<&Best> {
+        let missing = || Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation");
+        self.best.as_ref().ok_or_else(missing)
     }
 
     async fn trainer(&self, source: Source, method: Method) -> Result<Trainer> {
@@ -435,9 +439,8 @@ impl Run {
         });
         if best {
             let state = if self.prunes_next() { Some(trainer.state().await?) } else { None };
-            let predicted = self.examples.predicted(&scores);
             let trained = trainer.trained().await?;
-            self.best = Some(Best { step: self.progress.step, loss, trained, metrics, predicted, state });
+            self.best = Some(Best { step: self.progress.step, loss, trained, metrics, scores, whole: false, state });
         }
         Ok(())
     }

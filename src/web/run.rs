@@ -3,6 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use super::model::Model;
+use super::understanding::Told;
 use super::{parse, plain, thrown};
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
@@ -23,7 +24,9 @@ fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<
 /// A training run.
 #[wasm_bindgen]
 pub struct Run {
-    run: Job,
+    pub(super) run: Job,
+    /// What is told of it afterwards.
+    pub(super) told: Told,
 }
 
 #[wasm_bindgen]
@@ -36,7 +39,8 @@ impl Run {
         let config: RunConfig = parse(config)?;
         let model = model.model.clone();
         let dataset = dataset(&table, held_out.as_deref(), &config).map_err(thrown)?;
-        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)? })
+        let told = Told::new(&model, &dataset);
+        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)?, told })
     }
 
     /// Goes on from a checkpoint, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The
@@ -47,8 +51,9 @@ impl Run {
     pub async fn resume(model: &Model, table: Vec<u8>, held_out: Option<Vec<u8>>, checkpoint: &[u8]) -> Result<Run, JsValue> {
         let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(thrown)?;
         let dataset = dataset(&table, held_out.as_deref(), &checkpoint.config).map_err(thrown)?;
+        let told = Told::new(&model.model, &dataset);
         let resumed = run::Run::resume(model.model.clone(), dataset, checkpoint).await.map_err(thrown)?;
-        Ok(Self { run: Job::from(resumed) })
+        Ok(Self { run: Job::from(resumed), told })
     }
 
     /// Everything that [`Run::resume`] needs; `undefined` where there is nothing to go on with: while methods are tried, where the
@@ -71,7 +76,10 @@ impl Run {
     /// `diverged` or `device`; the best parameters so far stay available.
     pub async fn next(&mut self) -> Result<JsValue, JsValue> {
         match self.run.next().await.map_err(thrown)? {
-            Some(event) => plain(&event),
+            Some(event) => {
+                self.told.course.take(&event);
+                plain(&event)
+            }
             None => Ok(JsValue::UNDEFINED),
         }
     }

@@ -235,6 +235,18 @@ fn a_second_training_replaces_an_adapter_but_nothing_else() {
 }
 
 #[test]
+fn a_report_is_written_beside_the_adapter() {
+    let place = Place::new();
+    let shown = place.train(&["--report", "reports/first.html"]).succeeded();
+    assert!(shown.stderr.contains("The report is in reports/first.html"), "{}", shown.stderr);
+    assert_eq!(place.names("reports"), ["first.html"], "nothing else is left there");
+    let html = fs::read_to_string(place.path("reports/first.html")).unwrap();
+    assert!(html.starts_with("<!doctype html>") && html.contains("data.csv"), "{html}");
+    assert!(!html.contains(place.folder.path().to_str().unwrap()), "a path of this machine");
+    place.train(&["--report", "reports"]).failed(1, &["reports", "is a folder"]);
+}
+
+#[test]
 fn eval_agrees_with_the_training_s_own_figures() {
     let place = Place::new();
     let done = place.train(&["--held-out", "held.csv", "--json"]).succeeded().objects().pop().unwrap();

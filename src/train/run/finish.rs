@@ -2,14 +2,15 @@
 //! all of them first.
 
 use super::account::Piece;
-use super::{Run, Stage};
+use super::{Best, Run, Stage};
 use crate::config::Method;
 use crate::error::Result;
 use crate::eval::Metrics;
+use crate::eval::answers::Answers;
 use crate::predict::{EVAL_BATCH, Predictor};
 use crate::train::event::Event;
 use crate::train::examples::Examples;
-use crate::train::probe::Best;
+use crate::train::probe;
 
 /// A measurement under way.
 pub(super) struct Finish {
@@ -44,6 +45,19 @@ impl Finish {
 }
 
 impl Run {
+    /// What the best parameters so far say of the held-out rows, one by one: of those that the figures are from, which after a stop
+    /// are the watched ones. They are known since the evaluation; nothing is computed again.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] before the first evaluation.
+    pub fn held_out(&self) -> Result<Answers> {
+        let Best { scores, whole, .. } = self.best()?;
+        let indices = if *whole { self.examples.held_out().collect() } else { self.examples.watched.clone() };
+        let truth = indices.iter().map(|&index| self.examples.all[index].label).collect();
+        let rows = indices.iter().map(|&index| index - self.examples.train_rows).collect();
+        Answers::new(self.examples.labels.clone(), rows, truth, scores)
+    }
+
     /// The end, or first the measurement on all held-out rows where the user still waits for it.
     pub(super) fn finish(&mut self) -> Result<Option<Stage>> {
         if self.examples.partly_watched() {
@@ -51,7 +65,7 @@ impl Run {
                 let mut probe = self.adapter()?;
                 probe.config.prompt.method = Method::Probe;
                 probe.stored = Vec::new();
-                if let Some(Best { trained, .. }) = &self.probe {
+                if let Some(probe::Best { trained, .. }) = &self.probe {
                     (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());
                 }
                 let mut predictors = vec![self.predictor()?];
@@ -83,6 +97,7 @@ impl Run {
         let mut metrics = finish.metrics(&self.examples)?.into_iter();
         if let (Some(best), Some(metrics)) = (&mut self.best, metrics.next()) {
             best.metrics = metrics;
+            (best.scores, best.whole) = (finish.scores.swap_remove(0), true);
         }
         if let (Some(probe), Some(metrics)) = (&mut self.probe, metrics.next()) {
             probe.metrics = metrics;

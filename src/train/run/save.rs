@@ -29,7 +29,7 @@ impl Run {
             step: best.step,
             loss: best.loss,
             trained: best.trained.clone(),
-            predicted: best.predicted.clone(),
+            scores: best.scores.clone(),
             state: best.state.clone(),
         });
         let probe = match (&training.baseline, &self.probe) {
@@ -95,7 +95,7 @@ impl Run {
             each && indices.len() == rows && *cursor <= rows
         });
         if !orders_fit
-            || checkpoint.best.as_ref().is_some_and(|best| !fits(&best.predicted))
+            || checkpoint.best.as_ref().is_some_and(|best| best.scores.len() != watched * run.examples.labels.len())
             || checkpoint.probe.as_ref().is_some_and(|probe| !fits(&probe.predicted))
             || checkpoint.place.before > checkpoint.place.step
         {
@@ -105,8 +105,9 @@ impl Run {
         let metrics = |predicted: &[u32]| Metrics::new(&run.examples.labels, &truth, predicted);
         let best = match checkpoint.best {
             None => None,
-            Some(SavedBest { step, loss, trained, predicted, state }) => {
-                Some(Best { step, loss, trained, metrics: metrics(&predicted)?, predicted, state })
+            Some(SavedBest { step, loss, trained, scores, state }) => {
+                let metrics = metrics(&run.examples.predicted(&scores))?;
+                Some(Best { step, loss, trained, metrics, scores, whole: false, state })
             }
         };
         let probe = match checkpoint.probe {

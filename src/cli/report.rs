@@ -1,0 +1,56 @@
+//! `softprompt train --report`.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::files;
+use crate::data::dataset::{DataReport, Dataset, TextRow};
+use crate::error::Result;
+use crate::model::Model;
+use crate::nearest::nearest;
+use crate::report::{Course, Report};
+use crate::train::event::Event;
+use crate::train::job::Job;
+
+/// Tokens that are shown of each prompt row.
+const NEIGHBOURS: usize = 8;
+
+/// What a report needs besides the run.
+pub(crate) struct Notes {
+    path: PathBuf,
+    file: String,
+    model: Model,
+    held_out: Vec<TextRow>,
+    data: DataReport,
+    course: Course,
+}
+
+impl Notes {
+    /// Begins them for a report at `path`, on a data file.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
+    pub(crate) fn new(path: &Path, file: &Path, model: &Model, dataset: &Dataset) -> Result<Self> {
+        files::check_file(path)?;
+        let file = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (held_out, data) = (dataset.held_out.clone(), dataset.report.clone());
+        Ok(Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() })
+    }
+
+    /// Takes one event in.
+    pub(crate) fn take(&mut self, event: &Event) {
+        self.course.take(event);
+    }
+
+    /// Writes the report; says where it is.
+    ///
+    /// # Errors
+    /// As [`Job::held_out`], and [`crate::error::Error::Io`] where it cannot be written.
+    pub(crate) fn write(&self, run: &Job) -> Result<&Path> {
+        let Self { file, model, held_out, data, course, .. } = self;
+        let (adapter, answers) = (run.adapter()?, run.held_out()?);
+        let nearest = nearest(&adapter, model.weights(), model.tokenizer(), NEIGHBOURS);
+        let report = Report { file, data, adapter: &adapter, course, answers: &answers, held_out, nearest: &nearest };
+        files::write_file(&self.path, report.to_html()?.as_bytes())?;
+        Ok(&self.path)
+    }
+}

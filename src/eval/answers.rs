@@ -1,0 +1,107 @@
+//! [`Answers`]: what was said of every single row, where figures come from.
+
+use super::calibration::Calibration;
+use super::interval::{Interval, macro_f1, wilson};
+use super::{Metrics, argmax, softmax};
+use crate::error::{Error, Result};
+
+/// Labelled rows with what was predicted for them. n rows, C classes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// Class names: `[C]`.
+    pub labels: Vec<String>,
+    /// Which rows, by their position among all that are held out: `[n]`, rising.
+    pub rows: Vec<usize>,
+    /// Class indices of the labels: `[n]`.
+    pub truth: Vec<u32>,
+    /// Class indices of the answers: `[n]`.
+    pub predicted: Vec<u32>,
+    /// `[n, C]`, row-major.
+    probabilities: Vec<f32>,
+}
+
+impl Answers {
+    /// Of class scores `[n, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are no rows, or the lengths do not fit.
+    pub fn new(labels: Vec<String>, rows: Vec<usize>, truth: Vec<u32>, scores: &[f32]) -> Result<Self> {
+        let classes = labels.len();
+        if truth.is_empty() || rows.len() != truth.len() || scores.len() != truth.len() * classes {
+            let problem = format!("{} scores of {classes} classes for {} labelled rows", scores.len(), truth.len());
+            return Err(Error::data(problem, "compare predictions with the labels of the same rows"));
+        }
+        let scores = scores.chunks(classes);
+        let predicted = scores.clone().map(|row| argmax(row) as u32).collect();
+        Ok(Self { labels, rows, truth, predicted, probabilities: scores.flat_map(softmax).collect() })
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// Probabilities of an answer: `[C]`.
+    #[must_use]
+    pub fn probabilities(&self, answer: usize) -> &[f32] {
+        &self.probabilities[answer * self.labels.len()..][..self.labels.len()]
+    }
+
+    /// Probability of the class that was chosen.
+    #[must_use]
+    pub fn confidence(&self, answer: usize) -> f32 {
+        self.probabilities(answer)[self.predicted[answer] as usize]
+    }
+
+    /// Whether an answer is what the label says.
+    #[must_use]
+    pub fn is_right(&self, answer: usize) -> bool {
+        self.truth[answer] == self.predicted[answer]
+    }
+
+    /// The figures.
+    ///
+    /// # Errors
+    /// As [`Metrics::new`].
+    pub fn metrics(&self) -> Result<Metrics> {
+        Metrics::new(&self.labels, &self.truth, &self.predicted)
+    }
+
+    /// Where the accuracy lies, with 95 % confidence.
+    #[must_use]
+    pub fn accuracy_interval(&self) -> Interval {
+        let right = (0..self.count()).filter(|&answer| self.is_right(answer)).count();
+        wilson(right as u64, self.count() as u64)
+    }
+
+    /// Where the macro-F1 lies, with 95 % confidence.
+    #[must_use]
+    pub fn macro_f1_interval(&self) -> Interval {
+        macro_f1(self.labels.len(), &self.truth, &self.predicted)
+    }
+
+    /// Whether the probabilities mean what they say.
+    #[must_use]
+    pub fn calibration(&self) -> Calibration {
+        Calibration::new((0..self.count()).map(|answer| (self.confidence(answer), self.is_right(answer))))
+    }
+
+    /// The wrong answers, the surest first; of equals the first row. Many of these are errors of the labels (Northcutt, Jiang and
+    /// Chuang 2021, "Confident Learning").
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<usize> {
+        let mut wrong: Vec<usize> = (0..self.count()).filter(|&answer| !self.is_right(answer)).collect();
+        wrong.sort_by(|&a, &b| self.confidence(b).total_cmp(&self.confidence(a)));
+        wrong
+    }
+
+    /// The rows of one class that were taken for another, or for itself, the surest first.
+    #[must_use]
+    pub fn cell(&self, truth: u32, predicted: u32) -> Vec<usize> {
+        let fits = |&answer: &usize| self.truth[answer] == truth && self.predicted[answer] == predicted;
+        let mut found: Vec<usize> = (0..self.count()).filter(fits).collect();
+        found.sort_by(|&a, &b| self.confidence(b).total_cmp(&self.confidence(a)));
+        found
+    }
+}

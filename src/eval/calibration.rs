@@ -1,0 +1,67 @@
+//! Whether probabilities mean what they say: of the texts with a probability of 80 %, are 80 % right?
+
+use serde::Serialize;
+
+/// Bins of equal width, as in the reliability diagrams of Guo et al. 2017.
+pub const BINS: usize = 10;
+
+/// How well probabilities agree with how often they are right (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern
+/// Neural Networks", sections 2 and 3).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Calibration {
+    /// Expected calibration error: the difference of confidence and accuracy, averaged over all rows by their bins. 0 is perfect.
+    pub error: f64,
+    /// Mean confidence minus accuracy over all rows: above 0 it is surer than it should be.
+    pub excess: f64,
+    /// [`BINS`] bins of equal width, rising; the upper end belongs to a bin, the lower one does not.
+    pub bins: Vec<Bin>,
+}
+
+/// The answers whose confidence is in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bin {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Answers in it.
+    pub count: u64,
+    /// Their mean confidence; 0 for none.
+    pub confidence: f64,
+    /// Share of them that is right; 0 for none.
+    pub accuracy: f64,
+}
+
+impl Calibration {
+    /// Of answers with the probability of the class that was chosen, and whether it was right.
+    #[must_use]
+    pub fn new(answers: impl IntoIterator<Item = (f32, bool)>) -> Self {
+        let mut sums = [(0_u64, 0.0_f64, 0_u64); BINS];
+        for (confidence, right) in answers {
+            let confidence = f64::from(confidence);
+            let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+            let (count, sum, hits) = &mut sums[bin];
+            *count += 1;
+            *sum += confidence;
+            *hits += u64::from(right);
+        }
+        let total = sums.iter().map(|(count, ..)| count).sum::<u64>().max(1) as f64;
+        let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
+        let bins: Vec<Bin> = (0..BINS)
+            .zip(sums)
+            .map(|(bin, (count, sum, hits))| Bin {
+                low: bin as f64 / BINS as f64,
+                high: (bin + 1) as f64 / BINS as f64,
+                count,
+                confidence: mean(sum, count),
+                accuracy: mean(hits as f64, count),
+            })
+            .collect();
+        let weighted = |of: fn(&Bin) -> f64| bins.iter().map(|bin| bin.count as f64 / total * of(bin)).sum();
+        Self {
+            error: weighted(|bin| (bin.confidence - bin.accuracy).abs()),
+            excess: weighted(|bin| bin.confidence - bin.accuracy),
+            bins,
+        }
+    }
+}

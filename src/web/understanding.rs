@@ -1,0 +1,139 @@
+//! What a run says of its held-out rows, piece by piece: the page asks for what it shows.
+
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use super::run::Run;
+use super::{plain, thrown};
+use crate::data::dataset::{DataReport, Dataset, TextRow};
+use crate::error::Result;
+use crate::eval::answers::Answers;
+use crate::eval::calibration::Calibration;
+use crate::eval::interval::Interval;
+use crate::model::Model;
+use crate::nearest::{Nearest, nearest};
+use crate::report::{Course, Report};
+
+/// Tokens that are shown of each prompt row.
+const NEIGHBOURS: usize = 8;
+
+/// What a run itself does not keep: the encoder's words, the held-out texts, and what has been told.
+pub(super) struct Told {
+    model: Model,
+    held_out: Vec<TextRow>,
+    data: DataReport,
+    pub(super) course: Course,
+}
+
+impl Told {
+    pub(super) fn new(model: &Model, dataset: &Dataset) -> Self {
+        Self { model: model.clone(), held_out: dataset.held_out.clone(), data: dataset.report.clone(), course: Course::default() }
+    }
+}
+
+#[derive(Serialize)]
+struct Understanding {
+    rows: usize,
+    mistakes: usize,
+    accuracy: Interval,
+    macro_f1: Interval,
+    calibration: Calibration,
+}
+
+/// A held-out row with what was said of it.
+#[derive(Serialize)]
+struct AnsweredRow<'a> {
+    row: u64,
+    text: &'a str,
+    truth: &'a str,
+    predicted: &'a str,
+    probability: f32,
+    truth_probability: f32,
+}
+
+/// Some of many rows.
+#[derive(Serialize)]
+struct Part<'a> {
+    total: usize,
+    rows: Vec<AnsweredRow<'a>>,
+}
+
+impl Run {
+    fn some(&self, answers: &Answers, chosen: &[usize], from: usize, most: usize) -> Result<JsValue, JsValue> {
+        let row = |&answer: &usize| {
+            let row = self.told.held_out.get(answers.rows[answer])?;
+            let (truth, predicted) = (answers.truth[answer] as usize, answers.predicted[answer] as usize);
+            Some(AnsweredRow {
+                row: row.row,
+                text: &row.text,
+                truth: &answers.labels[truth],
+                predicted: &answers.labels[predicted],
+                probability: answers.confidence(answer),
+                truth_probability: answers.probabilities(answer)[truth],
+            })
+        };
+        plain(&Part { total: chosen.len(), rows: chosen.iter().skip(from).take(most).filter_map(row).collect() })
+    }
+
+    fn neighbours(&self) -> Result<Nearest> {
+        Ok(nearest(&self.run.adapter()?, self.told.model.weights(), self.told.model.tokenizer(), NEIGHBOURS))
+    }
+
+    fn written(&self, file: &str) -> Result<String> {
+        let Told { held_out, data, course, .. } = &self.told;
+        let (adapter, answers, nearest) = (self.run.adapter()?, self.run.held_out()?, self.neighbours()?);
+        Report { file, data, adapter: &adapter, course, answers: &answers, held_out, nearest: &nearest }.to_html()
+    }
+}
+
+#[wasm_bindgen]
+impl Run {
+    /// The held-out figures with their intervals, calibration, and how many mistakes there are.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn understand(&self) -> Result<JsValue, JsValue> {
+        let answers = self.run.held_out().map_err(thrown)?;
+        plain(&Understanding {
+            rows: answers.count(),
+            mistakes: answers.mistakes().len(),
+            accuracy: answers.accuracy_interval(),
+            macro_f1: answers.macro_f1_interval(),
+            calibration: answers.calibration(),
+        })
+    }
+
+    /// The wrong answers, the surest first: at most `most`, behind the first `from`.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn mistakes(&self, from: usize, most: usize) -> Result<JsValue, JsValue> {
+        let answers = self.run.held_out().map_err(thrown)?;
+        self.some(&answers, &answers.mistakes(), from, most)
+    }
+
+    /// The rows of a class that were taken for another, both by their index: at most `most`, behind the first `from`.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn cell(&self, truth: u32, predicted: u32, from: usize, most: usize) -> Result<JsValue, JsValue> {
+        let answers = self.run.held_out().map_err(thrown)?;
+        self.some(&answers, &answers.cell(truth, predicted), from, most)
+    }
+
+    /// The tokens of the vocabulary that each prompt row is nearest to. Goes through the whole vocabulary.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn nearest(&self) -> Result<JsValue, JsValue> {
+        plain(&self.neighbours().map_err(thrown)?)
+    }
+
+    /// The report as an HTML file that stands alone; `file` is the name of the data.
+    ///
+    /// # Errors
+    /// `adapter` before the first evaluation.
+    pub fn report(&self, file: &str) -> Result<String, JsValue> {
+        self.written(file).map_err(thrown)
+    }
+}
