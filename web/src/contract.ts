@@ -356,8 +356,13 @@ export interface Run {
   adapter(): Uint8Array;
   /** Class probabilities with the best so far. */
   predict(texts: string[]): Promise<Prediction[]>;
-  /** What `Run.resume` needs; undefined while methods are tried, where the method has no prompt, and once the steps are over. */
+  /**
+   * What `Run.resume` needs, belonging to the events so far; undefined while methods are tried, where the method has no prompt, once
+   * the steps are over, and while there is more to tell.
+   */
   checkpoint(): Promise<Uint8Array | undefined>;
+  /** What it runs on; undefined while methods are tried. */
+  device(): DeviceChoice | undefined;
   free(): void;
 }
 
@@ -384,7 +389,13 @@ export interface Core {
   Run: {
     start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run>;
     /** Goes on, on the same device bit for bit as if it had never stopped; `started` is told again. */
-    resume(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, checkpoint: Uint8Array): Promise<Run>;
+    resume(
+      model: Model,
+      table: Uint8Array,
+      heldOut: Uint8Array | undefined,
+      checkpoint: Uint8Array,
+      device: DeviceChoice | undefined,
+    ): Promise<Run>;
   };
   Comparison: {
     /** `variants` are names as the command line takes them, `done` are results of cells that need not be run again. */
