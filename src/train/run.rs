@@ -8,6 +8,7 @@ mod save;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use burn::tensor::Tensor;
 use web_time::Instant;
@@ -87,6 +88,8 @@ pub struct Run {
     best: Option<Best>,
     stopping: bool,
     begin: Instant,
+    /// Time that it took before it was resumed.
+    earlier: Duration,
     cost: Cost,
     piece: Piece,
 }
@@ -180,6 +183,7 @@ impl Run {
             best: None,
             stopping: false,
             begin,
+            earlier: Duration::ZERO,
             cost: Cost::default(),
             piece: Piece::default(),
             model,
@@ -328,6 +332,10 @@ impl Run {
         self.pending.push_back(Event::Warning { message });
     }
 
+    fn elapsed(&self) -> Duration {
+        self.earlier + self.begin.elapsed()
+    }
+
     fn has_prompt(&self) -> bool {
         prompt::method(&self.config, self.model.spec()).prompt_length() > 0
     }
@@ -412,7 +420,7 @@ impl Run {
                 loss,
                 learning_rate,
                 tokens_per_second: rows as f64 / group_seconds,
-                seconds: self.begin.elapsed().as_secs_f64(),
+                seconds: self.elapsed().as_secs_f64(),
                 seconds_left: left,
             });
         }

@@ -44,25 +44,40 @@ impl Run {
     }
 
     /// Goes on from a checkpoint, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The
-    /// first event is `started` again.
+    /// first event is `started` again. `device` is what [`Run::device`] said, where the settings leave it open, or another one.
     ///
     /// # Errors
     /// `adapter` where the checkpoint is damaged or belongs to other data or another encoder; and as [`Run::start`].
-    pub async fn resume(model: &Model, table: Vec<u8>, held_out: Option<Vec<u8>>, checkpoint: &[u8]) -> Result<Run, JsValue> {
+    pub async fn resume(
+        model: &Model,
+        table: Vec<u8>,
+        held_out: Option<Vec<u8>>,
+        checkpoint: &[u8],
+        device: JsValue,
+    ) -> Result<Run, JsValue> {
         let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(thrown)?;
+        let device = if device.is_undefined() { checkpoint.config.device } else { parse(device)? };
         let dataset = dataset(&table, held_out.as_deref(), &checkpoint.config).map_err(thrown)?;
         let told = Told::new(&model.model, &dataset);
-        let resumed = run::Run::resume(model.model.clone(), dataset, checkpoint).await.map_err(thrown)?;
+        let resumed = run::Run::resume_on(model.model.clone(), dataset, checkpoint, device).await.map_err(thrown)?;
         Ok(Self { run: Job::from(resumed), told })
     }
 
-    /// Everything that [`Run::resume`] needs; `undefined` where there is nothing to go on with: while methods are tried, where the
-    /// method has no prompt, and once the steps are over.
+    /// The device that it runs on, as the settings name it; `undefined` while methods are tried.
+    ///
+    /// # Errors
+    /// Never, in practice.
+    pub fn device(&self) -> Result<JsValue, JsValue> {
+        self.run.run().map_or(Ok(JsValue::UNDEFINED), |run| plain(&run.device()))
+    }
+
+    /// Everything that [`Run::resume`] needs, and no event between it and those that were told; `undefined` where there is nothing
+    /// to go on with: while methods are tried, where the method has no prompt, once the steps are over, and while there is more to tell.
     ///
     /// # Errors
     /// `device` where the device failed.
     pub async fn checkpoint(&self) -> Result<Option<Vec<u8>>, JsValue> {
-        let Some(run) = self.run.run() else { return Ok(None) };
+        let Some(run) = self.run.run().filter(|run| run.has_told_all()) else { return Ok(None) };
         match run.checkpoint().await {
             Ok(checkpoint) => checkpoint.to_bytes().map(Some).map_err(thrown),
             Err(Error::Config { .. }) => Ok(None),

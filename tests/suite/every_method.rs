@@ -249,3 +249,39 @@ async fn a_checkpoint_is_of_its_data_and_encoder() {
     finish(&mut run, &mut Vec::new()).await;
     assert!(run.checkpoint().await.is_err(), "a run that is over");
 }
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_run_goes_on_on_a_device_of_choice() {
+    let (model, (_, mut config)) = (tiny_model(), configs(12).remove(0));
+    config.device = DeviceChoice::Auto;
+    let mut run = start(&model, &config).await;
+    assert!(!run.has_told_all(), "it has begun");
+    while !matches!(run.next().await.expect("an event"), Some(Event::Eval { .. })) {}
+    assert!(run.has_told_all());
+    let (checkpoint, device) = (run.checkpoint().await.expect("a checkpoint"), run.device());
+    finish(&mut run, &mut Vec::new()).await;
+    let adapter = |run: &Run| run.adapter().expect("an adapter").files().expect("files");
+    for choice in [device, DeviceChoice::Cpu] {
+        let mut resumed =
+            Run::resume_on(model.clone(), dataset(48, &config), checkpoint.clone(), choice).await.expect("it goes on");
+        assert_eq!(resumed.device(), choice);
+        finish(&mut resumed, &mut Vec::new()).await;
+        assert_eq!(resumed.adapter().expect("an adapter").config, config, "the settings are what they were");
+        assert!(choice != device || adapter(&resumed) == adapter(&run), "another adapter");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_run_that_goes_on_counts_the_time_before() {
+    let (model, (_, config)) = (tiny_model(), configs(12).remove(0));
+    let mut run = start(&model, &config).await;
+    while !matches!(run.next().await.expect("an event"), Some(Event::Eval { .. })) {}
+    let mut checkpoint = run.checkpoint().await.expect("a checkpoint");
+    // Longer than any process has been there.
+    checkpoint.place.milliseconds.0 = 1 << 42;
+    let mut resumed = Run::resume(model, dataset(48, &config), checkpoint).await.expect("it goes on");
+    let mut events = Vec::new();
+    finish(&mut resumed, &mut events).await;
+    let Some(Event::Done { seconds, .. }) = events.last() else { panic!("it is not done") };
+    assert!(*seconds >= (1_u64 << 42) as f64 / 1e3, "{seconds} s");
+}

@@ -433,8 +433,13 @@ export interface Run {
   adapter(): Uint8Array;
   /** Class probabilities with the best so far. */
   predict(texts: string[]): Promise<Prediction[]>;
-  /** What `Run.resume` needs; undefined while methods are tried, where the method has no prompt, and once the steps are over. */
+  /**
+   * What `Run.resume` needs, belonging to the events so far; undefined while methods are tried, where the method has no prompt, once
+   * the steps are over, and while there is more to tell.
+   */
   checkpoint(): Promise<Uint8Array | undefined>;
+  /** What it runs on; undefined while methods are tried. */
+  device(): DeviceChoice | undefined;
   free(): void;
 }
 
@@ -461,7 +466,13 @@ export interface Core {
   Run: {
     start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run>;
     /** Goes on, on the same device bit for bit as if it had never stopped; `started` is told again. */
-    resume(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, checkpoint: Uint8Array): Promise<Run>;
+    resume(
+      model: Model,
+      table: Uint8Array,
+      heldOut: Uint8Array | undefined,
+      checkpoint: Uint8Array,
+      device: DeviceChoice | undefined,
+    ): Promise<Run>;
   };
   /** What an adapter's zip says about itself. */
   adapter_info(zip: Uint8Array): AdapterInfo;

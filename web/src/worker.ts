@@ -19,8 +19,12 @@ import type {
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
-import { asProblem, problem } from "./lib/problem";
+import { stayAlive } from "./lib/locks";
+import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
+import { Keeper, type Kept } from "./lib/store/keeper";
+import type { RunRecord } from "./lib/store/record";
+import { RunStore } from "./lib/store/runs";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -38,11 +42,23 @@ let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
 const classifying = new Classifying(core, loadedModel);
+/** Keeps the run. */
+let keeper: Keeper | undefined;
+/** The user wants what there is. */
+let ended = false;
+let runs: Promise<RunStore> | undefined;
+/** Held as long as this worker lives: the page sees by it that the worker is gone. */
+const alive = stayAlive(self.name);
 
 /** Milliseconds between two progress messages. */
 const PROGRESS_EVERY = 100;
 
 const api = {
+  /** Resolves once the page can see by the lock whether this worker lives. */
+  async alive(): Promise<void> {
+    await alive;
+  },
+
   async detect(): Promise<DeviceReport> {
     return core.detect_device();
   },
@@ -86,24 +102,54 @@ const api = {
     return { layers: model.layers, hidden: model.hidden, kept };
   },
 
-  /** Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. */
+  /**
+   * Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. With a record the
+   * run is kept in the browser; what cannot be kept is trained all the same.
+   */
   async train(
     table: Blob,
     heldOut: Blob | undefined,
     config: RunConfig,
     onEvent: (event: RunEvent) => void,
+    record?: RunRecord,
+    onKept?: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
     const encoder = loadedModel();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
-    run?.free();
-    run = started;
-    await mine.run(() => started.next(), onEvent);
-    if (!mine.cancelled) return "done";
-    await mine.exclusive(() => started.free());
-    run = undefined;
-    return "cancelled";
+    const keeping = record && onKept && (await Keeper.begin(openRuns, record, table, heldOut, onKept));
+    return follow(started, mine, onEvent, keeping);
+  },
+
+  /**
+   * Goes on with a kept run, or begins again where there is no checkpoint: either way to the same result, if on the same device.
+   * `device` is another one.
+   */
+  async goOn(
+    id: string,
+    device: DeviceChoice | undefined,
+    onEvent: (event: RunEvent) => void,
+    onKept: (kept: Kept) => void,
+  ): Promise<"done" | "cancelled"> {
+    const encoder = loadedModel();
+    const mine = (pull = new Pull());
+    const store = await openRuns();
+    const opened = await store.open(id);
+    if (!opened?.table) throw problem("storage", "This run is not kept any more.", "Start a new one.");
+    const { record, view, checkpoint, table, heldOut } = opened;
+    const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
+    const started = await stage("start run", () =>
+      checkpoint && view
+        ? core.Run.resume(encoder, rows, others, checkpoint, device ?? record.device)
+        : core.Run.start(encoder, rows, others, device ? { ...record.config, device } : record.config),
+    );
+    return follow(started, mine, onEvent, Keeper.goOn(store, opened, onKept));
+  },
+
+  /** Keeps the run as it is now, if it can: the page may be about to go. */
+  async keepNow(): Promise<void> {
+    await keepNow();
   },
 
   /** Compares to the end, or until `stop`. Results of `done` are not worked out again. */
@@ -144,6 +190,7 @@ const api = {
 
   async pause(): Promise<void> {
     pull.pause();
+    await keepNow();
   },
 
   async resume(): Promise<void> {
@@ -152,6 +199,7 @@ const api = {
 
   /** Ends the run with the best so far, or the comparison with the cells that are done. */
   async stop(): Promise<void> {
+    ended = true;
     const stopped = pull.exclusive(() => (comparison ?? run)?.stop());
     pull.resume();
     await stopped;
@@ -215,6 +263,68 @@ function loadedModel(): Model {
   throw problem("model", "The encoder is not loaded.", "Load it first.");
 }
 
+/** Pulls a run that has started to its end, and keeps it on the way. */
+async function follow(
+  started: Run,
+  mine: Pull,
+  onEvent: (event: RunEvent) => void,
+  keeping: Keeper | undefined,
+): Promise<"done" | "cancelled"> {
+  run?.free();
+  run = started;
+  keeper = keeping;
+  ended = false;
+  const next = async () => {
+    const event = await started.next();
+    if (event) await keeping?.after(event, started);
+    return event;
+  };
+  try {
+    await mine.run(next, onEvent);
+  } catch (thrown) {
+    const found = asProblem(thrown);
+    // With another worker it may go on; everything else would come again.
+    if (!endsWorker(found)) await keeping?.finish(false, bestOf(started), found);
+    throw found;
+  } finally {
+    keeper = undefined;
+    if (keeping) noteCost(keeping);
+  }
+  if (!mine.cancelled) {
+    if (keeping?.view.done) await keeping.finish(ended, await mine.exclusive(() => started.adapter()));
+    return "done";
+  }
+  await mine.exclusive(() => started.free());
+  run = undefined;
+  return "cancelled";
+}
+
+function bestOf(run: Run): Uint8Array | undefined {
+  try {
+    return run.adapter();
+  } catch {
+    return undefined;
+  }
+}
+
+async function keepNow(): Promise<void> {
+  const [keeping, trained] = [keeper, run];
+  if (keeping && trained) await pull.exclusive(() => (keeper === keeping ? keeping.now(trained) : undefined));
+}
+
+function openRuns(): Promise<RunStore> {
+  return (runs ??= RunStore.open().catch((thrown: unknown) => {
+    runs = undefined;
+    throw thrown;
+  }));
+}
+
+/** What keeping took from training, for `performance.getEntriesByName("checkpoints")`. */
+function noteCost({ spent }: Keeper): void {
+  const end = performance.now();
+  performance.measure("checkpoints", { start: end - spent.milliseconds, end, detail: spent.checkpoints });
+}
+
 function finished(): Run {
   if (run) return run;
   throw problem("internal", "There is no trained prompt.", "Train one first.");
@@ -256,7 +366,7 @@ function stage<R>(name: string, job: () => R): R {
 function guarded<A extends unknown[], R>(name: string, call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
   return async (...args) => {
     try {
-      if (name !== "loadEncoder") await compiled();
+      if (name !== "loadEncoder" && name !== "alive") await compiled();
       return await call(...args);
     } catch (thrown) {
       throw asProblem(thrown);

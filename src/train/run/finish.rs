@@ -114,7 +114,7 @@ impl Run {
             probe_accuracy: self.probe_accuracy(),
             majority_accuracy: self.majority_accuracy,
             steps: self.progress.step,
-            seconds: self.begin.elapsed().as_secs_f64(),
+            seconds: self.elapsed().as_secs_f64(),
             device: self.compute.name.clone(),
             stopped_early: self.round_step() < self.budget.steps || self.prunes_next(),
             per_class: best.metrics.per_class.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::{Best, Run, Stage};
+use crate::config::{DeviceChoice, RunConfig};
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
@@ -13,6 +14,18 @@ use crate::train::order::Order;
 use crate::train::probe;
 
 impl Run {
+    /// Whether everything that is behind has been told: then a [`Run::checkpoint`] and the events so far belong together.
+    #[must_use]
+    pub fn has_told_all(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// The device that it runs on.
+    #[must_use]
+    pub fn device(&self) -> DeviceChoice {
+        if self.compute.gpu { DeviceChoice::Gpu } else { DeviceChoice::Cpu }
+    }
+
     /// Everything that is needed to go on from here with [`Run::resume`].
     ///
     /// # Errors
@@ -51,7 +64,7 @@ impl Run {
                 round: self.rounds.round,
                 before: self.rounds.before,
                 milliseconds: (
-                    milliseconds(self.begin.elapsed().as_secs_f64()),
+                    milliseconds(self.elapsed().as_secs_f64()),
                     milliseconds(self.progress.stepping),
                     milliseconds(self.cost.seconds),
                 ),
@@ -70,6 +83,16 @@ impl Run {
     /// # Errors
     /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint; and as [`Run::start`].
     pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
+        let device = checkpoint.config.device;
+        Self::resume_on(model, dataset, checkpoint, device).await
+    }
+
+    /// [`Run::resume`] on a device of choice, where the settings leave it open and another measurement might choose another one, or
+    /// where theirs cannot be had any more. The settings stay as they are.
+    ///
+    /// # Errors
+    /// As [`Run::resume`].
+    pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
         let other = |what: &str| {
             Err(Error::adapter(
                 format!("the checkpoint was made with another {what}"),
@@ -82,7 +105,8 @@ impl Run {
         if checkpoint.data_sha256 != dataset.sha256() {
             return other("data file");
         }
-        let mut run = Self::start(model, dataset, checkpoint.config.clone()).await?;
+        let mut run = Self::start(model, dataset, RunConfig { device, ..checkpoint.config.clone() }).await?;
+        run.config.device = checkpoint.config.device;
         let batch = run.config.optim.batch_size;
         let watched = run.examples.watched.len();
         let rows = run.examples.train_rows;
@@ -139,9 +163,7 @@ impl Run {
             run.enter_stage(number, trainer).await?;
         }
         run.stage = Some(Stage::Training(training));
-        if let Some(earlier) = run.begin.checked_sub(Duration::from_millis(whole)) {
-            run.begin = earlier;
-        }
+        run.earlier = Duration::from_millis(whole);
         Ok(run)
     }
 }

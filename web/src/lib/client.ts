@@ -1,7 +1,9 @@
 /** The page's end of the worker: starts it when first needed, and replaces one that cannot go on. */
 import * as Comlink from "comlink";
 import type { Api } from "../worker";
+import { whenGone } from "./locks";
 import { asProblem, endsWorker, problem, type Problem } from "./problem";
+import { newId } from "./store/record";
 
 export class Client {
   #worker: Worker | undefined;
@@ -68,13 +70,35 @@ export class Client {
 
   #start(): Comlink.Remote<Api> {
     if (this.#api) return this.#api;
-    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "softprompt" });
+    const name = `softprompt ${newId()}`;
+    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name });
     this.#worker = worker;
     this.#ended = new Promise((_, reject) => (this.#end = reject));
     this.#ended.catch(() => undefined);
-    worker.addEventListener("error", (event) => this.#end(workerDied(event.message)));
-    return (this.#api = Comlink.wrap<Api>(worker));
+    const end = this.#end;
+    worker.addEventListener("error", (event) => end(workerDied(event.message)));
+    const api = (this.#api = Comlink.wrap<Api>(worker));
+    // A worker that the browser ends says nothing, but its lock becomes free.
+    void api
+      .alive()
+      .then(() => whenGone(name))
+      .then(
+        () => {
+          end(workerKilled());
+          if (this.#api === api) this.replace();
+        },
+        () => undefined,
+      );
+    return api;
   }
+}
+
+function workerKilled(): Problem {
+  return problem(
+    "panic",
+    "The browser ended the trainer, perhaps for lack of memory.",
+    "Close other tabs and programs, then try again.",
+  );
 }
 
 function workerDied(message: string | undefined): Problem {

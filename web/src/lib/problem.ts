@@ -1,6 +1,6 @@
 /** What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. */
 export interface Problem {
-  /** Stable; the crate's own (`data`, `model`, `device`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`. */
+  /** Stable; the crate's own (`data`, `model`, `device`, `config`, `io`, ...) or the page's: `browser`, `panic`, `memory`, `storage`, ... */
   code: string;
   message: string;
   hint: string;
@@ -37,6 +37,13 @@ export function asProblem(thrown: unknown): Problem {
       `The trainer stopped with an internal error (${message}).`,
       "Your data is still here: start the training again.",
     );
+  // Wasm memory, or a buffer of JavaScript's own.
+  if (name === "RangeError" && /memory|allocation|array buffer/i.test(message))
+    return problem(
+      "memory",
+      `The browser has not enough memory for this (${message}).`,
+      "Close other tabs and programs, or choose fewer texts per step, then try again.",
+    );
   return problem("internal", message, "Try again. If it stays, reload the page.");
 }
 
@@ -47,7 +54,7 @@ function isProblem(thrown: unknown): thrown is Problem {
 
 /** Whether the worker that threw it cannot go on: its memory or its GPU is gone. */
 export function endsWorker({ code }: Problem): boolean {
-  return code === "panic" || code === "device";
+  return code === "panic" || code === "device" || code === "memory";
 }
 
 /** The setting that a `config` problem is about, such as `optim.batch_size`: the crate puts it in front of its message. */

@@ -80,13 +80,14 @@ export function take(view: RunView, event: RunEvent): void {
       view.trying = undefined;
       break;
     case "stage":
-      view.stages.push({ ...event, after: view.losses.length });
+      // A run that goes on tells its stage again.
+      if (view.stages.at(-1)?.stage !== event.stage) view.stages.push({ ...event, after: view.losses.length });
       break;
     case "pruned":
       view.pruned = { ...event, after: view.losses.length };
       break;
     case "warning":
-      view.warnings.push(event.message);
+      if (!view.warnings.includes(event.message)) view.warnings.push(event.message);
       break;
     case "measuring":
       view.measuring = event;

@@ -1,6 +1,6 @@
 /** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
 import * as Comlink from "comlink";
-import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
+import type { DeviceChoice, DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
 import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
@@ -10,17 +10,36 @@ import { percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
+import { holdRun } from "./locks";
+import { Library } from "./library.svelte";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
+import type { Kept } from "./store/keeper";
+import { newRecord, type RunRecord } from "./store/record";
+import type { Opened } from "./store/runs";
 
-export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying";
+export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying" | "library";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "open";
+export type Place =
+  | "page"
+  | "file"
+  | "heldOut"
+  | "columns"
+  | "options"
+  | "run"
+  | "adapter"
+  | "predict"
+  | "comparison"
+  | "open"
+  | "library";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
 /** Milliseconds that a cancelled run has to let go before its worker is replaced. */
 const PATIENCE = 5000;
+
+/** A run that is to be trained: one that begins has its data here, one that is kept has them in the store. */
+type Pursued = { record: RunRecord; view?: RunView } & ({ kept: false; table: Blob; heldOut?: Blob } | { kept: true });
 
 export class Session {
   stage = $state<Stage>("start");
@@ -48,10 +67,18 @@ export class Session {
   /** For screen readers. */
   announcement = $state("");
 
-  readonly #client: Client = new Client(() => this.encoder.forget());
+  /** The kept run that is shown, and whether the worker holds it too. */
+  record = $state.raw<RunRecord>();
+  #inWorker = false;
+
+  readonly #client: Client = new Client(() => {
+    this.#inWorker = false;
+    this.encoder.forget();
+  });
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
+  readonly library: Library = new Library(this, this.#client);
   /** The result that the run being prepared will replace. */
   #before: RunView | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -160,16 +187,42 @@ export class Session {
   async train(): Promise<void> {
     const { source } = this;
     if (!source || this.draftsWrong || !(await this.validate())) return;
-    const config = this.config as RunConfig;
+    const record = newRecord(
+      this.library.freeName(source.name),
+      this.config as RunConfig,
+      source.name,
+      this.heldOut?.name,
+      DEFAULT_ENCODER.id,
+    );
+    void this.library.persist();
+    await this.#follow({ record, table: source.bytes, heldOut: this.heldOut?.bytes, kept: false });
+  }
+
+  /** Goes on with a run that was interrupted; on another device where one is named, which may come to another result. */
+  async goOn(id: string, device?: DeviceChoice): Promise<void> {
+    const opened = await this.library.load(id);
+    if (!opened || !(await this.showData(opened))) return;
+    // Without a checkpoint it begins again.
+    const view = opened.checkpoint && opened.view;
+    await this.#follow({ record: opened.record, view, kept: true }, device);
+  }
+
+  /** Trains a run to its end, and goes on by itself where the worker or its GPU is lost on the way. */
+  async #follow(from: Pursued, device?: DeviceChoice): Promise<void> {
+    const { record } = from;
     const mine = ++this.#runs;
     const before = this.run;
-    const view = emptyRun(config.prompt.method);
+    let view = from.view ?? emptyRun(record.config.prompt.method);
+    /** Whether the store has the run: then the worker takes it from there. */
+    let { kept } = from;
     this.#before = before.done ? before : undefined;
-    this.run = view;
+    this.run = { ...view };
+    this.record = record;
+    this.library.begin(device);
     this.clear("run", "adapter", "predict");
-    this.paused = this.stopping = this.failed = false;
+    this.paused = this.stopping = this.failed = this.#inWorker = false;
     this.stage = "training";
-    this.announcement = "Training is being prepared.";
+    this.announcement = kept ? "Training goes on where it was." : "Training is being prepared.";
 
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = () => {
@@ -177,11 +230,13 @@ export class Session {
       timer = undefined;
       this.run = { ...view };
     };
-    const onEvent = (event: RunEvent) => {
-      if (mine !== this.#runs) return;
-      take(view, event);
+    /** What arrives from a worker that is gone is dropped. */
+    const listen = (shown: RunView) => (event: RunEvent) => {
+      if (mine !== this.#runs || shown !== view) return;
+      take(shown, event);
       if (event.event === "started") {
         this.#before = undefined;
+        this.#inWorker = true;
         this.downloaded = false;
       }
       if (event.event === "chosen") this.announcement = `${methodName(event.method)} was chosen. ${sentence(event.reason)}`;
@@ -189,12 +244,32 @@ export class Session {
       if (event.event === "eval") this.announcement = `Step ${event.step}: held-out accuracy ${percent(event.accuracy)}.`;
       timer ??= setTimeout(refresh, REFRESH);
     };
+    const onKept = Comlink.proxy((kept: Kept) => {
+      if (mine === this.#runs) this.library.kept = kept;
+    });
+    const letGo = await holdRun(record.id);
     try {
-      await this.encoder.ensure();
-      await this.#client.occupy(
-        () => mine === this.#runs,
-        (api) => api.train(source.bytes, this.heldOut?.bytes, config, Comlink.proxy(onEvent)),
-      );
+      if (!letGo) throw problem("busy", "Another tab is training this run.", "Go on there, or close that tab and try again.");
+      for (;;) {
+        try {
+          await this.encoder.ensure();
+          const onEvent = Comlink.proxy(listen(view));
+          await this.#client.occupy(
+            () => mine === this.#runs,
+            (api) =>
+              kept || from.kept
+                ? api.goOn(record.id, device, onEvent, onKept)
+                : api.train(from.table, from.heldOut, record.config, onEvent, record, onKept),
+          );
+          break;
+        } catch (thrown) {
+          if (mine !== this.#runs) return;
+          ({ view, kept } = await this.library.rescue(record, thrown));
+          if (mine !== this.#runs) return;
+          refresh();
+          if (this.paused || this.stopping) this.paused = this.stopping = false;
+        }
+      }
       if (mine !== this.#runs) return;
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
@@ -207,7 +282,11 @@ export class Session {
       this.failed = true;
       // A problem of the encoder is shown where the encoder is.
       if (this.encoder.now.state !== "failed") this.report("run", thrown);
+      await this.library.note(record.id, asProblem(thrown));
       if (!view.started) this.#leaveRun();
+    } finally {
+      letGo?.();
+      void this.library.look();
     }
   }
 
@@ -222,12 +301,14 @@ export class Session {
     this.paused = true;
     this.announcement = "Paused.";
     await this.control((api) => api.pause());
+    await this.library.setState(this.record?.id, "paused");
   }
 
   async resume(): Promise<void> {
     this.paused = false;
     this.announcement = "Training goes on.";
     await this.control((api) => api.resume());
+    await this.library.setState(this.record?.id, "running");
   }
 
   /** Ends the run now, with the best so far. */
@@ -240,12 +321,14 @@ export class Session {
   /** Lets the run go; data and options stay. */
   async cancel(): Promise<void> {
     const running = !this.failed && this.encoder.now.state === "ready";
+    // What went wrong can be tried again from the list of runs; what is cancelled is not wanted any more.
+    const given = this.failed ? undefined : this.record;
     this.#runs++;
     this.#leaveRun();
     this.announcement = "Training was cancelled.";
-    if (!running) return;
     // A step that takes long (or a GPU that hangs) must not hold the next run up.
-    await this.#client.cancel(PATIENCE);
+    if (running) await this.#client.cancel(PATIENCE);
+    if (given) await this.library.discard(given.id);
   }
 
   /** To the data and the options. A result stays until the next run has started. */
@@ -260,7 +343,7 @@ export class Session {
   /** Forgets data and result. The encoder and the options stay. */
   startOver(): void {
     this.#runs++;
-    this.source = this.table = this.heldOut = undefined;
+    this.source = this.table = this.heldOut = this.record = undefined;
     this.run = emptyRun();
     this.comparison.forget();
     this.failed = false;
@@ -273,7 +356,8 @@ export class Session {
   async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     this.clear("adapter");
     try {
-      const zip = await this.#client.call((api) => api.adapter());
+      const kept = this.#inWorker ? undefined : await this.library.adapter(this.record?.id);
+      const zip = kept ?? (await this.#client.call((api) => api.adapter()));
       this.downloaded = true;
       return zip as Uint8Array<ArrayBuffer>;
     } catch (thrown) {
@@ -299,11 +383,56 @@ export class Session {
     return this.problems.options && settingOf(this.problems.options);
   }
 
+  /** The run that is shown is in the list of runs, and stays there when the page goes. */
+  get isKept(): boolean {
+    return this.record !== undefined && this.library.kept?.state === "kept";
+  }
+
   /** Leaving now would lose a run or a result. */
   get hasUnsaved(): boolean {
-    return (
-      (this.stage === "training" && !this.failed) || this.comparison.running || (this.run.done !== undefined && !this.downloaded)
-    );
+    const shown = (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.downloaded);
+    return this.comparison.running || (shown && !this.isKept);
+  }
+
+  /** Opens the result of a kept run, without the worker that trained it. */
+  async showKept(id: string): Promise<void> {
+    const opened = await this.library.load(id);
+    if (!opened?.view?.done) return;
+    await this.showData(opened);
+    this.#runs++;
+    this.#inWorker = false;
+    this.run = opened.view;
+    this.record = opened.record;
+    this.library.kept = { state: "kept", step: opened.view.done.steps };
+    this.failed = this.downloaded = false;
+    this.clear("run", "adapter", "predict");
+    this.stage = "result";
+  }
+
+  /** Takes the data and the settings of a kept run for those of the page; says whether the data are there. */
+  async showData({ record, table, heldOut }: Opened): Promise<boolean> {
+    this.source = this.table = this.heldOut = undefined;
+    this.comparison.forget();
+    this.problems = {};
+    this.config = record.config;
+    if (!table) return false;
+    try {
+      await this.#ensureDefaults();
+      this.table = await this.#client.call((api) => api.openTable(table, record.config));
+      this.source = { name: record.file, bytes: table };
+      if (heldOut) this.heldOut = { name: record.heldOutFile ?? "held-out rows", bytes: heldOut };
+      return true;
+    } catch (thrown) {
+      this.report("library", thrown);
+      return false;
+    }
+  }
+
+  /** Nothing is left of what the page has kept: it is as new. */
+  async forgetAll(): Promise<void> {
+    this.startOver();
+    this.config = this.defaults;
+    this.#client.replace();
   }
 
   /** Back to the options; if the run never started, the result of the one before it is still there. */

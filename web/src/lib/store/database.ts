@@ -1,0 +1,42 @@
+/**
+ * The browser's database. IndexedDB and not the file system of the origin (OPFS), because a transaction over several stores is
+ * what keeps a checkpoint and the curves up to it together at any moment that the power may go; files of their own would need a
+ * journal for that. What is kept is small, the table apart, which goes in and out as a whole.
+ */
+import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import type { RunView } from "../run-view";
+import type { RunRecord } from "./record";
+
+export interface Schema extends DBSchema {
+  /** What a list shows, by the run's id. */
+  runs: { key: string; value: RunRecord };
+  /** What the page knows of a run, by its id. */
+  views: { key: string; value: RunView };
+  /** The latest checkpoint of a run, by its id. It and the run's view are written in one transaction. */
+  checkpoints: { key: string; value: Uint8Array };
+  /** Zips, by the run's id. */
+  adapters: { key: string; value: Uint8Array };
+  /** Data files, by their SHA-256: runs of the same data share one. */
+  data: { key: string; value: Blob };
+}
+
+export type Database = IDBPDatabase<Schema>;
+
+export const STORES = ["runs", "views", "checkpoints", "adapters", "data"] as const;
+
+export const NAME = "softprompt";
+const VERSION = 1;
+
+/** @throws what the browser throws where it keeps nothing, or where a newer page has been here */
+export async function openDatabase(name = NAME): Promise<Database> {
+  const database = await openDB<Schema>(name, VERSION, {
+    upgrade(database) {
+      for (const store of STORES) if (!database.objectStoreNames.contains(store)) database.createObjectStore(store);
+    },
+    // A newer page in another tab waits for this one.
+    blocking(_, __, event) {
+      (event.target as IDBDatabase).close();
+    },
+  });
+  return database;
+}

@@ -1,0 +1,254 @@
+/** Runs are kept: whatever ends one, it goes on to the same adapter, byte for byte. Each of these ends is provoked here. */
+import { mkdtempSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Page } from "@playwright/test";
+import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
+
+const STEPS = 60;
+const TABLE = smallSample(8);
+const OPTIONS = {
+  Method: "Prompt tuning",
+  Steps: String(STEPS),
+  Evaluations: "6",
+  "Texts per step": "4",
+  "Stop early after": "",
+};
+
+const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+const keptUpTo = (page: Page, step: RegExp) => expect(page.getByText(step)).toBeVisible({ timeout: 120_000 });
+const KEPT = /up to step \d+, and is offered again/;
+
+async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE) {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", table);
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await setOptions(page, options);
+  await button(page, "Train").click();
+}
+
+async function adapterOf(page: Page): Promise<Buffer> {
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
+  return readFileSync(await download.path());
+}
+
+const references = new Map<string, Promise<Buffer>>();
+
+/** The adapter of a run that nothing interrupts, with these options. */
+function reference(browser: Browser, baseURL: string, options: Record<string, string> = OPTIONS): Promise<Buffer> {
+  const key = JSON.stringify(options);
+  const make = async () => {
+    const context = await browser.newContext({ baseURL, acceptDownloads: true });
+    const page = await context.newPage();
+    await begin(page, options);
+    await done(page);
+    const adapter = await adapterOf(page);
+    await context.close();
+    return adapter;
+  };
+  const made = references.get(key) ?? make();
+  references.set(key, made);
+  return made;
+}
+
+/** Goes on from the start page to the end; says with which step. */
+async function goOn(page: Page): Promise<number> {
+  await expect(heading(page, "A training was interrupted")).toBeVisible();
+  const offer = page.getByRole("region", { name: "A training was interrupted" });
+  const step = Number(/step (\d+) of/.exec((await offer.textContent())!)?.[1] ?? 0);
+  await button(page, "Go on").click();
+  await done(page);
+  return step;
+}
+
+/** How often each step is in the curve, and whether all are: what went on shows the whole run. */
+async function expectWholeCurve(page: Page) {
+  await expect(page.getByRole("img", { name: new RegExp(`^Training loss .* after ${STEPS} steps`) })).toBeVisible();
+  await expect(page.getByRole("img", { name: / after 6 evaluations/ })).toBeVisible();
+}
+
+const left = (page: Page) =>
+  page.evaluate(async () => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open("softprompt");
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error as Error);
+    });
+    const counts: Record<string, number> = {};
+    for (const store of database.objectStoreNames)
+      counts[store] = await new Promise((resolve) => {
+        const request = database.transaction(store).objectStore(store).count();
+        request.onsuccess = () => resolve(request.result);
+      });
+    database.close();
+    return counts;
+  });
+
+test("a tab that is closed in the middle goes on to the same adapter", async ({ page, context, browser, baseURL }) => {
+  await begin(page);
+  await keptUpTo(page, KEPT);
+  await expectAccessible(page, "training, kept");
+  // A second tab does not take the run over.
+  const other = await context.newPage();
+  await other.goto("");
+  await expect(heading(other, "Teach a text classifier with your own examples")).toBeVisible();
+  await expect(heading(other, "A training was interrupted")).toHaveCount(0);
+  await button(other, "Your runs").click();
+  await expect(other.getByText("being trained in another tab")).toBeVisible();
+  await expect(button(other, "Go on with requests")).toHaveCount(0);
+  await other.close();
+  // Without a word: no handler runs.
+  await page.close({ runBeforeUnload: false });
+
+  const back = await context.newPage();
+  await back.goto("");
+  await expect(heading(back, "A training was interrupted")).toBeVisible();
+  await expect(back.getByText("requests.csv")).toBeVisible();
+  await expectAccessible(back, "start, with an interrupted run");
+  await screenshot(back, "unfinished");
+  expect((await left(back)).checkpoints).toBe(1);
+  const step = await goOn(back);
+  expect(step).toBeGreaterThan(0);
+  expect(step).toBeLessThan(STEPS);
+  await expectWholeCurve(back);
+  const adapter = await adapterOf(back);
+  expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+  expect(await left(back)).toEqual({ adapters: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
+});
+
+test("paused, crashed and opened again it goes on to the same adapter", async ({ page, context, browser, baseURL }) => {
+  await begin(page);
+  await keptUpTo(page, KEPT);
+  await button(page, "Pause").click();
+  await expect(heading(page, "Paused")).toBeVisible();
+  const crashed = page.waitForEvent("crash");
+  await page.goto("chrome://crash").catch(() => undefined);
+  await crashed;
+  const back = await context.newPage();
+  await back.goto("");
+  const step = await goOn(back);
+  expect(step).toBeLessThan(STEPS);
+  await expectWholeCurve(back);
+  expect((await adapterOf(back)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+});
+
+test("a worker that is killed is replaced, and the run goes on by itself", async ({ page, browser, baseURL }) => {
+  await begin(page);
+  await keptUpTo(page, KEPT);
+  for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
+  await expect(page.getByText("The browser ended the trainer, perhaps for lack of memory.", { exact: true })).toBeVisible();
+  await expect(page.getByText(/went on by itself from step \d+/)).toBeVisible();
+  await expectAccessible(page, "training that was rescued");
+  await screenshot(page, "rescued");
+  await done(page);
+  await expectWholeCurve(page);
+  await expect(page.getByText("The browser ended the trainer, perhaps for lack of memory.", { exact: true })).toBeVisible();
+  expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+
+  // The worker that holds the result dies too: the adapter is still there.
+  for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
+  await expect.poll(() => page.workers().length).toBe(0);
+  expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+});
+
+test("while methods are tried it begins again, to the same adapter", async ({ page, context, browser, baseURL }) => {
+  const options = { ...OPTIONS, Method: "Automatic", Steps: "24" };
+  await begin(page, options);
+  await expect(page.getByText(/^Trying /).first()).toBeVisible({ timeout: 60_000 });
+  await page.close({ runBeforeUnload: false });
+  const back = await context.newPage();
+  await back.goto("");
+  await expect(back.getByText("begins again")).toBeVisible();
+  expect(await goOn(back)).toBe(0);
+  expect((await adapterOf(back)).equals(await reference(browser, baseURL!, options)), "another adapter").toBe(true);
+});
+
+/** A browser of its own, with a profile on the disk. */
+async function ownBrowser(profile: string, baseURL: string, launch: { args?: string[]; executablePath?: string }) {
+  const context = await chromium.launchPersistentContext(profile, { ...launch, baseURL, acceptDownloads: true });
+  return { context, page: context.pages()[0] ?? (await context.newPage()) };
+}
+
+test("the whole browser is killed, as when the power goes", async ({ browser, baseURL, launchOptions }) => {
+  const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
+  const first = await ownBrowser(profile, baseURL!, launchOptions);
+  await begin(first.page);
+  await keptUpTo(first.page, KEPT);
+  const pid = Number(/-(\d+)$/.exec(readlinkSync(join(profile, "SingletonLock")))![1]);
+  const gone = new Promise((resolve) => first.context.once("close", resolve));
+  process.kill(pid, "SIGKILL");
+  await gone;
+  const second = await ownBrowser(profile, baseURL!, launchOptions);
+  await second.page.goto("");
+  const step = await goOn(second.page);
+  expect(step).toBeGreaterThan(0);
+  expect((await adapterOf(second.page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+  await second.context.close();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+test("where the browser keeps nothing, training works and the page says so", async ({ browser, baseURL, launchOptions }) => {
+  const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
+  mkdirSync(join(profile, "Default"));
+  // What "block all cookies" in the browser's settings writes.
+  writeFileSync(
+    join(profile, "Default/Preferences"),
+    JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }),
+  );
+  const { context, page } = await ownBrowser(profile, baseURL!, launchOptions);
+  await begin(page);
+  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText("does not let the page keep anything")).toBeVisible();
+  await expectAccessible(page, "training, not kept");
+  await done(page);
+  expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+  await button(page, "Your runs").click();
+  await expect(page.getByRole("alert")).toContainText("does not let the page keep anything");
+  await context.close();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+test("a full storage stops the keeping, and not the training", async ({ page, context, browser, baseURL }) => {
+  const devtools = await context.newCDPSession(page);
+  const quota = (quotaSize?: number) => devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(baseURL!).origin, quotaSize });
+  await begin(page);
+  await keptUpTo(page, KEPT);
+  await quota(1);
+  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText("no room left")).toBeVisible();
+  await screenshot(page, "storage-full");
+  await done(page);
+  await expect(page.getByText("no room left")).toBeVisible();
+  expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+  await quota();
+  // What was kept before is still whole.
+  await page.close({ runBeforeUnload: false });
+  const back = await context.newPage();
+  await back.goto("");
+  await goOn(back);
+  expect((await adapterOf(back)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+});
+
+test("training goes on in a hidden tab", async ({ page, context, browser, baseURL }) => {
+  await begin(page);
+  await keptUpTo(page, KEPT);
+  await hide(page, context);
+  // Nothing is looked at meanwhile: the page has to come to its end by itself.
+  await expect
+    .poll(async () => (await left(page)).checkpoints, { timeout: 200_000, message: "the run is over while the tab is hidden" })
+    .toBe(0);
+  expect(await page.evaluate(() => document.hidden)).toBe(true);
+  await page.bringToFront();
+  await done(page);
+  expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
+});
+
+/** Puts another tab in front. */
+async function hide(page: Page, context: BrowserContext) {
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("Emulation.setFocusEmulationEnabled", { enabled: false });
+  const front = await context.newPage();
+  await front.goto("about:blank");
+  await front.bringToFront();
+  await expect.poll(() => page.evaluate(() => document.hidden)).toBe(true);
+}
