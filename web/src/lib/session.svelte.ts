@@ -66,8 +66,8 @@ export class Session {
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
-  /** The result that the run being prepared will replace. */
-  #before: RunView | undefined;
+  /** The result that the run being prepared will replace, and where it is kept. */
+  #before: { run: RunView; record: RunRecord | undefined } | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
   #runs = 0;
 
@@ -201,7 +201,7 @@ export class Session {
     let view = from.view ?? emptyRun(record.config.prompt.method);
     /** Whether the store has the run: then the worker takes it from there. */
     let { kept } = from;
-    this.#before = before.done ? before : undefined;
+    this.#before = before.done && { run: before, record: this.record };
     this.run = { ...view };
     this.record = record;
     this.library.begin(device);
@@ -370,7 +370,9 @@ export class Session {
 
   /** The run that is shown is in the list of runs, and stays there when the page goes. */
   get isKept(): boolean {
-    return this.record !== undefined && this.library.kept?.state === "kept";
+    const { record, library } = this;
+    if (this.stage === "training") return library.kept?.state === "kept";
+    return library.runs.some(({ id, adapterBytes }) => id === record?.id && adapterBytes !== undefined);
   }
 
   /** Leaving now would lose a run or a result. */
@@ -388,7 +390,7 @@ export class Session {
     this.#inWorker = false;
     this.run = opened.view;
     this.record = opened.record;
-    this.library.kept = { state: "kept", step: opened.view.done.steps };
+    this.library.begin(undefined);
     this.failed = this.downloaded = false;
     this.clear("run", "adapter", "predict");
     this.stage = "result";
@@ -422,7 +424,8 @@ export class Session {
 
   /** Back to the options; if the run never started, the result of the one before it is still there. */
   #leaveRun(): void {
-    this.run = this.#before ?? emptyRun();
+    this.run = this.#before?.run ?? emptyRun();
+    this.record = this.#before?.record;
     this.#before = undefined;
     this.back();
   }
@@ -446,7 +449,7 @@ export class Session {
       this.table = await this.#client.call((api) => api.openTable(bytes, guessing));
       this.source = { name, bytes };
       this.config = guessing;
-      this.heldOut = undefined;
+      this.heldOut = this.record = undefined;
       this.run = emptyRun();
       this.comparison.forget();
       this.problems = {};
