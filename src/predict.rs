@@ -1,5 +1,7 @@
 //! [`Predictor`]: an adapter at work.
 
+pub mod file;
+
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};

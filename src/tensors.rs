@@ -93,6 +93,40 @@ pub fn write(tensors: &[(&str, Vec<usize>, &[f32])]) -> Result<Vec<u8>, String> 
     safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, Some(metadata)).map_err(|error| error.to_string())
 }
 
+/// A tensor that is to be written in half precision.
+pub struct HalfTensor<'a> {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its elements, row-major.
+    pub values: &'a [f32],
+}
+
+/// A safetensors file of f16 tensors, each element rounded to the nearest: the same bytes for the same tensors.
+///
+/// # Errors
+/// A shape that does not fit its elements, or an element that f16 has no number for: as text, with the tensor's name.
+pub fn write_half(tensors: &[HalfTensor<'_>]) -> Result<Vec<u8>, String> {
+    let mut parts = Vec::with_capacity(tensors.len());
+    for HalfTensor { name, values, .. } in tensors {
+        let mut bytes = Vec::with_capacity(values.len() * 2);
+        for &value in *values {
+            let half = half::f16::from_f32(value);
+            if !half.is_finite() {
+                return Err(format!("tensor \"{name}\" has {value}, which half precision cannot hold"));
+            }
+            bytes.extend_from_slice(&half.to_le_bytes());
+        }
+        parts.push(bytes);
+    }
+    let views = tensors.iter().zip(&parts).map(|(tensor, bytes)| {
+        let view = TensorView::new(Dtype::F16, tensor.shape.clone(), bytes);
+        view.map(|view| (tensor.name.as_str(), view)).map_err(|error| format!("{}: {error}", tensor.name))
+    });
+    safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, None).map_err(|error| error.to_string())
+}
+
 /// SHA-256 of a file's bytes, in lower-case hexadecimal.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! The page's side of the crate, and the only folder with `wasm_bindgen`. Bytes and plain objects cross; all of it runs in one
 //! dedicated worker.
 
+pub mod classifier;
 pub mod comparison;
 pub mod model;
 pub mod run;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE, script};
+use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, SCRIPT_FILE, TENSORS_FILE, script};
 use crate::config::{Generator, HeadKind, Method, Shrink};
 
 /// The text of `README.md`.
@@ -150,7 +150,8 @@ fn limits(adapter: &Adapter) -> String {
         "## Limits\n\nIt knows these {} classes only and always answers with one of them, also for texts of another kind or \
          language than its training data. Of each text the first {} tokens count. It works with this very encoder only. \
          What the encoder and the training data have learned to prefer or to overlook, it does too.\n\n\
-         Files: `{TENSORS_FILE}` (what was trained), `{MANIFEST_FILE}` (settings, labels, figures), `{CONFIG_FILE}`, `{CARD_FILE}`. \
+         Files: `{TENSORS_FILE}` (what was trained), `{MANIFEST_FILE}` (settings, labels, figures), `{CONFIG_FILE}`, `{CARD_FILE}`, \
+         `{SCRIPT_FILE}` (labels texts, one a line: `python {SCRIPT_FILE} < texts.txt`). \
          None of them has a text of the training data.\n",
         adapter.labels.len(),
         adapter.config.data.max_tokens

@@ -6,6 +6,7 @@
 //! | `adapter_model.safetensors` | `prompt_embeddings [P, D]`, `base_model.classifier.weight [C, D]`, `base_model.classifier.bias [C]`, f32; other methods' matrices as `softprompt.NAME` |
 //! | `softprompt.json` | config, labels, figures, versions, hashes; never a text of the data |
 //! | `README.md` | the model card |
+//! | `classify.py` | a Python program that labels texts with it, with torch and transformers (or with PEFT, where PEFT has the method) |
 
 pub(crate) mod archive;
 mod card;
@@ -29,6 +30,8 @@ pub const TENSORS_FILE: &str = "adapter_model.safetensors";
 pub const MANIFEST_FILE: &str = "softprompt.json";
 /// The model card.
 pub const CARD_FILE: &str = "README.md";
+/// The Python program.
+pub const SCRIPT_FILE: &str = "classify.py";
 
 const PROMPT: &str = "prompt_embeddings";
 const HEAD_WEIGHT: &str = "base_model.classifier.weight";
@@ -262,6 +265,7 @@ impl Adapter {
             (MANIFEST_FILE, manifest::write(self, &tensors)?),
             (TENSORS_FILE, tensors),
             (CARD_FILE, card::write(self).into_bytes()),
+            (SCRIPT_FILE, script::program(self).into_bytes()),
         ];
         Ok(files.map(|(name, bytes)| (name.to_owned(), bytes)).into())
     }

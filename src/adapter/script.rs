@@ -49,6 +49,34 @@ pub(super) fn write(adapter: &Adapter) -> String {
     words.iter().fold(template, |text, (word, value)| text.replace(word, value))
 }
 
+/// The same as a program: `classify.py`, for texts line by line.
+pub(super) fn program(adapter: &Adapter) -> String {
+    let script = write(adapter);
+    let lines: Vec<&str> = script.lines().collect();
+    // Where a text comes in, the part begins that is done for each.
+    let first = lines.iter().position(|line| line.contains(TEXT)).unwrap_or(lines.len());
+    let setup = lines[..first].join("\n").replace(FOLDER, ", os.path.dirname(os.path.abspath(__file__))\n");
+    let parameters = if adapter.is_peft() { "text" } else { "text, weight=weight, bias=bias" };
+    let body = lines[first..].iter().fold(String::new(), |body, line| {
+        let line = line.replace(TEXT, "text");
+        let line = match line.strip_prefix("print(").and_then(|rest| rest.strip_suffix(')')) {
+            Some(result) => format!("return {result}"),
+            None => line,
+        };
+        if line.is_empty() { body + "\n" } else { body + "    " + &line + "\n" }
+    });
+    format!(
+        "{}{setup}\n\n\ndef classify({parameters}):\n{body}\n\n{}",
+        include_str!("python/begin.py"),
+        include_str!("python/end.py")
+    )
+}
+
+/// The text of the script, which is an example.
+const TEXT: &str = "\"a text\"";
+/// Its folder.
+const FOLDER: &str = ", \".\"\n";
+
 /// What the head reads, of the rows of a text behind its prompt.
 fn features(adapter: &Adapter) -> String {
     // The rows of a prefix are not among them.

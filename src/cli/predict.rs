@@ -13,9 +13,9 @@ use crate::cli::files::{self, system_error};
 use crate::cli::output::{one_line, percent};
 use crate::cli::{Context, data};
 use crate::config::DataConfig;
-use crate::data::dataset::ColumnChoice;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
+use crate::predict::file::text_column;
 use crate::predict::{LabelProbability, Prediction, Predictor};
 
 /// Texts that are predicted together at most.
@@ -150,22 +150,4 @@ fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataC
     }
     let column = data::in_file(path, text_column(&table, args.text_column.as_ref(), trained))?;
     Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: cells[column].clone() }).collect())
-}
-
-/// The column that was named, or the one of the training, or a guess. There need not be labels.
-fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) -> Result<usize> {
-    let guess = |text: Option<&String>, label: Option<&String>| {
-        let config = DataConfig { text_column: text.cloned(), label_column: label.cloned(), ..DataConfig::default() };
-        ColumnChoice::guess(table, &config).map(|choice| choice.text)
-    };
-    // Where the text column is named, any other column will do as that of the labels.
-    let find = |text: &String| {
-        guess(Some(text), None)
-            .or_else(|error| table.columns.iter().find_map(|label| guess(Some(text), Some(label)).ok()).ok_or(error))
-    };
-    if let Some(named) = named {
-        return find(named);
-    }
-    let as_trained = trained.text_column.as_ref().and_then(|text| find(text).ok());
-    as_trained.map_or_else(|| guess(None, None), Ok)
 }

@@ -2,6 +2,7 @@
 
 mod decode;
 mod dialect;
+mod lines;
 mod quotes;
 
 use std::collections::HashSet;

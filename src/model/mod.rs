@@ -10,6 +10,7 @@ use crate::tensors::sha256_hex;
 use crate::text::tokenizer::Tokenizer;
 
 pub mod config;
+pub mod half;
 pub mod head;
 pub mod partial;
 pub mod spec;

@@ -34,6 +34,26 @@ impl Model {
         Ok(Self { model: model.map_err(thrown)? })
     }
 
+    /// Name on the model hub.
+    #[wasm_bindgen(getter)]
+    pub fn name(&self) -> String {
+        self.model.name().to_owned()
+    }
+
+    /// SHA-256 of its weights, in hexadecimal.
+    #[wasm_bindgen(getter)]
+    pub fn sha256(&self) -> String {
+        self.model.sha256().to_owned()
+    }
+
+    /// The weights as a `model.safetensors` in half precision. Loaded again with the hash of these, adapters take it for this encoder.
+    ///
+    /// # Errors
+    /// `model` where a weight is too large for half precision.
+    pub fn half(&self) -> Result<Vec<u8>, JsValue> {
+        model::half::write(self.model.weights()).map_err(thrown)
+    }
+
     /// Transformer layers.
     #[wasm_bindgen(getter)]
     pub fn layers(&self) -> usize {

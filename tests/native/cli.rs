@@ -17,7 +17,8 @@ mod methods;
 #[path = "cli_resume.rs"]
 mod resume;
 
-const ADAPTER_FILES: [&str; 4] = ["README.md", "adapter_config.json", "adapter_model.safetensors", "softprompt.json"];
+const ADAPTER_FILES: [&str; 5] =
+    ["README.md", "adapter_config.json", "adapter_model.safetensors", "classify.py", "softprompt.json"];
 
 /// A folder of its own, with data, where the program runs without a network.
 struct Place {

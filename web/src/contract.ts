@@ -339,8 +339,85 @@ export type CompareEvent =
   | { event: "cell_failed"; cell: number; error: string }
   | { event: "done"; rows: Row[] };
 
+/** What an adapter says about itself. */
+export interface AdapterInfo {
+  labels: string[];
+  method: Method;
+  head: HeadKind;
+  prompt_length: number;
+  max_tokens: number;
+  text_column?: string | null;
+  label_column?: string | null;
+  /** The encoder that it needs. */
+  encoder: { name: string; sha256?: string | null; layers?: number | null; heads?: number | null; hidden: number };
+  /** On held-out rows; absent in adapters of others. */
+  metrics?: {
+    accuracy: number;
+    macro_f1: number;
+    probe_accuracy: number;
+    majority_accuracy: number;
+    steps: number;
+  } | null;
+  /** Whether Hugging Face PEFT loads it. */
+  peft: boolean;
+  seed: number;
+  data_sha256?: string | null;
+  /** Name and version of the reader. */
+  read_by: string;
+}
+
+/** A file that is to be classified. */
+export interface FileView {
+  columns: string[];
+  rows: number;
+  text_column: number;
+  /** The column with the right labels, where there is one. */
+  label_column?: number | null;
+  preview: string[][];
+  notes: string[];
+}
+
+export interface FileProgress {
+  done: number;
+  rows: number;
+  /** Rows without a text. */
+  empty: number;
+  /** Rows whose right label the file has; those that were found; those whose right label is none of the classes. */
+  judged: number;
+  right: number;
+  unknown: number;
+  /** Rows of each class, in the order of the classes. */
+  counts: [string, number][];
+}
+
+/** An adapter at work. */
+export interface Classifier {
+  readonly labels: string[];
+  readonly device: string;
+  info(): AdapterInfo;
+  classify(texts: string[]): Promise<Prediction[]>;
+  free(): void;
+}
+
+/** A file that is being classified, some rows at a time. */
+export interface Labelling {
+  readonly extension: string;
+  view(): FileView;
+  /** Whether rows are left. */
+  next(classifier: Classifier): Promise<boolean>;
+  progress(): FileProgress;
+  /** The file with two more columns. */
+  bytes(): Uint8Array;
+  free(): void;
+}
+
 /** The frozen encoder in the worker's memory. */
 export interface Model {
+  readonly name: string;
+  /** Of its weights. */
+  readonly sha256: string;
+  /** The weights in half precision, as the bytes of a `model.safetensors`. */
+  half(): Uint8Array;
   readonly layers: number;
   readonly hidden: number;
   free(): void;
@@ -397,6 +474,10 @@ export interface Core {
       device: DeviceChoice | undefined,
     ): Promise<Run>;
   };
+  /** What an adapter's zip says about itself. */
+  adapter_info(zip: Uint8Array): AdapterInfo;
+  Classifier: { load(model: Model, zip: Uint8Array, device: DeviceChoice): Promise<Classifier> };
+  Labelling: { open(classifier: Classifier, bytes: Uint8Array, name: string, textColumn: string | undefined): Labelling };
   Comparison: {
     /** `variants` are names as the command line takes them, `done` are results of cells that need not be run again. */
     start(

@@ -2,6 +2,7 @@
 import * as Comlink from "comlink";
 import * as wasm from "../pkg/softprompt.js";
 import type {
+  AdapterInfo,
   CellResult,
   CompareEvent,
   Comparison,
@@ -16,6 +17,7 @@ import type {
   RunEvent,
   TableView,
 } from "./contract";
+import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { stayAlive } from "./lib/locks";
 import { asProblem, endsWorker, problem } from "./lib/problem";
@@ -39,6 +41,7 @@ let model: Model | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
+const classifying = new Classifying(core, loadedModel);
 /** Keeps the run. */
 let keeper: Keeper | undefined;
 /** The user wants what there is. */
@@ -111,7 +114,7 @@ const api = {
     record?: RunRecord,
     onKept?: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
-    const encoder = loaded();
+    const encoder = loadedModel();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
@@ -129,7 +132,7 @@ const api = {
     onEvent: (event: RunEvent) => void,
     onKept: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
-    const encoder = loaded();
+    const encoder = loadedModel();
     const mine = (pull = new Pull());
     const store = await openRuns();
     const opened = await store.open(id);
@@ -159,7 +162,7 @@ const api = {
     done: CellResult[],
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
-    const encoder = loaded();
+    const encoder = loadedModel();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
@@ -215,11 +218,47 @@ const api = {
   async predict(texts: string[]): Promise<Prediction[]> {
     return pull.exclusive(() => finished().predict(texts));
   },
+
+  /** What an adapter's zip says about itself; no encoder is needed for that. */
+  async adapterInfo(zip: Uint8Array): Promise<AdapterInfo> {
+    return core.adapter_info(zip);
+  },
+
+  /** Gets an adapter's zip ready to classify, in place of the one before. */
+  async loadAdapter(zip: Uint8Array, device: DeviceChoice = "auto"): Promise<AdapterInfo> {
+    return pull.exclusive(() => classifying.load(zip, device));
+  },
+
+  /** Classifies with the adapter of `loadAdapter`. */
+  async classify(texts: string[]): Promise<Prediction[]> {
+    return pull.exclusive(() => classifying.classify(texts));
+  },
+
+  /**
+   * Classifies a file with the best of the run so far, or with the adapter of `loadAdapter`; nothing if `stopLabelling` was called.
+   * @param column name or number (counted from 1) of the column with the texts, where it is not to be found by looking
+   */
+  async labelFile(
+    file: Blob,
+    name: string,
+    column: string | undefined,
+    by: "run" | "adapter",
+    onProgress: (progress: Labels) => void,
+  ): Promise<LabelledFile | undefined> {
+    const zip = by === "run" ? await pull.exclusive(() => finished().adapter()) : undefined;
+    const turn = <R>(job: () => R | Promise<R>) => pull.exclusive(job);
+    const labelled = await classifying.label(await bytesOf(file), name, column, zip, turn, onProgress);
+    return labelled && Comlink.transfer(labelled, [labelled.bytes.buffer as ArrayBuffer]);
+  },
+
+  async stopLabelling(): Promise<void> {
+    classifying.stop();
+  },
 };
 
 export type Api = typeof api;
 
-function loaded(): Model {
+function loadedModel(): Model {
   if (model) return model;
   throw problem("model", "The encoder is not loaded.", "Load it first.");
 }

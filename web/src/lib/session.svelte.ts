@@ -1,6 +1,7 @@
 /** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
 import * as Comlink from "comlink";
 import type { DeviceChoice, DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
+import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
@@ -16,10 +17,10 @@ import type { Kept } from "./store/keeper";
 import { newRecord, type RunRecord } from "./store/record";
 import type { Opened } from "./store/runs";
 
-export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "library";
+export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "library" | "classifying";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "library";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "library" | "open";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
@@ -58,13 +59,17 @@ export class Session {
   /** The kept run that is shown, and whether the worker holds it too. */
   record = $state.raw<RunRecord>();
   #inWorker = false;
+  /** The kept run whose adapter the worker has got ready. */
+  #loaded: string | undefined;
 
   readonly #client: Client = new Client(() => {
     this.#inWorker = false;
+    this.#loaded = undefined;
     this.encoder.forget();
   });
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
   /** The result that the run being prepared will replace, and where it is kept. */
   #before: { run: RunView; record: RunRecord | undefined } | undefined;
@@ -88,6 +93,7 @@ export class Session {
     if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
     const [file] = files;
     if (!file) return;
+    if (files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
     if (files.length > 1)
       return this.report(
         "file",
@@ -355,12 +361,27 @@ export class Session {
   async predict(text: string): Promise<Prediction | undefined> {
     this.clear("predict");
     try {
-      const [prediction] = await this.#client.call((api) => api.predict([text]));
+      const by = await this.classifiesBy();
+      const [prediction] = await this.#client.call((api) => (by === "adapter" ? api.classify([text]) : api.predict([text])));
       return prediction;
     } catch (thrown) {
       this.report("predict", thrown);
       return undefined;
     }
+  }
+
+  /** What the worker classifies with: the run that it holds, or an adapter. A kept run is got ready as the latter. */
+  async classifiesBy(): Promise<"run" | "adapter"> {
+    const { record } = this;
+    if (this.stage === "classifying") return "adapter";
+    if (this.#inWorker || !record) return "run";
+    if (this.#loaded === record.id) return "adapter";
+    const zip = await this.library.adapter(record.id);
+    if (!zip) throw problem("storage", "What this run learned is not kept any more.", "Train it again.");
+    await this.encoder.ensure();
+    await this.#client.call((api) => api.loadAdapter(zip, record.device ?? "auto"));
+    this.#loaded = record.id;
+    return "adapter";
   }
 
   /** The setting that the crate refuses, if any. */
@@ -388,6 +409,7 @@ export class Session {
     await this.showData(opened);
     this.#runs++;
     this.#inWorker = false;
+    this.#loaded = undefined;
     this.run = opened.view;
     this.record = opened.record;
     this.library.begin(undefined);

@@ -96,7 +96,13 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(download.suggestedFilename()).toBe("softprompt-adapter.zip");
   const files = unzip(readFileSync(await download.path()));
-  expect([...files.keys()].sort()).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors", "softprompt.json"]);
+  expect([...files.keys()].sort()).toEqual([
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "classify.py",
+    "softprompt.json",
+  ]);
   JSON.parse(files.get("adapter_config.json")!.toString());
   expect(files.get("softprompt.json")!.toString()).toContain("BookRestaurant");
   const [firstText] = SAMPLE.split("\n")[1]!.split(",");

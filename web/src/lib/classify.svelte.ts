@@ -1,0 +1,117 @@
+/** An adapter that was opened, and files that are classified: with it, or with the result of a run. */
+import * as Comlink from "comlink";
+import type { AdapterInfo } from "../contract";
+import type { LabelledFile, Labels } from "./classifying";
+import type { Client } from "./client";
+import { percent } from "./format";
+import { asProblem, problem, type Problem } from "./problem";
+import type { Session } from "./session.svelte";
+import { snapshot } from "./source";
+
+/** Bytes; the crate reads no larger adapter. */
+const LARGEST_ADAPTER = 256 * 2 ** 20;
+
+export type FileState =
+  | { state: "none" }
+  | { state: "running"; name: string; labels?: Labels }
+  | { state: "done"; name: string; labelled: LabelledFile }
+  | { state: "failed"; problem: Problem };
+
+export class Classify {
+  info = $state.raw<AdapterInfo>();
+  name = $state("");
+  opening = $state(false);
+  file = $state.raw<FileState>({ state: "none" });
+  /** The zip that is open: the worker that held it may be replaced. */
+  zip: Uint8Array<ArrayBuffer> | undefined;
+  #given: File | undefined;
+  /** Counts the files: what arrives from an earlier one is dropped. */
+  #files = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly client: Client,
+  ) {}
+
+  /** Opens an adapter's zip: afterwards it can be used, without a table and without training. */
+  async open(file: File): Promise<void> {
+    if (this.opening) return;
+    this.opening = true;
+    this.session.clear("open", "file");
+    try {
+      if (file.size > LARGEST_ADAPTER)
+        throw problem(
+          "adapter",
+          `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; an adapter has a few megabytes at most.`,
+          "Choose the zip that was downloaded from a result.",
+        );
+      const zip = new Uint8Array(await (await snapshot(file)).arrayBuffer());
+      await this.openZip(file.name, zip);
+    } catch (thrown) {
+      this.session.report("open", thrown);
+    } finally {
+      this.opening = false;
+    }
+  }
+
+  /** @throws a problem */
+  async openZip(name: string, zip: Uint8Array<ArrayBuffer>): Promise<void> {
+    // What is wrong with the zip is known before 90 MB of encoder are asked for.
+    await this.client.call((api) => api.adapterInfo(zip));
+    await this.session.encoder.ensure();
+    const device = this.session.config?.device ?? "auto";
+    const info = await this.client.call((api) => api.loadAdapter(zip, device));
+    this.forgetFile();
+    this.zip = zip;
+    this.info = info;
+    this.name = name;
+    this.session.stage = "classifying";
+    this.session.announcement = `${name} is open: ${info.labels.length} classes.`;
+  }
+
+  /** Classifies a file with what is on the screen. */
+  async label(given: File, column?: string): Promise<void> {
+    const mine = ++this.#files;
+    this.#given = given;
+    const { name } = given;
+    this.file = { state: "running", name };
+    this.session.announcement = `${name} is being classified.`;
+    const onProgress = (labels: Labels) => {
+      if (mine === this.#files) this.file = { state: "running", name, labels };
+    };
+    try {
+      const bytes = await snapshot(given);
+      const by = await this.session.classifiesBy();
+      const done = await this.client.call((api) => api.labelFile(bytes, name, column, by, Comlink.proxy(onProgress)));
+      if (mine !== this.#files || !done) return;
+      this.file = { state: "done", name, labelled: done };
+      const { judged, right, rows } = done.progress;
+      const accuracy = judged ? ` Accuracy ${percent(right / judged)}.` : "";
+      this.session.announcement = `${name} is classified: ${rows} rows.${accuracy}`;
+    } catch (thrown) {
+      if (mine === this.#files) this.file = { state: "failed", problem: asProblem(thrown) };
+    }
+  }
+
+  /** The same file again, with another column as the texts. */
+  async labelColumn(index: number): Promise<void> {
+    if (this.file.state !== "done" || !this.#given) return;
+    await this.label(this.#given, String(index + 1));
+  }
+
+  /** Gives up the file that is being classified, or forgets the one that was. */
+  forgetFile(): void {
+    this.#files++;
+    this.#given = undefined;
+    if (this.file.state === "running") void this.session.control((api) => api.stopLabelling(), "page");
+    this.file = { state: "none" };
+  }
+
+  /** Back to the start. */
+  close(): void {
+    this.forgetFile();
+    this.info = this.zip = undefined;
+    this.session.clear("predict", "open");
+    this.session.back();
+  }
+}
