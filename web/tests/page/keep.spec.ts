@@ -234,20 +234,31 @@ test("a full storage stops the keeping, and not the training", async ({ page, co
   expect((await adapterOf(back)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 
-test("a lost GPU is opened again, and the run goes on by itself", async ({ page, browser }) => {
-  test.setTimeout(900_000);
-  await page.goto("");
-  await drop(page, "requests.csv", "text/csv", smallSample(4));
-  await page.getByLabel("Device").selectOption("gpu");
-  await setOptions(page, { Method: "Prompt tuning", Steps: "8", "Texts per step": "2", Evaluations: "4", "Held out": "25" });
-  await button(page, "Train").click();
-  await keptUpTo(page, KEPT);
-  const devtools = await browser.newBrowserCDPSession();
-  await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
-  await expect(page.getByText(/went on by itself from step \d/)).toBeVisible({ timeout: 120_000 });
-  console.log(`GPU lost: ${await page.getByText(/went on by itself/).locator("xpath=..").textContent()}`);
-  await done(page);
-  await expect(page.getByRole("img", { name: /^Training loss .* after 8 steps/ })).toBeVisible();
+test.describe("a lost GPU", () => {
+  test.use({ expectedErrors: [/the wgpu device was lost/] });
+
+  test("is opened again, and the run goes on by itself to the same adapter", async ({ page, browser }) => {
+    test.setTimeout(900_000);
+    await page.goto("");
+    await drop(page, "requests.csv", "text/csv", smallSample(4));
+    await page.getByLabel("Device").selectOption("gpu");
+    await setOptions(page, { Method: "Prompt tuning", Steps: "8", "Texts per step": "2", Evaluations: "4", "Held out": "25" });
+    await button(page, "Train").click();
+    await keptUpTo(page, KEPT);
+    const devtools = await browser.newBrowserCDPSession();
+    await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
+    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible({ timeout: 120_000 });
+    await expect(page.getByText(/went on by itself from step \d/)).toBeVisible();
+    await screenshot(page, "gpu-lost");
+    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
+    await expect(page.getByRole("img", { name: /^Training loss .* after 8 steps/ })).toBeVisible();
+    const adapter = await adapterOf(page);
+    await button(page, "Change options, train again").click();
+    await button(page, "Train").click();
+    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
+    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toHaveCount(0);
+    expect((await adapterOf(page)).equals(adapter), "another adapter").toBe(true);
+  });
 });
 
 test("memory that does not suffice ends in words, after a few tries, and the page lives", async ({ browser: _, baseURL, launchOptions }) => {

@@ -31,6 +31,9 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   const adapter = readFileSync(await saved.path());
   const accuracy = await page.locator(".accuracy").textContent();
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await button(page, "Classify").click();
+  const probabilities = await page.getByRole("list", { name: "Probabilities" }).textContent();
   await button(page, "Change options, train again").click();
   await train(page, { Steps: "24" });
 
@@ -87,6 +90,10 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(page.getByRole("img", { name: /after 16 steps/ })).toBeVisible();
   const [again] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await again.path()).equals(adapter), "another adapter").toBe(true);
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await button(page, "Classify").click();
+  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible({ timeout: 60_000 });
+  expect(await page.getByRole("list", { name: "Probabilities" }).textContent()).toBe(probabilities);
   await button(page, "Change options, train again").click();
   await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
 
@@ -106,7 +113,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
     ["other.json", Buffer.from("[1, 2, 3]")],
   ] as const) {
     await importRun(page, name, content);
-    await expect(page.getByRole("alert")).toContainText(`${name} is not an exported run`);
+    await expect(page.getByRole("alert")).toContainText(`“${name}” is not an exported run`);
     await expect(rows(page)).toHaveCount(1);
   }
   await expectAccessible(page, "a file that is no run");
