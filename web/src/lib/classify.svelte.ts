@@ -74,7 +74,6 @@ export class Classify {
     const mine = ++this.#files;
     this.#given = given;
     const { name } = given;
-    const by = this.session.stage === "classifying" ? "adapter" : "run";
     this.file = { state: "running", name };
     this.session.announcement = `${name} is being classified.`;
     const onProgress = (labels: Labels) => {
@@ -82,6 +81,7 @@ export class Classify {
     };
     try {
       const bytes = await snapshot(given);
+      const by = await this.session.classifiesBy();
       const done = await this.client.call((api) => api.labelFile(bytes, name, column, by, Comlink.proxy(onProgress)));
       if (mine !== this.#files || !done) return;
       this.file = { state: "done", name, labelled: done };

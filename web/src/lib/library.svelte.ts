@@ -161,7 +161,7 @@ export class Library {
     if (!endsWorker(why) || this.#rescues >= MOST_RESCUES) throw why;
     this.#rescues += 1;
     this.rescued = { why, step, times: (this.rescued?.times ?? 0) + 1 };
-    this.session.announcement = `${why.message} The training goes on by itself.`;
+    this.session.announcement = `${why.code === "device" ? "The GPU was lost." : why.message} The training goes on by itself.`;
     await new Promise((resolve) => setTimeout(resolve, BREATH));
     return { view, kept };
   }

@@ -35,7 +35,7 @@ export function asProblem(thrown: unknown): Problem {
     return problem(
       "panic",
       `The trainer stopped with an internal error (${message}).`,
-      "Your data is still here: start the training again.",
+      "Your data is still here: start the training again. If it stops again, the memory may be too small: choose fewer texts per step.",
     );
   // Wasm memory, or a buffer of JavaScript's own.
   if (name === "RangeError" && /memory|allocation|array buffer/i.test(message))

@@ -70,17 +70,20 @@ export class Session {
   /** The kept run that is shown, and whether the worker holds it too. */
   record = $state.raw<RunRecord>();
   #inWorker = false;
+  /** The kept run whose adapter the worker has got ready. */
+  #loaded: string | undefined;
 
   readonly #client: Client = new Client(() => {
     this.#inWorker = false;
+    this.#loaded = undefined;
     this.encoder.forget();
   });
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
-  /** The result that the run being prepared will replace. */
-  #before: RunView | undefined;
+  /** The result that the run being prepared will replace, and where it is kept. */
+  #before: { run: RunView; record: RunRecord | undefined } | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
   #runs = 0;
 
@@ -215,7 +218,7 @@ export class Session {
     let view = from.view ?? emptyRun(record.config.prompt.method);
     /** Whether the store has the run: then the worker takes it from there. */
     let { kept } = from;
-    this.#before = before.done ? before : undefined;
+    this.#before = before.done && { run: before, record: this.record };
     this.run = { ...view };
     this.record = record;
     this.library.begin(device);
@@ -369,13 +372,27 @@ export class Session {
   async predict(text: string): Promise<Prediction | undefined> {
     this.clear("predict");
     try {
-      const opened = this.stage === "classifying";
-      const [prediction] = await this.#client.call((api) => (opened ? api.classify([text]) : api.predict([text])));
+      const by = await this.classifiesBy();
+      const [prediction] = await this.#client.call((api) => (by === "adapter" ? api.classify([text]) : api.predict([text])));
       return prediction;
     } catch (thrown) {
       this.report("predict", thrown);
       return undefined;
     }
+  }
+
+  /** What the worker classifies with: the run that it holds, or an adapter. A kept run is got ready as the latter. */
+  async classifiesBy(): Promise<"run" | "adapter"> {
+    const { record } = this;
+    if (this.stage === "classifying") return "adapter";
+    if (this.#inWorker || !record) return "run";
+    if (this.#loaded === record.id) return "adapter";
+    const zip = await this.library.adapter(record.id);
+    if (!zip) throw problem("storage", "What this run learned is not kept any more.", "Train it again.");
+    await this.encoder.ensure();
+    await this.#client.call((api) => api.loadAdapter(zip, record.device ?? "auto"));
+    this.#loaded = record.id;
+    return "adapter";
   }
 
   /** The setting that the crate refuses, if any. */
@@ -385,7 +402,9 @@ export class Session {
 
   /** The run that is shown is in the list of runs, and stays there when the page goes. */
   get isKept(): boolean {
-    return this.record !== undefined && this.library.kept?.state === "kept";
+    const { record, library } = this;
+    if (this.stage === "training") return library.kept?.state === "kept";
+    return library.runs.some(({ id, adapterBytes }) => id === record?.id && adapterBytes !== undefined);
   }
 
   /** Leaving now would lose a run or a result. */
@@ -401,9 +420,10 @@ export class Session {
     await this.showData(opened);
     this.#runs++;
     this.#inWorker = false;
+    this.#loaded = undefined;
     this.run = opened.view;
     this.record = opened.record;
-    this.library.kept = { state: "kept", step: opened.view.done.steps };
+    this.library.begin(undefined);
     this.failed = this.downloaded = false;
     this.clear("run", "adapter", "predict");
     this.stage = "result";
@@ -437,7 +457,8 @@ export class Session {
 
   /** Back to the options; if the run never started, the result of the one before it is still there. */
   #leaveRun(): void {
-    this.run = this.#before ?? emptyRun();
+    this.run = this.#before?.run ?? emptyRun();
+    this.record = this.#before?.record;
     this.#before = undefined;
     this.back();
   }
@@ -461,7 +482,7 @@ export class Session {
       this.table = await this.#client.call((api) => api.openTable(bytes, guessing));
       this.source = { name, bytes };
       this.config = guessing;
-      this.heldOut = undefined;
+      this.heldOut = this.record = undefined;
       this.run = emptyRun();
       this.comparison.forget();
       this.problems = {};

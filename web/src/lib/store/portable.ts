@@ -26,7 +26,7 @@ export async function packed({ record, view, adapter, table, heldOut }: Opened, 
  * @throws a problem (`data`) where the file is something else, damaged, or too large
  */
 export async function unpacked(file: File): Promise<Opened> {
-  const refuse = (what: string) => problem("data", `${file.name} ${what}.`, "Choose a file that this page has exported as a run.");
+  const refuse = (what: string) => problem("data", `“${file.name}” ${what}.`, "Choose a file that this page has exported as a run.");
   if (file.size > LARGEST) throw refuse(`has ${(file.size / 1e6).toFixed(0)} MB, which no exported run has`);
   let content: Record<string, unknown>;
   try {
