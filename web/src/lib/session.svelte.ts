@@ -16,6 +16,7 @@ import { chosenColumns, columnName, snapshot, type Source } from "./source";
 import type { Kept } from "./store/keeper";
 import { newRecord, type RunRecord } from "./store/record";
 import type { Opened } from "./store/runs";
+import { Understanding } from "./understanding.svelte";
 
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying" | "library";
 
@@ -29,6 +30,8 @@ export type Place =
   | "run"
   | "adapter"
   | "predict"
+  | "understanding"
+  | "fixes"
   | "comparison"
   | "open"
   | "library";
@@ -82,6 +85,7 @@ export class Session {
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
+  readonly understanding: Understanding = new Understanding(this, this.#client);
   /** The result that the run being prepared will replace, and where it is kept. */
   #before: { run: RunView; record: RunRecord | undefined } | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -277,6 +281,7 @@ export class Session {
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
       this.stage = "result";
+      void this.understanding.load();
       this.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
     } catch (thrown) {
       if (mine !== this.#runs) return;
@@ -470,6 +475,14 @@ export class Session {
       this.defaults = pageDefaults(config);
     }
     return (this.config ??= this.defaults);
+  }
+
+  /** Another table in place of the open one, with the same columns; the result stays. */
+  async replaceTable(bytes: Blob): Promise<void> {
+    const { source, config } = this;
+    if (!source || !config) return;
+    this.table = await this.#client.call((api) => api.openTable(bytes, config));
+    this.source = { ...source, bytes };
   }
 
   async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {
