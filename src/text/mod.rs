@@ -1,3 +1,4 @@
 //! Stage 2: texts -> token ids. Plain data: no burn, no wgpu, no files.
 
+mod parts;
 pub mod tokenizer;

@@ -79,5 +79,7 @@ export function loss(value: number): string {
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  return trimmed[0]!.toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+  // A file's name stays as it is written.
+  const first = /^[\w-]+\.\w/.test(trimmed) ? trimmed[0]! : trimmed[0]!.toUpperCase();
+  return first + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
 }

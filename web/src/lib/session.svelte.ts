@@ -4,7 +4,7 @@ import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableV
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
-import { DEFAULT_ENCODER } from "./encoder-files";
+import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
 import { percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
@@ -66,10 +66,9 @@ export class Session {
     }
   }
 
-  /** Takes what was dropped or picked: a table, or the files of the encoder. */
-  async take(files: File[]): Promise<void> {
-    const names = DEFAULT_ENCODER.files.map((file) => file.name);
-    if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
+  /** Takes what was dropped or picked: a table, or the folder of an encoder. */
+  async take(files: File[], given: Given[] = picked(files)): Promise<void> {
+    if (isEncoderFolder(given)) return this.takeEncoder(given);
     const [file] = files;
     if (!file) return;
     if (files.length > 1)
@@ -149,14 +148,21 @@ export class Session {
     void this.setConfig({ ...defaults, device: config.device, data: { ...defaults.data, text_column, label_column } });
   }
 
-  /** Loads the encoder, once for a worker; from the user's files where they are given. */
-  async loadEncoder(chosen?: File[]): Promise<void> {
-    await this.encoder.ensure(chosen).catch(() => undefined);
+  /** Loads the encoder, once for a worker. */
+  async loadEncoder(): Promise<void> {
+    await this.encoder.ensure().catch(() => undefined);
+  }
+
+  /** Takes the user's own files as the encoder. */
+  async takeEncoder(given: Given[]): Promise<void> {
+    const folder = encoderFolder(given);
+    const { chosen } = this.encoder;
+    if (await this.encoder.choose(chosen, folder)) this.announcement = `The encoder ${folder.name} is ready.`;
   }
 
   async train(): Promise<void> {
     const { source } = this;
-    if (!source || this.draftsWrong || !(await this.validate())) return;
+    if (!source || this.draftsWrong || this.encoder.change?.state === "loading" || !(await this.validate())) return;
     const config = this.config as RunConfig;
     const mine = ++this.#runs;
     const before = this.run;
