@@ -8,6 +8,9 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
 use sha2::{Digest, Sha256};
 
+/// Bytes of a header, the limit of the format's own library. Read, it takes several times as much memory.
+const MAX_HEADER: usize = 100_000_000;
+
 /// The tensors of a safetensors file, not yet converted.
 pub struct Tensors<'a> {
     header: Metadata,
@@ -28,6 +31,9 @@ impl<'a> Tensors<'a> {
         let length = usize::try_from(u64::from_le_bytes(*length)).ok();
         let (header, data) =
             length.and_then(|length| rest.split_at_checked(length)).ok_or("it is cut off, or not in safetensors format")?;
+        if header.len() > MAX_HEADER {
+            return Err(format!("its header has {} bytes; the limit is {MAX_HEADER}", header.len()));
+        }
         let header: Metadata = serde_json::from_slice(header).map_err(|error| format!("its header is broken: {error}"))?;
         if header.data_len() != data.len() {
             return Err(format!("its header describes {} bytes of tensors, it has {}", header.data_len(), data.len()));

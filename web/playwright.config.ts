@@ -22,6 +22,8 @@ export default defineConfig({
     baseURL: `http://localhost:${PORT}/`,
     viewport: { width: 1280, height: 900 },
     acceptDownloads: true,
+    // Requests that the service worker answers cannot be routed; the tests about it switch it on.
+    serviceWorkers: "block",
     actionTimeout: 30_000,
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? (existsSync(SYSTEM_CHROMIUM) ? SYSTEM_CHROMIUM : undefined),

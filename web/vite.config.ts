@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { offline } from "./vite-offline.ts";
 
 /**
  * What the page may load and talk to. Scripts, styles and workers come from its own origin; the only other hosts are those
@@ -14,6 +15,7 @@ const policy = [
   "img-src 'self' data:",
   "connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co",
   "worker-src 'self'",
+  "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
 ].join("; ");
@@ -37,8 +39,17 @@ export default defineConfig({
   base: "./",
   // No fallback to index.html: a missing file is a 404, not a page.
   appType: "mpa",
-  plugins: [svelte(), contentSecurityPolicy()],
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  plugins: [svelte(), contentSecurityPolicy(), offline(policy)],
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: "index.html", sw: "src/service-worker.ts" },
+      // A service worker keeps its name, and lies where what it serves lies.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
+  },
   worker: { format: "es" },
   // A worker has the policy of its own response, not the page's: the server says it too.
   preview: {

@@ -7,12 +7,17 @@ use crate::error::{Error, Result};
 
 /// Elements of the largest weight that is accepted: 4 GiB of f32, which is also what 32-bit addresses reach.
 const MAX_ELEMENTS: u64 = 1 << 30;
+/// Bytes of the file; the hub's have about a thousand, or some ten thousand where they name many classes.
+const MAX_BYTES: usize = 1 << 20;
 
 /// Reads the hub's `config.json`. Only what the engine computes is accepted: BERT with exact GELU and absolute positions.
 ///
 /// # Errors
 /// [`Error::Model`] naming the field, its value and what was expected.
 pub fn parse(bytes: &[u8]) -> Result<EncoderSpec> {
+    if bytes.len() > MAX_BYTES {
+        return Err(wrong(format!("config.json has {} bytes; the limit is {MAX_BYTES}", bytes.len())));
+    }
     let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
         return Err(wrong("config.json is not a JSON object".into()));
     };

@@ -27,6 +27,14 @@ impl EncoderSpec {
     pub fn head_size(&self) -> usize {
         self.hidden / self.heads
     }
+
+    /// Numbers in the weights, the optional pooler left out.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        let [layers, d, f] = [self.layers, self.hidden, self.ffn].map(|size| size as u64);
+        let layer = 4 * d * (d + 1) + 2 * d * f + f + d + 4 * d;
+        (self.vocab + self.max_positions) as u64 * d + 2 * d + layers * layer
+    }
 }
 
 /// `y = x W^T + b`, stored as the hub stores it.

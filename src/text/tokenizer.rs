@@ -6,7 +6,12 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
+use super::parts;
 use crate::error::{Error, Result};
+
+/// Bytes of the file. The hub's have from half a million (BERT) to some twenty million (a quarter of a million pieces); read, one takes
+/// several times as much memory.
+const MAX_BYTES: usize = 1 << 26;
 
 /// A text as the encoder sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +39,13 @@ impl Tokenizer {
     /// length is a setting of the run.
     ///
     /// # Errors
-    /// [`Error::Model`] where it cannot be read, has no piece for unknown words, or adds no special tokens.
+    /// [`Error::Model`] where it is too large, cannot be read, has no piece for unknown words, or adds no special tokens.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         const HINT: &str = "take tokenizer.json from the same place as the weights";
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::model(format!("tokenizer.json has {} bytes; the limit is {MAX_BYTES}", bytes.len()), HINT));
+        }
+        parts::check(bytes).map_err(|problem| Error::model(format!("tokenizer.json cannot be read: {problem}"), HINT))?;
         let mut inner =
             Inner::from_bytes(bytes).map_err(|error| Error::model(format!("tokenizer.json cannot be read: {error}"), HINT))?;
         inner.with_padding(None);

@@ -3,8 +3,31 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::thrown;
+use serde::Serialize;
+
+use super::{plain, thrown};
+use crate::error::Error;
 use crate::model;
+
+#[derive(Serialize)]
+struct Description {
+    layers: usize,
+    hidden: usize,
+    bytes: f64,
+}
+
+/// JavaScript's bytes in the crate's memory, or an error where that has no room: running out of it ends a module.
+fn copied(source: &Uint8Array) -> Result<Vec<u8>, Error> {
+    let size = source.length() as usize;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| {
+        let problem = format!("there is no memory for the {size} bytes of model.safetensors: a page has 4 GB for all");
+        Error::model(problem, "use a smaller encoder, or the command line")
+    })?;
+    bytes.resize(size, 0);
+    source.copy_to(&mut bytes);
+    Ok(bytes)
+}
 
 /// A frozen encoder with its tokenizer.
 #[wasm_bindgen]
@@ -26,7 +49,7 @@ impl Model {
         weights: &Uint8Array,
         sha256: Option<String>,
     ) -> Result<Model, JsValue> {
-        let weights = weights.to_vec();
+        let weights = copied(weights).map_err(thrown)?;
         let model = match sha256 {
             Some(sha256) => model::Model::from_checked(name, config, tokenizer, &weights, sha256),
             None => model::Model::from_bytes(name, config, tokenizer, &weights),
@@ -52,6 +75,17 @@ impl Model {
     /// `model` where a weight is too large for half precision.
     pub fn half(&self) -> Result<Vec<u8>, JsValue> {
         model::half::write(self.model.weights()).map_err(thrown)
+    }
+
+    /// What an encoder with this `config.json` would be, before the rest of it is fetched: `{ layers, hidden, bytes }`, where `bytes`
+    /// is what its weights take in memory, 4 bytes a number.
+    ///
+    /// # Errors
+    /// `model`, with the field that is unsupported.
+    pub fn describe(config: &[u8]) -> Result<JsValue, JsValue> {
+        let spec = model::config::parse(config).map_err(thrown)?;
+        let bytes = 4.0 * spec.elements() as f64;
+        plain(&Description { layers: spec.layers, hidden: spec.hidden, bytes })
     }
 
     /// Transformer layers.

@@ -175,6 +175,9 @@ fn reads_every_weight_into_its_place() {
         assert_eq!(layer.ffn_norm.gamma, of("output.LayerNorm.weight"));
     }
     assert_eq!(weights.layers.len(), 2);
+    let pooler = 32 * 32 + 32;
+    let kept = all(&weights).iter().map(|values| values.len()).sum::<usize>() - pooler;
+    assert_eq!(spec().elements(), kept as u64);
     assert_eq!(weights.pooler.unwrap().weight, stored("pooler.dense.weight"));
 }
 
@@ -504,7 +507,96 @@ fn refuses_a_broken_tokenizer() {
         let (problem, _) = model_error(fault, Tokenizer::from_bytes(&bytes));
         assert!(problem.starts_with(expected), "{fault}: {problem}");
     }
+    // A file that is only made to be large is not even read.
+    let large = [TOKENIZER, &vec![b' '; (1 << 26) + 1]].concat();
+    let expected = format!("tokenizer.json has {} bytes; the limit is 67108864", large.len());
+    assert_eq!(model_error("a large file", Tokenizer::from_bytes(&large)).0, expected);
+    let large = [CONFIG, &vec![b' '; 1 << 20]].concat();
+    assert!(model_error("a large config", config::parse(&large)).0.ends_with("bytes; the limit is 1048576"));
+    let large = forged(&format!("{{}}{}", " ".repeat(100_000_000)), 0);
+    let expected = "model.safetensors cannot be read: its header has 100000002 bytes; the limit is 100000000";
+    assert_eq!(model_error("a large header", load(&large)).0, expected);
     // An id that no embedding has is found before the first text.
     let wide = Tokenizer::from_bytes(&changed("/model/vocab/a", json!(u32::MAX))).unwrap();
     assert!(wide.check_vocab(300).is_err());
+}
+
+/// Parts of other kinds of tokenizers, made to do harm: an error or a tokenizer that works, and never a panic.
+#[wasm_bindgen_test(unsupported = test)]
+fn survives_hostile_tokenizers() {
+    let vocab = json!({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4});
+    let parts = [
+        ("/normalizer", json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"})),
+        ("/normalizer", json!({"type": "Precompiled", "precompiled_charsmap": "/////w=="})),
+        ("/normalizer", json!({"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8AAAAA"})),
+        ("/normalizer", json!({"type": "Precompiled"})),
+        ("/normalizer", json!({"precompiled_charsmap": "BAAAAP////8AAAAA"})),
+        ("/normalizer", json!({"type": "Sequence", "normalizers": [{"type": "Precompiled", "precompiled_charsmap": 1}]})),
+        ("/normalizer", json!({"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "b"})),
+        ("/normalizer", json!({"type": "Replace", "pattern": {"Regex": "("}, "content": "b"})),
+        ("/normalizer", json!({"type": "Replace", "pattern": {"String": ""}, "content": "aaaa"})),
+        ("/normalizer", json!({"type": "Prepend", "prepend": "a".repeat(1 << 16)})),
+        ("/normalizer", json!({"type": "Sequence", "normalizers": []})),
+        ("/pre_tokenizer", json!({"type": "Split", "pattern": {"Regex": ""}, "behavior": "Isolated", "invert": true})),
+        ("/pre_tokenizer", json!({"type": "Digits", "individual_digits": true})),
+        ("/pre_tokenizer", json!({"type": "Metaspace", "replacement": "", "prepend_scheme": "always"})),
+        ("/pre_tokenizer", json!({"type": "FixedLength", "length": 0})),
+        ("/post_processor", json!({"type": "BertProcessing", "sep": ["[SEP]", u32::MAX], "cls": ["[CLS]", 2]})),
+        ("/post_processor", json!({"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}})),
+        (
+            "/post_processor",
+            json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[NONE]", "type_id": 0}}],
+            "pair": [], "special_tokens": {}}),
+        ),
+        (
+            "/post_processor",
+            json!({"type": "TemplateProcessing", "single": [{"Sequence": {"id": "B", "type_id": 0}}],
+            "pair": [], "special_tokens": {}}),
+        ),
+        ("/model", json!({"type": "Unigram", "unk_id": 9, "vocab": [["a", 0.0]], "byte_fallback": false})),
+        ("/model", json!({"type": "Unigram", "unk_id": 0, "vocab": [["", -1.0], ["a", -1e308]], "byte_fallback": true})),
+        ("/model", json!({"type": "Unigram", "unk_id": null, "vocab": []})),
+        ("/model", json!({"type": "BPE", "vocab": vocab, "merges": [["a", "[NONE]"]]})),
+        ("/model", json!({"type": "BPE", "vocab": vocab, "merges": ["a a"], "unk_token": "[UNK]", "dropout": 7.0})),
+        ("/model", json!({"type": "WordLevel", "vocab": vocab, "unk_token": ""})),
+        (
+            "/model",
+            json!({"type": "WordPiece", "vocab": vocab, "unk_token": "[UNK]", "continuing_subword_prefix": "",
+            "max_input_chars_per_word": 0}),
+        ),
+        ("/model/vocab", json!({})),
+        (
+            "/added_tokens",
+            json!([{"id": u32::MAX, "content": "", "single_word": true, "lstrip": true, "rstrip": true,
+            "normalized": true, "special": true}]),
+        ),
+        ("/decoder", json!({"type": "Replace", "pattern": {"Regex": "["}, "content": ""})),
+    ];
+    let long = format!("{}b {}", "a".repeat(200), "Ünïcode 中文 ".repeat(20));
+    let mut rng = Rng::stream(11, "tokenizers");
+    let mut tried = 0;
+    let mut attempt = |bytes: &[u8]| {
+        tried += 1;
+        if let Ok(tokenizer) = Tokenizer::from_bytes(bytes) {
+            for text in ["", "a", "the card", &long] {
+                if let Ok(encoded) = tokenizer.encode(text, 64) {
+                    assert!(encoded.ids.len() <= 64);
+                }
+            }
+            let _ = tokenizer.check_vocab(300);
+        }
+    };
+    for (place, part) in &parts {
+        let mut json: Value = serde_json::from_slice(TOKENIZER).unwrap();
+        *json.pointer_mut(place).unwrap() = part.clone();
+        attempt(json.to_string().as_bytes());
+    }
+    for _ in 0..300 {
+        let mut bytes = TOKENIZER.to_vec();
+        for _ in 0..=rng.below(3) {
+            bytes[rng.below(TOKENIZER.len())] = rng.below(128) as u8;
+        }
+        attempt(&bytes);
+    }
+    assert_eq!(tried, parts.len() + 300);
 }

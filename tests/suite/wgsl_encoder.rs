@@ -347,3 +347,26 @@ fn the_encoder_crosses_threads() {
     shared::<WgslEncoder>();
     shared::<Gpu>();
 }
+
+/// On a GPU that binds less than the largest weight: said at once, with both figures and the way out.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn an_encoder_that_does_not_fit_is_refused() {
+    if adapter("an encoder that does not fit").await.is_none() {
+        return;
+    }
+    let small = |limit: u64| Gpu::open_within(move |limits| wgpu::Limits { max_storage_buffer_binding_size: limit, ..limits });
+    let spec = spec(32, 4, 200);
+    let weights = Arc::new(random_weights(&spec, 1));
+    // Of the four, the feed-forward's is the largest: 200 x 32 numbers of 4 bytes.
+    let gpu = small(25_596).await.unwrap();
+    let Err(Error::Device { problem, hint }) = WgslEncoder::new(gpu.into(), &weights).await else {
+        panic!("it was accepted");
+    };
+    assert!(problem.contains("feed-forward weight (200 x 32) has 25600 bytes") && problem.contains("binds 25596"), "{problem}");
+    assert!(hint.contains("CPU"), "{hint}");
+    // Exactly as large, it is not what is refused.
+    let gpu = small(25_600).await.unwrap();
+    if let Err(error) = WgslEncoder::new(gpu.into(), &weights).await {
+        assert!(!error.to_string().contains("does not fit"), "{error}");
+    }
+}

@@ -484,6 +484,14 @@ export interface Model {
   free(): void;
 }
 
+/** What an encoder with a given `config.json` is. */
+export interface EncoderDescription {
+  layers: number;
+  hidden: number;
+  /** Its weights in memory. */
+  bytes: number;
+}
+
 /** A training run that is pulled. While `next` is pending no other method may be called (wasm-bindgen refuses it). */
 export interface Run {
   /** The next event; undefined when the run is over. */
@@ -534,7 +542,11 @@ export interface Core {
   /** The table after changes of its labels, as a CSV; the columns are those that `config` names. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
-  Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model };
+  Model: {
+    load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model;
+    /** Judges a `config.json` before the rest is fetched. */
+    describe(config: Uint8Array): EncoderDescription;
+  };
   Run: {
     start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run>;
     /** Goes on, on the same device bit for bit as if it had never stopped; `started` is told again. */

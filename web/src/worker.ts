@@ -22,7 +22,9 @@ import type {
   Understanding,
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
-import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
+import { checkMemory, encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
+import type { Encoder, Progress } from "./lib/encoder-files";
+import type { EncoderFolder } from "./lib/folder";
 import { stayAlive } from "./lib/locks";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
@@ -38,6 +40,8 @@ export interface EncoderInfo {
   hidden: number;
   /** Whether the browser keeps the files for the next visit. */
   kept: boolean;
+  /** Which it is. */
+  encoder: Encoder;
 }
 
 let ready: Promise<unknown> | undefined;
@@ -53,9 +57,6 @@ let ended = false;
 let runs: Promise<RunStore> | undefined;
 /** Held as long as this worker lives: the page sees by it that the worker is gone. */
 const alive = stayAlive(self.name);
-
-/** Milliseconds between two progress messages. */
-const PROGRESS_EVERY = 100;
 
 const api = {
   /** Resolves once the page can see by the lock whether this worker lives. */
@@ -82,29 +83,31 @@ const api = {
     return stage("open table", () => core.open_table(bytes, config));
   },
 
-  /** @param page address of the page. @param chosen the encoder's files, if the user gave them. */
-  async loadEncoder(page: string, chosen: File[] | undefined, onProgress: (progress: Progress) => void): Promise<EncoderInfo> {
-    const store = await openStore();
-    let last = 0;
-    const progress = (now: Progress) => {
-      if (now.received < now.total && performance.now() - last < PROGRESS_EVERY) return;
-      last = performance.now();
-      onProgress(now);
-    };
+  /**
+   * Puts another encoder in the place of the one in use, which stays where that fails.
+   *
+   * @param page address of the page. @param chosen the user's own files, in place of those of `encoder`.
+   */
+  async loadEncoder(
+    page: string,
+    encoder: Encoder,
+    chosen: EncoderFolder | undefined,
+    onProgress: (progress: Progress) => void,
+  ): Promise<EncoderInfo> {
     // Beside the compiling of the wasm module: the two are the longest parts of the start.
-    const { files, kept } = await stage("get encoder", () =>
-      chosen
-        ? takeEncoder(DEFAULT_ENCODER, chosen, page, store)
-        : fetchEncoder(DEFAULT_ENCODER, sourcesOf(DEFAULT_ENCODER, page), page, store, progress),
-    );
-    const [config, tokenizer, weights] = files as [Uint8Array, Uint8Array, Uint8Array];
-    const sha256 = DEFAULT_ENCODER.files.find(({ name }) => name === "model.safetensors")?.sha256;
+    const got = await stage("get encoder", () => getEncoder(page, encoder, chosen, onProgress));
+    const [config, tokenizer, weights] = got.files as [Uint8Array, Uint8Array, Uint8Array];
+    const sha256 = got.encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
     await compiled();
-    const loaded = stage("load encoder", () => core.Model.load(DEFAULT_ENCODER.id, config, tokenizer, weights, sha256));
+    checkMemory(core.Model.describe(config), weights.length);
+    const loaded = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
     model?.free();
     model = loaded;
-    return { layers: model.layers, hidden: model.hidden, kept };
+    const kept = chosen ? await keepChosen(got, page) : got.kept;
+    return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder };
   },
+
+  ...encoderCalls(core, compiled),
 
   /**
    * Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. With a record the
@@ -368,15 +371,6 @@ async function bytesOf(blob: Blob): Promise<Uint8Array> {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** The browser's cache, where it has one (an insecure address or a private window may not). */
-async function openStore(): Promise<Store | undefined> {
-  try {
-    return await caches.open("softprompt-encoders");
-  } catch {
-    return undefined;
-  }
-}
-
 /** The wasm module, fetched and compiled once. */
 function compiled(): Promise<unknown> {
   return (ready ??= stage("compile wasm", () => core.default()));
@@ -392,11 +386,14 @@ function stage<R>(name: string, job: () => R): R {
   return result;
 }
 
+/** What begins before the wasm module is there. */
+const early = new Set(["alive", "loadEncoder", "lookUpEncoder", "cancelEncoder", "keptEncoders", "removeEncoder"]);
+
 /** The same function, but it waits for wasm (unless it does so itself), and what it throws is a problem. */
 function guarded<A extends unknown[], R>(name: string, call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
   return async (...args) => {
     try {
-      if (name !== "loadEncoder" && name !== "alive") await compiled();
+      if (!early.has(name)) await compiled();
       return await call(...args);
     } catch (thrown) {
       throw asProblem(thrown);

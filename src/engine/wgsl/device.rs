@@ -30,6 +30,14 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where there is no adapter or it refuses a device.
     pub async fn open() -> Result<Self> {
+        Self::open_within(|limits| limits).await
+    }
+
+    /// [`Gpu::open`] with other limits than the adapter's own, none of them wider: what a smaller GPU would say.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub async fn open_within(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> Result<Self> {
         // Not OpenGL: its compute is a subset, and looking for it complains about a missing display on servers.
         let backends = wgpu::Backends::PRIMARY;
         let instance =
@@ -48,7 +56,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("softprompt"),
             required_features: adapter.features().difference(unwanted),
-            required_limits: adapter.limits(),
+            required_limits: limits(adapter.limits()),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
@@ -118,13 +126,18 @@ impl Gpu {
         is_software(&self.info)
     }
 
+    /// Bytes of the largest storage buffer that a kernel can be given.
+    pub(super) fn largest_binding(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
     /// A storage buffer of at least `bytes` that may be copied from and to.
     ///
     /// # Errors
     /// [`Error::Device`] where it is larger than the device binds.
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        let limits = self.device.limits();
-        let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let largest = self.largest_binding();
         if bytes > largest {
             return Err(Error::device(
                 format!("{label} needs {bytes} bytes, but this GPU binds {largest} at most"),

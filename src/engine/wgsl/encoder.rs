@@ -15,7 +15,7 @@ use super::profile::{Clock, Timing, profile};
 use super::recorder::{BatchSize, Step};
 use super::self_test::self_test;
 use super::tune::Tiles;
-use super::weights::{Weights, WordTable};
+use super::weights::{Weights, WordTable, check_fit};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::engine::{Entry, Pooling, Route, check_route};
@@ -57,6 +57,7 @@ impl WgslEncoder {
     /// [`Error::Device`] where a kernel does not compile (it is named) or a weight is larger than the device binds;
     /// [`Error::Model`] where the weights do not fit the spec, or the head size is not one that the kernels know.
     pub async fn new(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        check_fit(&gpu, &weights.spec)?;
         let pipelines = Pipelines::new(&gpu, &weights.spec).await?;
         Self::build(gpu, weights, pipelines)
     }

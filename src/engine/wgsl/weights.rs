@@ -8,7 +8,7 @@ use super::device::Gpu;
 use super::matmul::Weight;
 use super::tile::Tile;
 use crate::error::{Error, Result};
-use crate::model::spec::{EncoderWeights, LinearWeights, NormWeights};
+use crate::model::spec::{EncoderSpec, EncoderWeights, LinearWeights, NormWeights};
 
 /// A product's weight `[out, in]` and bias `[out]`.
 #[derive(Debug)]
@@ -103,6 +103,25 @@ impl Weights {
         });
         self.position.size() + norm(&self.embed_norm) + layers.sum::<u64>()
     }
+}
+
+/// Whether the device binds every weight of an encoder of these sizes. Asked first: what else is prepared for it takes seconds.
+///
+/// # Errors
+/// [`Error::Device`] with the largest weight and the limit.
+pub(super) fn check_fit(gpu: &Gpu, spec: &EncoderSpec) -> Result<()> {
+    let d = spec.hidden;
+    let rows = [("attention", 3 * d), ("feed-forward", spec.ffn), ("position", spec.max_positions)];
+    let Some((name, rows)) = rows.into_iter().max_by_key(|&(_, rows)| rows) else { return Ok(()) };
+    let (bytes, limit) = ((rows * d * size_of::<f32>()) as u64, gpu.largest_binding());
+    if bytes <= limit {
+        return Ok(());
+    }
+    let problem = format!(
+        "the encoder does not fit this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, and {} binds {limit} at most",
+        gpu.name()
+    );
+    Err(Error::device(problem, "use the CPU, or choose a smaller encoder"))
 }
 
 /// The kernels index by the spec, so that a wrong length here would be a wrong result there.

@@ -1,20 +1,25 @@
 /**
  * Gets the files of the frozen encoder: from the browser's cache, the page's own server, the model hub, or the user's disk.
- * A file counts only when its size and SHA-256 are the expected ones, and only then is it kept.
+ * A file counts only when its size and checksum are the expected ones, and only then is it kept.
  */
-import { problem, type Problem } from "./problem";
+import { cancelled, download, sha256Of, type EncoderFile } from "./download";
+import { kept, keep, note, partsOf } from "./encoder-store";
+import { checkSize, FILES, HUB } from "./hub";
+import type { Store } from "./parts";
+import { asProblem, problem, type Problem } from "./problem";
+import { Rate } from "./rate";
 
-export interface EncoderFile {
-  name: string;
-  /** Bytes. */
-  size: number;
-  sha256: string;
-}
+export type { EncoderFile, Store };
 
 export interface Encoder {
-  /** Name on the model hub. */
+  /** Name on the model hub, or of the user's folder. */
   id: string;
+  /** In the order of `FILES`. */
   files: readonly EncoderFile[];
+  /** Commit on the hub. */
+  revision?: string;
+  /** From the user's disk: there is nowhere to fetch it from. */
+  local?: boolean;
 }
 
 export const DEFAULT_ENCODER: Encoder = {
@@ -35,15 +40,16 @@ export interface Source {
 
 /** Where an encoder is looked for, in order. `page` is the address of the page. */
 export function sourcesOf(encoder: Encoder, page: string): Source[] {
-  const shortName = encoder.id.slice(encoder.id.lastIndexOf("/") + 1);
-  return [
-    { name: "this page's server", folder: new URL(`models/${shortName}/`, page).href },
-    { name: "huggingface.co", folder: `https://huggingface.co/${encoder.id}/resolve/main/` },
-  ];
+  if (encoder.local) return [];
+  const hub = { name: "huggingface.co", folder: `${HUB}/${encoder.id}/resolve/${encoder.revision ?? "main"}/` };
+  if (encoder.id !== DEFAULT_ENCODER.id || encoder.revision) return [hub];
+  const own = new URL(`models/${shortName(encoder)}/`, page).href;
+  return [{ name: "this page's server", folder: own }, hub];
 }
 
-/** The part of the Cache API that is used. */
-export type Store = Pick<Cache, "match" | "put" | "delete">;
+export function shortName({ id }: Encoder): string {
+  return id.slice(id.lastIndexOf("/") + 1);
+}
 
 export interface Progress {
   /** Bytes so far, of all files. */
@@ -52,9 +58,13 @@ export interface Progress {
   total: number;
   /** Where the current file comes from. */
   from: string;
+  /** Bytes a second over the last seconds. */
+  rate?: number;
 }
 
 export interface EncoderBytes {
+  /** The encoder, with the checksum of every file. */
+  encoder: Encoder;
   /** Contents, in the order of `encoder.files`. */
   files: Uint8Array<ArrayBuffer>[];
   /** Whether all of them are in the browser's cache now. */
@@ -65,173 +75,114 @@ export function totalSize(encoder: Encoder): number {
   return encoder.files.reduce((sum, file) => sum + file.size, 0);
 }
 
+export interface Getting {
+  sources: Source[];
+  /** Address of the page; cached files are kept under it. */
+  page: string;
+  store: Store | undefined;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+  /** Milliseconds before a connection that broke is tried again. */
+  wait?: number;
+}
+
 /**
  * All files of the encoder, each from the first place that has it right.
  *
- * @param page address of the page; cached files are kept under it
- * @throws a problem (`io`) that says what each place answered
+ * @throws a problem: `io` that says what each place answered, `cancelled` when the signal says so
  */
-export async function fetchEncoder(
-  encoder: Encoder,
-  sources: Source[],
-  page: string,
-  store: Store | undefined,
-  onProgress: (progress: Progress) => void,
-): Promise<EncoderBytes> {
+export async function fetchEncoder(encoder: Encoder, getting: Getting): Promise<EncoderBytes> {
+  const { page, store, onProgress, signal = new AbortController().signal, wait = 1000 } = getting;
   const total = totalSize(encoder);
   const files: Uint8Array<ArrayBuffer>[] = [];
   const failures: string[] = [];
+  const rate = new Rate();
   let before = 0;
-  let kept = true;
-  let left = sources;
+  let all = true;
+  let left = getting.sources;
   for (const file of encoder.files) {
-    const report = (from: string) => (bytes: number) => onProgress({ received: before + bytes, total, from });
-    let bytes = await fromStore(file, page, store);
-    if (bytes) report("this browser")(file.size);
+    const report = (from: string, bytes: number, speed?: number) =>
+      onProgress?.({ received: before + bytes, total, from, ...(speed !== undefined && { rate: speed }) });
+    let bytes = await kept(file, page, store);
+    if (bytes) report("this browser", file.size);
+    else await note(encoder, DEFAULT_ENCODER, page, store);
+    const parts = partsOf(file, page, store);
     while (!bytes) {
+      if (signal.aborted) throw cancelled();
       const [source] = left;
-      if (!source)
-        throw problem(
-          "io",
-          `The encoder ${encoder.id} could not be loaded. ${failures.join(" ")}`.trim(),
-          `Check the connection and try again, or choose its ${encoder.files.length} files (${encoder.files.map((f) => f.name).join(", ")}) from your disk.`,
-        );
+      if (!source) throw nowhere(encoder, failures);
+      const onBytes = (received: number) => {
+        rate.add(performance.now(), before + received);
+        report(source.name, received, rate.value);
+      };
       try {
-        bytes = await download(source.folder + file.name, file, report(source.name));
-        kept = (await keep(file, bytes, page, store)) && kept;
+        bytes = await download(source.folder + file.name, file, { parts, signal, wait, onBytes });
       } catch (error) {
+        if (asProblem(error).code === "cancelled") throw error;
         // This place is done with: it would only fail for the next file too.
         left = left.slice(1);
         failures.push(`From ${source.name}: ${messageOf(error)}.`);
+        continue;
       }
+      all = (await keep(file, bytes, page, store)) && all;
+      await parts.clear().catch(() => undefined);
     }
     files.push(bytes);
     before += file.size;
   }
-  return { files, kept };
+  return { encoder, files, kept: all && store !== undefined };
 }
 
-/**
- * The encoder's files as the user chose them.
- *
- * @throws a problem (`model`) that names the file that is missing or is another one
- */
-export async function takeEncoder(
-  encoder: Encoder,
-  chosen: File[],
-  page: string,
-  store: Store | undefined,
-): Promise<EncoderBytes> {
-  const files: Uint8Array<ArrayBuffer>[] = [];
-  let kept = true;
-  for (const file of encoder.files) {
-    const found = chosen.find(({ name }) => name === file.name);
-    if (!found)
-      throw problem(
-        "model",
-        `${file.name} is not among the chosen files.`,
-        `Choose ${encoder.files.map((f) => f.name).join(", ")} together.`,
-      );
-    let bytes: Uint8Array<ArrayBuffer>;
-    try {
-      if (found.size !== file.size) throw new Error(wrongSize(found.size, file));
-      bytes = new Uint8Array(await found.arrayBuffer());
-      await verify(bytes, file);
-    } catch (error) {
-      throw problem(
-        "model",
-        `${file.name} is not the file of ${encoder.id}: ${messageOf(error)}.`,
-        "Download it again from the model's page.",
-      );
-    }
-    kept = (await keep(file, bytes, page, store)) && kept;
-    files.push(bytes);
-  }
-  return { files, kept };
-}
-
-async function download(address: string, file: EncoderFile, onBytes: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(address, { credentials: "omit", referrerPolicy: "no-referrer" });
-  if (!response.ok || !response.body) {
-    await response.body?.cancel();
-    throw new Error(`${file.name} answered with status ${response.status}`);
-  }
-  // Some servers answer a missing file with a page.
-  if (response.headers.get("content-type")?.includes("text/html")) {
-    await response.body.cancel();
-    throw new Error(`${file.name} answered with a web page`);
-  }
-  const bytes = new Uint8Array(file.size);
-  let received = 0;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (received + value.length > file.size) {
-      await reader.cancel();
-      throw new Error(`${file.name} is longer than ${file.size} bytes`);
-    }
-    bytes.set(value, received);
-    received += value.length;
-    onBytes(received);
-  }
-  if (received !== file.size) throw new Error(wrongSize(received, file));
-  await verify(bytes, file);
-  return bytes;
-}
-
-/** The file from the cache; one that has gone bad there is thrown out. */
-async function fromStore(
-  file: EncoderFile,
-  page: string,
-  store: Store | undefined,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const response = await store?.match(keyOf(file, page));
-  if (!response) return undefined;
-  try {
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    await verify(bytes, file);
-    return bytes;
-  } catch {
-    await store?.delete(keyOf(file, page));
-    return undefined;
-  }
-}
-
-/** Whether the file could be kept: without room for it the page still works, and loads it again next time. */
-async function keep(file: EncoderFile, bytes: Uint8Array<ArrayBuffer>, page: string, store: Store | undefined): Promise<boolean> {
-  try {
-    await store?.put(keyOf(file, page), new Response(bytes, { headers: { "content-length": String(bytes.length) } }));
-    return store !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-/** By content: the same file from another place is the same entry. */
-function keyOf(file: EncoderFile, page: string): string {
-  return new URL(`kept/${file.sha256}/${file.name}`, page).href;
-}
-
-async function verify(bytes: Uint8Array<ArrayBuffer>, file: EncoderFile): Promise<void> {
-  if (bytes.length !== file.size) throw new Error(wrongSize(bytes.length, file));
-  const digest = new Uint8Array(await subtle().digest("SHA-256", bytes));
-  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== file.sha256)
-    throw new Error(`${file.name} has SHA-256 ${hex.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`);
-}
-
-function subtle(): SubtleCrypto {
-  if (globalThis.crypto?.subtle) return crypto.subtle;
-  throw problem(
-    "browser",
-    "This address is not secure, so the encoder cannot be checked.",
-    "Open the page over https or on localhost.",
+function nowhere(encoder: Encoder, failures: string[]): Problem {
+  if (encoder.local)
+    return problem("io", `This browser has not kept ${encoder.id}.`, "Choose its folder again, or another encoder.");
+  return problem(
+    "io",
+    `The encoder ${encoder.id} could not be loaded. ${failures.join(" ")}`.trim(),
+    `Check the connection and try again, or choose its ${encoder.files.length} files (${encoder.files.map((f) => f.name).join(", ")}) from your disk.`,
   );
 }
 
-function wrongSize(size: number, file: EncoderFile): string {
-  return `${file.name} has ${size} bytes, expected ${file.size}`;
+/**
+ * The encoder in the user's own files: any of the BERT family. Nothing says what they should hash to, so what they do hash to
+ * becomes their name in the cache, and can be compared by the user.
+ *
+ * @param name of their folder
+ * @throws a problem (`model`, `io`) that names the file
+ */
+export async function takeEncoder(
+  chosen: readonly File[],
+  name: string,
+): Promise<EncoderBytes> {
+  const contents: Uint8Array<ArrayBuffer>[] = [];
+  const described: EncoderFile[] = [];
+  for (const expected of FILES) {
+    const file = chosen.find((one) => one.name === expected);
+    if (!file)
+      throw problem("model", `${expected} is not among the chosen files.`, `Choose ${FILES.join(", ")} together, or their folder.`);
+    checkSize(expected, file.size);
+    const bytes = new Uint8Array(
+      await file.arrayBuffer().catch(() => {
+        throw problem("io", `${expected} could not be read.`, "Check that it is still there, and choose the files again.");
+      }),
+    );
+    contents.push(bytes);
+    described.push({ name: expected, size: bytes.length, sha256: await sha256Of(bytes) });
+  }
+  const isDefault = described.every(({ sha256 }, index) => sha256 === DEFAULT_ENCODER.files[index]?.sha256);
+  const encoder: Encoder = isDefault ? DEFAULT_ENCODER : { id: name, files: described, local: true };
+  return { encoder, files: contents, kept: false };
+}
+
+/** Keeps what was taken from the user's files, once it has proved to be an encoder. */
+export async function keepTaken({ encoder, files }: EncoderBytes, page: string, store: Store | undefined): Promise<boolean> {
+  await note(encoder, DEFAULT_ENCODER, page, store);
+  let all = store !== undefined;
+  for (const [index, file] of encoder.files.entries()) {
+    const bytes = files[index];
+    if (bytes) all = (await keep(file, bytes, page, store)) && all;
+  }
+  return all;
 }
 
 function messageOf(error: unknown): string {

@@ -79,7 +79,9 @@ export function loss(value: number): string {
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  return trimmed[0]!.toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+  // A file's name stays as it is written.
+  const first = /^[\w-]+\.\w/.test(trimmed) ? trimmed[0]! : trimmed[0]!.toUpperCase();
+  return first + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
 }
 
 const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });

@@ -5,7 +5,7 @@ import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
-import { DEFAULT_ENCODER } from "./encoder-files";
+import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
 import { percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
@@ -102,10 +102,9 @@ export class Session {
     }
   }
 
-  /** Takes what was dropped or picked: a table, or the files of the encoder. */
-  async take(files: File[]): Promise<void> {
-    const names = DEFAULT_ENCODER.files.map((file) => file.name);
-    if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
+  /** Takes what was dropped or picked: a table, or the folder of an encoder. */
+  async take(files: File[], given: Given[] = picked(files)): Promise<void> {
+    if (isEncoderFolder(given)) return this.takeEncoder(given);
     const [file] = files;
     if (!file) return;
     if (files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
@@ -186,20 +185,27 @@ export class Session {
     void this.setConfig({ ...defaults, device: config.device, data: { ...defaults.data, text_column, label_column } });
   }
 
-  /** Loads the encoder, once for a worker; from the user's files where they are given. */
-  async loadEncoder(chosen?: File[]): Promise<void> {
-    await this.encoder.ensure(chosen).catch(() => undefined);
+  /** Loads the encoder, once for a worker. */
+  async loadEncoder(): Promise<void> {
+    await this.encoder.ensure().catch(() => undefined);
+  }
+
+  /** Takes the user's own files as the encoder. */
+  async takeEncoder(given: Given[]): Promise<void> {
+    const folder = encoderFolder(given);
+    const { chosen } = this.encoder;
+    if (await this.encoder.choose(chosen, folder)) this.announcement = `The encoder ${folder.name} is ready.`;
   }
 
   async train(): Promise<void> {
     const { source } = this;
-    if (!source || this.draftsWrong || !(await this.validate())) return;
+    if (!source || this.draftsWrong || this.encoder.change?.state === "loading" || !(await this.validate())) return;
     const record = newRecord(
       this.library.freeName(source.name),
       this.config as RunConfig,
       source.name,
       this.heldOut?.name,
-      DEFAULT_ENCODER.id,
+      this.encoder.chosen.id,
     );
     void this.library.persist();
     await this.#follow({ record, table: source.bytes, heldOut: this.heldOut?.bytes, kept: false });
@@ -208,10 +214,21 @@ export class Session {
   /** Goes on with a run that was interrupted; on another device where one is named, which may come to another result. */
   async goOn(id: string, device?: DeviceChoice): Promise<void> {
     const opened = await this.library.load(id);
-    if (!opened || !(await this.showData(opened))) return;
+    if (!opened || !(await this.showData(opened)) || !(await this.#bringEncoder(opened.record.encoder))) return;
     // Without a checkpoint it begins again.
     const view = opened.checkpoint && opened.view;
     await this.#follow({ record: opened.record, view, kept: true }, device);
+  }
+
+  /** Sees to it that the encoder in use is the one of that name; says whether it is. */
+  async #bringEncoder(id: string): Promise<boolean> {
+    if (this.encoder.chosen.id === id) return true;
+    await this.encoder.look();
+    const found = this.encoder.kept.find(({ encoder }) => encoder.id === id);
+    if (found && (await this.encoder.choose(found.encoder))) return true;
+    const why = problem("model", `This run was made with the encoder ${id}.`, "Choose that encoder, then go on.");
+    this.report("library", why);
+    return false;
   }
 
   /** Trains a run to its end, and goes on by itself where the worker or its GPU is lost on the way. */

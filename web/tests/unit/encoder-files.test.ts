@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   DEFAULT_ENCODER,
   fetchEncoder,
+  keepTaken,
   sourcesOf,
   takeEncoder,
   totalSize,
@@ -12,6 +13,7 @@ import {
   type Progress,
   type Store,
 } from "../../src/lib/encoder-files";
+import { list, remove } from "../../src/lib/encoder-store";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const contents: Record<string, Uint8Array<ArrayBuffer>> = {
@@ -83,10 +85,13 @@ class MapStore implements Store {
   async delete(key: RequestInfo | URL) {
     return this.entries.delete(String(key));
   }
+  async keys() {
+    return [...this.entries.keys()].map((url) => new Request(url));
+  }
 }
 
 const get = (store?: Store, onProgress: (progress: Progress) => void = () => undefined) =>
-  fetchEncoder(encoder, sources(), base, store, onProgress);
+  fetchEncoder(encoder, { sources: sources(), page: base, store, onProgress, wait: 1 });
 
 describe("the files of the encoder", () => {
   it("come from the first place that has them, and are kept", async () => {
@@ -95,10 +100,11 @@ describe("the files of the encoder", () => {
     const { files, kept } = await get(store, (progress) => seen.push(progress));
     expect(files.map(sha256)).toEqual(sums);
     expect(kept).toBe(true);
-    expect(store.entries.size).toBe(3);
+    // Three files, and the note that they make an encoder.
+    expect(store.entries.size).toBe(4);
     expect(requests).toEqual(["near/config.json", "near/tokenizer.json", "near/model.safetensors"]);
     const total = totalSize(encoder);
-    expect(seen.at(-1)).toEqual({ received: total, total, from: "the near place" });
+    expect(seen.at(-1)).toMatchObject({ received: total, total, from: "the near place" });
     expect(seen.every((progress, index) => index === 0 || progress.received >= seen[index - 1]!.received)).toBe(true);
   });
 
@@ -162,39 +168,45 @@ describe("files that the user chooses", () => {
   const chosen = (change: (files: File[]) => File[] = (files) => files) =>
     change(Object.entries(contents).map(([name, bytes]) => new File([bytes], name)));
 
-  it("are taken and kept when they are the right ones, in any order", async () => {
+  it("are any encoder's, named by what they hash to, and kept once they have proved to be one", async () => {
     const store = new MapStore();
-    const { files } = await takeEncoder(
-      encoder,
+    const taken = await takeEncoder(
       chosen((files) => files.reverse()),
-      base,
-      store,
+      "my folder",
     );
-    expect(files.map(sha256)).toEqual(sums);
-    expect(store.entries.size).toBe(3);
-    await get(store);
+    expect(taken.files.map(sha256)).toEqual(sums);
+    expect(taken.encoder).toEqual({ ...encoder, id: "my folder", local: true });
+    expect(store.entries.size).toBe(0);
+    expect(await keepTaken(taken, base, store)).toBe(true);
+    expect(await list(DEFAULT_ENCODER, base, store)).toEqual([
+      { encoder: DEFAULT_ENCODER, bytes: 0, complete: false },
+      { encoder: taken.encoder, bytes: totalSize(encoder), complete: true },
+    ]);
+    // From now on they come from the browser, and from nowhere else.
+    const again = await fetchEncoder(taken.encoder, { sources: sourcesOf(taken.encoder, base), page: base, store });
+    expect(again.files.map(sha256)).toEqual(sums);
     expect(requests).toEqual([]);
+    await remove(taken.encoder, DEFAULT_ENCODER, base, store);
+    expect(store.entries.size).toBe(0);
+    await expect(fetchEncoder(taken.encoder, { sources: [], page: base, store })).rejects.toMatchObject({
+      code: "io",
+      message: "This browser has not kept my folder.",
+    });
   });
 
-  it("are refused by name when one is missing or another one", async () => {
-    const store = new MapStore();
+  it("are refused by name when one is missing, empty or larger than any encoder's", async () => {
     await expect(
       takeEncoder(
-        encoder,
         chosen((files) => files.slice(1)),
-        base,
-        store,
+        "x",
       ),
-    ).rejects.toMatchObject({
-      code: "model",
-      message: expect.stringContaining("config.json is not among"),
+    ).rejects.toMatchObject({ code: "model", message: expect.stringContaining("config.json is not among") });
+    const empty = (files: File[]) => [...files.slice(0, 2), new File([], "model.safetensors")];
+    await expect(takeEncoder(chosen(empty), "x")).rejects.toMatchObject({ message: "model.safetensors is empty." });
+    const large = (files: File[]) => [files[0]!, new File([new Uint8Array(70_000_000)], "tokenizer.json"), files[2]!];
+    await expect(takeEncoder(chosen(large), "x")).rejects.toMatchObject({
+      message: "tokenizer.json has 70.0 MB; the page takes up to 67 MB.",
     });
-    const other = (files: File[]) => [...files.slice(0, 2), new File([new Uint8Array(300_000)], "model.safetensors")];
-    await expect(takeEncoder(encoder, chosen(other), base, store)).rejects.toMatchObject({
-      code: "model",
-      message: expect.stringContaining("SHA-256"),
-    });
-    expect([...store.entries.keys()].filter((key) => key.endsWith("model.safetensors"))).toEqual([]);
   });
 });
 
@@ -203,6 +215,10 @@ describe("the default encoder", () => {
     expect(sourcesOf(DEFAULT_ENCODER, "https://example.org/soft/index.html").map(({ folder }) => folder)).toEqual([
       "https://example.org/soft/models/all-MiniLM-L6-v2/",
       "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/",
+    ]);
+    // Any other encoder comes from the hub alone, at the commit that was looked up.
+    expect(sourcesOf({ ...encoder, revision: "c0ffee" }, "https://example.org/").map(({ folder }) => folder)).toEqual([
+      "https://huggingface.co/somebody/some-encoder/resolve/c0ffee/",
     ]);
   });
 });

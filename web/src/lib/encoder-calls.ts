@@ -1,0 +1,93 @@
+/** What the worker does about encoders, apart from holding the one in use. */
+import type { Core, EncoderDescription } from "../contract";
+import { DEFAULT_ENCODER, fetchEncoder, keepTaken, sourcesOf, takeEncoder, totalSize } from "./encoder-files";
+import type { Encoder, EncoderBytes, Progress } from "./encoder-files";
+import { list, openStore, remove, type KeptEncoder } from "./encoder-store";
+import type { EncoderFolder } from "./folder";
+import { lookUp, wantedOf } from "./hub";
+import { problem } from "./problem";
+
+/** An encoder of the hub that can be used, before it is downloaded. */
+export interface Offer extends EncoderDescription {
+  encoder: Encoder;
+  /** Bytes of all files. */
+  size: number;
+}
+
+/** Bytes that a page can hold: wasm addresses 4 GB, and the texts and the training need some of them. */
+const MEMORY = 3.4e9;
+/** Milliseconds between two progress messages. */
+const PROGRESS_EVERY = 100;
+
+let abort: AbortController | undefined;
+
+/**
+ * The encoder's files: those of the user, or from the cache or the network. What was got before this call came is given up.
+ *
+ * @throws a problem (`io`, `model`, `cancelled`)
+ */
+export async function getEncoder(
+  page: string,
+  encoder: Encoder,
+  chosen: EncoderFolder | undefined,
+  onProgress: (progress: Progress) => void,
+): Promise<EncoderBytes> {
+  const store = await openStore();
+  abort?.abort();
+  if (chosen) return takeEncoder(chosen.files, chosen.name);
+  const mine = (abort = new AbortController());
+  let last = 0;
+  const progress = (now: Progress) => {
+    if (now.received < now.total && performance.now() - last < PROGRESS_EVERY) return;
+    last = performance.now();
+    onProgress(now);
+  };
+  return fetchEncoder(encoder, { sources: sourcesOf(encoder, page), page, store, onProgress: progress, signal: mine.signal });
+}
+
+/** Keeps what the user's files brought, once it has proved to be an encoder. */
+export async function keepChosen(bytes: EncoderBytes, page: string): Promise<boolean> {
+  return keepTaken(bytes, page, await openStore());
+}
+
+/** @throws a problem (`model`) where the page has no room for it */
+export function checkMemory({ bytes }: EncoderDescription, size: number): void {
+  if (bytes + size <= MEMORY) return;
+  const needed = ((bytes + size) / 1e9).toFixed(1);
+  throw problem(
+    "model",
+    `This encoder needs ${needed} GB of memory while it is loaded; a page has 4 GB for all.`,
+    "Choose a smaller encoder, or use the command line.",
+  );
+}
+
+/** @param compiled resolves when `core` can be called */
+export function encoderCalls(core: Core, compiled: () => Promise<unknown>) {
+  return {
+    /** What `owner/name` on the hub is and how large, judged by its `config.json` alone. */
+    async lookUpEncoder(page: string, text: string): Promise<Offer> {
+      const encoder = await lookUp(wantedOf(text));
+      const [config] = encoder.files as [Encoder["files"][number]];
+      const head: Encoder = { ...encoder, files: [config] };
+      const { files } = await fetchEncoder(head, { sources: sourcesOf(encoder, page), page, store: undefined });
+      await compiled();
+      const [bytes] = files as [Uint8Array<ArrayBuffer>];
+      const description = core.Model.describe(bytes);
+      const size = totalSize(encoder);
+      checkMemory(description, size);
+      return { ...description, encoder, size };
+    },
+
+    async cancelEncoder(): Promise<void> {
+      abort?.abort();
+    },
+
+    async keptEncoders(page: string): Promise<KeptEncoder[]> {
+      return list(DEFAULT_ENCODER, page, await openStore());
+    },
+
+    async removeEncoder(page: string, encoder: Encoder): Promise<void> {
+      await remove(encoder, DEFAULT_ENCODER, page, await openStore());
+    },
+  };
+}

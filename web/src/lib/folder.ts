@@ -1,0 +1,67 @@
+/** Files of an encoder among what was dropped or picked: alone, or in a folder with others. */
+import { FILES } from "./hub";
+
+/** A file, and where it lies in what was given: `name/config.json`. */
+export interface Given {
+  path: string;
+  file: File;
+}
+
+export interface EncoderFolder {
+  /** What to call it. */
+  name: string;
+  files: File[];
+}
+
+/** Most files that are looked at in dropped folders. */
+const MOST = 500;
+
+/** Whether the files are meant as an encoder. */
+export function isEncoderFolder(given: readonly Given[]): boolean {
+  const names = given.map(({ file }) => file.name);
+  return names.some((name) => name === "model.safetensors" || name === "tokenizer.json" || name === "config.json");
+}
+
+/** The files that lie highest: sentence encoders have another `config.json` in a folder below. */
+export function encoderFolder(given: readonly Given[]): EncoderFolder {
+  const depth = ({ path }: Given) => path.split("/").length;
+  const found = FILES.flatMap((name) => {
+    const [first] = given.filter(({ file }) => file.name === name).sort((a, b) => depth(a) - depth(b));
+    return first ? [first] : [];
+  });
+  const folder = found[0]?.path.split("/").slice(0, -1).join("/") || "own files";
+  return { name: folder, files: found.map(({ file }) => file) };
+}
+
+/** As an input element gives them. */
+export function picked(files: Iterable<File>): Given[] {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}
+
+/** As they were dropped, folders opened. To be called while the event is handled: afterwards there is nothing to read. */
+export function dropped(transfer: DataTransfer): Promise<Given[]> {
+  const entries = [...transfer.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
+  if (!entries.some((entry) => entry?.isDirectory)) return Promise.resolve(picked(transfer.files));
+  return read(entries.filter((entry) => entry !== null));
+}
+
+async function read(entries: FileSystemEntry[]): Promise<Given[]> {
+  const found: Given[] = [];
+  const left = [...entries];
+  for (let entry = left.shift(); entry && found.length < MOST; entry = left.shift()) {
+    if (entry.isFile) {
+      const one = entry as FileSystemFileEntry;
+      const file = await new Promise<File>((give, fail) => one.file(give, fail));
+      found.push({ path: one.fullPath.replace(/^\//, ""), file });
+    } else {
+      const reader = (entry as FileSystemDirectoryEntry).createReader();
+      // A reader gives some at a time, and none at the end.
+      for (;;) {
+        const some = await new Promise<FileSystemEntry[]>((give, fail) => reader.readEntries(give, fail));
+        if (some.length === 0) break;
+        left.push(...some);
+      }
+    }
+  }
+  return found;
+}

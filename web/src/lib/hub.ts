@@ -1,0 +1,98 @@
+/** The model hub: which encoder an id means, which files it has, how large they are, and what they must hash to. */
+import type { EncoderFile } from "./download";
+import type { Encoder } from "./encoder-files";
+import { problem } from "./problem";
+
+export const HUB = "https://huggingface.co";
+export const FILES = ["config.json", "tokenizer.json", "model.safetensors"] as const;
+
+/** Bytes that a file may have: more is no encoder that a page can hold. The first two limits are the crate's. */
+const LARGEST = { "config.json": 1 << 20, "tokenizer.json": 1 << 26, "model.safetensors": 2e9 };
+
+export interface Wanted {
+  id: string;
+  revision: string;
+}
+
+/**
+ * What a person typed: `owner/name`, `owner/name@revision`, or the address of the model's page.
+ *
+ * @throws a problem (`model`)
+ */
+export function wantedOf(text: string): Wanted {
+  const path = text.trim().replace(/^https?:\/\/(www\.)?(huggingface\.co|hf\.co)\//i, "");
+  const match = /^([\w.-]+)\/([\w.-]+?)(?:\/(?:tree|resolve|blob)\/([\w.-]+)(?:\/.*)?|@([\w./-]+))?\/?$/.exec(path);
+  const [, owner, name, inAddress, typed] = match ?? [];
+  if (!owner || !name || owner.startsWith(".") || name.startsWith("."))
+    throw problem(
+      "model",
+      text.trim() ? `“${text.trim()}” is not the name of an encoder.` : "No name was given.",
+      "Type owner/name as on the model hub, such as BAAI/bge-small-en-v1.5.",
+    );
+  return { id: `${owner}/${name}`, revision: inAddress ?? typed ?? "main" };
+}
+
+/** As the hub answers; only what is used. */
+interface Answer {
+  sha?: unknown;
+  siblings?: { rfilename?: unknown; size?: unknown; blobId?: unknown; lfs?: { sha256?: unknown; size?: unknown } | null }[];
+}
+
+/**
+ * The encoder as the hub has it now: fixed to a commit, with the size and the hash of every file.
+ *
+ * @throws a problem: `model` where there is no such encoder or it lacks a file, `io` where the hub does not answer
+ */
+export async function lookUp({ id, revision }: Wanted, hub = HUB): Promise<Encoder> {
+  const address = `${hub}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const response = await fetch(address, { credentials: "omit", referrerPolicy: "no-referrer" }).catch((error: unknown) => {
+    const message = (error as Error).message;
+    throw problem("io", `The model hub could not be asked about ${id}: ${message}.`, "Check the connection and try again.");
+  });
+  const where = `${id}${revision === "main" ? "" : ` at ${revision}`}`;
+  if ([401, 403, 404].includes(response.status))
+    throw problem(
+      "model",
+      `The model hub has no public encoder ${where}.`,
+      "Check the spelling; encoders that ask for an account are downloaded there and given as a folder.",
+    );
+  if (!response.ok) throw problem("io", `The model hub answered with status ${response.status}.`, "Try again later.");
+  const answer = (await response.json().catch(() => ({}))) as Answer;
+  if (typeof answer.sha !== "string" || !/^[0-9a-f]{40}$/.test(answer.sha) || !Array.isArray(answer.siblings))
+    throw problem("io", "The model hub answered with something else than a list of files.", "Try again later.");
+  const files = FILES.map((name) => fileOf(name, answer, where));
+  return { id, revision: answer.sha, files };
+}
+
+function fileOf(name: (typeof FILES)[number], { siblings }: Answer, where: string): EncoderFile {
+  const found = siblings?.find(({ rfilename }) => rfilename === name);
+  if (!found)
+    throw problem(
+      "model",
+      `${where} has no ${name}.`,
+      `Choose an encoder of the BERT family that has ${FILES.join(", ")}, not only PyTorch or ONNX files.`,
+    );
+  const size = Number(found.lfs?.size ?? found.size);
+  checkSize(name, size);
+  const sha256 = hexadecimal(found.lfs?.sha256, 64);
+  const git = found.lfs ? undefined : hexadecimal(found.blobId, 40);
+  if (!sha256 && !git)
+    throw problem("io", `The model hub gave no checksum of ${name}.`, "Download it there and choose its folder.");
+  return { name, size, ...(sha256 && { sha256 }), ...(git && { git }) };
+}
+
+/** @throws a problem (`model`) for a size that no encoder's file has */
+export function checkSize(name: (typeof FILES)[number], size: number): void {
+  const limit = LARGEST[name];
+  if (Number.isInteger(size) && size > 0 && size <= limit) return;
+  const asked = Number.isFinite(size) ? `${(size / 1e6).toFixed(1)} MB` : "an unknown size";
+  throw problem(
+    "model",
+    size === 0 ? `${name} is empty.` : `${name} has ${asked}; the page takes up to ${(limit / 1e6).toFixed(0)} MB.`,
+    "Choose a smaller encoder of the BERT family, or use the command line.",
+  );
+}
+
+function hexadecimal(value: unknown, length: number): string | undefined {
+  return typeof value === "string" && value.length === length && /^[0-9a-f]+$/.test(value) ? value : undefined;
+}

