@@ -7,17 +7,21 @@ import type {
   Comparison,
   Core,
   DeviceReport,
+  Edit,
   Model,
+  Part,
   Prediction,
   PruneConfig,
   Run,
   RunConfig,
   RunEvent,
   TableView,
+  TokenCount,
 } from "./contract";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { asProblem, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
+import { Counting } from "./lib/counting";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -34,6 +38,7 @@ let model: Model | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
+const counting = new Counting();
 
 /** Milliseconds between two progress messages. */
 const PROGRESS_EVERY = 100;
@@ -56,6 +61,41 @@ const api = {
   async openTable(table: Blob, config: RunConfig): Promise<TableView> {
     const bytes = await bytesOf(table);
     return stage("open table", () => core.open_table(bytes, config));
+  },
+
+  /** Several tables with the same columns as one. */
+  async joinTables(sources: { name: string; bytes: Blob }[]): Promise<{ bytes: Blob; parts: Part[] }> {
+    const files = await Promise.all(sources.map(({ bytes }) => bytesOf(bytes)));
+    const names = sources.map(({ name }) => name);
+    const { csv, parts } = stage("join tables", () => core.join_tables(names, files));
+    return { bytes: csvBlob(csv), parts };
+  },
+
+  /** A table after changes of single rows. */
+  async editTable(table: Blob, config: RunConfig, edits: Edit[]): Promise<Blob> {
+    return csvBlob(core.edit_table(await bytesOf(table), config, edits));
+  },
+
+  /** A table with typed rows behind its last one; without a table, they are all there is. */
+  async appendRows(table: Blob | undefined, config: RunConfig, rows: { text: string; label: string }[]): Promise<Blob> {
+    return csvBlob(core.append_rows(table && (await bytesOf(table)), config, rows));
+  },
+
+  /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
+  async countTokens(
+    table: Blob,
+    config: RunConfig,
+    onProgress: (count: TokenCount) => void,
+  ): Promise<TokenCount | undefined> {
+    const wanted = counting.begin();
+    const bytes = await bytesOf(table);
+    if (!model || !wanted()) return undefined;
+    const encoder = model;
+    return counting.run(stage("count tokens", () => core.TokenCounter.start(encoder, bytes, config)), wanted, onProgress);
+  },
+
+  async stopCounting(): Promise<void> {
+    counting.stop();
   },
 
   /** @param page address of the page. @param chosen the encoder's files, if the user gave them. */
@@ -90,6 +130,7 @@ const api = {
     onEvent: (event: RunEvent) => void,
   ): Promise<"done" | "cancelled"> {
     if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const encoder = model;
@@ -114,6 +155,7 @@ const api = {
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
     if (!model) throw problem("model", "The encoder is not loaded.", "Load it first.");
+    counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const encoder = model;
@@ -179,6 +221,10 @@ function finished(): Run {
 
 function hex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function csvBlob(csv: Uint8Array): Blob {
+  return new Blob([csv as Uint8Array<ArrayBuffer>], { type: "text/csv" });
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array> {

@@ -75,9 +75,13 @@ export function loss(value: number): string {
   return Number.isFinite(value) ? value.toFixed(value < 0.1 ? 3 : 2) : "–";
 }
 
-/** The crate's messages start small and end open; the page shows sentences: "use 1 or more" -> "Use 1 or more." */
+/**
+ * The crate's messages start small and end open; the page shows sentences: "use 1 or more" -> "Use 1 or more." The name of a file
+ * stays as it is.
+ */
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  return trimmed[0]!.toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+  const named = /^\S+\.[a-z0-9]{2,6}(?=[\s:,]|$)/i.test(trimmed);
+  return (named ? trimmed[0]! : trimmed[0]!.toUpperCase()) + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
 }

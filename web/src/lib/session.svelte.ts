@@ -3,9 +3,10 @@ import * as Comlink from "comlink";
 import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
+import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
 import { DEFAULT_ENCODER } from "./encoder-files";
-import { percent, sentence } from "./format";
+import { counted, percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
@@ -50,6 +51,7 @@ export class Session {
   readonly #client: Client = new Client(() => this.encoder.forget());
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly data: DataStep = new DataStep(this, this.#client);
   /** The result that the run being prepared will replace. */
   #before: RunView | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -66,32 +68,21 @@ export class Session {
     }
   }
 
-  /** Takes what was dropped or picked: a table, or the files of the encoder. */
+  /** Takes what was dropped or picked: tables, or the files of the encoder. */
   async take(files: File[]): Promise<void> {
     const names = DEFAULT_ENCODER.files.map((file) => file.name);
     if (files.some((file) => names.includes(file.name))) return this.loadEncoder(files);
-    const [file] = files;
-    if (!file) return;
-    if (files.length > 1)
-      return this.report(
-        "file",
-        problem(
-          "data",
-          `${files.length} files were given.`,
-          "Give one table; a second one for the held-out rows goes into the options.",
-        ),
-      );
-    await this.#openTable(file.name, () => snapshot(file));
+    await this.data.take(files);
   }
 
   async takeSample(): Promise<void> {
     // This table is a good one: the encoder comes while it is being read.
     void this.loadEncoder();
-    await this.#openTable("snips.csv", async () => {
+    await this.openTable("snips.csv", async () => {
       const response = await fetch("sample/snips.csv");
       if (!response.ok)
         throw problem("io", `The sample did not load (status ${response.status}).`, "Reload the page, or use a file of yours.");
-      return response.blob();
+      return { bytes: await response.blob() };
     });
   }
 
@@ -318,24 +309,30 @@ export class Session {
     return (this.config ??= this.defaults);
   }
 
-  async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {
+  /**
+   * Opens a table. A problem is thrown where `change` says that the table is the one before with other rows, so that columns and
+   * held-out rows are kept; otherwise it is reported beside the file.
+   */
+  async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false): Promise<void> {
     if (this.opening) return;
     this.opening = true;
     this.clear("file");
     try {
-      const [bytes, config] = await Promise.all([read(), this.#ensureDefaults()]);
-      const guessing = { ...config, data: { ...config.data, text_column: null, label_column: null } };
-      this.table = await this.#client.call((api) => api.openTable(bytes, guessing));
-      this.source = { name, bytes };
+      const [given, config] = await Promise.all([read(), this.#ensureDefaults()]);
+      const data = change ? config.data : { ...config.data, text_column: null, label_column: null };
+      const guessing = { ...config, data };
+      this.table = await this.#client.call((api) => api.openTable(given.bytes, guessing));
+      this.source = { name, ...given };
       this.config = guessing;
-      this.heldOut = undefined;
+      if (!change) this.heldOut = undefined;
       this.run = emptyRun();
       this.comparison.forget();
       this.problems = {};
       this.stage = "ready";
-      this.announcement = `${name} is open: ${this.table.rows} rows.`;
+      this.announcement = `${name} is open: ${counted(this.table.rows, "row")}.`;
       void this.loadEncoder();
     } catch (thrown) {
+      if (change) throw thrown;
       this.report("file", thrown);
     } finally {
       this.opening = false;
