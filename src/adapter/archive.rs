@@ -1,10 +1,9 @@
 //! An adapter's files as one zip, and back. Stored, without compression: the files are small, and a reader that knows no
 //! compression cannot be made to unpack gigabytes.
 
-use std::io::{Cursor, Read as _, Write as _};
+use std::io::{Cursor, Read as _};
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, ZipArchive};
 
 use super::MAX_BYTES;
 use crate::error::{Error, Result};
@@ -12,21 +11,55 @@ use crate::error::{Error, Result};
 /// Files of the largest zip that is read.
 const MAX_FILES: usize = 1000;
 
-/// A zip of the files in their order, with nothing in it that depends on the day or the machine.
-pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let fault =
-        |error: &dyn std::fmt::Display| Error::adapter(format!("the zip cannot be written: {error}"), "report this as a fault");
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(DateTime::DEFAULT)
-        .unix_permissions(0o644)
-        .system(System::Unix);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        zip.start_file(name.as_str(), options).map_err(|error| fault(&error))?;
-        zip.write_all(bytes).map_err(|error| fault(&error))?;
+/// Bytes of a header by their meaning, all little-endian.
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn two(&mut self, values: &[u16]) {
+        values.iter().for_each(|value| self.0.extend(value.to_le_bytes()));
     }
-    Ok(zip.finish().map_err(|error| fault(&error))?.into_inner())
+
+    fn four(&mut self, values: &[u32]) {
+        values.iter().for_each(|value| self.0.extend(value.to_le_bytes()));
+    }
+}
+
+/// A zip of the files in their order, with nothing in it that depends on the day or the machine. Written here and not by the `zip`
+/// crate: its writer brings every compression along (60 kB of what the page loads), and this format needs none.
+pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+    let fault = || Error::adapter("the files are too large for a zip", "report this as a fault");
+    let four = |length: usize| u32::try_from(length).map_err(|_| fault());
+    let two = |length: usize| u16::try_from(length).map_err(|_| fault());
+    let (mut zip, mut directory) = (Bytes(Vec::new()), Bytes(Vec::new()));
+    for (name, content) in files {
+        let offset = four(zip.0.len())?;
+        // Version 1.0; the name in UTF-8 where that makes a difference; stored; at the first moment that a zip knows.
+        let common = [10, if name.is_ascii() { 0 } else { 1 << 11 }, 0, 0, 0x21];
+        let sizes = [crc32fast::hash(content), four(content.len())?, four(content.len())?];
+        let lengths = [two(name.len())?, 0];
+        zip.four(&[0x0403_4B50]);
+        zip.two(&common);
+        zip.four(&sizes);
+        zip.two(&lengths);
+        zip.0.extend(name.as_bytes());
+        zip.0.extend(content);
+        // Made by Unix, where the file is one that everybody may read.
+        directory.four(&[0x0201_4B50]);
+        directory.two(&[3 << 8 | 10]);
+        directory.two(&common);
+        directory.four(&sizes);
+        directory.two(&lengths);
+        directory.two(&[0, 0, 0]);
+        directory.four(&[0o100_644 << 16, offset]);
+        directory.0.extend(name.as_bytes());
+    }
+    let (count, size, offset) = (two(files.len())?, four(directory.0.len())?, four(zip.0.len())?);
+    zip.0.append(&mut directory.0);
+    zip.four(&[0x0605_4B50]);
+    zip.two(&[0, 0, count, count]);
+    zip.four(&[size, offset]);
+    zip.two(&[0]);
+    Ok(zip.0)
 }
 
 /// All files of a zip.

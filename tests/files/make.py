@@ -1,4 +1,4 @@
-"""Makes tickets.xlsx: a workbook as people have them, written by openpyxl 3.1.5 (pip install openpyxl==3.1.5; python make.py).
+"""Makes tickets.xlsx, a workbook as people have them, written by openpyxl 3.1.5 (pip install openpyxl==3.1.5), and shared.xlsx.
 
 The texts are the first 6 of every class of examples/data/snips.csv (CC0).
 """
@@ -53,3 +53,21 @@ sheet.cell(line, 7, "#N/A").data_type = "e"
 sheet.auto_filter.ref = sheet.dimensions
 sheet.freeze_panes = "A2"
 book.save(here / "tickets.xlsx")
+
+# openpyxl writes texts into their cells; Excel writes them into a part of their own, and so does XlsxWriter 3.3.1
+# (pip install XlsxWriter==3.3.1), from which shared.xlsx is.
+import xlsxwriter
+
+book = xlsxwriter.Workbook(here / "shared.xlsx", {"default_date_format": "d/m/yyyy"})
+book.set_properties({"created": datetime.datetime(2024, 1, 1)})
+sheet = book.add_worksheet("Reviews")
+bold = book.add_format({"bold": True})
+for column, name in enumerate(["review", "stars", "day"]):
+    sheet.write(0, column, name, bold)
+for line, (text, stars) in enumerate([("good & well", 5), ("bad <i>and</i> sad", 1), ("so so", 3), ("good & well", 5)], start=1):
+    sheet.write(line, 0, text)
+    sheet.write(line, 1, stars)
+    sheet.write(line, 2, datetime.datetime(2024, 5, line))
+sheet.write_rich_string(5, 0, "partly ", bold, "bold", " text")
+sheet.write_formula(5, 1, "=2*2", None, 4)
+book.close()

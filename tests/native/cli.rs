@@ -16,6 +16,8 @@ mod downloads;
 mod methods;
 #[path = "cli_resume.rs"]
 mod resume;
+#[path = "cli_tables.rs"]
+mod tables;
 
 const ADAPTER_FILES: [&str; 5] =
     ["README.md", "adapter_config.json", "adapter_model.safetensors", "classify.py", "softprompt.json"];

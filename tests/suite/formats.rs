@@ -14,6 +14,8 @@ use zip::{ZipArchive, ZipWriter};
 
 /// Written by openpyxl, see `tests/files/make.py`.
 const TICKETS: &[u8] = include_bytes!("../files/tickets.xlsx");
+/// Written by XlsxWriter, with the texts in a part of their own, as Excel does it.
+const SHARED: &[u8] = include_bytes!("../files/shared.xlsx");
 
 fn table(bytes: impl AsRef<[u8]>) -> Table {
     Table::from_bytes(bytes.as_ref()).unwrap_or_else(|error| panic!("{error} ({})", error.hint()))
@@ -52,8 +54,8 @@ fn packed(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The workbook with one of its parts changed.
-fn with_part(part: &str, change: impl Fn(&str) -> String) -> Vec<u8> {
-    let mut parts = parts(TICKETS);
+fn with_part(workbook: &[u8], part: &str, change: impl Fn(&str) -> String) -> Vec<u8> {
+    let mut parts = parts(workbook);
     let (_, content) = parts.iter_mut().find(|(name, _)| name.ends_with(part)).unwrap();
     *content = change(std::str::from_utf8(content).unwrap()).into_bytes();
     packed(&parts)
@@ -104,6 +106,21 @@ fn a_workbook_is_read_as_its_program_shows_it() {
     assert_eq!((report.rows, report.usable, report.classes.len()), (43, 43, 7));
     // And once more by way of a CSV.
     assert_eq!(table(found.to_csv().unwrap()).rows, found.rows);
+
+    let found = table(SHARED);
+    assert_eq!(found.columns, ["review", "stars", "day"]);
+    let rows: Vec<_> = found.rows.iter().map(|row| row.join("|")).collect();
+    assert_eq!(
+        rows,
+        [
+            "good & well|5|2024-05-01",
+            "bad <i>and</i> sad|1|2024-05-02",
+            "so so|3|2024-05-03",
+            "good & well|5|2024-05-04",
+            "partly bold text|4|"
+        ]
+    );
+    assert_eq!(found.notes, [""; 0]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -116,8 +133,8 @@ fn broken_workbooks_are_refused() {
     let mut flipped = TICKETS.to_vec();
     flipped[TICKETS.len() / 2] ^= 0x55;
     assert!(refused(&flipped).0.contains("damaged"));
-    assert!(refused(with_part("workbook.xml", |text| text.replace("sheetId", "x"))).0.contains("damaged"));
-    assert!(refused(with_part("sheet2.xml", |text| text[..text.len() / 2].to_owned())).0.contains("damaged"));
+    assert!(refused(with_part(TICKETS, "workbook.xml", |text| text[..text.len() / 2].to_owned())).0.contains("damaged"));
+    assert!(refused(with_part(TICKETS, "sheet2.xml", |text| text[..text.len() / 2].to_owned())).0.contains("damaged"));
     assert!(refused(sheet("")).0.contains("header but no rows") || refused(sheet("")).0.contains("one column"));
     // A binary workbook and an old one are not this format, and a zip is none.
     let binary = packed(&[("[Content_Types].xml".into(), b"<Types/>".to_vec()), ("xl/workbook.bin".into(), vec![1, 2])]);
@@ -173,7 +190,7 @@ fn a_workbook_cannot_ask_for_more_memory_than_it_has_bytes() {
     // Room for as many texts as it says would be made.
     for count in ["18446744073709551615", "99999999999", "4000000000"] {
         let strings = |before: &str| {
-            with_part("sharedStrings.xml", |text| {
+            with_part(SHARED, "sharedStrings.xml", |text| {
                 let at = text.find("uniqueCount=\"").unwrap() + 13;
                 let end = at + text[at..].find('"').unwrap();
                 format!("{}{count}{}", &text[..at], &text[end..]).replace("<sst", &format!("{before}<sst"))
@@ -205,14 +222,14 @@ fn a_workbook_cannot_ask_for_more_memory_than_it_has_bytes() {
 #[wasm_bindgen_test(unsupported = test)]
 fn spoilt_workbooks_never_panic() {
     let mut rng = Rng::stream(5, "spoilt");
-    let whole = parts(TICKETS);
+    let both = [parts(TICKETS), parts(SHARED)];
     let rounds = if cfg!(target_family = "wasm") { 60 } else { 600 };
     let (mut read, mut refused) = (0, 0);
     for _ in 0..rounds {
-        let mut parts = whole.clone();
+        let mut parts = both[rng.below(2)].clone();
         let names: Vec<usize> = (0..parts.len())
             .filter(|&i| {
-                ["sheet2.xml", "workbook.xml", "sharedStrings.xml", "styles.xml", "workbook.xml.rels"]
+                ["sheet1.xml", "sheet2.xml", "workbook.xml", "sharedStrings.xml", "styles.xml", "workbook.xml.rels"]
                     .iter()
                     .any(|end| parts[i].0.ends_with(end))
             })

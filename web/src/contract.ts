@@ -100,13 +100,18 @@ export interface DataReport {
   /** Training rows whose text is in the held-out file too. */
   leaked: number;
   classes: { name: string; count: number }[];
+  /** Characters of the usable texts. */
+  lengths: { shortest: number; median: number; longest: number };
   notes: string[];
+  /** What should be done before training, a sentence each. */
+  advice: string[];
 }
 
 export interface TableView {
   columns: string[];
   rows: number;
   has_header: boolean;
+  format: "text" | "jsonl" | "json" | "xlsx";
   encoding: string;
   separator: string;
   /** The first rows, at most 20, cell by cell. */
@@ -114,6 +119,40 @@ export interface TableView {
   text_column: number;
   label_column: number;
   report: DataReport;
+}
+
+/** A file of a joined table. */
+export interface Part {
+  name: string;
+  rows: number;
+  /** Row number of its first row in the joined table. */
+  first_row: number;
+  notes: string[];
+}
+
+/** A change of the label of a row, by its number in reports; null takes the row out. */
+export interface Edit {
+  row: number;
+  label: string | null;
+}
+
+/** How much of the texts of a table the encoder takes in. */
+export interface TokenCount {
+  /** Texts counted so far, of `texts`. */
+  done: number;
+  texts: number;
+  tokens: number;
+  /** Longest text in tokens that is taken whole. */
+  limit: number;
+  /** Texts that lose their end, and the tokens that they lose. */
+  long: number;
+  cut: number;
+}
+
+export interface TokenCounter {
+  /** Counts some more texts. */
+  next(): TokenCount;
+  free(): void;
 }
 
 export interface Prediction {
@@ -466,12 +505,6 @@ export interface Nearest {
   why_not?: string | null;
 }
 
-/** A row of a table with its new label; null takes it out. */
-export interface Edit {
-  row: number;
-  label: string | null;
-}
-
 /** The frozen encoder in the worker's memory. */
 export interface Model {
   readonly name: string;
@@ -539,8 +572,13 @@ export interface Core {
   complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
-  /** The table after changes of its labels, as a CSV; the columns are those that `config` names. */
+  /** Several files with the same columns as one, as CSV. */
+  join_tables(names: string[], files: Uint8Array[]): { csv: Uint8Array; rows: number; parts: Part[] };
+  /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
+  /** A table with typed rows behind its last one, as CSV; without a table, they are all there is. */
+  append_rows(bytes: Uint8Array | undefined, config: RunConfig, rows: { text: string; label: string }[]): Uint8Array;
+  TokenCounter: { start(model: Model, table: Uint8Array, config: RunConfig): TokenCounter };
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
   Model: {
     load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model;

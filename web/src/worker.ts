@@ -13,6 +13,7 @@ import type {
   Edit,
   Model,
   Nearest,
+  Part,
   Prediction,
   PruneConfig,
   Run,
@@ -20,6 +21,7 @@ import type {
   RunEvent,
   TableView,
   Understanding,
+  TokenCount,
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { checkMemory, encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
@@ -31,6 +33,7 @@ import { Pull } from "./lib/pull";
 import { Keeper, type Kept } from "./lib/store/keeper";
 import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
+import { Counting } from "./lib/counting";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -57,6 +60,7 @@ let ended = false;
 let runs: Promise<RunStore> | undefined;
 /** Held as long as this worker lives: the page sees by it that the worker is gone. */
 const alive = stayAlive(self.name);
+const counting = new Counting();
 
 const api = {
   /** Resolves once the page can see by the lock whether this worker lives. */
@@ -81,6 +85,41 @@ const api = {
   async openTable(table: Blob, config: RunConfig): Promise<TableView> {
     const bytes = await bytesOf(table);
     return stage("open table", () => core.open_table(bytes, config));
+  },
+
+  /** Several tables with the same columns as one. */
+  async joinTables(sources: { name: string; bytes: Blob }[]): Promise<{ bytes: Blob; parts: Part[] }> {
+    const files = await Promise.all(sources.map(({ bytes }) => bytesOf(bytes)));
+    const names = sources.map(({ name }) => name);
+    const { csv, parts } = stage("join tables", () => core.join_tables(names, files));
+    return { bytes: csvBlob(csv), parts };
+  },
+
+  /** A table after changes of single rows. */
+  async editTable(table: Blob, config: RunConfig, edits: Edit[]): Promise<Blob> {
+    return csvBlob(core.edit_table(await bytesOf(table), config, edits));
+  },
+
+  /** A table with typed rows behind its last one; without a table, they are all there is. */
+  async appendRows(table: Blob | undefined, config: RunConfig, rows: { text: string; label: string }[]): Promise<Blob> {
+    return csvBlob(core.append_rows(table && (await bytesOf(table)), config, rows));
+  },
+
+  /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
+  async countTokens(
+    table: Blob,
+    config: RunConfig,
+    onProgress: (count: TokenCount) => void,
+  ): Promise<TokenCount | undefined> {
+    const wanted = counting.begin();
+    const bytes = await bytesOf(table);
+    if (!model || !wanted()) return undefined;
+    const encoder = model;
+    return counting.run(stage("count tokens", () => core.TokenCounter.start(encoder, bytes, config)), wanted, onProgress);
+  },
+
+  async stopCounting(): Promise<void> {
+    counting.stop();
   },
 
   /**
@@ -122,6 +161,7 @@ const api = {
     onKept?: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
     const encoder = loadedModel();
+    counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
@@ -140,6 +180,7 @@ const api = {
     onKept: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
     const encoder = loadedModel();
+    counting.stop();
     const mine = (pull = new Pull());
     const store = await openRuns();
     const opened = await store.open(id);
@@ -170,6 +211,7 @@ const api = {
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
     const encoder = loadedModel();
+    counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
@@ -240,12 +282,6 @@ const api = {
 
   async report(file: string): Promise<string> {
     return pull.exclusive(() => finished().report(file));
-  },
-
-  /** The table with other labels, as the bytes of a CSV. */
-  async editTable(table: Blob, config: RunConfig, edits: Edit[]): Promise<Blob> {
-    const bytes = await bytesOf(table);
-    return new Blob([core.edit_table(bytes, config, edits) as Uint8Array<ArrayBuffer>]);
   },
 
   async predict(texts: string[]): Promise<Prediction[]> {
@@ -365,6 +401,10 @@ function finished(): Run {
 
 function hex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function csvBlob(csv: Uint8Array): Blob {
+  return new Blob([csv as Uint8Array<ArrayBuffer>], { type: "text/csv" });
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array> {

@@ -87,7 +87,7 @@ pub(super) fn advice(report: &DataReport) -> Vec<String> {
         && class.count as f64 >= LOPSIDED * usable as f64
     {
         found.push(format!(
-            "{:.0} % of the rows are of class `{}`: who always says that is right as often; look at the macro F1, and add rows of the others",
+            "{:.0} % of the rows are of class `{}`: always answering that is right as often; look at the macro F1, and add rows of other classes",
             (class.count as f64 / usable as f64 * 100.0).floor(),
             class.name
         ));

@@ -18,7 +18,7 @@ const HINT: &str = "open it in the spreadsheet program and save it again, as .xl
 /// Is it a workbook in a zip?
 pub(super) fn is_workbook(bytes: &[u8]) -> bool {
     let has = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
-    bytes.starts_with(b"PK\x03\x04") && has(b"xl/workbook") && !has(b"xl/workbook.bin")
+    bytes.starts_with(b"PK\x03\x04") && (has(b"xl/workbook") || has(b"xl/worksheets")) && !has(b"xl/workbook.bin")
 }
 
 /// The first visible sheet with content.
@@ -100,17 +100,18 @@ fn measure(bytes: &[u8]) -> Result<()> {
     let mut buffer = vec![0; 1 << 16];
     for (index, name) in parts {
         let mut entry = zip.by_index(index).map_err(|error| broken(&error))?;
-        let mut head: Vec<u8> = Vec::new();
+        let (mut head, mut length) = (Vec::new(), 0);
         loop {
             let read = entry.read(&mut buffer).map_err(|error| broken(&format!("{name}: {error}")))?;
             if read == 0 {
                 break;
             }
             left = left.checked_sub(read as u64).ok_or_else(large)?;
+            length += read as u64;
             head.extend_from_slice(&buffer[..read.min(HEAD - head.len())]);
         }
         if name.to_ascii_lowercase().ends_with("sharedstrings.xml") {
-            check_count(&head, entry.size())?;
+            check_count(&head, length)?;
         }
     }
     Ok(())

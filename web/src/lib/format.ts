@@ -75,13 +75,15 @@ export function loss(value: number): string {
   return Number.isFinite(value) ? value.toFixed(value < 0.1 ? 3 : 2) : "–";
 }
 
-/** The crate's messages start small and end open; the page shows sentences: "use 1 or more" -> "Use 1 or more." */
+/**
+ * The crate's messages start small and end open; the page shows sentences: "use 1 or more" -> "Use 1 or more." The name of a file
+ * stays as it is.
+ */
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  // A file's name stays as it is written.
-  const first = /^[\w-]+\.\w/.test(trimmed) ? trimmed[0]! : trimmed[0]!.toUpperCase();
-  return first + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+  const named = /^\S+\.[a-z0-9]{2,6}(?=[\s:,]|$)/i.test(trimmed);
+  return (named ? trimmed[0]! : trimmed[0]!.toUpperCase()) + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
 }
 
 const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });

@@ -4,9 +4,10 @@ import type { DeviceChoice, DeviceReport, Prediction, PruneConfig, RunConfig, Ru
 import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
+import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
 import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
-import { percent, sentence } from "./format";
+import { counted, percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
@@ -83,6 +84,7 @@ export class Session {
   });
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly data: DataStep = new DataStep(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
   readonly understanding: Understanding = new Understanding(this, this.#client);
@@ -102,32 +104,22 @@ export class Session {
     }
   }
 
-  /** Takes what was dropped or picked: a table, or the folder of an encoder. */
+  /** Takes what was dropped or picked: tables, the folder of an encoder, or an adapter. */
   async take(files: File[], given: Given[] = picked(files)): Promise<void> {
     if (isEncoderFolder(given)) return this.takeEncoder(given);
     const [file] = files;
-    if (!file) return;
-    if (files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
-    if (files.length > 1)
-      return this.report(
-        "file",
-        problem(
-          "data",
-          `${files.length} files were given.`,
-          "Give one table; a second one for the held-out rows goes into the options.",
-        ),
-      );
-    await this.#openTable(file.name, () => snapshot(file));
+    if (file && files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
+    await this.data.take(files);
   }
 
   async takeSample(): Promise<void> {
     // This table is a good one: the encoder comes while it is being read.
     void this.loadEncoder();
-    await this.#openTable("snips.csv", async () => {
+    await this.openTable("snips.csv", async () => {
       const response = await fetch("sample/snips.csv");
       if (!response.ok)
         throw problem("io", `The sample did not load (status ${response.status}).`, "Reload the page, or use a file of yours.");
-      return response.blob();
+      return { bytes: await response.blob() };
     });
   }
 
@@ -502,24 +494,31 @@ export class Session {
     this.source = { ...source, bytes };
   }
 
-  async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {
+  /**
+   * Opens a table. A problem is thrown where `change` says that the table is the one before with other rows, so that columns and
+   * held-out rows are kept; otherwise it is reported beside the file.
+   */
+  async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false): Promise<void> {
     if (this.opening) return;
     this.opening = true;
     this.clear("file");
     try {
-      const [bytes, config] = await Promise.all([read(), this.#ensureDefaults()]);
-      const guessing = { ...config, data: { ...config.data, text_column: null, label_column: null } };
-      this.table = await this.#client.call((api) => api.openTable(bytes, guessing));
-      this.source = { name, bytes };
+      const [given, config] = await Promise.all([read(), this.#ensureDefaults()]);
+      const data = change ? config.data : { ...config.data, text_column: null, label_column: null };
+      const guessing = { ...config, data };
+      this.table = await this.#client.call((api) => api.openTable(given.bytes, guessing));
+      this.source = { name, ...given };
       this.config = guessing;
-      this.heldOut = this.record = undefined;
+      this.record = undefined;
+      if (!change) this.heldOut = undefined;
       this.run = emptyRun();
       this.comparison.forget();
       this.problems = {};
       this.stage = "ready";
-      this.announcement = `${name} is open: ${this.table.rows} rows.`;
+      this.announcement = `${name} is open: ${counted(this.table.rows, "row")}.`;
       void this.loadEncoder();
     } catch (thrown) {
+      if (change) throw thrown;
       this.report("file", thrown);
     } finally {
       this.opening = false;

@@ -1,14 +1,27 @@
 /** The user's files: a copy of each in memory, and how its columns are named. */
-import type { TableView } from "../contract";
+import type { Part, TableView } from "../contract";
 import { problem } from "./problem";
 
 /** A file as it was when it was given. */
 export interface Source {
   name: string;
   bytes: Blob;
+  /** The files that were put together, if they were. */
+  parts?: Part[];
+  /** Rows that were typed by hand. */
+  typed?: number;
 }
 
-/** Bytes. Larger files belong on the command line: wasm has 4 GB, and the table is held as text and as tokens. */
+/** What a table is called that did not come from a file. */
+export const PASTED = "Pasted text";
+export const TYPED = "Typed rows";
+
+/** What a file dialog offers. */
+export const TABLE_FILES =
+  ".csv,.tsv,.tab,.txt,.jsonl,.ndjson,.json,.xlsx,text/csv,text/tab-separated-values,text/plain,application/json," +
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/** Bytes, as in the crate: wasm has 4 GB, and the table is held as text and as tokens. */
 const LARGEST_FILE = 256e6;
 
 /**
@@ -17,17 +30,44 @@ const LARGEST_FILE = 256e6;
  * @throws a problem (`data`, `io`)
  */
 export async function snapshot(file: File): Promise<Blob> {
-  if (file.size > LARGEST_FILE)
-    throw problem(
-      "data",
-      `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${LARGEST_FILE / 1e6} MB.`,
-      "Use the command line for a table of this size.",
-    );
+  checkSize(file.name, file.size);
   try {
     return new Blob([await file.arrayBuffer()]);
   } catch {
     throw problem("io", `${file.name} could not be read.`, "Check that it is a file (not a folder) and that it is still there.");
   }
+}
+
+/** @throws a problem (`data`) for more bytes than the page takes; nothing is read for that. */
+export function checkSize(name: string, size: number): void {
+  if (size <= LARGEST_FILE) return;
+  throw problem(
+    "data",
+    `${name} has ${(size / 1e6).toFixed(0)} MB; the page takes up to ${LARGEST_FILE / 1e6} MB.`,
+    "Give fewer rows, or only the columns with the text and the label.",
+  );
+}
+
+/** What files that are put together are called. */
+export function joinedName(names: string[]): string {
+  const [first = "", ...others] = names;
+  return others.length ? `${first} and ${others.length} more` : first;
+}
+
+/** The files of a table after more were put to it. `joined` are those of the joining, of which the first is the table before. */
+export function joinedParts(before: Pick<Source, "parts"> | undefined, joined: Part[]): Part[] {
+  return before?.parts ? [...before.parts, ...joined.slice(1)] : joined;
+}
+
+const SEPARATORS: Record<string, string> = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
+
+/** What kind of file it is, behind its number of rows. */
+export function describeFile({ format, separator, encoding, has_header }: Omit<TableView, "preview" | "report">): string {
+  const names = has_header ? "names in the first row" : "no names in the first row";
+  if (format === "jsonl") return "a JSON object a line";
+  if (format === "json") return "a JSON list of objects";
+  if (format === "xlsx") return `an Excel workbook, ${names}`;
+  return `separated by ${SEPARATORS[separator] ?? separator}, ${encoding}, ${names}`;
 }
 
 /** A column as `RunConfig` names it: by its name if that is unique, else by its number, counted from 1. */

@@ -56,4 +56,45 @@ describe("the crate", () => {
       }
     }
   }, 60_000);
+
+  it("puts tables together and changes their rows", () => {
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    const files = [bytes("text,label\ngood one,x\nbad one,y\n"), bytes('{"label":"y","text":"worst one"}\n{"label":"x","text":"<b>"}')];
+    const joined = core.join_tables(["a.csv", "b.jsonl"], files);
+    expect(joined.csv).toBeInstanceOf(Uint8Array);
+    expect(joined.parts).toEqual([
+      { name: "a.csv", rows: 2, first_row: 2, notes: [] },
+      { name: "b.jsonl", rows: 2, first_row: 4, notes: [] },
+    ]);
+    const edited = core.edit_table(joined.csv, defaults, [
+      { row: 3, label: "z" },
+      { row: 4, label: null },
+    ]);
+    const added = core.append_rows(edited, defaults, [{ text: "a, b", label: "z" }]);
+    const view = core.open_table(added, defaults);
+    expect(view.preview).toEqual([
+      ["good one", "x"],
+      ["bad one", "z"],
+      ["<b>", "x"],
+      ["a, b", "z"],
+    ]);
+    expect(view).toMatchObject({ format: "text", has_header: true, columns: ["text", "label"] });
+    expect(view.report.lengths).toEqual({ shortest: 3, median: 7, longest: 8 });
+    expect(view.report.advice[0]).toMatch(/2 classes for 4 rows/);
+    const typed = core.append_rows(undefined, defaults, [{ text: "first", label: "x" }]);
+    expect(core.open_table(typed, defaults).preview).toEqual([["first", "x"]]);
+    const thrown = (job: () => unknown): unknown => {
+      try {
+        return job();
+      } catch (error) {
+        return error;
+      }
+    };
+    const other = bytes("id,text,label\n1,so so,x\n2,no no,y\n");
+    expect(thrown(() => core.join_tables(["a.csv", "b.csv"], [files[0]!, other]))).toMatchObject({
+      code: "data",
+      message: expect.stringMatching(/^b\.csv has other columns than a\.csv/),
+    });
+    expect(thrown(() => core.edit_table(joined.csv, defaults, [{ row: 99, label: "x" }]))).toMatchObject({ code: "data", row: 99 });
+  });
 });

@@ -82,6 +82,8 @@ describe("numbers with their units", () => {
   it("makes sentences of the crate's messages", () => {
     expect(sentence("use 1 or more")).toBe("Use 1 or more.");
     expect(sentence("Is that so?")).toBe("Is that so?");
+    expect(sentence("b.csv has other columns")).toBe("b.csv has other columns.");
+    expect(sentence("b.csv: the file is empty")).toBe("b.csv: the file is empty.");
     expect(sentence("  ")).toBe("");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chosenColumns, columnName, snapshot } from "../../src/lib/source";
+import { chosenColumns, columnName, describeFile, joinedName, joinedParts, snapshot } from "../../src/lib/source";
 
 describe("columns as the config names them", () => {
   it("go by their name, unless another has the same or there is none", () => {
@@ -31,5 +31,29 @@ describe("a file in memory", () => {
     const folder = new File([""], "folder");
     folder.arrayBuffer = () => Promise.reject(new DOMException("gone", "NotFoundError"));
     await expect(snapshot(folder)).rejects.toMatchObject({ code: "io" });
+  });
+});
+
+describe("several files", () => {
+  it("have a short name", () => {
+    expect(joinedName(["a.csv"])).toBe("a.csv");
+    expect(joinedName(["a.csv", "b.csv", "c.csv"])).toBe("a.csv and 2 more");
+  });
+
+  it("are listed one by one, also where some were put together before", () => {
+    const part = (name: string, rows: number, first_row: number) => ({ name, rows, first_row, notes: [] });
+    const first = [part("a.csv", 2, 2), part("b.csv", 3, 4)];
+    expect(joinedParts(undefined, first)).toEqual(first);
+    const more = [part("a.csv and 1 more", 5, 2), part("c.csv", 1, 7)];
+    expect(joinedParts({ parts: first }, more)).toEqual([...first, more[1]]);
+  });
+});
+
+describe("what kind of file it is", () => {
+  const view = { columns: [], rows: 1, has_header: true, encoding: "UTF-8", separator: "\t", text_column: 0, label_column: 1 };
+  it("is said in words", () => {
+    expect(describeFile({ ...view, format: "text" })).toBe("separated by tabs, UTF-8, names in the first row");
+    expect(describeFile({ ...view, format: "xlsx", has_header: false })).toBe("an Excel workbook, no names in the first row");
+    expect(describeFile({ ...view, format: "jsonl" })).toBe("a JSON object a line");
   });
 });

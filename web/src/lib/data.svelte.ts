@@ -1,0 +1,105 @@
+/** The data step: where rows come from besides one file, and what the encoder makes of their lengths. */
+import * as Comlink from "comlink";
+import type { RunConfig, TokenCount } from "../contract";
+import type { Client } from "./client";
+import { counted } from "./format";
+import { asProblem, type Problem } from "./problem";
+import type { Session } from "./session.svelte";
+import { checkSize, joinedName, joinedParts, PASTED, snapshot, TYPED, type Source } from "./source";
+
+/** A count of tokens, and what it is a count of. */
+interface Counted {
+  of: Blob;
+  settings: string;
+  count: TokenCount;
+}
+
+export class DataStep {
+  /** Beside the form that a row is typed into. */
+  rowProblem = $state.raw<Problem>();
+  /** The latest count, under way or done. */
+  tokens = $state.raw<TokenCount>();
+  #counted: Counted | undefined;
+  #counts = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly client: Client,
+  ) {}
+
+  /** Opens one table, or several as one. */
+  async take(files: File[]): Promise<void> {
+    const [file] = files;
+    if (!file) return;
+    if (files.length > 1) return this.#join(undefined, files);
+    await this.session.openTable(file.name, async () => ({ bytes: await snapshot(file) }));
+  }
+
+  /** Puts further files under the rows that are there. */
+  async add(files: File[]): Promise<void> {
+    if (files.length) await this.#join(this.session.source, files);
+  }
+
+  /** Takes text as a table: what was copied from a spreadsheet or a web page. */
+  async paste(text: string): Promise<void> {
+    await this.session.openTable(PASTED, async () => {
+      checkSize("The pasted text", text.length);
+      return { bytes: new Blob([text], { type: "text/plain" }) };
+    });
+  }
+
+  /** Adds a typed row; says whether it was taken. */
+  async type(text: string, label: string): Promise<boolean> {
+    const { session } = this;
+    const { source } = session;
+    this.rowProblem = undefined;
+    try {
+      const config = session.config as RunConfig;
+      const bytes = await this.client.call((api) => api.appendRows(source?.bytes, config, [{ text, label }]));
+      const given = { bytes, parts: source?.parts, typed: (source?.typed ?? 0) + 1 };
+      await session.openTable(source?.name ?? TYPED, async () => given, true);
+      session.announcement = `The row is added: ${counted(session.table?.rows ?? 0, "row")}.`;
+      return true;
+    } catch (thrown) {
+      this.rowProblem = asProblem(thrown);
+      return false;
+    }
+  }
+
+  /** Counts the tokens of the table as it is now, unless that is done already. Nobody waits for it, so a problem ends it silently. */
+  async count(): Promise<void> {
+    const { source, config } = this.session;
+    if (!source || !config) return;
+    const settings = JSON.stringify([config.data, config.prompt]);
+    const known = this.#counted;
+    if (known?.of === source.bytes && known.settings === settings) return void (this.tokens = known.count);
+    const mine = ++this.#counts;
+    const latest = () => mine === this.#counts;
+    this.tokens = undefined;
+    const progress = Comlink.proxy((count: TokenCount) => void (latest() && (this.tokens = count)));
+    const count = await this.client.call((api) => api.countTokens(source.bytes, config, progress)).catch(() => undefined);
+    if (!latest()) return;
+    this.tokens = count;
+    this.#counted = count && { of: source.bytes, settings, count };
+  }
+
+  /** Ends a count under way. */
+  stopCounting(): void {
+    this.#counts++;
+    void this.client.call((api) => api.stopCounting()).catch(() => undefined);
+  }
+
+  async #join(before: Source | undefined, files: File[]): Promise<void> {
+    const names = [...(before ? [before.name] : []), ...files.map((file) => file.name)];
+    const parts = before?.parts?.map(({ name }) => name);
+    await this.session.openTable(joinedName(parts ? [...parts, ...names.slice(1)] : names), async () => {
+      const total = files.reduce((sum, file) => sum + file.size, before?.bytes.size ?? 0);
+      for (const file of files) checkSize(file.name, file.size);
+      checkSize(`${counted(names.length, "file")} together`, total);
+      const taken = await Promise.all(files.map(async (file) => ({ name: file.name, bytes: await snapshot(file) })));
+      const sources = [...(before ? [{ name: before.name, bytes: before.bytes }] : []), ...taken];
+      const joined = await this.client.call((api) => api.joinTables(sources));
+      return { bytes: joined.bytes, parts: joinedParts(before, joined.parts), typed: before?.typed };
+    });
+  }
+}
