@@ -218,7 +218,7 @@ test("a full storage stops the keeping, and not the training", async ({ page, co
   // The browser believes for half a minute what it has looked up.
   await page.waitForTimeout(35_000);
   await button(page, "Resume").click();
-  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible({ timeout: 120_000 });
   await expect(page.getByText("no room left")).toBeVisible();
   await expectAccessible(page, "storage full");
   await screenshot(page, "storage-full");
