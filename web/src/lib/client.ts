@@ -102,6 +102,8 @@ function workerKilled(): Problem {
 }
 
 function workerDied(message: string | undefined): Problem {
+  const trap = /RuntimeError: (.*)/.exec(message ?? "")?.[1];
+  if (trap) return asProblem({ name: "RuntimeError", message: trap });
   return problem(
     "panic",
     `The trainer could not go on${message ? ` (${message})` : ": its files did not load"}.`,

@@ -242,6 +242,7 @@ export class Library {
       for (const name of await caches.keys()) if (name.startsWith("softprompt")) await caches.delete(name);
       for (const key of Object.keys(localStorage)) if (key.startsWith("softprompt")) localStorage.removeItem(key);
       await this.session.forgetAll();
+      this.session.stage = "library";
       this.session.announcement = "Everything is erased.";
     });
     await Promise.all([this.look(), this.measure()]);

@@ -67,6 +67,17 @@ async function expectWholeCurve(page: Page) {
   await expect(page.getByRole("img", { name: / after 6 evaluations/ })).toBeVisible();
 }
 
+/** What keeping the run took from its training, since the worker has it. */
+async function keepingCost(page: Page): Promise<{ checkpoints: number; share: number }> {
+  const cost = await page.workers()[0]!.evaluate(() => {
+    const [kept] = performance.getEntriesByName("checkpoints") as PerformanceMeasure[];
+    const [start] = performance.getEntriesByName("start run");
+    return { checkpoints: kept!.detail as number, share: kept!.duration / (kept!.startTime + kept!.duration - start!.startTime) };
+  });
+  console.log(`KEPT ${cost.checkpoints} checkpoints in ${(cost.share * 100).toFixed(2)} % of the time`);
+  return cost;
+}
+
 const left = (page: Page) =>
   page.evaluate(async () => {
     const database = await new Promise<IDBDatabase>((resolve, reject) => {
@@ -112,6 +123,9 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   expect(step).toBeLessThan(STEPS);
   await expectWholeCurve(back);
   const adapter = await adapterOf(back);
+  const cost = await keepingCost(back);
+  expect(cost.checkpoints).toBeGreaterThan(0);
+  expect(cost.share, "share of the time that training waited for checkpoints").toBeLessThan(0.05);
   expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   expect(await left(back)).toEqual({ adapters: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
 });
@@ -218,7 +232,7 @@ test("a full storage stops the keeping, and not the training", async ({ page, co
   // The browser believes for half a minute what it has looked up.
   await page.waitForTimeout(35_000);
   await button(page, "Resume").click();
-  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible({ timeout: 120_000 });
   await expect(page.getByText("no room left")).toBeVisible();
   await expectAccessible(page, "storage full");
   await screenshot(page, "storage-full");
@@ -253,6 +267,7 @@ test.describe("a lost GPU", () => {
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
     await expect(page.getByRole("img", { name: /^Training loss .* after 8 steps/ })).toBeVisible();
     const adapter = await adapterOf(page);
+    expect((await keepingCost(page)).share).toBeLessThan(0.05);
     await button(page, "Change options, train again").click();
     await button(page, "Train").click();
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });

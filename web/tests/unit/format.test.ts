@@ -5,6 +5,7 @@ import {
   counted,
   duration,
   loss,
+  moment,
   operations,
   percent,
   points,
@@ -48,6 +49,12 @@ describe("numbers with their units", () => {
     expect(bytes(20_480)).toBe("20.5 kB");
     expect(bytes(466_247)).toBe("466 kB");
     expect(bytes(90_868_376)).toBe("90.9 MB");
+    expect(bytes(10_828_900_000)).toBe("10.8 GB");
+  });
+
+  it("writes moments, and no nonsense for none", () => {
+    expect(moment(new Date(2026, 10, 21, 14, 5).getTime())).toMatch(/21.*2026.*14:05/);
+    expect(moment(Number.NaN)).toBe("–");
   });
 
   it("writes durations", () => {

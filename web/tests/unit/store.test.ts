@@ -234,19 +234,20 @@ describe("the keeper", () => {
     await keeper.after(started, run(() => true));
     await keeper.after(evaluation(1), run(() => true));
     await keeper.finish(false, new Uint8Array(1));
-    expect(kept).toEqual([{ state: "not", problem: expect.objectContaining({ code: "storage" }) }]);
+    expect(kept).toEqual([{ state: "not", step: 0, problem: expect.objectContaining({ code: "storage" }) }]);
     expect(keeper.view.evals).toHaveLength(1);
   });
 
   it("says when the room ends, and what was kept before stays", async () => {
     const kept: Kept[] = [];
     const keeper = await Keeper.begin(async () => store, { ...record(), id: "run" }, new Blob(["rows"]), undefined, (now) => kept.push(now));
+    await keeper.after(step(1), run(() => true));
     await keeper.after(evaluation(1), run(() => true));
     await expect.poll(() => kept.length).toBe(2);
     const keep = store.keep.bind(store);
     store.keep = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
     await keeper.now(run(() => true));
-    await expect.poll(() => kept.at(-1)).toMatchObject({ state: "not", problem: { code: "full" } });
+    await expect.poll(() => kept.at(-1)).toMatchObject({ state: "not", step: 1, problem: { code: "full" } });
     expect((await store.open("run"))!.checkpoint).toEqual(new Uint8Array([7]));
     // And keeps again when there is room.
     store.keep = keep;
@@ -287,7 +288,7 @@ describe("a run as a file", () => {
     expect((await unpacked(file(await packed(running, true)))).record.state).toBe("failed");
   });
 
-  it("is refused where it is something else", async () => {
+  it("is refused where it is something else", { timeout: 60_000 }, async () => {
     const whole = JSON.parse(await (await packed(opened(), false)).text()) as Record<string, unknown>;
     const bad: unknown[] = [
       "not json at all",

@@ -9,8 +9,8 @@ import { storeProblem } from "./failure";
 import type { RunRecord } from "./record";
 import { identified, type Opened, type RunStore } from "./runs";
 
-/** What the page is told: up to which step the run is kept, or why not. */
-export type Kept = { state: "kept"; step: number } | { state: "not"; problem: Problem };
+/** What the page is told: up to which step the run is kept, and why not further. */
+export type Kept = { state: "kept"; step: number } | { state: "not"; step: number; problem: Problem };
 
 /** Milliseconds after which a checkpoint is due, if no evaluation comes before. */
 const EVERY = 30_000;
@@ -18,6 +18,8 @@ const EVERY = 30_000;
 const SHARE = 0.02;
 
 export class Keeper {
+  /** Step of the latest checkpoint. */
+  #kept = 0;
   #due = false;
   #last = performance.now();
   #notBefore = 0;
@@ -48,7 +50,7 @@ export class Keeper {
       tell({ state: "kept", step: 0 });
       return new Keeper(store, record.id, view, tell);
     } catch (thrown) {
-      tell({ state: "not", problem: storeProblem(thrown) });
+      tell({ state: "not", step: 0, problem: storeProblem(thrown) });
       return new Keeper(undefined, record.id, view, tell);
     }
   }
@@ -56,8 +58,9 @@ export class Keeper {
   /** Of a run that goes on. */
   static goOn(store: RunStore, { record, view, checkpoint }: Opened, tell: (kept: Kept) => unknown): Keeper {
     const known = checkpoint ? view : undefined;
-    tell({ state: "kept", step: known?.step?.step ?? 0 });
-    return new Keeper(store, record.id, known ?? emptyRun(record.config.prompt.method), tell);
+    const keeper = new Keeper(store, record.id, known ?? emptyRun(record.config.prompt.method), tell);
+    tell({ state: "kept", step: (keeper.#kept = known?.step?.step ?? 0) });
+    return keeper;
   }
 
   /** A checkpoint is due now, because the page may be about to go. While the run has more to tell it comes after that. */
@@ -91,8 +94,8 @@ export class Keeper {
     this.spent.checkpoints += 1;
     this.#writing = written
       .then(
-        () => void this.tell({ state: "kept", step }),
-        (thrown: unknown) => void this.tell({ state: "not", problem: storeProblem(thrown) }),
+        () => void this.tell({ state: "kept", step: (this.#kept = step) }),
+        (thrown: unknown) => void this.tell({ state: "not", step: this.#kept, problem: storeProblem(thrown) }),
       )
       .finally(() => (this.#writing = undefined));
   }
@@ -105,7 +108,7 @@ export class Keeper {
       await this.store.finish(this.id, problem ? "failed" : stopped ? "stopped" : "done", this.view, adapter, problem);
       this.tell({ state: "kept", step: this.view.step?.step ?? 0 });
     } catch (thrown) {
-      this.tell({ state: "not", problem: storeProblem(thrown) });
+      this.tell({ state: "not", step: this.#kept, problem: storeProblem(thrown) });
     }
   }
 }

@@ -3,7 +3,7 @@
  * holds what it seems to hold, where a zip might unfold to any size. It is read with care, because anybody may have written it.
  */
 import { problem } from "../problem";
-import { isUnfinished, newId, readRecord, readView, FORMAT, type RunRecord } from "./record";
+import { newId, readRecord, readView, FORMAT, type RunRecord } from "./record";
 import type { Opened } from "./runs";
 
 const KIND = "softprompt run";
@@ -57,7 +57,7 @@ export async function unpacked(file: File): Promise<Opened> {
     ...read,
     id: newId(),
     name: read.name.slice(0, 200),
-    state: isUnfinished(read) || (read.state !== "failed" && !view.done) ? "failed" : read.state,
+    state: view.done && adapter ? (read.state === "stopped" ? "stopped" : "done") : "failed",
     data: undefined,
     heldOut: undefined,
   };
