@@ -58,8 +58,8 @@ test("it can be installed, and every answer says the policy", async ({ page, con
   expect(manifest.errors).toEqual([]);
 
   await page.reload();
+  await expect.poll(() => page.workers().length).toBe(1);
   const workers = page.workers();
-  expect(workers.length).toBe(1);
   // The server said no policy: the service worker did, also for the trainer's own worker.
   const said = await page.evaluate(async (worker) => {
     const files = ["./", worker, ...performance.getEntriesByType("resource").map(({ name }) => name)];

@@ -82,6 +82,7 @@ describe("numbers with their units", () => {
   it("makes sentences of the crate's messages", () => {
     expect(sentence("use 1 or more")).toBe("Use 1 or more.");
     expect(sentence("Is that so?")).toBe("Is that so?");
+    expect(sentence("model.safetensors is cut off")).toBe("model.safetensors is cut off.");
     expect(sentence("  ")).toBe("");
   });
 });
