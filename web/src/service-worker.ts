@@ -21,7 +21,9 @@ const known = new Map(Object.keys(files).map((path) => [address(path), path]));
  * kept says the policy too, where a static server does not.
  */
 async function fetched(path: string, hash: string): Promise<Response> {
-  const response = await fetch(address(path), { cache: "no-cache", credentials: "same-origin" });
+  // What has its hash in its name is what the page itself has just fetched.
+  const cache = path.startsWith("assets/") ? "default" : "no-cache";
+  const response = await fetch(address(path), { cache, credentials: "same-origin" });
   if (!response.ok) throw new Error(`${path} answered with status ${response.status}`);
   const bytes = await response.arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));

