@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { standalone } from "./standalone.ts";
 
 /**
  * What the page may load and talk to. Scripts, styles and workers come from its own origin; the only other hosts are those
@@ -37,9 +38,9 @@ export default defineConfig({
   base: "./",
   // No fallback to index.html: a missing file is a 404, not a page.
   appType: "mpa",
-  plugins: [svelte(), contentSecurityPolicy()],
+  plugins: [svelte(), standalone(version), contentSecurityPolicy()],
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [standalone(version)] },
   // A worker has the policy of its own response, not the page's: the server says it too.
   preview: {
     headers: { "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" },

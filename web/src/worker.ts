@@ -21,6 +21,7 @@ import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { asProblem, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
+import { standalonePage, standaloneSize } from "./lib/standalone";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -34,6 +35,8 @@ export interface EncoderInfo {
 
 let ready: Promise<unknown> | undefined;
 let model: Model | undefined;
+/** Its small files: a page of one file has them inside. */
+let modelFiles: { config: Blob; tokenizer: Blob } | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
@@ -51,6 +54,11 @@ const api = {
   async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig }> {
     const pruned = core.complete_config({ prompt: { prune: {} } });
     return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig };
+  },
+
+  /** Settings with what they leave out filled in. */
+  async complete(settings: unknown): Promise<RunConfig> {
+    return core.complete_config(settings);
   },
 
   async validate(config: RunConfig): Promise<void> {
@@ -83,6 +91,7 @@ const api = {
     const loaded = stage("load encoder", () => core.Model.load(DEFAULT_ENCODER.id, config, tokenizer, weights, sha256));
     model?.free();
     model = loaded;
+    modelFiles = { config: new Blob([config as Uint8Array<ArrayBuffer>]), tokenizer: new Blob([tokenizer as Uint8Array<ArrayBuffer>]) };
     return { layers: model.layers, hidden: model.hidden, kept };
   },
 
@@ -205,6 +214,18 @@ const api = {
 
   async stopLabelling(): Promise<void> {
     classifying.stop();
+  },
+
+  /** About how many bytes `standalone` will give. */
+  async standaloneSize(): Promise<number> {
+    return standaloneSize(loadedModel());
+  },
+
+  /** A page of one file that classifies with the best so far, or with the adapter `zip`. */
+  async standalone(zip: Uint8Array | undefined, onProgress: (done: number, of: number) => void): Promise<Blob> {
+    const adapter = zip ?? (await pull.exclusive(() => finished().adapter()));
+    const encoder = loadedModel();
+    return standalonePage(encoder, modelFiles!, adapter, onProgress);
   },
 };
 
