@@ -30,6 +30,8 @@ mod golden;
 mod gradients;
 #[path = "suite/kernels.rs"]
 mod kernels;
+#[path = "suite/labelled.rs"]
+mod labelled;
 #[path = "suite/methods.rs"]
 mod methods;
 #[path = "suite/model_files.rs"]

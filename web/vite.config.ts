@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { standalone } from "./standalone.ts";
 import { offline } from "./vite-offline.ts";
 
 /**
@@ -39,7 +40,7 @@ export default defineConfig({
   base: "./",
   // No fallback to index.html: a missing file is a 404, not a page.
   appType: "mpa",
-  plugins: [svelte(), contentSecurityPolicy(), offline(policy)],
+  plugins: [svelte(), standalone(version), contentSecurityPolicy(), offline(policy)],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,
@@ -50,7 +51,7 @@ export default defineConfig({
       output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [standalone(version)] },
   // A worker has the policy of its own response, not the page's: the server says it too.
   preview: {
     headers: { "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" },

@@ -90,6 +90,19 @@ pub struct EncoderWeights {
 }
 
 impl EncoderWeights {
+    /// Numbers in all matrices, biases and norms.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let linear = |linear: &LinearWeights| linear.weight.len() + linear.bias.len();
+        let norm = |norm: &NormWeights| norm.gamma.len() + norm.beta.len();
+        let layer = |layer: &LayerWeights| {
+            let linears = [&layer.qkv, &layer.attention_out, &layer.ffn_in, &layer.ffn_out];
+            linears.into_iter().map(linear).sum::<usize>() + norm(&layer.attention_norm) + norm(&layer.ffn_norm)
+        };
+        let layers = self.layers.iter().map(layer).sum::<usize>();
+        self.word.len() + self.position.len() + norm(&self.embed_norm) + layers + self.pooler.as_ref().map_or(0, linear)
+    }
+
     /// Mean and standard deviation of the numbers of the word embeddings.
     #[must_use]
     pub fn word_spread(&self) -> (f64, f64) {

@@ -69,6 +69,12 @@ impl Model {
         self.model.sha256().to_owned()
     }
 
+    /// Weights: numbers in all of its matrices.
+    #[wasm_bindgen(getter)]
+    pub fn weights(&self) -> usize {
+        self.model.weights().count()
+    }
+
     /// The weights as a `model.safetensors` in half precision. Loaded again with the hash of these, adapters take it for this encoder.
     ///
     /// # Errors

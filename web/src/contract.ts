@@ -510,6 +510,8 @@ export interface Model {
   readonly name: string;
   /** Of its weights. */
   readonly sha256: string;
+  /** How many numbers its weights are. */
+  readonly weights: number;
   /** The weights in half precision, as the bytes of a `model.safetensors`. */
   half(): Uint8Array;
   readonly layers: number;

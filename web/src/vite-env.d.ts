@@ -13,7 +13,18 @@ declare module "*/pkg/softprompt.js" {
   export const complete_config: Core["complete_config"];
   export const detect_device: Core["detect_device"];
   export const open_table: Core["open_table"];
+  export const adapter_info: Core["adapter_info"];
+  export const Classifier: Core["Classifier"];
+  export const Labelling: Core["Labelling"];
   export const Model: Core["Model"];
   export const Run: Core["Run"];
   export const Comparison: Core["Comparison"];
+}
+
+/** The page of one file, as vite.config.ts builds it: its text with `@PARTS@` in it, and the script of its worker. */
+declare module "virtual:standalone" {
+  export const page: string;
+  export const worker: string;
+  /** Bytes of the compressed wasm. */
+  export const wasmSize: number;
 }

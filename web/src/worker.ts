@@ -34,6 +34,7 @@ import { Keeper, type Kept } from "./lib/store/keeper";
 import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
 import { Counting } from "./lib/counting";
+import { standalonePage, standaloneSize } from "./lib/standalone";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -49,6 +50,8 @@ export interface EncoderInfo {
 
 let ready: Promise<unknown> | undefined;
 let model: Model | undefined;
+/** Its small files: a page of one file has them inside. */
+let modelFiles: { config: Blob; tokenizer: Blob } | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
@@ -76,6 +79,11 @@ const api = {
   async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig }> {
     const pruned = core.complete_config({ prompt: { prune: {} } });
     return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig };
+  },
+
+  /** Settings with what they leave out filled in. */
+  async complete(settings: unknown): Promise<RunConfig> {
+    return core.complete_config(settings);
   },
 
   async validate(config: RunConfig): Promise<void> {
@@ -142,6 +150,7 @@ const api = {
     const loaded = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
     model?.free();
     model = loaded;
+    modelFiles = { config: new Blob([config as Uint8Array<ArrayBuffer>]), tokenizer: new Blob([tokenizer as Uint8Array<ArrayBuffer>]) };
     const kept = chosen ? await keepChosen(got, page) : got.kept;
     return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder };
   },
@@ -322,6 +331,18 @@ const api = {
 
   async stopLabelling(): Promise<void> {
     classifying.stop();
+  },
+
+  /** About how many bytes `standalone` will give. */
+  async standaloneSize(): Promise<number> {
+    return standaloneSize(loadedModel());
+  },
+
+  /** A page of one file that classifies with the best so far, or with the adapter `zip`. */
+  async standalone(zip: Uint8Array | undefined, onProgress: (done: number, of: number) => void): Promise<Blob> {
+    const adapter = zip ?? (await pull.exclusive(() => finished().adapter()));
+    const encoder = loadedModel();
+    return standalonePage(encoder, modelFiles!, adapter, onProgress);
   },
 };
 

@@ -264,7 +264,7 @@ fn wasm(paths: &Paths) -> Outcome {
 fn page_checks(paths: &Paths) -> Outcome {
     run(&mut npm(paths, &["run", "check"]))?;
     let (counts, _) = tests(Runner::Vitest, &mut npm(paths, &["test"]))?;
-    run(&mut npm(paths, &["run", "build"])).map_err(|problem| Failure { counts, problem })?;
+    page::bundle(paths).map_err(|problem| Failure { counts, problem })?;
     Ok(counts)
 }
 

@@ -22,7 +22,13 @@ pub fn build(paths: &Paths) -> Result<()> {
     println!("Fetching the encoder, if it is not there");
     setup::encoder(paths)?;
     println!("Building the page");
-    run(&mut npm(paths, &["run", "build"]))
+    bundle(paths)
+}
+
+/// `web/dist`, and the npm package in `web/package/dist`, which is made of the same worker.
+pub fn bundle(paths: &Paths) -> Result<()> {
+    run(&mut npm(paths, &["run", "build"]))?;
+    run(&mut npm(paths, &["run", "package"]))
 }
 
 /// `web/pkg`: built by cargo, bound by wasm-bindgen.

@@ -107,6 +107,40 @@ export class Classify {
     this.file = { state: "none" };
   }
 
+  /** The adapter that is on the screen: what it says about itself, and about how large it is as a web page of one file. */
+  async describe(): Promise<{ info: AdapterInfo; page: number } | undefined> {
+    const opened = this.#zipOnScreen();
+    try {
+      return await this.client.call(async (api) => {
+        const zip = opened ?? (await api.adapter());
+        return { info: await api.adapterInfo(zip), page: await api.standaloneSize() };
+      });
+    } catch {
+      // The downloads say what is wrong, when one is asked for.
+      return undefined;
+    }
+  }
+
+  /** The adapter that is on the screen, as a web page of one file; or nothing, with the problem reported. */
+  async webPage(onProgress: (done: number, of: number) => void): Promise<Blob | undefined> {
+    this.session.clear("adapter");
+    this.session.announcement = "The web page is being put together.";
+    const opened = this.#zipOnScreen();
+    try {
+      const page = await this.client.call((api) => api.standalone(opened, Comlink.proxy(onProgress)));
+      this.session.downloaded = true;
+      this.session.announcement = "The web page is ready.";
+      return page;
+    } catch (thrown) {
+      this.session.report("adapter", thrown);
+      return undefined;
+    }
+  }
+
+  #zipOnScreen(): Uint8Array<ArrayBuffer> | undefined {
+    return this.session.stage === "classifying" ? this.zip : undefined;
+  }
+
   /** Back to the start. */
   close(): void {
     this.forgetFile();

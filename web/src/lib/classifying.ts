@@ -28,6 +28,11 @@ export class Classifying {
     private readonly model: () => Model,
   ) {}
 
+  /** What the loaded adapter runs on. */
+  get device(): string {
+    return this.#opened().device;
+  }
+
   async load(zip: Uint8Array, device: DeviceChoice): Promise<AdapterInfo> {
     const loaded = await this.core.Classifier.load(this.model(), zip, device);
     this.#classifier?.free();

@@ -1,0 +1,56 @@
+/** Puts the page of one file together, in the worker. */
+import * as built from "virtual:standalone";
+import type { Model } from "../contract";
+import { packed } from "../standalone/packed";
+import { problem } from "./problem";
+
+/** Share of their bytes that compression leaves of weights in half precision. Measured. */
+const LEFT = 0.92;
+
+/** About how many bytes the page will have. */
+export function standaloneSize(model: Model): number {
+  return Math.round(((2 * model.weights * LEFT + built.wasmSize) * 4) / 3);
+}
+
+/** The bytes of the program. It is this page's own file, which the browser has. */
+async function ownWasm(): Promise<Blob> {
+  const address = new URL("../../pkg/softprompt_bg.wasm", import.meta.url);
+  try {
+    const response = await fetch(address, { cache: "force-cache" });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return await response.blob();
+  } catch (error) {
+    throw problem(
+      "io",
+      `The program could not be read again (${(error as Error).message}).`,
+      "Reload the page while it can be reached, or download the adapter instead.",
+    );
+  }
+}
+
+/** @param files the encoder's `config.json` and `tokenizer.json` */
+export async function standalonePage(
+  model: Model,
+  files: { config: Blob; tokenizer: Blob },
+  adapter: Uint8Array,
+  onProgress: (done: number, of: number) => unknown,
+): Promise<Blob> {
+  const encoder = JSON.stringify({ name: model.name, sha256: model.sha256 });
+  const parts: [string, () => Blob | Promise<Blob>][] = [
+    ["worker", () => new Blob([built.worker])],
+    ["wasm", ownWasm],
+    ["config", () => files.config],
+    ["tokenizer", () => files.tokenizer],
+    ["encoder", () => new Blob([encoder])],
+    ["adapter", () => new Blob([adapter as Uint8Array<ArrayBuffer>])],
+    ["weights", () => new Blob([model.half() as Uint8Array<ArrayBuffer>])],
+  ];
+  const [before, after] = built.page.split("@PARTS@") as [string, string];
+  const pieces: (Blob | string)[] = [before];
+  for (const [at, [name, content]] of parts.entries()) {
+    onProgress(at, parts.length);
+    pieces.push(`<script type="application/octet-stream" id="part-${name}">`, await packed(await content()), "</script>\n");
+  }
+  onProgress(parts.length, parts.length);
+  return new Blob([...pieces, after], { type: "text/html" });
+}

@@ -1,0 +1,269 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { crc32 } from "node:zlib";
+import { chromium, type Page } from "@playwright/test";
+import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test, unzip } from "./session";
+
+const alert = (page: Page) => page.getByRole("alert");
+
+/** A zip as the crate writes it: nothing compressed. */
+function zipped(files: Map<string, Buffer>): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let at = 0;
+  for (const [name, content] of files) {
+    const sizes = Buffer.alloc(26);
+    sizes.writeUInt16LE(20, 0);
+    sizes.writeUInt32LE(crc32(content), 10);
+    sizes.writeUInt32LE(content.length, 14);
+    sizes.writeUInt32LE(content.length, 18);
+    sizes.writeUInt16LE(Buffer.byteLength(name), 22);
+    const entry = Buffer.alloc(16);
+    entry.writeUInt32LE(at, 12);
+    directory.push(Buffer.from("PK\x01\x02\x14\x00", "latin1"), sizes.subarray(0, 24), Buffer.alloc(2), entry.subarray(2), Buffer.from(name));
+    parts.push(Buffer.from("PK\x03\x04", "latin1"), sizes, Buffer.from(name), content);
+    at += 30 + Buffer.byteLength(name) + content.length;
+  }
+  const list = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", "latin1");
+  end.writeUInt16LE(files.size, 8);
+  end.writeUInt16LE(files.size, 10);
+  end.writeUInt32LE(list.length, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...parts, list, end]);
+}
+
+/** 100 requests that the small sample has not seen, with their labels. */
+function fresh(rows: number): string {
+  const seen = new Set(smallSample(20).split("\n"));
+  const [header, ...all] = SAMPLE.trimEnd().split("\n");
+  return [header, ...all.filter((row) => !seen.has(row)).slice(0, rows)].join("\n") + "\n";
+}
+
+const folder = mkdtempSync(join(tmpdir(), "softprompt-takehome-"));
+let trained: Buffer | undefined;
+
+async function train(page: Page) {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(20));
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await setOptions(page, { Method: "Prompt tuning", Steps: "16", Evaluations: "2", "Stop early after": "" });
+  await button(page, "Train").click();
+  await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 200_000 });
+}
+
+/** The adapter's zip, trained once for all tests here. */
+async function adapter(page: Page): Promise<Buffer> {
+  if (trained) return trained;
+  await train(page);
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
+  return (trained = readFileSync(await download.path()));
+}
+
+/** The cells of a labelled sample: no cell of it has a comma inside quotes but the text. */
+function predictions(csv: string): { label: string; probability: number; truth: string }[] {
+  const [header, ...rows] = csv.trimEnd().split("\n");
+  expect(header).toBe("text,label,predicted_label,predicted_probability");
+  return rows.map((row) => {
+    const [probability, label, truth] = row.split(",").reverse() as [string, string, string];
+    return { label, probability: Number(probability), truth };
+  });
+}
+
+async function labelFile(page: Page, name: string, content: string): Promise<string> {
+  await page.getByLabel(/Choose (a file to classify|another file)/).setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
+  const save = page.getByRole("button", { name: /^Download .*-labelled/ });
+  await expect(save).toBeVisible({ timeout: 120_000 });
+  const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
+  expect(download.suggestedFilename()).toBe(name.replace(".", "-labelled."));
+  return readFileSync(await download.path(), "utf8");
+}
+
+test("a result is taken home, as a zip and as a page that classifies from the disk", async ({ page, watch }) => {
+  const zip = await adapter(page);
+  const files = unzip(zip);
+  expect(files.get("classify.py")!.toString()).toContain("def classify(text");
+  const before = watch.requests.length;
+  const rows = fresh(100);
+  const here = await labelFile(page, "fresh.csv", rows);
+  const ours = predictions(here);
+  expect(ours).toHaveLength(100);
+  const right = ours.filter(({ label, truth }) => label === truth).length;
+  expect(right).toBeGreaterThan(50);
+  await expect(page.locator(".judged")).toContainText(`${right.toFixed(1)}% of 100 rows`);
+  await expectAccessible(page, "file classified");
+  await screenshot(page, "label-file", true);
+
+  await expect(page.getByText(/About \d+\.\d MB/)).toBeVisible();
+  const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await page.locator("section", { has: heading(page, "Take it home") }).textContent())!)![1]!);
+  for (const summary of await page.locator("aside, .aside").locator("summary").all()) await summary.click();
+  await expect(page.getByText("Hugging Face PEFT has no method that computes this")).toBeVisible();
+  await expectAccessible(page, "take home");
+  const [download] = await Promise.all([
+    page.waitForEvent("download", { timeout: 180_000 }),
+    button(page, "Download as a web page").click(),
+  ]);
+  const path = join(folder, "classifier.html");
+  await download.saveAs(path);
+  const size = readFileSync(path).length;
+  console.log(`page of one file: ${size} bytes, told ${told} MB`);
+  expect(Math.abs(told * 1e6 - size) / size).toBeLessThan(0.05);
+  const asked = watch.requests.slice(before).filter((address) => !address.startsWith("blob:"));
+  // Its own program again, from its own server or the browser's cache; nothing else.
+  expect(asked.every((address) => /\/assets\/softprompt_bg-[^/]*\.wasm$/.test(address)), asked.join(" ")).toBe(true);
+
+  // From the disk, in a browser without WebGPU and without a network.
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless=new", "--no-sandbox"],
+  });
+  try {
+    const context = await browser.newContext({ acceptDownloads: true, offline: true });
+    const alone = await context.newPage();
+    const requests: string[] = [];
+    const errors: string[] = [];
+    context.on("request", (request) => requests.push(request.url()));
+    alone.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    alone.on("pageerror", (error) => errors.push(String(error)));
+    await alone.goto(pathToFileURL(path).href);
+    await expect(alone.locator("#state")).toHaveText(/^Ready, on /, { timeout: 120_000 });
+    await alone.getByLabel("A text to classify").fill("will it rain in paris tomorrow");
+    await expect(alone.locator("#classes li").first()).toBeVisible();
+    await expectAccessible(alone, "page of one file");
+    await screenshot(alone, "standalone", true);
+    const [saved] = await Promise.all([
+      alone.waitForEvent("download", { timeout: 120_000 }),
+      alone.locator("#file").setInputFiles({ name: "fresh.csv", mimeType: "text/csv", buffer: Buffer.from(rows) }),
+    ]);
+    const theirs = predictions(readFileSync(await saved.path(), "utf8"));
+    const differences = ours.map(({ probability }, row) => Math.abs(probability - theirs[row]!.probability));
+    console.log(`half against full precision, 100 texts: largest difference of a probability ${Math.max(...differences)}`);
+    expect(theirs.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
+    expect(Math.max(...differences)).toBeLessThan(1e-3);
+    expect(requests.filter((address) => !/^(file|blob):/.test(address))).toEqual([]);
+    expect(errors).toEqual([]);
+    // Its policy lets nothing out, whatever its script would do.
+    const blocked = await alone.evaluate(() => fetch("https://example.org/").then(() => "sent", (error: Error) => error.message));
+    expect(blocked).not.toBe("sent");
+    expect(await alone.evaluate(() => document.querySelector("meta[http-equiv]")!.getAttribute("content"))).toContain("default-src 'none'");
+  } finally {
+    await browser.close();
+  }
+});
+
+test("an adapter is opened and used without training", async ({ page }) => {
+  const zip = await adapter(page);
+  await page.goto("");
+  await expectAccessible(page, "start");
+  await drop(page, "requests.zip", "application/zip", zip);
+  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(page.getByText("sentence-transformers/all-MiniLM-L6-v2")).toBeVisible();
+  await expect(page.getByRole("list", { name: "Classes" }).getByRole("listitem")).toHaveCount(7);
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
+  await expectAccessible(page, "adapter opened");
+  await screenshot(page, "adapter", true);
+  const out = await labelFile(page, "fresh.csv", fresh(20));
+  expect(predictions(out)).toHaveLength(20);
+
+  // One text a line, and a file that is none.
+  await page.getByLabel("Choose another file").setInputFiles({ name: "broken.csv", mimeType: "text/csv", buffer: Buffer.from("\x89PNG\r\n\x1a\n", "latin1") });
+  await expect(alert(page)).toContainText("PNG");
+  await expectAccessible(page, "file refused");
+  const lines = await labelFile(page, "lines.txt".replace("txt", "csv"), 'text\n"play some jazz, please"\nwill it snow\n');
+  expect(lines.split("\n")[0]).toBe("text,predicted_label,predicted_probability");
+  expect(lines.split("\n")[1]).toMatch(/^"play some jazz, please",\w+,[01]\.\d{4}$/);
+  await button(page, "Close the adapter").click();
+  await expect(heading(page, "Teach a text classifier with your own examples")).toBeFocused();
+});
+
+test("a file of 100,000 rows leaves the page free, and can be cancelled", async ({ page }) => {
+  const zip = await adapter(page);
+  await page.goto("");
+  await drop(page, "requests.zip", "application/zip", zip);
+  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  const rows = ["text,label", ...Array.from({ length: 100_000 }, (_, row) => `play the song number ${row},PlayMusic`)];
+  const path = join(folder, "large.csv");
+  writeFileSync(path, rows.join("\n"));
+  await page.evaluate(() => {
+    const tasks = ((window as unknown as { long: number[] }).long = []) as number[];
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ entryTypes: ["longtask"] });
+  });
+  await page.getByLabel("Choose a file to classify").setInputFiles(path);
+  const progress = page.locator("#label-progress");
+  await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/, { timeout: 120_000 });
+  const first = await progress.textContent();
+  await expect(progress).not.toHaveText(first!);
+  await expectAccessible(page, "file under way");
+  await screenshot(page, "label-progress");
+  // The classifier still answers.
+  await page.getByLabel("A text like those in your table").fill("play some jazz");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
+  const long = await page.evaluate(() => (window as unknown as { long: number[] }).long);
+  await button(page, "Cancel").click();
+  await expect(page.getByLabel("Choose a file to classify")).toBeAttached();
+  console.log(`long tasks: ${JSON.stringify(long.map(Math.round))}`);
+  expect(Math.max(0, ...long)).toBeLessThan(100);
+  expect(predictions(await labelFile(page, "few.csv", fresh(5)))).toHaveLength(5);
+});
+
+test("hostile adapters are refused in place, and nothing else changes", async ({ page }) => {
+  const good = unzip(await adapter(page));
+  const manifest = JSON.parse(good.get("softprompt.json")!.toString()) as {
+    labels: string[];
+    base_model: { name: string; layers: number };
+  };
+  const changed = (change: (files: Map<string, Buffer>) => void) => {
+    const files = new Map(good);
+    change(files);
+    return zipped(files);
+  };
+  const withManifest = (change: (copy: typeof manifest) => void) =>
+    changed((files) => {
+      const copy = structuredClone(manifest);
+      change(copy);
+      files.set("softprompt.json", Buffer.from(JSON.stringify(copy)));
+    });
+  const tensors = Buffer.from(good.get("adapter_model.safetensors")!);
+  tensors.writeFloatLE(Number.NaN, tensors.length - 4);
+  const cases: [string, Buffer, RegExp][] = [
+    ["no zip", Buffer.from("PK not a zip"), /not a zip/],
+    ["empty", Buffer.alloc(0), /not a zip/],
+    ["cut off", zipped(good).subarray(0, 3000), /not a zip|broken/],
+    ["a path", changed((files) => files.set("../evil.sh", Buffer.from("x"))), /no folders/],
+    ["no manifest's tensors", changed((files) => files.set("adapter_model.safetensors", tensors)), /SHA-256/],
+    ["not JSON", changed((files) => files.set("softprompt.json", Buffer.from("{"))), /softprompt\.json/],
+    ["a missing file", changed((files) => files.delete("adapter_model.safetensors")), /missing/],
+    ["one label twice", withManifest((copy) => (copy.labels[1] = copy.labels[0]!)), /twice/],
+  ];
+  await page.goto("");
+  for (const [name, zip, reason] of cases) {
+    await drop(page, `${name}.zip`, "application/zip", zip);
+    await expect(alert(page), name).toContainText(reason);
+    await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+  }
+  await expectAccessible(page, "adapter refused");
+  await screenshot(page, "adapter-refused");
+
+  // An adapter of another encoder names the one that it needs.
+  const other = withManifest((copy) => Object.assign(copy.base_model, { name: "intfloat/e5-small-v2", layers: 12 }));
+  await drop(page, "other.zip", "application/zip", other);
+  await expect(alert(page)).toContainText("intfloat/e5-small-v2", { timeout: 60_000 });
+
+  // Labels are text, whatever is in them.
+  const markup = withManifest((copy) => (copy.labels[0] = "<img src=x onerror=alert(1)>"));
+  await drop(page, "markup.zip", "application/zip", markup);
+  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(page.getByRole("list", { name: "Classes" }).getByText("<img src=x onerror=alert(1)>")).toBeVisible();
+  expect(await page.locator("main img").count()).toBe(0);
+
+  // A bad one leaves the good one where it is.
+  await page.getByLabel("A text like those in your table").fill("play some jazz");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
+});
