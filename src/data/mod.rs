@@ -4,3 +4,4 @@
 pub mod batch;
 pub mod dataset;
 pub mod table;
+pub mod view;

@@ -115,6 +115,8 @@ const TABLE: &[Row] = &[
         3,
         &["error", "config", "data", "eval", "adapter", "engine::cpu", "engine::compute", "model", "prompt", "train", "predict"],
     ),
+    // Only in tests: writes what crosses to the page as TypeScript.
+    row("contract", 3, &["error", "config", "data", "eval", "engine::compute", "train", "predict"]),
     // The crate's own root: declares the modules. And the program, which has one line.
     row("lib", 3, &[]),
     row("main", 3, &["cli"]),
