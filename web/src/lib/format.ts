@@ -39,7 +39,8 @@ export function operations(value: number): string {
 /** Decimal, as download dialogs count: 90868376 -> "90.9 MB". */
 export function bytes(value: number): string {
   if (value < 1000) return counted(value, "byte");
-  return value < 1e6 ? `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)} kB` : `${(value / 1e6).toFixed(1)} MB`;
+  if (value < 1e6) return `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)} kB`;
+  return value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(2)} GB`;
 }
 
 /** 82 -> "1 min 22 s". Under ten seconds with one decimal. */

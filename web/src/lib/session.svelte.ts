@@ -4,17 +4,19 @@ import type { DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableV
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { Encoder } from "./encoder.svelte";
+import { describe } from "./described.svelte";
 import { DEFAULT_ENCODER } from "./encoder-files";
 import { percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
+import { readSettings } from "./settings-file";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
 
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "settings" | "run" | "adapter" | "predict" | "comparison";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
@@ -146,7 +148,24 @@ export class Session {
     const { defaults, config } = this;
     if (!defaults || !config) return;
     const { text_column, label_column } = config.data;
-    void this.setConfig({ ...defaults, device: config.device, data: { ...defaults.data, text_column, label_column } });
+    this.clear("settings");
+    void this.setConfig({ ...defaults, data: { ...defaults.data, text_column, label_column } });
+  }
+
+  /** Takes settings from a file, as they were downloaded or as the command line reads them; the columns stay those of the table. */
+  async loadSettings(file: File): Promise<boolean> {
+    this.clear("settings");
+    try {
+      const given = await readSettings(file);
+      const config = await this.#client.call((api) => api.complete(given));
+      const { text_column = null, label_column = null } = this.config?.data ?? {};
+      await this.setConfig({ ...config, data: { ...config.data, text_column, label_column } });
+      this.announcement = `The settings of ${file.name} are taken.`;
+      return true;
+    } catch (thrown) {
+      this.report("settings", thrown);
+      return false;
+    }
   }
 
   /** Loads the encoder, once for a worker; from the user's files where they are given. */
@@ -311,7 +330,8 @@ export class Session {
 
   async #ensureDefaults(): Promise<RunConfig> {
     if (!this.defaults) {
-      const { config, pruning } = await this.#client.call((api) => api.defaults());
+      const { config, pruning, description } = await this.#client.call((api) => api.defaults());
+      describe(description);
       this.pruning = pruning;
       this.defaults = pageDefaults(config);
     }
