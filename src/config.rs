@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub mod describe;
 mod methods;
 
 pub use methods::{
@@ -15,6 +16,7 @@ pub use methods::{
 /// Everything a run depends on, besides the data, the encoder and the device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RunConfig {
     /// Where texts and labels are, and how they are split.
     pub data: DataConfig,
@@ -38,6 +40,7 @@ pub struct RunConfig {
 /// the memory for a quarter more time, and the same losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Recompute {
     /// Where the activations are larger than the largest buffer that the GPU gives.
     #[default]
@@ -51,6 +54,7 @@ pub enum Recompute {
 /// Where texts and labels are, and how they are split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DataConfig {
     /// Name of the text column, or its number counted from 1; guessed if absent.
     pub text_column: Option<String>,
@@ -71,6 +75,7 @@ impl Default for DataConfig {
 /// The methods that a run can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Method {
     /// No prompt: a linear head on the frozen features. The baseline.
     Probe,
@@ -94,6 +99,7 @@ pub enum Method {
 /// How the prompt rows start (Lester et al. 2021, section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum PromptInit {
     /// Normal, with the standard deviation of the word embeddings.
     Random,
@@ -109,6 +115,7 @@ pub enum PromptInit {
 /// The prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PromptConfig {
     /// Which method.
     pub method: Method,
@@ -149,6 +156,7 @@ impl Default for PromptConfig {
 /// What the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum HeadKind {
     /// Mean of all rows of the example, prompt rows too (prefix rows are none).
     #[default]
@@ -165,6 +173,7 @@ pub enum HeadKind {
 /// From hidden states to class scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct HeadConfig {
     /// What the head reads.
     pub kind: HeadKind,
@@ -182,6 +191,7 @@ impl Default for HeadConfig {
 /// How the learning rates fall after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Schedule {
     /// Half a cosine, to zero.
     #[default]
@@ -195,6 +205,7 @@ pub enum Schedule {
 /// AdamW (Loshchilov and Hutter 2019) with two learning rates, and its budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct OptimConfig {
     /// Learning rate of the prompt.
     pub prompt_lr: f64,
@@ -235,6 +246,7 @@ impl Default for OptimConfig {
 /// Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct EvalConfig {
     /// Evaluations in a run, evenly spaced, the last one at its end.
     pub evaluations: usize,
@@ -251,6 +263,7 @@ impl Default for EvalConfig {
 /// Where the encoder runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum DeviceChoice {
     /// The faster of the two on the work at hand, by a short measurement.
     #[default]
@@ -262,61 +275,18 @@ pub enum DeviceChoice {
 }
 
 impl RunConfig {
-    /// Checks every setting that can be judged without data.
+    /// Checks every setting that can be judged without data: its limits are those of its description.
     ///
     /// # Errors
     /// [`Error::Config`] with the first field that cannot work.
     pub fn validate(&self) -> Result<()> {
-        let check =
-            |ok: bool, field, problem: String, hint: &str| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
-        let positive = |value: f64, field| {
-            check(value.is_finite() && value > 0.0, field, format!("{value} is not a positive number"), "give a number above 0")
-        };
-        let fraction = &self.data.held_out_fraction;
-        check(
-            *fraction > 0.0 && *fraction < 1.0,
-            "data.held_out_fraction",
-            format!("{fraction} is not between 0 and 1"),
-            "0.2 holds out every fifth row",
-        )?;
-        check(
-            self.data.max_tokens >= 3,
-            "data.max_tokens",
-            format!("{} leaves no room for text beside [CLS] and [SEP]", self.data.max_tokens),
-            "use 3 or more",
-        )?;
-        check(
-            (1..=500).contains(&self.prompt.length),
-            "prompt.length",
-            format!("{} virtual tokens", self.prompt.length),
-            "use 1 to 500",
-        )?;
-        if let PromptInit::Text(text) = &self.prompt.init {
-            check(!text.trim().is_empty(), "prompt.init", "the text is empty".into(), "give a few words that describe the task")?;
+        describe::check(self)?;
+        if let PromptInit::Text(text) = &self.prompt.init
+            && text.trim().is_empty()
+        {
+            return Err(Error::config("prompt.init", "the text is empty", "give a few words that describe the task"));
         }
-        methods::validate(self)?;
-        positive(self.head.feature_scale, "head.feature_scale")?;
-        positive(self.optim.prompt_lr, "optim.prompt_lr")?;
-        positive(self.optim.head_lr, "optim.head_lr")?;
-        positive(self.optim.clip_norm, "optim.clip_norm")?;
-        check(
-            self.optim.weight_decay.is_finite() && self.optim.weight_decay >= 0.0,
-            "optim.weight_decay",
-            format!("{} is not a number of 0 or more", self.optim.weight_decay),
-            "0.01 is usual",
-        )?;
-        check(self.optim.batch_size >= 1, "optim.batch_size", "0 texts a step".into(), "use 1 or more")?;
-        check(self.optim.steps != Some(0), "optim.steps", "0 steps".into(), "use 1 or more")?;
-        check(self.optim.steps.is_some() || self.optim.epochs >= 1, "optim.epochs", "0 epochs".into(), "use 1 or more")?;
-        check(
-            (0.0..1.0).contains(&self.optim.warmup_fraction),
-            "optim.warmup_fraction",
-            format!("{} is not in 0..1", self.optim.warmup_fraction),
-            "0.06 is usual",
-        )?;
-        check(self.eval.evaluations >= 1, "eval.evaluations", "0 evaluations".into(), "use 1 or more")?;
-        check(self.eval.patience != Some(0), "eval.patience", "0 evaluations of patience".into(), "use 1 or more")?;
-        check(self.seed < 1 << 53, "seed", format!("{} is above 2^53 - 1", self.seed), "use a smaller seed")
+        methods::validate(self)
     }
 
     /// Optimizer steps of a run over `train_rows` examples.

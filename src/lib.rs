@@ -17,6 +17,8 @@ pub mod adapter;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 pub mod config;
+#[cfg(test)]
+mod contract;
 pub mod data;
 pub mod engine;
 pub mod error;

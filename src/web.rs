@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, describe};
 use crate::engine::compute;
 use crate::error::{Error, Result};
 
@@ -23,13 +23,12 @@ fn plain<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, JsValue> {
 }
 
 fn parse<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| {
-        thrown(Error::config(
-            "config",
-            error.to_string(),
-            "use the fields that default_config() has, with values of the same kind",
-        ))
-    })
+    let wrong = |problem: String| {
+        thrown(Error::config("config", problem, "use the fields that default_config() has, with values of the same kind"))
+    };
+    // By way of JSON: read from the object itself, a field that is misspelt would go unnoticed.
+    let json: serde_json::Value = serde_wasm_bindgen::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_value(json).map_err(|error| wrong(error.to_string()))
 }
 
 fn thrown(error: Error) -> JsValue {
@@ -64,6 +63,15 @@ fn construct() {
 #[wasm_bindgen]
 pub fn default_config() -> Result<JsValue, JsValue> {
     plain(&RunConfig::default())
+}
+
+/// What every setting is: groups of settings with their names, words, limits and choices.
+///
+/// # Errors
+/// Never, in practice.
+#[wasm_bindgen]
+pub fn describe_config() -> Result<JsValue, JsValue> {
+    plain(describe::groups())
 }
 
 /// Throws where a setting cannot work.

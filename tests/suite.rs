@@ -14,6 +14,8 @@ mod common;
 mod compare;
 #[path = "suite/data.rs"]
 mod data;
+#[path = "suite/describe.rs"]
+mod describe;
 #[path = "suite/device.rs"]
 mod device;
 #[path = "suite/efficient.rs"]

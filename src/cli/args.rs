@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::settings::{Settings, choice, help};
+use crate::cli::settings::{Settings, about, choice};
 use crate::cli::{checkpoint, files};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
@@ -218,7 +218,7 @@ pub(crate) struct EvalArgs {
     pub model: ModelArgs,
     /// Where the encoder runs.
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
-          help = help("Where the encoder runs", |c| &c.device))]
+          help = about("device"))]
     pub device: Option<DeviceChoice>,
 }
 
@@ -239,7 +239,7 @@ pub(crate) struct PredictArgs {
     pub model: ModelArgs,
     /// Where the encoder runs.
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
-          help = help("Where the encoder runs", |c| &c.device))]
+          help = about("device"))]
     pub device: Option<DeviceChoice>,
 }
 

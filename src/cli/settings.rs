@@ -1,42 +1,43 @@
-//! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]; the defaults that `--help` shows are read
-//! from [`RunConfig::default`].
+//! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]; what `--help` says of it is the
+//! crate's own description, with the default of [`RunConfig::default`].
+
+use std::fmt::Display;
 
 use clap::Args;
-use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use serde_json::Value;
 
-use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule};
+use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule, describe};
 
 mod methods;
 
 /// Flags that override a [`RunConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
-    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = "Column of the texts [default: guessed]")]
+    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.text_column"))]
     text_column: Option<String>,
-    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = "Column of the labels [default: guessed]")]
+    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.label_column"))]
     label_column: Option<String>,
     #[arg(long, value_name = "SHARE", help_heading = "Data",
-          help = help("Share of the rows to hold out, by class", |c| &c.data.held_out_fraction))]
+          help = about("data.held_out_fraction"))]
     held_out_fraction: Option<f64>,
-    #[arg(long, value_name = "N", help_heading = "Data", help = help("Cut texts to this many tokens", |c| &c.data.max_tokens))]
+    #[arg(long, value_name = "N", help_heading = "Data", help = about("data.max_tokens"))]
     max_tokens: Option<usize>,
 
     #[arg(long, value_name = "auto|probe|prompt|late|progressive|efficient|deep|ensemble", value_parser = choice::<Method>,
           help_heading = "Prompt and head",
-          help = help("How the prompt is made and trained; `probe`: no prompt; `auto`: the best of some in short trials",
-                      |c| &c.prompt.method))]
+          help = about("prompt.method"))]
     method: Option<Method>,
-    #[arg(long, value_name = "P", help_heading = "Prompt and head", help = help("Virtual tokens", |c| &c.prompt.length))]
+    #[arg(long, value_name = "P", help_heading = "Prompt and head", help = about("prompt.length"))]
     prompt_length: Option<usize>,
     #[arg(long, value_name = "random|vocabulary|labels|text:WORDS", value_parser = init, help_heading = "Prompt and head",
-          help = help("How the prompt starts", |c| &c.prompt.init))]
+          help = about("prompt.init"))]
     init: Option<PromptInit>,
     #[arg(long, value_name = "mean|text|cls|peft", value_parser = choice::<HeadKind>, help_heading = "Prompt and head",
-          help = help("What the head reads; `peft` makes an adapter that Hugging Face PEFT loads", |c| &c.head.kind))]
+          help = about("head.kind"))]
     head: Option<HeadKind>,
     #[arg(long, value_name = "X", help_heading = "Prompt and head",
-          help = help("Features are multiplied by this before the head", |c| &c.head.feature_scale))]
+          help = about("head.feature_scale"))]
     feature_scale: Option<f64>,
 
     #[arg(
@@ -44,40 +45,40 @@ pub(crate) struct Settings {
         value_name = "N",
         conflicts_with = "epochs",
         help_heading = "Training",
-        help = "Optimizer steps, instead of epochs"
+        help = about("optim.steps")
     )]
     steps: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = help("Passes over the training rows", |c| &c.optim.epochs))]
+    #[arg(long, value_name = "N", help_heading = "Training", help = about("optim.epochs"))]
     epochs: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = help("Texts a step", |c| &c.optim.batch_size))]
+    #[arg(long, value_name = "N", help_heading = "Training", help = about("optim.batch_size"))]
     batch_size: Option<usize>,
-    #[arg(long, value_name = "RATE", help_heading = "Training", help = help("Learning rate of the prompt", |c| &c.optim.prompt_lr))]
+    #[arg(long, value_name = "RATE", help_heading = "Training", help = about("optim.prompt_lr"))]
     lr: Option<f64>,
-    #[arg(long, value_name = "RATE", help_heading = "Training", help = help("Learning rate of the head", |c| &c.optim.head_lr))]
+    #[arg(long, value_name = "RATE", help_heading = "Training", help = about("optim.head_lr"))]
     head_lr: Option<f64>,
     #[arg(long, value_name = "cosine|linear|constant", value_parser = choice::<Schedule>, help_heading = "Training",
-          help = help("How the learning rates fall after the warm-up", |c| &c.optim.schedule))]
+          help = about("optim.schedule"))]
     schedule: Option<Schedule>,
     #[arg(long, value_name = "SHARE", help_heading = "Training",
-          help = help("Share of the steps in which the learning rates rise from zero", |c| &c.optim.warmup_fraction))]
+          help = about("optim.warmup_fraction"))]
     warmup: Option<f64>,
-    #[arg(long, value_name = "X", help_heading = "Training", help = help("Decoupled weight decay", |c| &c.optim.weight_decay))]
+    #[arg(long, value_name = "X", help_heading = "Training", help = about("optim.weight_decay"))]
     weight_decay: Option<f64>,
-    #[arg(long, value_name = "NORM", help_heading = "Training", help = help("Largest norm of the gradients", |c| &c.optim.clip_norm))]
+    #[arg(long, value_name = "NORM", help_heading = "Training", help = about("optim.clip_norm"))]
     clip: Option<f64>,
     #[arg(long, value_name = "N", help_heading = "Training",
-          help = help("Evaluations on the held-out rows, evenly spaced", |c| &c.eval.evaluations))]
+          help = about("eval.evaluations"))]
     evaluations: Option<usize>,
     #[arg(long, value_name = "N|never", value_parser = patience, help_heading = "Training",
-          help = help("Stop after so many evaluations without a lower held-out loss", |c| &c.eval.patience))]
+          help = about("eval.patience"))]
     patience: Option<Patience>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = help("Every random draw comes from it", |c| &c.seed))]
+    #[arg(long, value_name = "N", help_heading = "Training", help = about("seed"))]
     seed: Option<u64>,
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>, help_heading = "Training",
-          help = help("Where the encoder runs; `auto` measures both", |c| &c.device))]
+          help = about("device"))]
     device: Option<DeviceChoice>,
     #[arg(long, value_name = "auto|on|off", value_parser = choice::<Recompute>, help_heading = "Training",
-          help = help("Make activations again instead of keeping them: less GPU memory, more time", |c| &c.recompute))]
+          help = about("recompute"))]
     recompute: Option<Recompute>,
 
     #[command(flatten)]
@@ -136,10 +137,20 @@ fn set<T: Clone>(flag: &Option<T>, field: &mut T) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Patience(Option<usize>);
 
-/// `about` with the default of a setting behind it.
-pub(crate) fn help<T: Serialize>(about: &str, field: impl Fn(&RunConfig) -> &T) -> String {
-    let value = serde_json::to_value(field(&RunConfig::default())).unwrap_or_default();
-    format!("{about} [default: {}]", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+/// What the crate says of a setting, with its default behind it.
+pub(crate) fn about(path: &str) -> String {
+    let defaults = serde_json::to_value(RunConfig::default()).unwrap_or_default();
+    let value = describe::value_at(&defaults, path).unwrap_or(&Value::Null);
+    let absent = describe::setting(path).and_then(|setting| setting.absent).unwrap_or_default();
+    let default =
+        if value.is_null() { absent.to_owned() } else { value.as_str().map_or_else(|| value.to_string(), str::to_owned) };
+    shown(path, default)
+}
+
+/// The same with a default that is told in another way.
+fn shown(path: &str, default: impl Display) -> String {
+    let words = describe::setting(path).map_or_else(String::new, |setting| format!("{}. {}", setting.label, setting.help));
+    format!("{words} [default: {default}]")
 }
 
 /// A setting that is one of a few words, by its serde names.

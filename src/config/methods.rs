@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 /// What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Generator {
     /// Nothing: free rows, the same for every text.
     None,
@@ -23,6 +24,7 @@ pub enum Generator {
 /// Settings of [`Method::Late`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LateConfig {
     /// Layers k below the prompt, 0 to L - 1; half of them if absent.
     pub layer: Option<usize>,
@@ -45,6 +47,7 @@ impl Default for LateConfig {
 /// Which part of the encoder is left out in the stages of [`Method::Progressive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Shrink {
     /// Layers.
     Depth,
@@ -58,6 +61,7 @@ pub enum Shrink {
 /// One stage on a partial encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct StageConfig {
     /// Share of the steps.
     pub share: f64,
@@ -68,6 +72,7 @@ pub struct StageConfig {
 /// What happens to the head where the encoder grows: a head fitted to a partial encoder is wrong for the larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum HeadTransition {
     /// It is carried over with its optimizer state.
     #[default]
@@ -81,6 +86,7 @@ pub enum HeadTransition {
 /// Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ProgressiveConfig {
     /// The method that is trained; one that starts below the lowest layer.
     pub base: Method,
@@ -114,6 +120,7 @@ impl Default for ProgressiveConfig {
 /// Settings of [`Method::Efficient`]; with `fusion` off and no `spaces` it is DePT (Shi and Lipani 2024).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct EfficientConfig {
     /// Rank r of the update `A B` of the text embeddings.
     pub rank: usize,
@@ -157,6 +164,7 @@ impl Default for EfficientConfig {
 /// How an ensemble decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Vote {
     /// By the mean of the members' probabilities.
     #[default]
@@ -168,6 +176,7 @@ pub enum Vote {
 /// Settings of [`Method::Ensemble`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct EnsembleConfig {
     /// Prompts N, each with a head of its own.
     pub members: usize,
@@ -184,6 +193,7 @@ impl Default for EnsembleConfig {
 /// Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PruneConfig {
     /// Share of the prompt rows that is pruned, the least important first.
     pub tokens: f64,
@@ -202,6 +212,7 @@ impl Default for PruneConfig {
 /// Settings of [`Method::Auto`]: short runs of some methods, then the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AutoConfig {
     /// Methods that are tried.
     pub candidates: Vec<Method>,
@@ -217,77 +228,17 @@ impl Default for AutoConfig {
     }
 }
 
-type Check<'a> = &'a dyn Fn(bool, &'static str, String, &'static str) -> Result<()>;
-
-/// Checks the settings of the methods.
-pub(super) fn validate(config: &RunConfig) -> Result<()> {
-    let check: Check<'_> = &|ok, field, problem, hint| if ok { Ok(()) } else { Err(Error::config(field, problem, hint)) };
-    let rate = |value: f64, field| {
-        check(value.is_finite() && value > 0.0, field, format!("{value} is not a positive number"), "give a number above 0")
-    };
-    let positive = |value: usize, field| check(value >= 1, field, "0".into(), "use 1 or more");
-    let share = |value: f64, field| {
-        check((0.0..1.0).contains(&value), field, format!("{value} is not in 0..1"), "give a share of 0 or more, below 1")
-    };
-    let prompt = &config.prompt;
-    positive(prompt.late.bottleneck, "prompt.late.bottleneck")?;
-    rate(prompt.late.generator_lr, "prompt.late.generator_lr")?;
-    positive(prompt.efficient.rank, "prompt.efficient.rank")?;
-    positive(prompt.efficient.attention, "prompt.efficient.attention")?;
-    positive(prompt.efficient.space_width, "prompt.efficient.space_width")?;
-    rate(prompt.efficient.scale, "prompt.efficient.scale")?;
-    rate(prompt.efficient.low_rank_lr, "prompt.efficient.low_rank_lr")?;
-    rate(prompt.efficient.module_lr, "prompt.efficient.module_lr")?;
-    check(
-        prompt.efficient.update || !prompt.efficient.fusion,
-        "prompt.efficient.fusion",
-        "the prompt cannot attend to an update that is off".into(),
-        "turn prompt.efficient.update on, or fusion off",
-    )?;
-    check(
-        (2..=100).contains(&prompt.ensemble.members),
-        "prompt.ensemble.members",
-        format!("{} members", prompt.ensemble.members),
-        "use 2 to 100",
-    )?;
-    progressive(&prompt.progressive, check)?;
-    if let Some(prune) = &prompt.prune {
-        share(prune.tokens, "prompt.prune.tokens")?;
-        share(prune.piece_share, "prompt.prune.piece_share")?;
-        positive(prune.pieces, "prompt.prune.pieces")?;
-        let base = if prompt.method == Method::Progressive { prompt.progressive.base } else { prompt.method };
-        let prunes = match base {
-            Method::Prompt | Method::Efficient | Method::Ensemble => true,
-            Method::Late => prompt.late.generator == Generator::None,
-            Method::Probe | Method::Progressive | Method::Deep | Method::Auto => false,
-        };
-        check(prunes, "prompt.prune", "this method has no prompt rows of its own to prune".into(), "leave it out")?;
+/// Checks what the settings of the methods have to do with each other.
+pub(super) fn validate(RunConfig { prompt, .. }: &RunConfig) -> Result<()> {
+    if prompt.efficient.fusion && !prompt.efficient.update {
+        let problem = "the prompt cannot attend to an update that is off";
+        return Err(Error::config("prompt.efficient.fusion", problem, "turn prompt.efficient.update on, or fusion off"));
     }
-    let candidates = &prompt.auto.candidates;
-    check(
-        !candidates.is_empty() && !candidates.contains(&Method::Auto),
-        "prompt.auto.candidates",
-        "there must be methods to try, other than auto".into(),
-        "prompt, late and efficient are usual",
-    )?;
-    share(prompt.auto.share, "prompt.auto.share")?;
-    positive(prompt.auto.rows, "prompt.auto.rows")
-}
-
-fn progressive(config: &ProgressiveConfig, check: Check<'_>) -> Result<()> {
-    check(
-        matches!(config.base, Method::Prompt | Method::Efficient | Method::Deep | Method::Ensemble),
-        "prompt.progressive.base",
-        "this method does not start below the lowest layer".into(),
-        "use prompt, efficient, deep or ensemble",
-    )?;
-    let total: f64 = config.stages.iter().map(|stage| stage.share).sum();
-    let fine = config.stages.iter().all(|stage| stage.share > 0.0 && stage.size > 0.0 && stage.size <= 1.0);
-    check(
-        fine && total < 1.0 && !config.stages.is_empty(),
-        "prompt.progressive.stages",
-        format!("shares of {total} of the steps"),
-        "give stages with a share above 0, together below 1, and a size above 0 and at most 1; the full encoder has the rest",
-    )?;
-    check(config.score_texts >= 1, "prompt.progressive.score_texts", "0 texts".into(), "1000 is usual")
+    let stages = &prompt.progressive.stages;
+    let total: f64 = stages.iter().map(|stage| stage.share).sum();
+    if stages.is_empty() || total >= 1.0 {
+        let hint = "give one stage or more, with shares of the steps below 1 together: the full encoder has the rest";
+        return Err(Error::config("prompt.progressive.stages", format!("shares of {total} of the steps"), hint));
+    }
+    Ok(())
 }

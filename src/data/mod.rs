@@ -5,3 +5,4 @@ pub mod batch;
 pub mod dataset;
 pub mod edit;
 pub mod table;
+pub mod view;

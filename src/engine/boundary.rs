@@ -130,6 +130,16 @@ impl FrozenEncoder {
         }
     }
 
+    /// Bytes of the activations that a training step keeps, where the encoder computes: on the GPU those that there is room for; on the
+    /// CPU those of the latest steps.
+    #[must_use]
+    pub fn activation_bytes(&self) -> u64 {
+        match &self.engine {
+            Engines::Wgsl(engine) => engine.activation_bytes(),
+            Engines::Cpu(_) => self.meter.kept(),
+        }
+    }
+
     /// Bytes of the states in a cache of this encoder.
     #[must_use]
     pub fn cache_bytes(&self, cache: &StateCache) -> u64 {

@@ -95,6 +95,12 @@ impl Meter {
         self.flops.load(Ordering::Relaxed)
     }
 
+    /// The most bytes that a pass kept since [`Meter::take_kept`].
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
+
     /// The most bytes that a pass kept since the last call.
     pub fn take_kept(&self) -> u64 {
         self.kept.swap(0, Ordering::Relaxed)

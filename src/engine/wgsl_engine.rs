@@ -53,6 +53,11 @@ impl WgslEngine {
         layers + words
     }
 
+    /// As [`WgslEncoder::activation_bytes`].
+    pub(super) fn activation_bytes(&self) -> u64 {
+        self.encoder.activation_bytes()
+    }
+
     /// Sizes of the encoder.
     pub(super) fn spec(&self) -> &EncoderSpec {
         self.encoder.spec()

@@ -12,6 +12,7 @@ const RESAMPLES: usize = 1000;
 
 /// Both ends of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

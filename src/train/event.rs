@@ -7,6 +7,7 @@ use crate::eval::ClassMetrics;
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RunEvent"))]
 pub enum Event {
     /// Data, encoder and device are ready.
     Started {
@@ -62,6 +63,8 @@ pub enum Event {
         seconds: f64,
         /// Until the last step, at the pace so far.
         seconds_left: f64,
+        /// Bytes that the training takes where the encoder computes: its weights, the activations of a step, cached hidden states.
+        memory_bytes: u64,
     },
     /// The held-out examples were evaluated, or of very many a draw.
     Eval {
@@ -75,6 +78,7 @@ pub enum Event {
         macro_f1: f64,
         /// Of an ensemble: the mean accuracy of its members, each alone.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
         members_accuracy: Option<f64>,
         /// The lowest held-out loss so far: these parameters are kept.
         best: bool,

@@ -29,6 +29,12 @@ impl Features {
         self.values.extend_from_slice(rows);
     }
 
+    /// Bytes of the rows so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        size_of_val(self.values.as_slice()) as u64
+    }
+
     /// Rows so far.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -395,13 +395,15 @@ impl Run {
             self.progress.step += 1;
             due = self.budget.evaluates_after(self.round_step());
         }
-        self.report(losses, rows, begin).await?;
+        // A part of the encoder, or none of it, is at work beside the whole.
+        let whole = if self.is_partial() || !self.has_prompt() { self.compute.encoder.weight_bytes() } else { 0 };
+        self.report(losses, rows, begin, whole + trainer.memory_bytes()).await?;
         trainer.check()?;
         Ok(due)
     }
 
     /// Reads a group's losses back and tells its steps.
-    async fn report(&mut self, losses: Vec<(Tensor<1>, f64)>, rows: usize, begin: Instant) -> Result<()> {
+    async fn report(&mut self, losses: Vec<(Tensor<1>, f64)>, rows: usize, begin: Instant, memory_bytes: u64) -> Result<()> {
         let (tensors, rates): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
         let values = read(Tensor::cat(tensors, 0)).await?;
         let group_seconds = begin.elapsed().as_secs_f64();
@@ -422,6 +424,7 @@ impl Run {
                 tokens_per_second: rows as f64 / group_seconds,
                 seconds: self.elapsed().as_secs_f64(),
                 seconds_left: left,
+                memory_bytes,
             });
         }
         Ok(())

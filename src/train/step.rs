@@ -166,6 +166,15 @@ impl Trainer {
         }
     }
 
+    /// Bytes that its steps take where the encoder computes: the encoder's weights, the activations of a step, cached hidden states.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Encoder(encoder) => encoder.weight_bytes() + encoder.activation_bytes() + self.cache_bytes(),
+            Source::Features(features) => features.bytes(),
+        }
+    }
+
     /// The examples at `indices` behind the method's rows, once for each member.
     fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))

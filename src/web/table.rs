@@ -7,31 +7,16 @@ use wasm_bindgen::prelude::*;
 use super::model::Model;
 use super::{parse, plain, thrown};
 use crate::config::RunConfig;
-use crate::data::dataset::{self, ColumnChoice, DataReport};
+use crate::data::dataset::{self, ColumnChoice};
 use crate::data::edit::{Edit, NewRow};
-use crate::data::table::{Format, Part, Table};
+use crate::data::table::{Part, Table};
+use crate::data::view::TableView;
 use crate::error::Result;
 use crate::text::count;
 use crate::{model, prompt};
 
-/// Rows that the page shows of a file.
-const PREVIEW_ROWS: usize = 20;
 /// Texts that are counted at a stretch: some ten milliseconds.
 const TEXTS_A_TURN: usize = 2000;
-
-#[derive(Serialize)]
-struct TableView {
-    columns: Vec<String>,
-    rows: usize,
-    has_header: bool,
-    format: Format,
-    encoding: &'static str,
-    separator: String,
-    preview: Vec<Vec<String>>,
-    text_column: usize,
-    label_column: usize,
-    report: DataReport,
-}
 
 /// Reads a data file: its columns, the guessed ones, its first rows and what was found.
 ///
@@ -40,29 +25,8 @@ struct TableView {
 #[wasm_bindgen]
 pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
     let config: RunConfig = parse(config)?;
-    let view = || -> Result<TableView> {
-        let table = Table::from_bytes(bytes)?;
-        // Nothing here fails for the columns' sake: the page must show the rows, so that a wrong guess can be corrected. Where
-        // nothing can be guessed, the first and the last column are shown, with the reason.
-        let guess = ColumnChoice::guess(&table, &config.data);
-        let unsure = guess.as_ref().err().map(ToString::to_string);
-        let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
-        let mut report = DataReport::new(&table, choice);
-        report.notes.extend(unsure);
-        Ok(TableView {
-            rows: table.rows.len(),
-            has_header: table.has_header,
-            format: table.format,
-            encoding: table.encoding,
-            separator: table.separator.to_string(),
-            preview: table.rows.iter().take(PREVIEW_ROWS).cloned().collect(),
-            columns: table.columns,
-            text_column: choice.text,
-            label_column: choice.label,
-            report,
-        })
-    };
-    plain(&view().map_err(thrown)?)
+    let table = Table::from_bytes(bytes).map_err(thrown)?;
+    plain(&TableView::new(table, &config.data))
 }
 
 #[derive(Serialize)]

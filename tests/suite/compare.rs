@@ -83,7 +83,7 @@ fn variants_are_settings_over_the_shared_ones() {
         ("late+prompt.late.layers=2", ["prompt.late.layers", "no setting"]),
         ("late+prompt.late.layer=two", ["prompt.late.layer", "two"]),
         ("prompt+prompt.length", ["prompt.length", "no value"]),
-        ("prompt+prompt.length=0", ["prompt.length", "0 virtual tokens"]),
+        ("prompt+prompt.length=0", ["prompt.length", "0 is too small"]),
         ("prompt+seed=3", ["seed", "the same for all"]),
         ("prompt+data.max_tokens=9", ["data.max_tokens", "the same for all"]),
     ] {

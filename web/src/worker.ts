@@ -19,6 +19,7 @@ import type {
   Run,
   RunConfig,
   RunEvent,
+  SettingGroup,
   TableView,
   Understanding,
   TokenCount,
@@ -75,10 +76,18 @@ const api = {
     return core.detect_device();
   },
 
-  /** The crate's defaults; `pruning` is what pruning starts with, which is off in them. */
-  async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig }> {
+  /** The crate's defaults, and what it says of its settings; `pruning` is what pruning starts with, which is off in them. */
+  async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig; description: SettingGroup[] }> {
     const pruned = core.complete_config({ prompt: { prune: {} } });
-    return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig };
+    const description = core.describe_config();
+    return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig, description };
+  },
+
+  /** Settings from elsewhere, with what they leave out filled in. */
+  async complete(given: unknown): Promise<RunConfig> {
+    const config = core.complete_config(given);
+    core.validate_config(config);
+    return config;
   },
 
   /** Settings with what they leave out filled in. */

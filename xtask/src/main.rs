@@ -33,6 +33,7 @@ const HELP: &str = "cargo xtask COMMAND
       --keep-going       go on after a stage that failed
   bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
                        Chromium (`bench browser --help` lists the options)
+  types                write the page's types from the crate's: web/src/contract.generated.ts
   setup                only set up what `test` and `serve` need
 
 Build outputs and the tools that it installs go to the cargo target folder (CARGO_TARGET_DIR, else target/).";
@@ -59,6 +60,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
         }
         ["page"] => page::build(&paths)?,
         ["bench", "browser", options @ ..] => bench::browser(&paths, options)?,
+        ["types"] => page::types(&paths)?,
         ["setup"] => checks::set_up(&paths)?,
         ["test", rest @ ..] => return checks::run_stages(&paths, &checks::Options::parse(rest)?),
         ["help" | "--help" | "-h"] | [] => println!("{HELP}\n\nStages: {}", checks::names().join(", ")),

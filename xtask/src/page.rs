@@ -43,6 +43,11 @@ pub fn wasm(paths: &Paths) -> Result<()> {
     run(bindgen.arg(paths.web().join("pkg")).arg(built))
 }
 
+/// The page's types, from the crate's. A native test fails where they are out of date.
+pub fn types(paths: &Paths) -> Result<()> {
+    run(cargo(paths, &["test", "--release", "--lib", "contract"]).env("WRITE_TYPES", "1"))
+}
+
 /// The size of the wasm file, raw and compressed, against the budget.
 pub fn size(paths: &Paths) -> Result<()> {
     let module = paths.web().join("pkg/softprompt_bg.wasm");

@@ -1,11 +1,10 @@
 //! The flags of the methods, as those of [`super::Settings`].
 
-use std::fmt::Display;
 use std::str::FromStr;
 
 use clap::Args;
 
-use super::{choice, help};
+use super::{about, choice, shown};
 use crate::config::{
     Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, RunConfig, Shrink, StageConfig,
     Vote,
@@ -14,89 +13,89 @@ use crate::config::{
 /// Flags that override a [`PromptConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct MethodSettings {
-    #[arg(long, value_name = "K", help_heading = "Late prompts", help = "Layers below the prompt [default: half of them]")]
+    #[arg(long, value_name = "K", help_heading = "Late prompts", help = about("prompt.late.layer"))]
     layer: Option<usize>,
     #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = "Late prompts",
-          help = help("What makes the prompt of the text; `none`: free rows", |c| &c.prompt.late.generator))]
+          help = about("prompt.late.generator"))]
     generator: Option<Generator>,
     #[arg(long, value_name = "C", help_heading = "Late prompts",
-          help = help("Neurons of the generator's bottleneck", |c| &c.prompt.late.bottleneck))]
+          help = about("prompt.late.bottleneck"))]
     bottleneck: Option<usize>,
     #[arg(long, value_name = "RATE", help_heading = "Late prompts",
-          help = help("Learning rate of the generator", |c| &c.prompt.late.generator_lr))]
+          help = about("prompt.late.generator_lr"))]
     generator_lr: Option<f64>,
     #[arg(long, value_name = "MIB", help_heading = "Late prompts",
-          help = help("Memory for hidden states below the prompt, kept between epochs", |c| &c.prompt.late.cache_mb))]
+          help = about("prompt.late.cache_mb"))]
     cache_mb: Option<u64>,
 
     #[arg(long, value_name = "prompt|efficient|deep|ensemble", value_parser = choice::<Method>, help_heading = "Progressive training",
-          help = help("The method that is trained", |c| &c.prompt.progressive.base))]
+          help = about("prompt.progressive.base"))]
     base: Option<Method>,
     #[arg(long, value_name = "depth|width|compound", value_parser = choice::<Shrink>, help_heading = "Progressive training",
-          help = help("Leave out layers, feed-forward neurons, or both", |c| &c.prompt.progressive.shrink))]
+          help = about("prompt.progressive.shrink"))]
     shrink: Option<Shrink>,
     #[arg(long, value_name = "SHARE:SIZE,..", value_parser = stages, help_heading = "Progressive training",
-          help = shown("Stages: share of the steps, and of the encoder; the whole encoder has the rest",
+          help = shown("prompt.progressive.stages",
                        stages_text(&ProgressiveConfig::default().stages)))]
     stages: Option<Stages>,
     #[arg(long, value_name = "carry|refit|reset", value_parser = choice::<HeadTransition>, help_heading = "Progressive training",
-          help = help("What happens to the head where the encoder grows", |c| &c.prompt.progressive.head))]
+          help = about("prompt.progressive.head"))]
     head_transition: Option<HeadTransition>,
     #[arg(long, value_name = "N", help_heading = "Progressive training",
-          help = help("Steps of the head alone with `refit`", |c| &c.prompt.progressive.refit_steps))]
+          help = about("prompt.progressive.refit_steps"))]
     refit_steps: Option<usize>,
     #[arg(long, value_name = "N", help_heading = "Progressive training",
-          help = help("Training texts that neurons are scored on", |c| &c.prompt.progressive.score_texts))]
+          help = about("prompt.progressive.score_texts"))]
     score_texts: Option<usize>,
 
     #[arg(long, value_name = "R", help_heading = "Efficient prompts",
-          help = help("Rank of the update of the text embeddings", |c| &c.prompt.efficient.rank))]
+          help = about("prompt.efficient.rank"))]
     rank: Option<usize>,
     #[arg(long, value_name = "X", help_heading = "Efficient prompts",
-          help = help("The update is multiplied by this over the root of its rank", |c| &c.prompt.efficient.scale))]
+          help = about("prompt.efficient.scale"))]
     update_scale: Option<f64>,
     #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
-          help = help("Learning rate of the update", |c| &c.prompt.efficient.low_rank_lr))]
+          help = about("prompt.efficient.low_rank_lr"))]
     low_rank_lr: Option<f64>,
     #[arg(long, help_heading = "Efficient prompts", help = "No update of the text embeddings; only with --no-fusion")]
     no_update: bool,
     #[arg(long, help_heading = "Efficient prompts", help = "The prompt does not attend to the update")]
     no_fusion: bool,
     #[arg(long, value_name = "A", help_heading = "Efficient prompts",
-          help = help("Width of that attention", |c| &c.prompt.efficient.attention))]
+          help = about("prompt.efficient.attention"))]
     attention: Option<usize>,
     #[arg(long, value_name = "S", help_heading = "Efficient prompts",
-          help = help("Spaces that the prompt is projected into; 0: none", |c| &c.prompt.efficient.spaces))]
+          help = about("prompt.efficient.spaces"))]
     spaces: Option<usize>,
     #[arg(long, value_name = "B", help_heading = "Efficient prompts",
-          help = help("Width of a space", |c| &c.prompt.efficient.space_width))]
+          help = about("prompt.efficient.space_width"))]
     space_width: Option<usize>,
     #[arg(long, help_heading = "Efficient prompts", help = "All spaces weigh the same")]
     no_gate: bool,
     #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
-          help = help("Learning rate of fusion, spaces and gate", |c| &c.prompt.efficient.module_lr))]
+          help = about("prompt.efficient.module_lr"))]
     module_lr: Option<f64>,
 
-    #[arg(long, value_name = "N", help_heading = "Ensembles", help = help("Prompts, each with a head", |c| &c.prompt.ensemble.members))]
+    #[arg(long, value_name = "N", help_heading = "Ensembles", help = about("prompt.ensemble.members"))]
     members: Option<usize>,
     #[arg(long, value_name = "mean|majority", value_parser = choice::<Vote>, help_heading = "Ensembles",
-          help = help("How they decide", |c| &c.prompt.ensemble.vote))]
+          help = about("prompt.ensemble.vote"))]
     vote: Option<Vote>,
 
     #[arg(long, value_name = "ROWS:PIECES:SHARE", value_parser = prune, num_args = 0..=1, require_equals = true,
           default_missing_value = DEFAULT_PRUNE, help_heading = "Pruning",
-          help = shown("Prune the trained prompt and train it again: share of its rows, pieces of a row, share of the pieces",
+          help = shown("prompt.prune",
                        format!("no; --prune alone: {}", prune_text(&PruneConfig::default()))))]
     prune: Option<PruneConfig>,
 
     #[arg(long, value_name = "METHOD,..", value_delimiter = ',', value_parser = choice::<Method>, help_heading = "Automatic choice",
-          help = shown("Methods that `auto` tries", names(&RunConfig::default().prompt.auto.candidates)))]
+          help = shown("prompt.auto.candidates", names(&RunConfig::default().prompt.auto.candidates)))]
     candidates: Vec<Method>,
     #[arg(long, value_name = "SHARE", help_heading = "Automatic choice",
-          help = help("Steps of all trials together, as a share of a run's", |c| &c.prompt.auto.share))]
+          help = about("prompt.auto.share"))]
     trial_share: Option<f64>,
     #[arg(long, value_name = "N", help_heading = "Automatic choice",
-          help = help("Training rows of a trial at most", |c| &c.prompt.auto.rows))]
+          help = about("prompt.auto.rows"))]
     trial_rows: Option<usize>,
 }
 
@@ -150,11 +149,6 @@ struct Stages(Vec<StageConfig>);
 
 /// `--prune` alone; the test below holds it to [`PruneConfig::default`].
 const DEFAULT_PRUNE: &str = "0.2:16:0.2";
-
-/// `about` with a default behind it that is no plain setting.
-fn shown(about: &str, default: impl Display) -> String {
-    format!("{about} [default: {default}]")
-}
 
 fn stages_text(stages: &[StageConfig]) -> String {
     stages.iter().map(|stage| format!("{}:{}", stage.share, stage.size)).collect::<Vec<_>>().join(",")

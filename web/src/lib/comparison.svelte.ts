@@ -6,7 +6,7 @@ import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, ta
 import { percent } from "./format";
 import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
 import type { Session } from "./session.svelte";
-import { VARIANTS, variantName, withVariant } from "./variants";
+import { variantName, variants, withVariant } from "./variants";
 
 /** Milliseconds between two looks at the events. */
 const REFRESH = 100;
@@ -51,7 +51,7 @@ export class Comparison {
   }
 
   toggle(name: string, on: boolean): void {
-    this.chosen = VARIANTS.map((variant) => variant.name).filter((one) => (one === name ? on : this.chosen.includes(one)));
+    this.chosen = variants().map((variant) => variant.name).filter((one) => (one === name ? on : this.chosen.includes(one)));
     void this.look();
   }
 

@@ -1,47 +1,86 @@
-/** The settings as the user edits them: what is shown, as which text, and back. */
-import type { Method, PromptInit, PruneConfig, RunConfig, StageConfig } from "../contract";
-import { fitting } from "./methods";
-import { OPTION_GROUPS } from "./option-groups";
+/** The settings as the user edits them: what is shown, as which text, and back. What there is to edit is for the crate to say. */
+import type { Condition, Limits, Method, PromptInit, PruneConfig, RunConfig, Setting, SettingGroup, StageConfig } from "../contract";
+import { choicesOf, groups, settingAt } from "./described.svelte";
 
-export interface Option {
-  /** Where it is in `RunConfig`. */
-  path: string;
-  label: string;
-  help: string;
-  /**
-   * `percent` is shown times 100; `optional` is a whole number and may be left empty; `switch` is on or off, and one that is a
-   * part of its own (pruning) is null when off; `methods` are some of `choices`; `stages` have an editor of their own.
-   */
-  kind: "integer" | "decimal" | "percent" | "optional" | "choice" | "switch" | "methods" | "stages";
-  unit?: string;
-  choices?: { value: string; label: string }[];
-  /** Whether it has a meaning there; always, if absent. */
-  shown?: (config: RunConfig) => boolean;
-}
-
-export interface OptionGroup {
-  title: string;
-  options: Option[];
-  /** Whether it has a meaning there; always, if absent. */
-  shown?: (config: RunConfig) => boolean;
-}
+type Kind = Setting["kind"];
+type NumberKind = Extract<Kind, { type: "integer" | "decimal" | "percent" }>;
 
 /** The groups with the settings that have a meaning under this config. */
-export function optionsFor(config: RunConfig): OptionGroup[] {
-  const has = ({ shown }: { shown?: (config: RunConfig) => boolean }) => shown === undefined || shown(config);
-  return OPTION_GROUPS.filter(has)
-    .map((group) => ({ ...group, options: group.options.filter(has) }))
+export function optionsFor(config: RunConfig): SettingGroup[] {
+  return groups()
+    .map((group) => ({ ...group, options: group.options.filter((setting) => applies(setting, config)) }))
     .filter(({ options }) => options.length > 0);
 }
 
+/** Whether a setting has a meaning under this config. */
+export function applies({ when }: Setting, config: RunConfig): boolean {
+  return when.length === 0 || when.some((all) => all.every((condition) => holds(condition, config)));
+}
+
+function holds({ path, one_of, none_of }: Condition, config: RunConfig): boolean {
+  const value = (at(config, path) ?? null) as Condition["one_of"][number];
+  return (one_of.length === 0 || one_of.includes(value)) && !none_of.includes(value);
+}
+
+/** Without the pruning that the method could not do: its switch would be hidden, and the crate would refuse. */
+export function fitting(config: RunConfig): RunConfig {
+  const pruning = settingAt("prompt.prune");
+  const kept = !config.prompt.prune || !pruning || applies(pruning, config);
+  return kept ? config : { ...config, prompt: { ...config.prompt, prune: null } };
+}
+
+/** Whether every word of a query is in what is said of a setting. */
+export function matches(setting: Setting, group: string, query: string): boolean {
+  const choices = choicesOf(setting).flatMap(({ label, help }) => [label, help]);
+  const said = [setting.label, setting.help, setting.path, group, ...choices].join(" ").toLowerCase();
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => said.includes(word));
+}
+
+export function isNumber(kind: Kind): kind is NumberKind {
+  return kind.type === "integer" || kind.type === "decimal" || kind.type === "percent";
+}
+
 /** The value of a setting as the user edits it; of a list, a text that tells two apart. */
-export function textOf(config: RunConfig, option: Option): string {
-  const value = at(config, option.path);
-  if (option.path === "prompt.init") return typeof value === "object" && value !== null ? "text" : String(value);
-  if (option.kind === "switch") return value ? "on" : "off";
-  if (option.kind === "methods" || option.kind === "stages") return JSON.stringify(value);
-  if (value == null) return "";
-  return option.kind === "percent" ? percentText(value as number) : String(value);
+export function textOf(config: RunConfig, { path, kind }: Setting): string {
+  const value = at(config, path);
+  switch (kind.type) {
+    case "choice_or_text":
+      return typeof value === "object" && value !== null ? "text" : String(value);
+    case "switch":
+    case "part":
+      return value ? "on" : "off";
+    case "list":
+    case "stages":
+      return JSON.stringify(value ?? []);
+    default:
+      if (value == null) return "";
+      return kind.type === "percent" ? percentText(value as number) : String(value);
+  }
+}
+
+/** The same for people: `10 tokens`, `20 % of the rows`, `half of them`, `the class names`. */
+export function wordsOf(config: RunConfig, setting: Setting): string {
+  const text = textOf(config, setting);
+  const { kind, unit, absent } = setting;
+  if (text === "") return absent ?? "";
+  if (kind.type === "list") {
+    const chosen = at(config, setting.path) as string[];
+    return choicesOf(setting)
+      .filter(({ value }) => chosen.includes(value))
+      .map(({ label }) => label)
+      .join(", ");
+  }
+  if (kind.type === "stages") return `${(at(config, setting.path) as StageConfig[]).length} stages`;
+  if ("choices" in kind) return kind.choices.find(({ value }) => value === text)?.label ?? text;
+  return [text, unitOf(setting)].filter(Boolean).join(" ") || unit || text;
+}
+
+/** What stands behind the number. */
+export function unitOf({ kind, unit }: Setting): string | undefined {
+  return kind.type === "percent" ? ["%", unit].filter(Boolean).join(" ") : (unit ?? undefined);
 }
 
 /** 0.07 * 100 is not 7 in binary: twelve digits are, and nobody types more. */
@@ -49,43 +88,80 @@ export function percentText(share: number): string {
   return String(Number((share * 100).toPrecision(12)));
 }
 
+/** What a number must be: `a whole number, 1 to 500`, `a number, more than 0 and less than 100`. */
+export function wantedWords({ type, limits }: NumberKind): string {
+  const kind = type === "integer" ? "a whole number" : "a number";
+  const range = limitWords(limits, type === "percent" ? percentText : (bound) => String(bound));
+  return range ? `${kind}, ${range}` : kind;
+}
+
+function limitWords({ minimum, above, maximum, below }: Limits, text: (bound: number) => string): string {
+  if (minimum != null && maximum != null) return `${text(minimum)} to ${text(maximum)}`;
+  const lower = minimum != null ? `${text(minimum)} or more` : above != null ? `more than ${text(above)}` : "";
+  const upper = maximum != null ? `at most ${text(maximum)}` : below != null ? `less than ${text(below)}` : "";
+  return [lower, upper].filter(Boolean).join(" and ");
+}
+
 /**
- * The config with one setting changed, or what is wrong with the text. Whether the value can work is for the crate to say.
+ * The config with one setting changed, or what is wrong with the text. How settings fit together is for the crate to judge.
  * `pruning` is what pruning starts with when it is switched on.
  */
 export function withText(
   config: RunConfig,
-  option: Option,
+  setting: Setting,
   text: string,
   pruning?: PruneConfig,
 ): { config: RunConfig } | { wrong: string } {
   const trimmed = text.trim();
-  if (option.path === "prompt.init") return { config: withAt(config, option.path, initOf(trimmed, config.prompt.init)) };
-  if (option.kind === "choice") return { config: fitting(withAt(config, option.path, trimmed)) };
-  if (option.path === "prompt.prune")
-    return { config: withAt(config, option.path, trimmed === "on" ? (config.prompt.prune ?? pruning ?? null) : null) };
-  if (option.kind === "switch") return { config: withAt(config, option.path, trimmed === "on") };
-  if (option.kind === "methods" || option.kind === "stages")
-    return trimmed ? { config: withAt(config, option.path, JSON.parse(trimmed)) } : { wrong: "Give a number in each field." };
-  const found = numberOf(trimmed, option.kind);
-  return "wrong" in found ? found : { config: withAt(config, option.path, found.value) };
+  const { path, kind, absent } = setting;
+  const set = (value: unknown) => ({ config: withAt(config, path, value) });
+  switch (kind.type) {
+    case "choice_or_text":
+      return set(initOf(trimmed, config.prompt.init));
+    case "choice":
+      return { config: fitting(withAt(config, path, trimmed)) };
+    case "switch":
+      return set(trimmed === "on");
+    case "part":
+      return set(trimmed === "on" ? (config.prompt.prune ?? pruning ?? null) : null);
+    case "list":
+      return trimmed === "[]" ? { wrong: "Choose at least one." } : set(JSON.parse(trimmed));
+    case "stages":
+      return set(JSON.parse(trimmed));
+    case "column":
+      return set(trimmed || null);
+    default: {
+      if (trimmed === "" && absent != null) return set(null);
+      const found = numberOf(trimmed, kind);
+      return "wrong" in found ? found : set(found.value);
+    }
+  }
 }
 
 /** A number as people write it, as the crate takes it. */
-export function numberOf(text: string, kind: Option["kind"]): { value: number | null } | { wrong: string } {
+export function numberOf(text: string, kind: NumberKind): { value: number } | { wrong: string } {
   const trimmed = text.trim();
-  if (trimmed === "") return kind === "optional" ? { value: null } : { wrong: "Give a number." };
-  const value = Number(trimmed.replace(",", "."));
-  if (!Number.isFinite(value)) return { wrong: `“${trimmed}” is not a number.` };
-  if ((kind === "integer" || kind === "optional") && (!Number.isSafeInteger(value) || value < 0))
-    return { wrong: "Give a whole number of 0 or more." };
-  return { value: kind === "percent" ? Number((value / 100).toPrecision(12)) : value };
+  const wanted = wantedWords(kind);
+  if (trimmed === "") return { wrong: `Give ${wanted}.` };
+  const typed = Number(trimmed.replace(",", "."));
+  if (!Number.isFinite(typed)) return { wrong: `“${trimmed}” is not a number: give ${wanted}.` };
+  if (kind.type === "integer" && !Number.isInteger(typed)) return { wrong: `Give ${wanted}.` };
+  const value = kind.type === "percent" ? Number((typed / 100).toPrecision(12)) : typed;
+  const { minimum, above, maximum, below } = kind.limits;
+  const small = (minimum != null && value < minimum) || (above != null && value <= above);
+  const large = (maximum != null && value > maximum) || (below != null && value >= below);
+  if (small || large) return { wrong: `${trimmed} is too ${small ? "small" : "large"}: give ${wanted}.` };
+  // What JavaScript would round, the crate would not get as it was typed.
+  if (kind.type === "integer" && !Number.isSafeInteger(value)) return { wrong: `${trimmed} is too large.` };
+  return { value };
 }
 
 /** The candidates with one more or one fewer, in the order in which they are offered. */
-export function toggled(option: Option, chosen: Method[], method: Method, on: boolean): Method[] {
+export function toggled(setting: Setting, chosen: Method[], method: Method, on: boolean): Method[] {
   const wanted = (value: string) => (value === method ? on : (chosen as string[]).includes(value));
-  return (option.choices ?? []).map(({ value }) => value as Method).filter(wanted);
+  return choicesOf(setting)
+    .map(({ value }) => value as Method)
+    .filter(wanted);
 }
 
 /** A further stage: as long as the last, halfway between it and the whole encoder. */
@@ -108,7 +184,7 @@ function inside(value: unknown, keys: string[]): unknown {
   return keys.reduce((object, key) => (object as Record<string, unknown> | null | undefined)?.[key], value);
 }
 
-function withAt(config: RunConfig, path: string, value: unknown): RunConfig {
+export function withAt(config: RunConfig, path: string, value: unknown): RunConfig {
   const copy = structuredClone(config);
   const keys = path.split(".");
   const last = keys.pop() as string;

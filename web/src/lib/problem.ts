@@ -1,13 +1,10 @@
-/** What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. */
-export interface Problem {
-  /** Stable; the crate's own (`data`, `model`, `device`, `config`, `io`, ...) or the page's: `browser`, `panic`, `memory`, `storage`, ... */
-  code: string;
-  message: string;
-  hint: string;
-  /** Row of the data file, counted from 1 with the header. */
-  row?: number;
-  column?: string;
-}
+/**
+ * What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. The code is the crate's own
+ * (`data`, `model`, `device`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`.
+ */
+import type { Problem } from "../contract";
+
+export type { Problem };
 
 export function problem(code: string, message: string, hint: string): Problem {
   return { code, message, hint };

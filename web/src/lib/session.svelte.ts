@@ -6,6 +6,7 @@ import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
+import { describe } from "./described.svelte";
 import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
 import { counted, percent, sentence } from "./format";
 import { methodName, pageDefaults } from "./methods";
@@ -13,6 +14,7 @@ import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
 import { holdRun } from "./locks";
 import { Library } from "./library.svelte";
+import { readSettings } from "./settings-file";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
 import type { Kept } from "./store/keeper";
 import { newRecord, type RunRecord } from "./store/record";
@@ -28,6 +30,7 @@ export type Place =
   | "heldOut"
   | "columns"
   | "options"
+  | "settings"
   | "run"
   | "adapter"
   | "predict"
@@ -174,7 +177,24 @@ export class Session {
     const { defaults, config } = this;
     if (!defaults || !config) return;
     const { text_column, label_column } = config.data;
-    void this.setConfig({ ...defaults, device: config.device, data: { ...defaults.data, text_column, label_column } });
+    this.clear("settings");
+    void this.setConfig({ ...defaults, data: { ...defaults.data, text_column, label_column } });
+  }
+
+  /** Takes settings from a file, as they were downloaded or as the command line reads them; the columns stay those of the table. */
+  async loadSettings(file: File): Promise<boolean> {
+    this.clear("settings");
+    try {
+      const given = await readSettings(file);
+      const config = await this.#client.call((api) => api.complete(given));
+      const { text_column = null, label_column = null } = this.config?.data ?? {};
+      await this.setConfig({ ...config, data: { ...config.data, text_column, label_column } });
+      this.announcement = `The settings of ${file.name} are taken.`;
+      return true;
+    } catch (thrown) {
+      this.report("settings", thrown);
+      return false;
+    }
   }
 
   /** Loads the encoder, once for a worker. */
@@ -479,7 +499,8 @@ export class Session {
 
   async #ensureDefaults(): Promise<RunConfig> {
     if (!this.defaults) {
-      const { config, pruning } = await this.#client.call((api) => api.defaults());
+      const { config, pruning, description } = await this.#client.call((api) => api.defaults());
+      describe(description);
       this.pruning = pruning;
       this.defaults = pageDefaults(config);
     }

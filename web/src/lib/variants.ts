@@ -1,18 +1,18 @@
 /** What a comparison can compare: methods, and two that are settings of a method. Names are the crate's. */
 import type { PruneConfig, RunConfig } from "../contract";
 import { MAJORITY } from "./compare-view";
-import { isMethod, methodName, METHODS, type MethodWords } from "./methods";
+import { isMethod, methodName, methods } from "./methods";
 
-export interface Variant extends Omit<MethodWords, "method"> {
+export interface Variant {
   name: string;
+  label: string;
+  help: string;
+  /** Who it is from. */
+  source: string;
 }
 
-/** In the order of the table; differences are to the first that is chosen. The probe and the largest class come in any case. */
-export const VARIANTS: Variant[] = [
-  ...METHODS.filter(({ method }) => method !== "auto" && method !== "probe").map(({ method, ...words }) => ({
-    name: method,
-    ...words,
-  })),
+/** Two that `softprompt compare` has beside the methods. */
+const SPECIAL: Variant[] = [
   {
     name: "dept",
     label: "Short prompt, plain",
@@ -25,8 +25,14 @@ export const VARIANTS: Variant[] = [
     help: "Prompt tuning, then what matters least is left out and the rest is trained again.",
     source: "Ma et al. 2022, XPrompt",
   },
-  ...METHODS.filter(({ method }) => method === "auto").map(({ method, ...words }) => ({ name: method, ...words })),
 ];
+
+/** In the order of the table; differences are to the first that is chosen. The probe and the largest class come in any case. */
+export function variants(): Variant[] {
+  const all = methods().map(({ value, ...words }) => ({ name: value, ...words }));
+  const named = (name: string) => all.filter((one) => one.name === name);
+  return [...all.filter(({ name }) => name !== "auto" && name !== "probe"), ...SPECIAL, ...named("auto")];
+}
 
 /** Names of colours of the page, and lengths of lines and gaps: variants differ by both. */
 const LOOKS: Record<string, { color: string; dash?: number[] }> = {
@@ -49,7 +55,7 @@ export function lookOf(name: string): { color: string; dash?: number[] } {
 
 export function variantName(name: string): string {
   if (name === MAJORITY) return "Largest class";
-  return VARIANTS.find((one) => one.name === name)?.label ?? methodName(name);
+  return variants().find((one) => one.name === name)?.label ?? methodName(name);
 }
 
 /** The settings that the comparison gave to a variant, for a run of its own. */

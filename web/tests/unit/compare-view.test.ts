@@ -12,7 +12,8 @@ import {
   take,
 } from "../../src/lib/compare-view";
 import { forgetCells, keepCell, keptCells, type Shelf } from "../../src/lib/kept-cells";
-import { lookOf, VARIANTS, variantName, withVariant } from "../../src/lib/variants";
+import { lookOf, variantName, variants, withVariant } from "../../src/lib/variants";
+import "./core";
 import { config, pruning } from "./config";
 
 const result = (name: string, seed: number, accuracy: number): CellResult => ({
@@ -63,6 +64,7 @@ const step = (n: number): StepEvent => ({
   tokens_per_second: 10,
   seconds: n / 2,
   seconds_left: 1,
+  memory_bytes: 5e7,
 });
 const evaluation = (n: number, accuracy: number): EvalEvent => ({
   event: "eval",
@@ -177,13 +179,13 @@ describe("cells that are kept", () => {
 
 describe("variants", () => {
   it("look different, by more than their colours", () => {
-    const looks = [...VARIANTS.map(({ name }) => name), "probe", "majority"].map(lookOf);
+    const looks = [...variants().map(({ name }) => name), "probe", "majority"].map(lookOf);
     expect(new Set(looks.map(({ dash }) => JSON.stringify(dash))).size).toBe(looks.length);
     expect(lookOf("late+prompt.late.layer=2").color).toBeTruthy();
   });
 
   it("have names for people", () => {
-    for (const { name, label } of VARIANTS) expect(variantName(name)).toBe(label);
+    for (const { name, label } of variants()) expect(variantName(name)).toBe(label);
     expect(variantName("probe")).toBe("Linear probe");
     expect(variantName("majority")).toBe("Largest class");
     expect(variantName("late+prompt.late.layer=2")).toBe("late+prompt.late.layer=2");

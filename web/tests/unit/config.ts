@@ -41,7 +41,7 @@ export const config: RunConfig = {
     head_lr: 0.001,
     weight_decay: 0,
     batch_size: 7,
-    steps: undefined,
+    steps: null,
     epochs: 2,
     warmup_fraction: 0.1,
     schedule: "linear",

@@ -1,20 +1,19 @@
-/** The page against the crate itself: the wasm package that `cargo xtask` has built. */
+/** The page against the crate itself. */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import * as wasm from "../../pkg/softprompt.js";
-import type { Core, RunConfig } from "../../src/contract";
-import { METHODS, pageDefaults, withMethod } from "../../src/lib/methods";
-import { OPTION_GROUPS } from "../../src/lib/option-groups";
-import { at, optionsFor, withText } from "../../src/lib/options";
-import { VARIANTS, withVariant } from "../../src/lib/variants";
+import type { RunConfig } from "../../src/contract";
+import { choicesOf, settings } from "../../src/lib/described.svelte";
+import { methods, pageDefaults, withMethod } from "../../src/lib/methods";
+import { at, isNumber, optionsFor, textOf, wantedWords, withText } from "../../src/lib/options";
+import { readSettings, settingsText } from "../../src/lib/settings-file";
+import { variants, withVariant } from "../../src/lib/variants";
 import { config } from "./config";
+import { core } from "./core";
 
-const core: Core = wasm;
 let defaults: RunConfig;
 let pruned: RunConfig;
 
 beforeAll(() => {
-  wasm.initSync({ module: readFileSync(new URL("../../pkg/softprompt_bg.wasm", import.meta.url)) });
   defaults = core.default_config();
   pruned = core.complete_config({ prompt: { prune: {} } });
 });
@@ -25,33 +24,35 @@ const paths = (value: unknown, above = ""): string[] =>
     : [];
 
 describe("the crate", () => {
-  it("has every setting that the page offers, and those of the contract", () => {
+  it("describes what its config has, and the settings of these tests are a whole config", () => {
     const existing = paths(pruned);
-    for (const { path } of OPTION_GROUPS.flatMap((group) => group.options)) expect(existing).toContain(path);
+    for (const { path } of settings()) expect(existing).toContain(path);
     expect(paths(config).sort()).toEqual(paths(defaults).sort());
   });
 
   it("accepts its defaults with every method and every variant", () => {
     const pruning = pruned.prompt.prune ?? undefined;
     expect(pruning?.pieces).toBeGreaterThan(0);
-    for (const { method } of METHODS) core.validate_config(withMethod(pageDefaults(defaults), method));
-    for (const { name } of VARIANTS) core.validate_config(withVariant(defaults, name, pruning));
+    expect(methods()).toHaveLength(8);
+    for (const { value } of methods()) core.validate_config(withMethod(pageDefaults(defaults), value as RunConfig["prompt"]["method"]));
+    for (const { name } of variants()) core.validate_config(withVariant(defaults, name, pruning));
   }, 60_000);
 
   it("accepts every choice and switch that the page offers", () => {
-    for (const { method } of METHODS) {
-      const base = withMethod(defaults, method);
-      for (const option of optionsFor(base).flatMap((group) => group.options)) {
-        const texts = option.kind === "switch" ? ["on", "off"] : (option.choices ?? []).map(({ value }) => value);
-        if (option.kind === "methods") texts.splice(0, Infinity, JSON.stringify(texts));
+    for (const { value: method } of methods()) {
+      const base = withMethod(defaults, method as RunConfig["prompt"]["method"]);
+      for (const setting of optionsFor(base).flatMap((group) => group.options)) {
+        const onOff = setting.kind.type === "switch" || setting.kind.type === "part";
+        const texts = onOff ? ["on", "off"] : choicesOf(setting).map(({ value }) => value);
+        if (setting.kind.type === "list") texts.splice(0, Infinity, JSON.stringify(texts));
         for (const text of texts) {
-          const changed = withText(base, option, text, pruned.prompt.prune ?? undefined);
-          if ("wrong" in changed) throw new Error(`${option.path}: ${changed.wrong}`);
+          const changed = withText(base, setting, text, pruned.prompt.prune ?? undefined);
+          if ("wrong" in changed) throw new Error(`${setting.path}: ${changed.wrong}`);
           // An empty text to start from, and fusion without the change it is about, are told to the user.
-          if (option.path === "prompt.init" && text === "text") continue;
-          if (option.path === "prompt.efficient.update" && text === "off") continue;
-          expect(() => core.validate_config(changed.config), `${method}: ${option.path}=${text}`).not.toThrow();
-          expect(at(changed.config, option.path), option.path).toBeDefined();
+          if (setting.path === "prompt.init" && text === "text") continue;
+          if (setting.path === "prompt.efficient.update" && text === "off") continue;
+          expect(() => core.validate_config(changed.config), `${method}: ${setting.path}=${text}`).not.toThrow();
+          expect(at(changed.config, setting.path), setting.path).toBeDefined();
         }
       }
     }
@@ -96,5 +97,65 @@ describe("the crate", () => {
       message: expect.stringMatching(/^b\.csv has other columns than a\.csv/),
     });
     expect(thrown(() => core.edit_table(joined.csv, defaults, [{ row: 99, label: "x" }]))).toMatchObject({ code: "data", row: 99 });
+  });
+
+  it("refuses what the page refuses, at the same limits", () => {
+    let looked = 0;
+    for (const setting of settings()) {
+      if (!isNumber(setting.kind)) continue;
+      const { minimum, above, maximum, below } = setting.kind.limits;
+      const step = setting.kind.type === "integer" ? 1 : 1e-6;
+      const scale = setting.kind.type === "percent" ? 100 : 1;
+      const wrong = [minimum != null ? minimum - step : above, maximum != null ? maximum + step : below];
+      for (const value of wrong.filter((value) => value != null)) {
+        looked++;
+        const result = withText(pruned, setting, String(value * scale));
+        expect(result, `${setting.path}: ${value}`).toHaveProperty("wrong");
+        expect((result as { wrong: string }).wrong).toContain(wantedWords(setting.kind));
+      }
+      const fine = [minimum ?? (above as number) + step, maximum].filter((value) => value != null);
+      for (const value of fine) {
+        const result = withText(pruned, setting, String(value * scale));
+        if ("wrong" in result) throw new Error(`${setting.path}: ${result.wrong}`);
+        expect(() => core.validate_config(result.config), `${setting.path}: ${value}`).not.toThrow();
+      }
+    }
+    expect(looked).toBeGreaterThan(25);
+  });
+});
+
+describe("settings as a file", () => {
+  const file = (text: string) => Object.assign(new Blob([text]), { name: "mine.json" });
+
+  it("come back as they were", async () => {
+    const all = { ...pruned, seed: 7 };
+    expect(core.complete_config(await readSettings(file(settingsText(all))))).toEqual(all);
+    expect(textOf(all, settings().find(({ path }) => path === "seed")!)).toBe("7");
+  });
+
+  it("are taken from the record of an adapter, too, and what is left out is filled in", async () => {
+    const record = JSON.stringify({ labels: ["a"], config: { optim: { steps: 12 } } });
+    expect(core.complete_config(await readSettings(file(record)))).toEqual({ ...defaults, optim: { ...defaults.optim, steps: 12 } });
+  });
+
+  it("are refused with what to do about it", async () => {
+    for (const [text, said] of [
+      ["{", /mine\.json is not JSON/],
+      ["[1]", /has no settings/],
+      ["null", /has no settings/],
+      [" ".repeat(2e6), /too large/],
+    ] as const)
+      await expect(readSettings(file(text))).rejects.toMatchObject({ code: "io", message: said });
+    expect(() => core.complete_config({ optim: { stepps: 3 } })).toThrow();
+  });
+});
+
+describe("the contract", () => {
+  it("says nothing by hand that is generated", () => {
+    const names = (path: string) =>
+      [...readFileSync(new URL(path, import.meta.url), "utf8").matchAll(/^export (?:type|interface) (\w+)/gm)].map(([, name]) => name);
+    const generated = names("../../src/contract.generated.ts");
+    expect(generated).toContain("RunConfig");
+    expect(names("../../src/contract.ts").filter((name) => generated.includes(name))).toEqual([]);
   });
 });

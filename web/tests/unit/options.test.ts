@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { RunConfig } from "../../src/contract";
-import { METHODS, pageDefaults, prunable, withMethod } from "../../src/lib/methods";
-import { OPTION_GROUPS } from "../../src/lib/option-groups";
-import { at, nextStage, optionsFor, textOf, toggled, withText, type Option } from "../../src/lib/options";
+import type { Method, RunConfig, Setting } from "../../src/contract";
+import { settingAt, settings } from "../../src/lib/described.svelte";
+import { methods, pageDefaults, withMethod } from "../../src/lib/methods";
+import { applies, matches, nextStage, optionsFor, textOf, toggled, withText, wordsOf } from "../../src/lib/options";
 import { config, pruning } from "./config";
+import "./core";
 
-const all = OPTION_GROUPS.flatMap((group) => group.options);
-const option = (path: string) => all.find((one) => one.path === path) as Option;
+const option = (path: string) => settingAt(path) as Setting;
 const changed = (path: string, text: string) => {
   const result = withText(config, option(path), text, pruning);
   if ("wrong" in result) throw new Error(result.wrong);
@@ -14,17 +14,8 @@ const changed = (path: string, text: string) => {
 };
 
 describe("options", () => {
-  it("name settings that exist, each once", () => {
-    const pruned = { ...config, prompt: { ...config.prompt, prune: pruning } };
-    for (const { path } of all) {
-      const place = path.includes(".") ? at(pruned, path.slice(0, path.lastIndexOf("."))) : pruned;
-      expect(Object.keys(place as object), path).toContain(path.slice(path.lastIndexOf(".") + 1));
-    }
-    expect(new Set(all.map(({ path }) => path)).size).toBe(all.length);
-  });
-
   it("come back as they were typed", () => {
-    for (const one of all.filter(({ path }) => !path.startsWith("prompt.prune."))) {
+    for (const one of settings().filter(({ path }) => !path.startsWith("prompt.prune."))) {
       const again = changed(one.path, textOf(config, one));
       expect(textOf(again, one), one.path).toBe(textOf(config, one));
     }
@@ -43,13 +34,18 @@ describe("options", () => {
     expect(changed("optim.steps", "").optim.steps).toBeNull();
   });
 
-  it("refuses what is no value, and leaves limits to the crate", () => {
+  it("refuses what is no value and what is out of its limits, and says what they are", () => {
     expect(withText(config, option("optim.batch_size"), "many")).toHaveProperty("wrong");
     expect(withText(config, option("optim.batch_size"), "")).toHaveProperty("wrong");
     expect(withText(config, option("optim.batch_size"), "1.5")).toHaveProperty("wrong");
     expect(withText(config, option("optim.batch_size"), "-1")).toHaveProperty("wrong");
     expect(withText(config, option("seed"), "9007199254740993")).toHaveProperty("wrong");
-    expect(changed("optim.batch_size", "0").optim.batch_size).toBe(0);
+    const wrong = (path: string, text: string) => (withText(config, option(path), text) as { wrong: string }).wrong;
+    expect(wrong("prompt.length", "501")).toBe("501 is too large: give a whole number, 1 to 500.");
+    expect(wrong("optim.batch_size", "0")).toBe("0 is too small: give a whole number, 1 or more.");
+    expect(wrong("optim.prompt_lr", "0")).toBe("0 is too small: give a number, more than 0.");
+    expect(wrong("data.held_out_fraction", "100")).toBe("100 is too large: give a number, more than 0 and less than 100.");
+    expect(wrong("data.held_out_fraction", "x")).toMatch(/^“x” is not a number: give a number, /);
   });
 
   it("keeps the text that a prompt starts from", () => {
@@ -58,6 +54,26 @@ describe("options", () => {
     const filled: RunConfig = { ...chosen, prompt: { ...chosen.prompt, init: { text: "sort the requests" } } };
     expect(textOf(filled, option("prompt.init"))).toBe("text");
     expect(withText(filled, option("prompt.init"), "text")).toEqual({ config: filled });
+  });
+
+  it("are told in words", () => {
+    expect(wordsOf(config, option("prompt.length"))).toBe("3 tokens");
+    expect(wordsOf(config, option("data.held_out_fraction"))).toBe("7 % of the rows");
+    expect(wordsOf(config, option("prompt.late.layer"))).toBe("half of them");
+    expect(wordsOf(config, option("head.kind"))).toBe("the [CLS] token");
+    expect(wordsOf(config, option("prompt.auto.candidates"))).toBe("Prompt tuning, Late prompt");
+    expect(wordsOf(config, option("prompt.progressive.stages"))).toBe("2 stages");
+  });
+
+  it("are found by every word that is said of them", () => {
+    const found = (query: string) =>
+      settings()
+        .filter((one) => matches(one, "", query))
+        .map(({ path }) => path);
+    expect(found("batch size")).toEqual(["optim.batch_size"]);
+    expect(found("optim.SEED")).toEqual([]);
+    expect(found("seed")).toContain("seed");
+    expect(found("cosine")).toEqual(["optim.schedule"]);
   });
 
   it("never changes the config it was given", () => {
@@ -69,16 +85,16 @@ describe("options", () => {
 
 describe("the options of a method", () => {
   const paths = (of: RunConfig) => optionsFor(of).flatMap((group) => group.options.map(({ path }) => path));
-  const own = (of: RunConfig) => paths(of).filter((path) => path.split(".").length > 2);
+  const own = (of: RunConfig) => paths(of).filter((path) => path.split(".").length > 2 && !path.startsWith("prompt.prune"));
 
   it("are those that it uses", () => {
-    for (const { method } of METHODS) {
+    for (const method of methods().map(({ value }) => value as Method)) {
       const shown = own(withMethod(config, method));
       const groups = new Set(shown.map((path) => path.split(".")[1]));
       const expected: Record<string, string[]> = { progressive: ["progressive"], probe: [], prompt: [], deep: [] };
       expect([...groups], method).toEqual(expected[method] ?? [method]);
     }
-    expect(paths(withMethod(config, "probe")).some((path) => path.startsWith("prompt."))).toBe(false);
+    expect(paths(withMethod(config, "probe")).filter((path) => path.startsWith("prompt."))).toEqual(["prompt.method"]);
     expect(paths(withMethod(config, "probe"))).not.toContain("optim.prompt_lr");
     expect(paths(withMethod(config, "prompt"))).toContain("optim.prompt_lr");
   });
@@ -105,6 +121,8 @@ describe("the options of a method", () => {
 });
 
 describe("pruning", () => {
+  const prunable = (of: RunConfig) => applies(option("prompt.prune"), of);
+
   it("is switched on with the crate's values, and off again", () => {
     const on = changed("prompt.prune", "on");
     expect(on.prompt.prune).toEqual(pruning);
@@ -133,12 +151,12 @@ describe("lists", () => {
     const candidates = option("prompt.auto.candidates");
     expect(toggled(candidates, ["late", "prompt"], "probe", true)).toEqual(["probe", "prompt", "late"]);
     expect(toggled(candidates, ["late", "prompt"], "late", false)).toEqual(["prompt"]);
+    expect(withText(config, candidates, "[]")).toEqual({ wrong: "Choose at least one." });
   });
 
   it("grow by a stage between the last and the whole", () => {
     expect(nextStage([{ share: 0.2, size: 0.5 }])).toEqual({ share: 0.2, size: 0.75 });
     expect(nextStage([]).size).toBeLessThan(1);
     expect(changed("prompt.progressive.stages", '[{"share":0.1,"size":0.9}]').prompt.progressive.stages).toHaveLength(1);
-    expect(withText(config, option("prompt.progressive.stages"), "")).toHaveProperty("wrong");
   });
 });

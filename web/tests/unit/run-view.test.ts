@@ -22,6 +22,7 @@ const step = (n: number, loss: number): StepEvent => ({
   tokens_per_second: 1000,
   seconds: n,
   seconds_left: 4 - n,
+  memory_bytes: 5e7,
 });
 const evaluation = (n: number, accuracy: number, best: boolean): EvalEvent => ({
   event: "eval",

@@ -1,0 +1,329 @@
+//! What every setting of a [`RunConfig`] is, in plain words, with its limits: for those who show settings to a person. The checks of
+//! [`RunConfig::validate`] read the same table.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::RunConfig;
+use crate::error::{Error, Result};
+
+mod methods;
+mod settings;
+
+/// Settings that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "SettingGroup"))]
+pub struct Group {
+    /// What stands above them.
+    pub title: &'static str,
+    /// In the order in which they are shown.
+    pub options: &'static [Setting],
+}
+
+/// A setting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Setting {
+    /// Where it is in the config, such as `optim.batch_size`.
+    pub path: &'static str,
+    /// Its name for people.
+    pub label: &'static str,
+    /// What it does, in a sentence or two.
+    pub help: &'static str,
+    /// What its number counts, if that has a name; of a share, what it is a percentage of.
+    pub unit: Option<&'static str>,
+    /// What it means to leave it out; none where it cannot be left out.
+    pub absent: Option<&'static str>,
+    /// What it can be.
+    pub kind: Kind,
+    /// Where it has a meaning: where all conditions of one of these lists hold. Everywhere, if there is none.
+    pub when: &'static [&'static [Condition]],
+}
+
+/// What a setting can be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "SettingKind"))]
+pub enum Kind {
+    /// A whole number.
+    Integer {
+        /// Between which bounds.
+        limits: Limits,
+    },
+    /// A number.
+    Decimal {
+        /// Between which bounds.
+        limits: Limits,
+    },
+    /// A share of a whole, 0.2 in the config and 20 % to people.
+    Percent {
+        /// Between which bounds, as in the config.
+        limits: Limits,
+    },
+    /// One of some words.
+    Choice {
+        /// The words.
+        choices: &'static [Choice],
+    },
+    /// One of some words, or `{ text }` with a text of the user's.
+    ChoiceOrText {
+        /// The words; the one that asks for the text is `text`.
+        choices: &'static [Choice],
+    },
+    /// Some of a few words, at least one.
+    List {
+        /// The words.
+        choices: &'static [Choice],
+    },
+    /// On or off.
+    Switch,
+    /// A group of settings that is there or left out.
+    Part,
+    /// A column of the data: its name, or its number counted from 1.
+    Column,
+    /// Stages of a growing encoder, at least one; their shares together stay below 1.
+    Stages {
+        /// Of the share of the steps.
+        share: Limits,
+        /// Of the share of the encoder.
+        size: Limits,
+    },
+}
+
+/// A word of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Choice {
+    /// In the config.
+    pub value: &'static str,
+    /// For people.
+    pub label: &'static str,
+    /// What it does, where that takes a sentence.
+    pub help: &'static str,
+    /// Who it is from, where it is from someone.
+    pub source: &'static str,
+}
+
+/// Bounds of a number; those that are not there are not bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Limits {
+    /// The smallest that is allowed.
+    pub minimum: Option<f64>,
+    /// It must be larger than this.
+    pub above: Option<f64>,
+    /// The largest that is allowed.
+    pub maximum: Option<f64>,
+    /// It must be smaller than this.
+    pub below: Option<f64>,
+}
+
+/// Something that may hold for a config: the value at a path is one of these, or none of those.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Condition {
+    /// Whose value.
+    pub path: &'static str,
+    /// It must be one of these, if there are any.
+    pub one_of: &'static [Plain],
+    /// It must be none of these.
+    pub none_of: &'static [Plain],
+}
+
+/// A value that a condition compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum Plain {
+    /// A choice.
+    Word(&'static str),
+    /// A switch.
+    Switch(bool),
+    /// A whole number.
+    Number(u32),
+    /// Left out.
+    Nothing,
+}
+
+/// Every setting, in groups: each leaf of the config is there once.
+#[must_use]
+pub fn groups() -> &'static [Group] {
+    settings::GROUPS
+}
+
+/// The setting at a path.
+#[must_use]
+pub fn setting(path: &str) -> Option<&'static Setting> {
+    groups().iter().flat_map(|group| group.options).find(|setting| setting.path == path)
+}
+
+/// The value at a path of a config's JSON; none where a part on the way is left out.
+#[must_use]
+pub fn value_at<'a>(config: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(config, |value, key| value.get(key))
+}
+
+impl Setting {
+    /// Whether it has a meaning in a config, given as its JSON.
+    #[must_use]
+    pub fn applies(&self, config: &Value) -> bool {
+        self.when.is_empty() || self.when.iter().any(|all| all.iter().all(|condition| condition.holds(config)))
+    }
+
+    /// Refuses what is outside of its limits.
+    fn check(&self, config: &Value) -> Result<()> {
+        let Some(value) = value_at(config, self.path) else { return Ok(()) };
+        let refuse = |(problem, hint): (String, String)| Err(Error::config(self.path, problem, hint));
+        let found = match self.kind {
+            _ if value.is_null() && self.absent.is_some() => None,
+            Kind::Integer { limits } | Kind::Decimal { limits } => limits.refusal(value, "use"),
+            Kind::Percent { limits } => limits.refusal(value, "give a share of"),
+            Kind::Choice { choices } => unknown(std::slice::from_ref(value), choices),
+            Kind::List { choices } => {
+                let words = value.as_array().map_or(&[][..], Vec::as_slice);
+                let none = words.is_empty().then(|| ("the list is empty".to_owned(), among(choices)));
+                none.or_else(|| unknown(words, choices))
+            }
+            Kind::Stages { share, size } => {
+                let stages = value.as_array().map_or(&[][..], Vec::as_slice);
+                let one = |stage: &Value| {
+                    let [of_steps, of_encoder] = ["share", "size"].map(|key| &stage[key]);
+                    let shares = share.refusal(of_steps, "give each stage a share of the steps");
+                    shares.or_else(|| size.refusal(of_encoder, "give each stage a share of the encoder"))
+                };
+                stages.iter().find_map(one)
+            }
+            Kind::Part if !value.is_null() && !self.applies(config) => {
+                Some(("it has no meaning with this method".to_owned(), "leave it out".to_owned()))
+            }
+            Kind::ChoiceOrText { .. } | Kind::Switch | Kind::Part | Kind::Column => None,
+        };
+        found.map_or(Ok(()), refuse)
+    }
+
+    const fn new(path: &'static str, label: &'static str, help: &'static str, kind: Kind) -> Self {
+        Self { path, label, help, unit: None, absent: None, kind, when: &[] }
+    }
+
+    const fn unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    const fn or_absent(self, meaning: &'static str) -> Self {
+        Self { absent: Some(meaning), ..self }
+    }
+
+    const fn when(self, when: &'static [&'static [Condition]]) -> Self {
+        Self { when, ..self }
+    }
+}
+
+impl Limits {
+    const ANY: Self = Self { minimum: None, above: None, maximum: None, below: None };
+    /// Above 0.
+    const POSITIVE: Self = Self { above: Some(0.0), ..Self::ANY };
+    /// From 0 to less than 1.
+    const SHARE: Self = Self { minimum: Some(0.0), below: Some(1.0), ..Self::ANY };
+
+    const fn from(minimum: u32) -> Self {
+        Self { minimum: Some(minimum as f64), ..Self::ANY }
+    }
+
+    const fn to(self, maximum: u64) -> Self {
+        Self { maximum: Some(maximum as f64), ..self }
+    }
+
+    const fn below(self, below: u32) -> Self {
+        Self { below: Some(below as f64), ..self }
+    }
+
+    /// Whether a number is within.
+    #[must_use]
+    pub fn contain(&self, number: f64) -> bool {
+        self.large_enough(number) && self.small_enough(number)
+    }
+
+    fn large_enough(&self, number: f64) -> bool {
+        number.is_finite() && self.minimum.is_none_or(|least| number >= least) && self.above.is_none_or(|least| number > least)
+    }
+
+    fn small_enough(&self, number: f64) -> bool {
+        number.is_finite() && self.maximum.is_none_or(|most| number <= most) && self.below.is_none_or(|most| number < most)
+    }
+
+    /// In words: `1 to 500`, `1 or more`, `more than 0 and less than 1`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if let (Some(least), Some(most)) = (self.minimum, self.maximum) {
+            return format!("{least} to {most}");
+        }
+        let lower = self.minimum.map(|least| format!("{least} or more")).or(self.above.map(|least| format!("more than {least}")));
+        let upper = self.maximum.map(|most| format!("at most {most}")).or(self.below.map(|most| format!("less than {most}")));
+        lower.into_iter().chain(upper).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// What is wrong with a value, and what to do: `ask`, then the limits in words.
+    fn refusal(&self, value: &Value, ask: &str) -> Option<(String, String)> {
+        // Numbers that are not finite are null in JSON.
+        let problem = match value.as_f64() {
+            None => "that is not a number".to_owned(),
+            Some(number) if !self.large_enough(number) => format!("{value} is too small"),
+            Some(number) if !self.small_enough(number) => format!("{value} is too large"),
+            Some(_) => return None,
+        };
+        Some((problem, format!("{ask} {}", self.words())))
+    }
+}
+
+impl Condition {
+    const fn is(path: &'static str, one_of: &'static [Plain]) -> Self {
+        Self { path, one_of, none_of: &[] }
+    }
+
+    const fn is_not(path: &'static str, none_of: &'static [Plain]) -> Self {
+        Self { path, one_of: &[], none_of }
+    }
+
+    /// Whether it holds for a config, given as its JSON.
+    #[must_use]
+    pub fn holds(&self, config: &Value) -> bool {
+        let value = value_at(config, self.path).unwrap_or(&Value::Null);
+        let among = |list: &[Plain]| list.iter().any(|plain| plain.is(value));
+        (self.one_of.is_empty() || among(self.one_of)) && !among(self.none_of)
+    }
+}
+
+impl Plain {
+    fn is(&self, value: &Value) -> bool {
+        match *self {
+            Self::Word(word) => value.as_str() == Some(word),
+            Self::Switch(on) => value.as_bool() == Some(on),
+            Self::Number(number) => value.as_u64() == Some(number.into()),
+            Self::Nothing => value.is_null(),
+        }
+    }
+}
+
+impl Choice {
+    const fn new(value: &'static str, label: &'static str) -> Self {
+        Self { value, label, help: "", source: "" }
+    }
+}
+
+fn unknown(words: &[Value], choices: &[Choice]) -> Option<(String, String)> {
+    let known = |word: &&Value| choices.iter().any(|choice| word.as_str() == Some(choice.value));
+    let word = words.iter().find(|word| !known(word))?;
+    Some((format!("{word} cannot be chosen here"), among(choices)))
+}
+
+fn among(choices: &[Choice]) -> String {
+    let words: Vec<&str> = choices.iter().map(|choice| choice.value).collect();
+    format!("use {}", words.join(", "))
+}
+
+/// Checks every setting against its limits.
+pub(super) fn check(config: &RunConfig) -> Result<()> {
+    let config =
+        serde_json::to_value(config).map_err(|error| Error::config("config", error.to_string(), "report this as a fault"))?;
+    groups().iter().flat_map(|group| group.options).try_for_each(|setting| setting.check(&config))
+}

@@ -1,0 +1,61 @@
+//! [`TableView`]: what there is to see of a data file before anything is trained.
+
+use serde::Serialize;
+
+use super::dataset::{ColumnChoice, DataReport};
+use super::table::{Format, Table};
+use crate::config::DataConfig;
+
+/// Rows that are shown of a file.
+const PREVIEW_ROWS: usize = 20;
+
+/// A data file as it was read, with the columns that were guessed or chosen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct TableView {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Rows, without the header.
+    pub rows: usize,
+    /// Whether the first row of the file names the columns.
+    pub has_header: bool,
+    /// What kind of file it is.
+    pub format: Format,
+    /// How its letters were written.
+    pub encoding: &'static str,
+    /// What stands between two cells.
+    pub separator: String,
+    /// The first rows, at most 20, cell by cell.
+    pub preview: Vec<Vec<String>>,
+    /// Index of the column of the texts.
+    pub text_column: usize,
+    /// Index of the column of the labels.
+    pub label_column: usize,
+    /// What was found in its rows.
+    pub report: DataReport,
+}
+
+impl TableView {
+    /// Nothing here fails for the columns' sake: the rows must be seen, so that a wrong guess can be corrected. Where nothing can be
+    /// guessed, the first and the last column are shown, with the reason.
+    #[must_use]
+    pub fn new(table: Table, config: &DataConfig) -> Self {
+        let guess = ColumnChoice::guess(&table, config);
+        let unsure = guess.as_ref().err().map(ToString::to_string);
+        let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
+        let mut report = DataReport::new(&table, choice);
+        report.notes.extend(unsure);
+        Self {
+            rows: table.rows.len(),
+            has_header: table.has_header,
+            format: table.format,
+            encoding: table.encoding,
+            separator: table.separator.to_string(),
+            preview: table.rows.iter().take(PREVIEW_ROWS).cloned().collect(),
+            columns: table.columns,
+            text_column: choice.text,
+            label_column: choice.label,
+            report,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+/** The drawer of options: with the keyboard alone, with wrong values, back to the defaults, and as a file. */
+import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
+
+const narrow = { width: 360, height: 740 };
+
+const drawer = (page: Page) => page.locator("details");
+const field = (page: Page, label: string) => drawer(page).getByLabel(label, { exact: true });
+const wayBack = (page: Page, label: string) => drawer(page).getByRole("button", { name: new RegExp(`^${label}: back to `) });
+
+async function open(page: Page) {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(8));
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+}
+
+/** Moves on with Tab until this is reached. */
+async function tabTo(page: Page, what: string, reached: () => Promise<boolean>) {
+  for (let presses = 0; presses < 150; presses++) {
+    if (await reached()) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`the keyboard does not reach ${what}`);
+}
+
+const focused = (page: Page, selector: string) => async () =>
+  page.evaluate((selector) => document.activeElement?.matches(selector) ?? false, selector);
+
+test("the drawer is used with the keyboard alone", async ({ page }) => {
+  await open(page);
+  await tabTo(page, "the drawer", focused(page, "summary"));
+  await page.keyboard.press("Enter");
+  await tabTo(page, "the search", focused(page, "#option-search"));
+  await expectAccessible(page, "options");
+  await screenshot(page, "options", true);
+  await page.keyboard.type("prompt length");
+  await expect(drawer(page).getByRole("status")).toHaveText("1 option found.");
+  await expect(drawer(page).getByRole("radio")).toHaveCount(0);
+  await tabTo(page, "the prompt's length", focused(page, "#option-prompt-length"));
+  const standard = await field(page, "Prompt length").inputValue();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("501");
+  await expect(field(page, "Prompt length")).toHaveAttribute("aria-invalid", "true");
+  await expect(field(page, "Prompt length")).toHaveAccessibleDescription("501 is too large: give a whole number, 1 to 500.");
+  await expectAccessible(page, "a wrong value");
+  await screenshot(page, "options-wrong", true);
+  await page.keyboard.press("Backspace");
+  await expect(field(page, "Prompt length")).not.toHaveAttribute("aria-invalid");
+  await expect(drawer(page).getByText("1 changed")).toBeVisible();
+  await page.keyboard.press("Shift+Tab");
+  await expect(wayBack(page, "Prompt length")).toBeFocused();
+  await expect(wayBack(page, "Prompt length")).toHaveAccessibleName(`Prompt length: back to ${standard} tokens`);
+  await page.keyboard.press("Enter");
+  await expect(field(page, "Prompt length")).toBeFocused();
+  await expect(field(page, "Prompt length")).toHaveValue(standard);
+  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
+});
+
+test("every change has a way back, and a search that finds nothing says so", async ({ page }) => {
+  await open(page);
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Steps: "12",
+    "Held out": "25",
+    "Classifier reads": "the [CLS] token",
+    "Prune afterwards": "on",
+    "Pieces of a token": "8",
+    "Computes on": "CPU",
+  });
+  await expect(drawer(page).getByText("7 changed")).toBeVisible();
+  await expect(page.getByLabel("Device")).toHaveValue("cpu");
+  await screenshot(page, "options-changed", true);
+  await wayBack(page, "Steps").click();
+  await expect(field(page, "Steps")).toHaveValue("");
+  await wayBack(page, "Pieces of a token").click();
+  await expect(field(page, "Pieces of a token")).not.toHaveValue("8");
+  await wayBack(page, "Prune afterwards").click();
+  await expect(field(page, "Pieces of a token")).toHaveCount(0);
+  await expect(wayBack(page, "Classifier reads")).toHaveAccessibleName("Classifier reads: back to the mean of all tokens");
+  await expect(drawer(page).getByText("4 changed")).toBeVisible();
+  await wayBack(page, "Method").click();
+  await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeFocused();
+  await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
+  await expect(drawer(page).getByText("3 changed")).toBeVisible();
+  await page.getByLabel("Find an option").fill("zeppelin");
+  await expect(drawer(page).getByRole("status")).toContainText("No option of this method is called that.");
+  await expectAccessible(page, "nothing found");
+  await page.getByLabel("Find an option").fill("");
+  await button(page, "Back to the defaults").click();
+  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
+  await expect(page.getByLabel("Device")).toHaveValue("auto");
+  await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
+});
+
+test("settings go to a file and come back", async ({ page }) => {
+  await open(page);
+  await setOptions(page, { Method: "Growing encoder", Steps: "30", "Warm-up": "12,5", "Texts per step": "4" });
+  await page.getByLabel("Stage 1: % of the steps").fill("15");
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the settings").click()]);
+  expect(download.suggestedFilename()).toBe("softprompt-settings.json");
+  const text = readFileSync(await download.path(), "utf8");
+  const settings = JSON.parse(text) as {
+    optim: { steps: number; warmup_fraction: number; batch_size: number };
+    prompt: { method: string; progressive: { stages: { share: number }[] } };
+  };
+  expect(settings.optim).toMatchObject({ steps: 30, warmup_fraction: 0.125, batch_size: 4 });
+  expect(settings.prompt.method).toBe("progressive");
+  expect(settings.prompt.progressive.stages[0]!.share).toBe(0.15);
+
+  await button(page, "Back to the defaults").click();
+  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
+  const load = drawer(page).getByRole("group", { name: "Settings as a file" }).locator("input[type=file]");
+  await load.setInputFiles({ name: "mine.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  await expect(page.getByRole("radio", { name: "Growing encoder", exact: true })).toBeChecked();
+  await expect(field(page, "Steps")).toHaveValue("30");
+  await expect(field(page, "Warm-up")).toHaveValue("12.5");
+  await expect(page.getByLabel("Stage 1: % of the steps")).toHaveValue("15");
+
+  // What cannot be taken says why, and leaves everything as it was.
+  for (const [content, said] of [
+    ["{ not json", "mine.json is not JSON."],
+    [JSON.stringify({ optim: { batch_size: 0 } }), /0 is too small/],
+    [JSON.stringify({ optim: { batch_sise: 8 } }), /unknown field .*batch_sise/],
+  ] as const) {
+    await load.setInputFiles({ name: "mine.json", mimeType: "application/json", buffer: Buffer.from(content) });
+    await expect(drawer(page).getByText(said)).toBeVisible();
+    await expect(field(page, "Steps")).toHaveValue("30");
+  }
+  await expectAccessible(page, "settings that cannot be taken");
+  await screenshot(page, "options-file", true);
+});
+
+test("the drawer fits a phone, in the dark", async ({ page }) => {
+  await page.setViewportSize(narrow);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await open(page);
+  await setOptions(page, { Method: "Short prompt", Steps: "12", "Rank of the change": "0" });
+  await expect(field(page, "Rank of the change")).toHaveAttribute("aria-invalid", "true");
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await expectAccessible(page, "options on a phone, dark");
+  await screenshot(page, "options-phone-dark", true);
+});
+
+test("the numbers of a run are told while it goes", async ({ page }) => {
+  await open(page);
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Steps: "2000",
+    Evaluations: "1000",
+    "Texts per step": "4",
+    "Stop early after": "",
+    "Computes on": "CPU",
+  });
+  await button(page, "Train").click();
+  const fact = (name: string) =>
+    page
+      .locator("dl > div")
+      .filter({ has: page.getByText(name, { exact: true }) })
+      .locator("dd");
+  await expect(fact("Speed")).toHaveText(/^[\d,.]+k? tokens\/s$/, { timeout: 120_000 });
+  await expect(fact("Memory")).toHaveText(/^\d+\.\d MB$/);
+  // The layers alone are more than 40 MB; what the page says is not just a number.
+  expect(Number.parseFloat((await fact("Memory").textContent())!)).toBeGreaterThan(42);
+  await expect(fact("Largest class")).toHaveText(/^\d+\.\d%$/);
+  await expect(fact("Linear probe")).toHaveText(/^\d+\.\d%$/, { timeout: 120_000 });
+  await expect(page.getByText(/ left$/)).toBeVisible();
+  await expect(page.getByText("CPU. Chosen by you.")).toBeVisible();
+  await expectAccessible(page, "numbers of a run");
+  await screenshot(page, "training-numbers", true);
+  await page.setViewportSize(narrow);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await screenshot(page, "training-numbers-narrow", true);
+  await button(page, "Cancel").click();
+  await button(page, "Cancel the training").click();
+});
