@@ -16,6 +16,10 @@ use crate::{model, prompt};
 
 /// Rows that the page shows of a file.
 const PREVIEW_ROWS: usize = 20;
+/// Letters of a cell that the page shows.
+const PREVIEW_LETTERS: usize = 600;
+/// Classes that the page is told of.
+const MOST_CLASSES: usize = 2000;
 /// Texts that are counted at a stretch: some ten milliseconds.
 const TEXTS_A_TURN: usize = 2000;
 
@@ -30,7 +34,16 @@ struct TableView {
     preview: Vec<Vec<String>>,
     text_column: usize,
     label_column: usize,
+    class_count: usize,
     report: DataReport,
+}
+
+/// The beginning of a cell: a page with one of a hundred megabytes would stand still.
+fn shown(cell: &str) -> String {
+    match cell.char_indices().nth(PREVIEW_LETTERS) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
+    }
 }
 
 /// Reads a data file: its columns, the guessed ones, its first rows and what was found.
@@ -49,16 +62,19 @@ pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
         let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
         let mut report = DataReport::new(&table, choice);
         report.notes.extend(unsure);
+        let class_count = report.classes.len();
+        report.classes.truncate(MOST_CLASSES);
         Ok(TableView {
             rows: table.rows.len(),
             has_header: table.has_header,
             format: table.format,
             encoding: table.encoding,
             separator: table.separator.to_string(),
-            preview: table.rows.iter().take(PREVIEW_ROWS).cloned().collect(),
+            preview: table.rows.iter().take(PREVIEW_ROWS).map(|row| row.iter().map(|cell| shown(cell)).collect()).collect(),
             columns: table.columns,
             text_column: choice.text,
             label_column: choice.label,
+            class_count,
             report,
         })
     };

@@ -114,10 +114,12 @@ export interface TableView {
   format: "text" | "jsonl" | "json" | "xlsx";
   encoding: string;
   separator: string;
-  /** The first rows, at most 20, cell by cell. */
+  /** The first rows, at most 20, cell by cell; of a long cell the beginning. */
   preview: string[][];
   text_column: number;
   label_column: number;
+  /** Classes in all; `report.classes` has at most 2,000 of them. */
+  class_count: number;
   report: DataReport;
 }
 
