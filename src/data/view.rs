@@ -8,6 +8,10 @@ use crate::config::DataConfig;
 
 /// Rows that are shown of a file.
 const PREVIEW_ROWS: usize = 20;
+/// Letters that are shown of a cell.
+const PREVIEW_LETTERS: usize = 600;
+/// Classes that are told of.
+const MOST_CLASSES: usize = 2000;
 
 /// A data file as it was read, with the columns that were guessed or chosen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,12 +29,14 @@ pub struct TableView {
     pub encoding: &'static str,
     /// What stands between two cells.
     pub separator: String,
-    /// The first rows, at most 20, cell by cell.
+    /// The first rows, at most 20, cell by cell; of a long cell the beginning.
     pub preview: Vec<Vec<String>>,
     /// Index of the column of the texts.
     pub text_column: usize,
     /// Index of the column of the labels.
     pub label_column: usize,
+    /// Classes; the report has the first 2,000 of more.
+    pub class_count: usize,
     /// What was found in its rows.
     pub report: DataReport,
 }
@@ -45,17 +51,28 @@ impl TableView {
         let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
         let mut report = DataReport::new(&table, choice);
         report.notes.extend(unsure);
+        let class_count = report.classes.len();
+        report.classes.truncate(MOST_CLASSES);
         Self {
             rows: table.rows.len(),
             has_header: table.has_header,
             format: table.format,
             encoding: table.encoding,
             separator: table.separator.to_string(),
-            preview: table.rows.iter().take(PREVIEW_ROWS).cloned().collect(),
+            preview: table.rows.iter().take(PREVIEW_ROWS).map(|row| row.iter().map(|cell| shown(cell)).collect()).collect(),
             columns: table.columns,
             text_column: choice.text,
             label_column: choice.label,
+            class_count,
             report,
         }
+    }
+}
+
+/// The beginning of a cell: a page with one of a hundred megabytes would stand still.
+fn shown(cell: &str) -> String {
+    match cell.char_indices().nth(PREVIEW_LETTERS) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
     }
 }

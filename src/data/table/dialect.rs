@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use csv::{ReaderBuilder, StringRecord};
 
+use super::limits;
 use super::quotes::{Frequent, Quotes, scan};
 use crate::error::{Error, Result};
 
@@ -19,6 +20,20 @@ pub(super) struct Reading {
     /// Share of the records that are not blank and have `width` cells, or more but empty ones.
     pub(super) consistent: f64,
     pub(super) note: Option<String>,
+    /// The file has more rows or cells than are taken; the rest of it was not read.
+    cut: bool,
+}
+
+impl Reading {
+    /// # Errors
+    /// [`Error::Data`] for a file that is larger than what is taken.
+    fn check(&self) -> Result<()> {
+        match self.cut {
+            false => Ok(()),
+            true if self.records.len() > limits::ROWS => limits::cells(self.records.len(), 1),
+            true => limits::filled(usize::MAX),
+        }
+    }
 }
 
 /// Candidates; where all else is equal, the first wins.
@@ -33,6 +48,12 @@ const UNQUOTED: f64 = 0.98;
 /// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and where rows do not agree on a number
 /// of columns.
 pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
+    let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
+    let lines = text.as_bytes().split(|byte| matches!(byte, b'\n' | b'\r'));
+    if let Some(index) = lines.map(|line| line.iter().filter(is_separator).count()).position(|count| count > limits::SEPARATORS) {
+        let problem = format!("line {} has more than {} separators", index + 1, limits::SEPARATORS);
+        return Err(Error::data(problem, limits::HINT));
+    }
     let separator = separator.or_else(|| sniff(text)).ok_or_else(|| {
         Error::data(
             "only one column was found",
@@ -40,6 +61,7 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
         )
     })?;
     let reading = choose_quotes(text, separator)?;
+    reading.check()?;
     if reading.records.iter().all(is_blank) {
         return Err(Error::data("the file has no rows", "give a file with a text and a label in each row"));
     }
@@ -108,6 +130,7 @@ fn sniff(text: &str) -> Option<u8> {
 
 fn choose_quotes(text: &str, separator: u8) -> Result<Reading> {
     let mut quoted = parse(text, separator, Quotes::Doubled);
+    quoted.check()?;
     if !text.contains('"') {
         return Ok(quoted);
     }
@@ -174,7 +197,15 @@ fn parse(text: &str, separator: u8, quotes: Quotes) -> Reading {
         .escape((quotes == Quotes::Backslash).then_some(b'\\'))
         .from_reader(text.as_bytes());
     // The only errors a flexible reader can give are of input and UTF-8, and the input is a str.
-    let records: Vec<StringRecord> = reader.records().filter_map(Result::ok).collect();
+    let mut cells = 0;
+    let mut fits_in = |record: &StringRecord| {
+        cells += record.len();
+        cells <= limits::CELLS
+    };
+    // One more than the rows and their header.
+    let records: Vec<StringRecord> =
+        reader.records().filter_map(Result::ok).take_while(&mut fits_in).take(limits::ROWS + 2).collect();
+    let cut = cells > limits::CELLS || records.len() > limits::ROWS + 1;
     let mut widths = HashMap::new();
     let mut filled = 0_usize;
     for record in records.iter().filter(|record| !is_blank(record)) {
@@ -184,7 +215,7 @@ fn parse(text: &str, separator: u8, quotes: Quotes) -> Reading {
     let width = widths.iter().map(|(&width, &count)| (count, width)).max().map_or(0, |(_, width)| width);
     let agreeing = records.iter().filter(|record| !is_blank(record) && fits(record, width)).count();
     let rows = rows_of(text, &records);
-    Reading { separator, quotes, records, rows, width, consistent: agreeing as f64 / filled.max(1) as f64, note: None }
+    Reading { separator, quotes, records, rows, width, consistent: agreeing as f64 / filled.max(1) as f64, note: None, cut }
 }
 
 fn start_of(record: &StringRecord) -> usize {

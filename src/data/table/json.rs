@@ -11,8 +11,6 @@ use super::decode::Decoded;
 use super::{Format, Records, limits, rows_have, workbook};
 use crate::error::{Error, Result};
 
-/// Most different names of values.
-const MOST_COLUMNS: usize = 1000;
 const HINT: &str = "write every row as an object such as {\"text\": \"so good\", \"label\": \"positive\"}";
 
 /// An object: its values with their names, in its order.
@@ -106,14 +104,14 @@ impl Objects {
         for (name, cell) in values {
             let column = match self.columns.get(&name) {
                 Some(&column) => column,
-                None if self.names.len() < MOST_COLUMNS => {
+                None if self.names.len() < limits::COLUMNS => {
                     self.columns.insert(name.clone(), self.names.len());
                     self.names.push(name);
                     self.names.len() - 1
                 }
                 None => {
                     return Err(Error::Data {
-                        problem: format!("the objects have more than {MOST_COLUMNS} different names for their values"),
+                        problem: format!("the objects have more than {} different names for their values", limits::COLUMNS),
                         hint: HINT.into(),
                         row: Some(row),
                         column: None,

@@ -6,10 +6,14 @@ use crate::error::{Error, Result};
 pub(super) const BYTES: usize = 256_000_000;
 /// Rows, as many as a sheet of a spreadsheet has.
 pub(super) const ROWS: usize = 1 << 20;
+/// Columns; more are no table of texts, and no page can show them.
+pub(super) const COLUMNS: usize = 1000;
+/// Separators in a line: what has more is no line of a table.
+pub(super) const SEPARATORS: usize = 100_000;
 /// Rows times columns.
 pub(super) const CELLS: usize = 1 << 24;
 
-const HINT: &str = "give fewer rows, or only the columns with the text and the label";
+pub(super) const HINT: &str = "give fewer rows, or only the columns with the text and the label";
 
 /// # Errors
 /// [`Error::Data`] for a file of too many bytes.
@@ -21,14 +25,22 @@ pub(super) fn bytes(bytes: usize) -> Result<()> {
 }
 
 /// # Errors
-/// [`Error::Data`] for too many rows, and for too many cells.
+/// [`Error::Data`] for too many cells that hold something.
+pub(super) fn filled(cells: usize) -> Result<()> {
+    if cells <= CELLS {
+        return Ok(());
+    }
+    Err(Error::data(format!("the table has more than {CELLS} cells, which is the most that is taken"), HINT))
+}
+
+/// # Errors
+/// [`Error::Data`] for too many rows, columns or cells.
 pub(super) fn cells(rows: usize, columns: usize) -> Result<()> {
     if rows > ROWS {
         return Err(Error::data(format!("the table has more than {ROWS} rows, which is the most that is taken"), HINT));
     }
-    if rows.saturating_mul(columns) > CELLS {
-        let problem = format!("{rows} rows of {columns} columns are more than the {CELLS} cells that are taken");
-        return Err(Error::data(problem, HINT));
+    if columns > COLUMNS {
+        return Err(Error::data(format!("the table has {columns} columns; at most {COLUMNS} are taken"), HINT));
     }
-    Ok(())
+    filled(rows.saturating_mul(columns))
 }

@@ -150,7 +150,7 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<(Vec
         let (row, column) = cell.get_position();
         if let Some(text) = shown(cell.get_value()).filter(|text| !text.is_empty()) {
             cells.push((row, column, text));
-            limits::cells(1, cells.len())?;
+            limits::filled(cells.len())?;
         }
     }
     // Nobody writes them in another order, but a file can have any.

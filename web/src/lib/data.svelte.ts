@@ -19,6 +19,8 @@ export class DataStep {
   rowProblem = $state.raw<Problem>();
   /** The latest count, under way or done. */
   tokens = $state.raw<TokenCount>();
+  /** The latest count came to nothing. */
+  uncounted = $state(false);
   #counted: Counted | undefined;
   #counts = 0;
 
@@ -66,7 +68,7 @@ export class DataStep {
     }
   }
 
-  /** Counts the tokens of the table as it is now, unless that is done already. Nobody waits for it, so a problem ends it silently. */
+  /** Counts the tokens of the table as it is now, unless that is done already. Nobody waits for it: a problem ends it. */
   async count(): Promise<void> {
     const { source, config } = this.session;
     if (!source || !config) return;
@@ -76,10 +78,12 @@ export class DataStep {
     const mine = ++this.#counts;
     const latest = () => mine === this.#counts;
     this.tokens = undefined;
+    this.uncounted = false;
     const progress = Comlink.proxy((count: TokenCount) => void (latest() && (this.tokens = count)));
     const count = await this.client.call((api) => api.countTokens(source.bytes, config, progress)).catch(() => undefined);
     if (!latest()) return;
     this.tokens = count;
+    this.uncounted = count === undefined;
     this.#counted = count && { of: source.bytes, settings, count };
   }
 

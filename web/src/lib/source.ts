@@ -62,12 +62,21 @@ export function joinedParts(before: Pick<Source, "parts"> | undefined, joined: P
 const SEPARATORS: Record<string, string> = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 
 /** What kind of file it is, behind its number of rows. */
-export function describeFile({ format, separator, encoding, has_header }: Omit<TableView, "preview" | "report">): string {
+export function describeFile({ format, separator, encoding, has_header }: Pick<TableView, "format" | "separator" | "encoding" | "has_header">): string {
   const names = has_header ? "names in the first row" : "no names in the first row";
   if (format === "jsonl") return "a JSON object a line";
   if (format === "json") return "a JSON list of objects";
   if (format === "xlsx") return `an Excel workbook, ${names}`;
   return `separated by ${SEPARATORS[separator] ?? separator}, ${encoding}, ${names}`;
+}
+
+/** The columns that a preview has room for: the first ones, and the two that matter. */
+export function shownColumns(
+  { columns, text_column, label_column }: Pick<TableView, "columns" | "text_column" | "label_column">,
+  most = 30,
+): number[] {
+  const all = columns.map((_, index) => index);
+  return all.filter((index) => index < most || index === text_column || index === label_column);
 }
 
 /** A column as `RunConfig` names it: by its name if that is unique, else by its number, counted from 1. */

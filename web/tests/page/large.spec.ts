@@ -61,7 +61,8 @@ const hang = () => {
   });
 };
 
-test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ page }, info) => {
+/** From now on long tasks are seen; proved by one. */
+async function watchTasks(page: Page) {
   await page.addInitScript(() => {
     const seen: PerformanceEntry[] = [];
     const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
@@ -72,6 +73,10 @@ test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ 
   await expect(page.getByText("Trains on CPU")).toBeVisible();
   await page.evaluate(hang);
   await expect.poll(() => longTasks(page), "long tasks are seen at all").not.toEqual([]);
+}
+
+test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ page }, info) => {
+  await watchTasks(page);
   // From the disk, as a user's file comes: making a file of it in the page would be a long task of the test's own.
   const table = info.outputPath("large.csv");
   writeFileSync(table, largeTable(ROWS));
@@ -82,6 +87,16 @@ test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ 
   const read = (performance.now() - begin) / 1000;
   await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
   const whileReading = await longTasks(page);
+  // The tokens of all texts, beside everything else that the worker is asked.
+  begin = performance.now();
+  await expect(page.getByText(/^(No text is too long for the encoder|[\d,]+ texts? of [\d,]+ (is|are) too long)/)).toBeVisible({
+    timeout: 60_000,
+  });
+  console.log(`LARGE tokens counted ${((performance.now() - begin) / 1000).toFixed(2)} s after the encoder was there`);
+  expect(
+    (await longTasks(page)).filter((duration) => duration > LONG),
+    "long tasks while counting",
+  ).toEqual([]);
 
   await setOptions(page, { Method: "Prompt tuning", Evaluations: "1000", "Stop early after": "" });
   await longTasks(page);
@@ -113,4 +128,33 @@ test(`${ROWS} rows are read and tokenised without a stop of the page`, async ({ 
   await button(page, "Train").click();
   await expect(page.getByText(/^[\d,]+ rows to learn from/)).toBeVisible({ timeout: 60_000 });
   console.log(`LARGE cancelled and started again in ${((performance.now() - begin) / 1000).toFixed(2)} s`);
+});
+
+test("several large files are put together without a stop of the page", async ({ page }, info) => {
+  await watchTasks(page);
+  const [header, ...rows] = largeTable(ROWS).trimEnd().split("\n");
+  const files = [0, 1, 2, 3].map((quarter) => {
+    const path = info.outputPath(`quarter-${quarter}.csv`);
+    const part = rows.slice((quarter * ROWS) / 4, ((quarter + 1) * ROWS) / 4);
+    writeFileSync(path, [header, ...part].join("\n") + "\n");
+    return path;
+  });
+  await longTasks(page);
+  const begin = performance.now();
+  await page.locator("input[type=file]").first().setInputFiles(files);
+  await expect(page.getByText("100,000 rows of 4 files, put under one another:")).toBeVisible({ timeout: 60_000 });
+  const joined = (performance.now() - begin) / 1000;
+  // And a row more, which writes and reads all of them again.
+  await button(page, "Type a row").click();
+  await page.getByLabel("Text", { exact: true }).fill("one more");
+  await page.getByLabel("Label", { exact: true }).fill("PlayMusic");
+  await button(page, "Add row").click();
+  await expect(page.getByText("100,001 rows of 4 files, put under one another:")).toBeVisible({ timeout: 60_000 });
+  const tasks = await longTasks(page);
+  console.log(`LARGE 4 files joined in ${joined.toFixed(2)} s; long tasks [${tasks}] ms`);
+  expect(joined).toBeLessThan(IMPORT);
+  expect(
+    tasks.filter((duration) => duration > LONG),
+    "long tasks while joining",
+  ).toEqual([]);
 });

@@ -1,11 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { chosenColumns, columnName, describeFile, joinedName, joinedParts, snapshot } from "../../src/lib/source";
+import { chosenColumns, columnName, describeFile, joinedName, joinedParts, shownColumns, snapshot } from "../../src/lib/source";
 
 describe("columns as the config names them", () => {
   it("go by their name, unless another has the same or there is none", () => {
     const table = { columns: ["id", "text", "text", "", "label"], has_header: true };
     expect(table.columns.map((_, index) => columnName(table, index))).toEqual(["id", "2", "3", "4", "label"]);
     expect(columnName({ columns: ["column 1", "column 2"], has_header: false }, 1)).toBe("2");
+  });
+});
+
+describe("a preview", () => {
+  it("has the first columns and the two that matter", () => {
+    const columns = ["a", "b", "c", "d", "e"];
+    expect(shownColumns({ columns, text_column: 1, label_column: 4 }, 3)).toEqual([0, 1, 2, 4]);
+    expect(shownColumns({ columns, text_column: 1, label_column: 0 })).toEqual([0, 1, 2, 3, 4]);
   });
 });
 
@@ -50,7 +58,7 @@ describe("several files", () => {
 });
 
 describe("what kind of file it is", () => {
-  const view = { columns: [], rows: 1, has_header: true, encoding: "UTF-8", separator: "\t", text_column: 0, label_column: 1 };
+  const view = { has_header: true, encoding: "UTF-8", separator: "\t" };
   it("is said in words", () => {
     expect(describeFile({ ...view, format: "text" })).toBe("separated by tabs, UTF-8, names in the first row");
     expect(describeFile({ ...view, format: "xlsx", has_header: false })).toBe("an Excel workbook, no names in the first row");
