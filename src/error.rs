@@ -95,6 +95,15 @@ impl Error {
         Self::Data { problem: problem.into(), hint: hint.into(), row: None, column: None }
     }
 
+    /// With a file's name in front, where it is about data; of several files it says which.
+    #[must_use]
+    pub fn in_file(self, name: &str) -> Self {
+        match self {
+            Self::Data { problem, hint, row, column } => Self::Data { problem: format!("{name}: {problem}"), hint, row, column },
+            error => error,
+        }
+    }
+
     /// A model error that no single tensor is to blame for.
     pub fn model(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Model { problem: problem.into(), hint: hint.into(), tensor: None }

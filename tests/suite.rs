@@ -22,6 +22,8 @@ mod efficient;
 mod eval;
 #[path = "suite/every_method.rs"]
 mod every_method;
+#[path = "suite/formats.rs"]
+mod formats;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/gradients.rs"]
@@ -38,6 +40,8 @@ mod reference;
 mod rounds;
 #[path = "suite/routes.rs"]
 mod routes;
+#[path = "suite/tables.rs"]
+mod tables;
 #[path = "suite/tiny.rs"]
 mod tiny;
 #[path = "suite/training.rs"]

@@ -42,7 +42,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a soft prompt on a CSV or TSV file of labelled texts
+    /// Train a soft prompt on a table of labelled texts
     Train(TrainArgs),
     /// Compare methods on the same file: a table, a plot and JSON
     Compare(CompareArgs),
@@ -60,10 +60,10 @@ pub(crate) enum Command {
 /// `softprompt train`.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// CSV or TSV file with a text and a label a row
-    #[arg(value_name = "DATA")]
-    pub data: PathBuf,
-    /// Where the adapter goes [default: <DATA>-adapter in the current folder]
+    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX; several with the same columns are put together
+    #[arg(value_name = "DATA", required = true)]
+    pub data: Vec<PathBuf>,
+    /// Where the adapter goes [default: <DATA>-adapter in the current folder, by the first file]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Second file to measure on; without it a share of DATA is held out
@@ -115,7 +115,8 @@ impl TrainArgs {
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
-            let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
+            let stem = self.data.first().and_then(|data| data.file_stem());
+            let mut name = stem.map_or_else(|| OsString::from("softprompt"), OsString::from);
             name.push("-adapter");
             PathBuf::from(name)
         })
@@ -132,7 +133,7 @@ fn run_config(file: Option<&Path>, settings: &Settings) -> Result<RunConfig> {
 /// `softprompt compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// CSV or TSV file with a text and a label a row
+    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// What to compare, differences are told to the first: methods, each with settings of its own where wanted, such as
@@ -203,7 +204,7 @@ pub(crate) struct EvalArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// CSV or TSV file with a text and a label a row
+    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// Column of the texts [default: as in training where DATA has that name, else guessed]
@@ -227,7 +228,7 @@ pub(crate) struct PredictArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// Texts from a file instead of stdin: a .csv or .tsv with a text column, or any other file with a text a line
+    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx) with a text column, or any other file with a text a line
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]

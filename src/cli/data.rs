@@ -1,12 +1,12 @@
 //! Data files: read, with the file's name in every error, and what is in them in words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::files;
 use crate::cli::output::{count, one_line, table, thousands};
-use crate::data::dataset::{ColumnChoice, DataReport};
-use crate::data::table::Table;
-use crate::error::{Error, Result};
+use crate::data::dataset::{ColumnChoice, DataReport, Lengths};
+use crate::data::table::{Format, Table};
+use crate::error::Result;
 
 /// Classes of which the counts are listed; of more, the largest and the smallest.
 const LISTED_CLASSES: usize = 12;
@@ -19,34 +19,55 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
     in_file(path, Table::from_bytes(&files::read(path)?))
 }
 
+/// Several data files as one, and what to say about each of them.
+///
+/// # Errors
+/// As [`read`], and for a file with other columns.
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<(Table, Vec<String>)> {
+    if let [path] = paths {
+        return Ok((read(path)?, Vec::new()));
+    }
+    let read = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+    let joined = Table::join(paths.iter().map(read).collect::<Result<_>>()?)?;
+    let mut lines = Vec::new();
+    for part in &joined.parts {
+        let last = part.first_row + part.rows as u64 - 1;
+        lines.push(format!("{}: {}, counted as {} to {last}", part.name, count(part.rows, "row", "rows"), part.first_row));
+        lines.extend(part.notes.iter().map(|note| format!("note: {}: {}", part.name, one_line(note, 400))));
+    }
+    Ok((joined.table, lines))
+}
+
+/// The files in words: the name of one, the number of several.
+#[must_use]
+pub(crate) fn name(paths: &[PathBuf]) -> String {
+    match paths {
+        [path] => path.display().to_string(),
+        paths => format!("{} files", paths.len()),
+    }
+}
+
 /// Puts the file's name before what is wrong with its data.
 ///
 /// # Errors
 /// That of `result`.
 pub(crate) fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
-    result.map_err(|error| match error {
-        Error::Data { problem, hint, row, column } => {
-            Error::Data { problem: format!("{}: {problem}", path.display()), hint, row, column }
-        }
-        error => error,
-    })
+    result.map_err(|error| error.in_file(&path.display().to_string()))
 }
 
 /// What was found in a data file: a few lines for people.
 #[must_use]
-pub(crate) fn describe(path: &Path, table: &Table, columns: ColumnChoice, report: &DataReport) -> String {
-    let separator = match table.separator {
-        '\t' => "tab".to_owned(),
-        other => format!("`{other}`"),
-    };
+pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report: &DataReport) -> String {
     let header = if table.has_header { "with a header" } else { "without a header" };
+    let kind = match (table.format, table.separator) {
+        (Format::Text, '\t') => format!("{}, separated by tab, {header}", table.encoding),
+        (Format::Text, separator) => format!("{}, separated by `{separator}`, {header}", table.encoding),
+        (Format::Jsonl, _) => "JSON, an object a line".to_owned(),
+        (Format::Json, _) => "JSON, a list of objects".to_owned(),
+        (Format::Xlsx, _) => format!("Excel workbook, {header}"),
+    };
     let mut lines = vec![
-        format!(
-            "{}: {} ({}, separated by {separator}, {header})",
-            path.display(),
-            count(report.rows, "row", "rows"),
-            table.encoding
-        ),
+        format!("{name}: {} ({kind})", count(report.rows, "row", "rows")),
         format!("text: {}   label: {}", named(table, columns.text), named(table, columns.label)),
     ];
     let mut parts = vec![format!("{} usable", thousands(report.usable))];
@@ -60,8 +81,16 @@ pub(crate) fn describe(path: &Path, table: &Table, columns: ColumnChoice, report
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))));
     lines.push(parts.join(", "));
+    let Lengths { shortest, median, longest } = report.lengths;
+    lines.push(format!(
+        "length of a text: {} to {} characters, median {}",
+        thousands(shortest),
+        thousands(longest),
+        thousands(median)
+    ));
     lines.push(classes(report));
     lines.extend(report.notes.iter().map(|note| format!("note: {}", one_line(note, 400))));
+    lines.extend(report.advice.iter().map(|advice| format!("advice: {}", one_line(advice, 400))));
     lines.join("\n")
 }
 

@@ -10,7 +10,7 @@ use crate::cli::output::{count, one_line, percent, thousands};
 use crate::cli::{Context, data, files};
 use crate::config::{DataConfig, Generator, HeadKind, Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport};
-use crate::data::table::Table;
+use crate::data::table::{Format, Table};
 use crate::error::Result;
 
 /// Rows of a data file that are shown.
@@ -37,6 +37,7 @@ enum Found<'a> {
         columns: &'a [String],
         rows: usize,
         has_header: bool,
+        format: Format,
         encoding: &'a str,
         separator: char,
         text_column: &'a str,
@@ -162,6 +163,7 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) 
         columns: &file.columns,
         rows: file.rows.len(),
         has_header: file.has_header,
+        format: file.format,
         encoding: file.encoding,
         separator: file.separator,
         text_column: &file.columns[columns.text],
@@ -169,7 +171,7 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) 
         report: &report,
         preview,
     })?;
-    context.output.line(&data::describe(path, file, columns, &report))?;
+    context.output.line(&data::describe(&path.display().to_string(), file, columns, &report))?;
     let rows: Vec<Vec<String>> = preview
         .iter()
         .map(|cells| vec![one_line(cells[columns.label].trim(), 30), one_line(cells[columns.text].trim(), 90)])

@@ -139,7 +139,7 @@ fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
 
 fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataConfig) -> Result<Vec<Text>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if args.text_column.is_none() && !matches!(extension.as_str(), "csv" | "tsv") {
+    if args.text_column.is_none() && !matches!(extension.as_str(), "csv" | "tsv" | "jsonl" | "json" | "xlsx") {
         let bytes = files::read(path)?;
         let lines = bytes.split_inclusive(|&byte| byte == b'\n');
         return lines.zip(1..).map(|(line, row)| utf8(path, row, line.to_vec())).collect();

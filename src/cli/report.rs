@@ -25,13 +25,14 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Begins them for a report at `path`, on a data file.
+    /// Begins them for a report at `path`, on these data files.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
-    pub(crate) fn new(path: &Path, file: &Path, model: &Model, dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Model, dataset: &Dataset) -> Result<Self> {
         files::check_file(path)?;
-        let file = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let file = names.collect::<Vec<_>>().join(", ");
         let (held_out, data) = (dataset.held_out.clone(), dataset.report.clone());
         Ok(Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() })
     }

@@ -114,7 +114,8 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         return Err(error);
     }
     if stopped {
-        let resume = format!("{} train {} --resume", files::program(), files::shell_word(&args.data));
+        let data: Vec<String> = args.data.iter().map(|path| files::shell_word(path)).collect();
+        let resume = format!("{} train {} --resume", files::program(), data.join(" "));
         context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
     } else {
         checkpoint::remove(&out);
@@ -131,16 +132,20 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
 }
 
 fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Dataset> {
-    let table = data::read(&args.data)?;
-    let columns = data::in_file(&args.data, ColumnChoice::guess(&table, &config.data))?;
+    let (table, about) = data::read_all(&args.data)?;
+    let name = data::name(&args.data);
+    let columns = ColumnChoice::guess(&table, &config.data).map_err(|error| error.in_file(&name))?;
     let dataset = match &args.held_out {
         // Its errors say which of the two files they mean.
         Some(path) => Dataset::with_held_out(&table, &data::read(path)?, &config.data)?,
-        None => data::in_file(&args.data, Dataset::from_table(&table, &config.data, config.seed))?,
+        None => Dataset::from_table(&table, &config.data, config.seed).map_err(|error| error.in_file(&name))?,
     };
-    context.output.note(&data::describe(&args.data, &table, columns, &dataset.report));
+    for line in about {
+        context.output.note(&line);
+    }
+    context.output.note(&data::describe(&name, &table, columns, &dataset.report));
     context.output.object(&Notice::Data {
-        file: args.data.display().to_string(),
+        file: args.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         text_column: &table.columns[columns.text],
         label_column: &table.columns[columns.label],
         report: &dataset.report,

@@ -1,6 +1,7 @@
 //! [`Table`] -> [`Dataset`]: columns, labels, a split in which no text is on both sides, and a report in which every row of the
 //! file is accounted for.
 
+mod advice;
 mod columns;
 mod rows;
 mod split;
@@ -13,8 +14,10 @@ use crate::config::DataConfig;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::tensors::sha256_hex;
+pub use advice::Lengths;
 pub use columns::ColumnChoice;
 use rows::Rows;
+pub(super) use rows::normalised;
 
 /// Fewest usable rows that make a data set.
 const FEWEST_ROWS: usize = 4;
@@ -42,8 +45,12 @@ pub struct DataReport {
     pub leaked: usize,
     /// Usable rows of each class, in the order of the labels.
     pub classes: Vec<ClassCount>,
+    /// How long the usable texts are.
+    pub lengths: Lengths,
     /// What the user should know, a sentence each.
     pub notes: Vec<String>,
+    /// What the user should do before training, a sentence each.
+    pub advice: Vec<String>,
 }
 
 /// A class and how many usable rows it has.
@@ -85,6 +92,12 @@ impl DataReport {
     pub fn new(table: &Table, columns: ColumnChoice) -> Self {
         Rows::new(table, columns).report
     }
+}
+
+/// The texts of the usable rows of a table, in its order.
+#[must_use]
+pub fn usable_texts(table: &Table, columns: ColumnChoice) -> Vec<String> {
+    Rows::new(table, columns).rows.into_iter().map(|row| row.text).collect()
 }
 
 impl Dataset {
@@ -133,12 +146,14 @@ impl Dataset {
         let (held_out, notes) = rows::for_evaluation(held_out, columns.in_other(train, held_out, config)?, &labels)?;
         report.notes.extend(notes);
 
-        let known: HashSet<String> = held_out.iter().map(|row| rows::normalised(&row.text)).collect();
-        let train: Vec<TextRow> = rows.into_iter().filter(|row| !known.contains(&rows::normalised(&row.text))).collect();
+        let known: HashSet<String> = held_out.iter().map(|row| normalised(&row.text)).collect();
+        let train: Vec<TextRow> = rows.into_iter().filter(|row| !known.contains(&normalised(&row.text))).collect();
         report.leaked = report.usable - train.len();
         report.usable = train.len();
         report.classes.iter_mut().for_each(|class| class.count = 0);
         train.iter().for_each(|row| report.classes[row.label as usize].count += 1);
+        report.lengths = Lengths::new(&train);
+        report.advice = advice::advice(&report);
         if report.leaked > 0 {
             report.notes.push(format!("{} training rows have a text of the held-out file and are not trained on", report.leaked));
         }

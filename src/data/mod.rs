@@ -3,4 +3,5 @@
 
 pub mod batch;
 pub mod dataset;
+pub mod edit;
 pub mod table;

@@ -1,14 +1,21 @@
-//! Bytes -> [`Table`]: CSV and TSV as they are found in the wild.
+//! Bytes -> [`Table`]: CSV, TSV, JSON and workbooks as they are found in the wild.
 
 mod decode;
 mod dialect;
+mod join;
+mod json;
+mod limits;
 mod quotes;
+mod workbook;
+mod written;
 
 use std::collections::HashSet;
 
 use csv::StringRecord;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
+pub use join::{Joined, Part};
 
 /// A data file as rows of cells, before anybody has said what its columns mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +27,35 @@ pub struct Table {
     /// Cells as they stand in the file, without the header: each row has as many as there are columns.
     pub rows: Vec<Vec<String>>,
     /// Row of the file of each of [`Self::rows`], rising: counted from 1 with the header and blank lines, as a spreadsheet
-    /// counts (a line break inside a cell starts no row).
+    /// counts (a line break inside a cell starts no row). In a JSON list: its objects, counted from 1.
     pub row_numbers: Vec<u64>,
     /// Row numbers, rising, of rows that had more cells than there are columns. The surplus is cut, and nobody can tell which
     /// cell is which, so that these rows are counted but not used.
     pub ragged: Vec<u64>,
+    /// What kind of file it is.
+    pub format: Format,
     /// WHATWG name of the encoding.
     pub encoding: &'static str,
-    /// What separates the cells.
+    /// What separates the cells; a comma where nothing does.
     pub separator: char,
     /// Whether `"` encloses cells (rather than being a letter like any other).
     pub quoting: bool,
     /// What the reader should know about the file: damaged bytes, rows of other lengths, odd quotes.
     pub notes: Vec<String>,
+}
+
+/// A kind of table file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Cells separated by a character: CSV, TSV.
+    Text,
+    /// A JSON object a line.
+    Jsonl,
+    /// A JSON list of objects.
+    Json,
+    /// An Excel workbook (.xlsx).
+    Xlsx,
 }
 
 /// First cells by which a header is known. Lower case.
@@ -43,22 +66,49 @@ const HEADER_WORDS: &[&str] = &[
 ];
 
 impl Table {
-    /// Reads a CSV or TSV file. Encoding, separator, quoting and header are found by looking; see [`Table`] for the result.
-    /// A first line `sep=;`, as spreadsheets write it, is obeyed.
+    /// Reads a CSV or TSV file, JSON objects (one a line, or a list of them) or the first sheet with content of a workbook (.xlsx).
+    /// Which of them it is, encoding, separator, quoting and header are found by looking; see [`Table`] for the result. A first
+    /// line `sep=;`, as spreadsheets write it, is obeyed.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that is empty, binary (it says what it looks like), has a single column, has rows that do not
-    /// agree on a number of columns, or a quote that swallows rows.
+    /// agree on a number of columns, or a quote that swallows rows; for a line that is no JSON object; for a workbook that is
+    /// damaged or protected by a password; and for more than 256 MB (of a workbook also when it is unpacked), 1,048,576 rows or
+    /// 16,777,216 cells.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        limits::bytes(bytes.len())?;
+        if let Some(records) = written::read(bytes) {
+            return Self::from_records(records);
+        }
+        if workbook::is_workbook(bytes) {
+            return Self::from_records(workbook::read(bytes)?);
+        }
         let decoded = decode::decode(bytes)?;
+        if let Some(format) = json::format_of(&decoded.text) {
+            return Self::from_records(json::read(&decoded, format)?);
+        }
         let (separator, text) = separator_line(&decoded.text);
-        let dialect::Reading { separator, quotes: meaning, mut records, mut rows, width, note, .. } =
-            dialect::read(text, separator)?;
-        let mut notes: Vec<String> = decoded.note.into_iter().chain(note).collect();
+        let reading = dialect::read(text, separator)?;
+        Self::from_records(Records {
+            records: reading.records,
+            rows: reading.rows,
+            width: reading.width,
+            header: None,
+            format: Format::Text,
+            encoding: decoded.encoding,
+            separator: reading.separator,
+            quoting: reading.quotes != quotes::Quotes::None,
+            notes: decoded.note.into_iter().chain(reading.note).collect(),
+        })
+    }
 
+    /// # Errors
+    /// [`Error::Data`] for a single column, and for no rows.
+    fn from_records(read: Records) -> Result<Self> {
+        let Records { mut records, mut rows, width, header, format, encoding, separator, quoting, mut notes } = read;
         let empty = |column: usize| records.iter().all(|record| record.get(column).is_none_or(|cell| cell.trim().is_empty()));
         let columns = (0..width).rev().find(|&column| !empty(column)).map_or(0, |last| last + 1);
-        let has_header = has_header(&records, columns);
+        let has_header = header.unwrap_or_else(|| has_header(&records, columns));
         let header = has_header.then(|| (records.remove(0), rows.remove(0))).map(|(record, _)| record);
         if columns < 2 {
             return Err(Error::data("only one column has any content", "each row needs a text and a label"));
@@ -66,6 +116,7 @@ impl Table {
         if records.is_empty() {
             return Err(Error::data("the file has a header but no rows", "give a file with a text and a label in each row"));
         }
+        limits::cells(records.len(), columns)?;
 
         let (mut ragged, mut short) = (Vec::new(), Vec::new());
         for (record, &row) in records.iter().zip(&rows) {
@@ -104,12 +155,29 @@ impl Table {
             rows: records.iter().map(cells).collect(),
             row_numbers: rows,
             ragged,
-            encoding: decoded.encoding,
+            format,
+            encoding,
             separator: char::from(separator),
-            quoting: meaning != quotes::Quotes::None,
+            quoting,
             notes,
         })
     }
+}
+
+/// A file's rows before anybody has looked for a header. The fields without a comment are those of [`Table`].
+struct Records {
+    records: Vec<StringRecord>,
+    /// Of each record.
+    rows: Vec<u64>,
+    /// Columns, empty ones at the end too.
+    width: usize,
+    /// Whether the first record is one; found by looking where the format does not say.
+    header: Option<bool>,
+    format: Format,
+    encoding: &'static str,
+    separator: u8,
+    quoting: bool,
+    notes: Vec<String>,
 }
 
 /// Rows with something in a column that has no name and is empty in most rows: the program that wrote the file took a part of a

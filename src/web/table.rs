@@ -1,22 +1,30 @@
 //! Data files.
 
+use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
+use super::model::Model;
 use super::{parse, plain, thrown};
 use crate::config::RunConfig;
-use crate::data::dataset::{ColumnChoice, DataReport};
-use crate::data::table::Table;
+use crate::data::dataset::{self, ColumnChoice, DataReport};
+use crate::data::edit::{Edit, NewRow};
+use crate::data::table::{Format, Part, Table};
 use crate::error::Result;
+use crate::text::count;
+use crate::{model, prompt};
 
 /// Rows that the page shows of a file.
 const PREVIEW_ROWS: usize = 20;
+/// Texts that are counted at a stretch: some ten milliseconds.
+const TEXTS_A_TURN: usize = 2000;
 
 #[derive(Serialize)]
 struct TableView {
     columns: Vec<String>,
     rows: usize,
     has_header: bool,
+    format: Format,
     encoding: &'static str,
     separator: String,
     preview: Vec<Vec<String>>,
@@ -44,6 +52,7 @@ pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
         Ok(TableView {
             rows: table.rows.len(),
             has_header: table.has_header,
+            format: table.format,
             encoding: table.encoding,
             separator: table.separator.to_string(),
             preview: table.rows.iter().take(PREVIEW_ROWS).cloned().collect(),
@@ -54,4 +63,105 @@ pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
         })
     };
     plain(&view().map_err(thrown)?)
+}
+
+#[derive(Serialize)]
+struct JoinedView {
+    rows: usize,
+    parts: Vec<Part>,
+}
+
+/// Puts files with the same columns under one another: `{ csv, rows, parts }`, where `csv` are the bytes of the joined table as CSV
+/// and `parts` say which of its rows come from which file.
+///
+/// # Errors
+/// `data`, with the name of the file that cannot be read or has other columns.
+#[wasm_bindgen]
+pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>) -> Result<JsValue, JsValue> {
+    let join = || -> Result<(Vec<u8>, JoinedView)> {
+        let read = |(name, bytes): (String, Uint8Array)| {
+            let table = Table::from_bytes(&bytes.to_vec()).map_err(|error| error.in_file(&name))?;
+            Ok((name, table))
+        };
+        let joined = Table::join(names.into_iter().zip(files).map(read).collect::<Result<_>>()?)?;
+        Ok((joined.table.to_csv()?, JoinedView { rows: joined.table.rows.len(), parts: joined.parts }))
+    };
+    let (csv, view) = join().map_err(thrown)?;
+    let view = plain(&view)?;
+    js_sys::Reflect::set(&view, &"csv".into(), &Uint8Array::from(csv.as_slice()))?;
+    Ok(view)
+}
+
+/// Changes labels or takes rows out: a table after `edits` (`{ row, label }`, no label to take the row out) as the bytes of a CSV.
+/// `row` is the row as reports give it. A change holds for every row with the same text.
+///
+/// # Errors
+/// `data` for a table that cannot be read, a row that is not there, and where none is left.
+#[wasm_bindgen]
+pub fn edit_table(bytes: &[u8], config: JsValue, edits: JsValue) -> Result<Vec<u8>, JsValue> {
+    let (config, edits): (RunConfig, Vec<Edit>) = (parse(config)?, parse(edits)?);
+    let edit = || -> Result<Vec<u8>> {
+        let table = Table::from_bytes(bytes)?;
+        table.edited(ColumnChoice::guess(&table, &config.data)?, &edits)?.to_csv()
+    };
+    edit().map_err(thrown)
+}
+
+/// A table with typed rows (`{ text, label }`) behind its last one, as the bytes of a CSV; without a table, they are all there is.
+///
+/// # Errors
+/// `data` for a table that cannot be read and for a row without text or label.
+#[wasm_bindgen]
+pub fn append_rows(bytes: Option<Vec<u8>>, config: JsValue, rows: JsValue) -> Result<Vec<u8>, JsValue> {
+    let (config, rows): (RunConfig, Vec<NewRow>) = (parse(config)?, parse(rows)?);
+    let append = || -> Result<Vec<u8>> {
+        let (mut table, columns) = match bytes {
+            Some(bytes) => {
+                let table = Table::from_bytes(&bytes)?;
+                let columns = ColumnChoice::guess(&table, &config.data)?;
+                (table, columns)
+            }
+            None => (Table::blank(), ColumnChoice { text: 0, label: 1 }),
+        };
+        table.append(columns, &rows)?;
+        table.to_csv()
+    };
+    append().map_err(thrown)
+}
+
+/// Counts how many tokens the texts of a table have and how many of them the encoder does not take in; pulled, because a large
+/// table takes seconds.
+#[wasm_bindgen]
+pub struct TokenCounter {
+    model: model::Model,
+    counter: count::TokenCounter,
+}
+
+#[wasm_bindgen]
+impl TokenCounter {
+    /// Gets ready. `config` says which columns are meant, how long a text may be and how long the prompt beside it is.
+    ///
+    /// # Errors
+    /// `data` for a table that cannot be read, `config` where the prompt leaves no room for text.
+    pub fn start(model: &Model, table: &[u8], config: JsValue) -> Result<TokenCounter, JsValue> {
+        let config: RunConfig = parse(config)?;
+        let model = model.model.clone();
+        let start = || -> Result<count::TokenCounter> {
+            let table = Table::from_bytes(table)?;
+            let columns = ColumnChoice::guess(&table, &config.data)?;
+            let length = prompt::method(&config, model.spec()).prompt_length();
+            let limit = model.text_limit(config.data.max_tokens, length)?;
+            Ok(count::TokenCounter::new(dataset::usable_texts(&table, columns), limit))
+        };
+        let counter = start().map_err(thrown)?;
+        Ok(Self { model, counter })
+    }
+
+    /// Counts some more texts: what is counted by now. It is over when `done` is `texts`.
+    ///
+    /// # Errors
+    /// `model` where the tokenizer fails.
+    pub fn next(&mut self) -> Result<JsValue, JsValue> {
+        plain(&self.counter.go_on(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
+    }
 }

@@ -134,6 +134,7 @@ const TABLE: &[Row] = &[
             "error",
             "config",
             "data",
+            "text",
             "eval",
             "adapter",
             "nearest",

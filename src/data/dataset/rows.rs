@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::advice::{Lengths, advice};
 use super::{ClassCount, ColumnChoice, DataReport, TextRow};
 use crate::data::table::{Table, rows_have};
 use crate::error::{Error, Result};
@@ -47,7 +48,7 @@ impl Rows {
         let rows: Vec<TextRow> = usable.into_iter().map(row).collect();
         let mut counts = vec![0; labels.len()];
         rows.iter().for_each(|row| counts[row.label as usize] += 1);
-        let report = DataReport {
+        let mut report = DataReport {
             rows: table.rows.len(),
             usable: rows.len(),
             empty,
@@ -57,8 +58,11 @@ impl Rows {
             contradictory: contradictory.len(),
             leaked: 0,
             classes: labels.iter().zip(counts).map(|(name, count)| ClassCount { name: name.clone(), count }).collect(),
+            lengths: Lengths::new(&rows),
             notes,
+            advice: Vec::new(),
         };
+        report.advice = advice(&report);
         Self { labels, rows, report }
     }
 }
@@ -92,7 +96,7 @@ pub(super) fn for_evaluation(table: &Table, columns: ColumnChoice, labels: &[Str
 }
 
 /// Texts with the same key are the same to the user and to an uncased encoder: case and white space do not count.
-pub(super) fn normalised(text: &str) -> String {
+pub(crate) fn normalised(text: &str) -> String {
     let mut key = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !key.is_empty() {

@@ -34,21 +34,21 @@ const SIGNATURES: &[(&[u8], &str, &str)] = &[
     (b"\x93NUMPY", "a NumPy array", EXPORT),
 ];
 
-const SAVE_AS_CSV: &str = "open it in the spreadsheet program and save the sheet as \"CSV UTF-8\"";
-const GIVE_A_TABLE: &str = "give a CSV or TSV file with a text and a label in each row";
-const UNPACK: &str = "unpack it and give the CSV or TSV file inside";
+const SAVE_AS_CSV: &str = "open it in the spreadsheet program and save it as .xlsx or as \"CSV UTF-8\"";
+const GIVE_A_TABLE: &str = "give a table (CSV, TSV, JSONL or XLSX) with a text and a label in each row";
+const UNPACK: &str = "unpack it and give the table inside";
 const EXPORT: &str = "export the table as CSV";
 
 /// The file as text.
 ///
 /// # Errors
-/// [`Error::Data`] for an empty file and for one that is not a text table, saying what it looks like.
+/// [`Error::Data`] for an empty file and for one that is not a table, saying what it looks like.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(Error::data("the file is empty", GIVE_A_TABLE));
     }
     if let Some((what, hint)) = signature(bytes) {
-        return Err(Error::data(format!("this is {what}, not a text table"), hint));
+        return Err(Error::data(format!("this is {what}, not a table"), hint));
     }
     let decoded = match Encoding::for_bom(bytes).or_else(|| utf16_without_mark(bytes).map(|encoding| (encoding, 0))) {
         Some((encoding, mark)) => with_encoding(&bytes[mark..], encoding),
@@ -62,7 +62,7 @@ fn signature(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         let has = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
         return Some(match () {
-            () if has(b"xl/workbook") => ("an Excel workbook (.xlsx)", SAVE_AS_CSV),
+            () if has(b"xl/workbook") => ("a binary Excel workbook (.xlsb)", SAVE_AS_CSV),
             () if has(b"opendocument.spreadsheet") => ("an OpenDocument spreadsheet (.ods)", SAVE_AS_CSV),
             () if has(b"word/document") => ("a Word document (.docx)", GIVE_A_TABLE),
             () => ("a zip archive", UNPACK),
@@ -115,19 +115,16 @@ fn check_text(text: &str) -> Result<()> {
         return Err(Error::data("the file is empty but for white space", GIVE_A_TABLE));
     }
     if text.contains('\0') {
-        return Err(Error::data("this is a binary file, not a text table: it contains NUL bytes", GIVE_A_TABLE));
+        return Err(Error::data("this is a binary file, not a table: it contains NUL bytes", GIVE_A_TABLE));
     }
     let control =
         text.chars().filter(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0B' | '\x0C' | '\x1A')).count();
     if control > 8 && control * 50 > text.len() {
-        return Err(Error::data("this is a binary file, not a text table: it is full of control characters", GIVE_A_TABLE));
+        return Err(Error::data("this is a binary file, not a table: it is full of control characters", GIVE_A_TABLE));
     }
     let head: String = text.chars().filter(|c| !c.is_whitespace()).take(9).collect::<String>().to_ascii_lowercase();
-    if head.starts_with("{\"") || head.starts_with("[{") {
-        return Err(Error::data("this is JSON, not a text table", "convert it to CSV with a text and a label column"));
-    }
     if head.starts_with("<html") || head.starts_with("<!doctype") || head.starts_with("<?xml") {
-        return Err(Error::data("this is a web page or XML, not a text table", GIVE_A_TABLE));
+        return Err(Error::data("this is a web page or XML, not a table", GIVE_A_TABLE));
     }
     Ok(())
 }

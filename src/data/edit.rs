@@ -1,0 +1,112 @@
+//! Changes of single rows, which give another [`Table`].
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+
+use crate::data::dataset::{ColumnChoice, normalised};
+use crate::data::table::{Format, Table};
+use crate::error::{Error, Result};
+
+/// A change of the label of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Edit {
+    /// Row as [`Table::row_numbers`] has it, and with it every report.
+    pub row: u64,
+    /// Its new label; none takes the row out.
+    pub label: Option<String>,
+}
+
+/// A row that somebody has typed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NewRow {
+    /// The text.
+    pub text: String,
+    /// Its label.
+    pub label: String,
+}
+
+impl Table {
+    /// The table after some changes; all other cells and the order stay. A change holds for every row that has the same text
+    /// (but for case and white space): a repeated text with two labels would not be used at all.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a row that is not there, an empty label, two changes of the same text that differ, and where no row
+    /// is left.
+    pub fn edited(&self, columns: ColumnChoice, edits: &[Edit]) -> Result<Self> {
+        let mut changes: HashMap<String, (u64, Option<&str>)> = HashMap::new();
+        for Edit { row, label } in edits {
+            let wrong = |problem: String, hint: &str| Error::Data { problem, hint: hint.into(), row: Some(*row), column: None };
+            let at = self.row_numbers.binary_search(row);
+            let at = at.map_err(|_| wrong("the table has no such row".into(), "take the row number from its report"))?;
+            let label = label.as_deref().map(str::trim);
+            if label == Some("") {
+                return Err(wrong("the new label is empty".into(), "give a label, or take the row out"));
+            }
+            let text = normalised(&self.rows[at][columns.text]);
+            if let Some((other, _)) = changes.insert(text, (*row, label)).filter(|(_, earlier)| *earlier != label) {
+                let problem = format!("row {other} has the same text and is given another label");
+                return Err(wrong(problem, "give both the same label, or take one of the changes back"));
+            }
+        }
+        let named: HashSet<u64> = edits.iter().map(|edit| edit.row).collect();
+        let mut table = self.clone();
+        let mut kept = vec![true; table.rows.len()];
+        for ((cells, row), kept) in table.rows.iter_mut().zip(&table.row_numbers).zip(&mut kept) {
+            let text = normalised(&cells[columns.text]);
+            // Rows without a text are not the same for that.
+            let change = changes.get(&text).filter(|_| !text.is_empty() || named.contains(row));
+            match change {
+                Some((_, Some(label))) => (*label).clone_into(&mut cells[columns.label]),
+                Some((_, None)) => *kept = false,
+                None => {}
+            }
+        }
+        let mut flags = kept.iter();
+        table.rows.retain(|_| flags.next() == Some(&true));
+        let mut flags = kept.iter();
+        table.row_numbers.retain(|_| flags.next() == Some(&true));
+        table.ragged.retain(|row| table.row_numbers.binary_search(row).is_ok());
+        if table.rows.is_empty() {
+            return Err(Error::data("no row is left", "keep at least one row"));
+        }
+        Ok(table)
+    }
+
+    /// The table with rows behind its last one. Their other cells are empty.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a row without text or label.
+    pub fn append(&mut self, columns: ColumnChoice, rows: &[NewRow]) -> Result<()> {
+        let wrong = |what: &str| Error::data(format!("the new row has no {what}"), "give a text and a label");
+        for NewRow { text, label } in rows {
+            let mut cells = vec![String::new(); self.columns.len()];
+            for (what, column, value) in [("text", columns.text, text), ("label", columns.label, label)] {
+                value.trim().clone_into(&mut cells[column]);
+                if cells[column].is_empty() {
+                    return Err(wrong(what));
+                }
+            }
+            self.row_numbers.push(self.row_numbers.last().map_or(2, |last| last + 1));
+            self.rows.push(cells);
+        }
+        Ok(())
+    }
+
+    /// A table of two columns, `text` and `label`, without rows: what typed rows are put into.
+    #[must_use]
+    pub fn blank() -> Self {
+        Self {
+            columns: vec!["text".into(), "label".into()],
+            has_header: true,
+            rows: Vec::new(),
+            row_numbers: Vec::new(),
+            ragged: Vec::new(),
+            format: Format::Text,
+            encoding: encoding_rs::UTF_8.name(),
+            separator: ',',
+            quoting: true,
+            notes: Vec::new(),
+        }
+    }
+}
