@@ -339,6 +339,67 @@ export type CompareEvent =
   | { event: "cell_failed"; cell: number; error: string }
   | { event: "done"; rows: Row[] };
 
+/** Both ends of a 95 % confidence interval. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** Answers with a confidence above `low` and up to `high`. */
+export interface Bin {
+  low: number;
+  high: number;
+  count: number;
+  /** Mean; 0 for none, as the accuracy. */
+  confidence: number;
+  accuracy: number;
+}
+
+/** What can be said of a result beyond its figures; they are of `rows` held-out rows. */
+export interface Understanding {
+  rows: number;
+  mistakes: number;
+  accuracy: Interval;
+  macro_f1: Interval;
+  calibration: {
+    /** Expected calibration error, 0 to 1. */
+    error: number;
+    /** Mean confidence minus accuracy. */
+    excess: number;
+    bins: Bin[];
+  };
+}
+
+/** A held-out row with what was said of it. */
+export interface AnsweredRow {
+  /** Its number in its file, as in every report. */
+  row: number;
+  text: string;
+  truth: string;
+  predicted: string;
+  /** Of the predicted class, and of the true one. */
+  probability: number;
+  truth_probability: number;
+}
+
+/** Some of `total` rows. */
+export interface AnsweredPart {
+  total: number;
+  rows: AnsweredRow[];
+}
+
+/** What the prompt rows are nearest to; no rows where they do not live among the words, with the reason. */
+export interface Nearest {
+  rows: { member: number; row: number; tokens: { token: string; cosine: number }[] }[];
+  why_not?: string | null;
+}
+
+/** A row of a table with its new label; null takes it out. */
+export interface Edit {
+  row: number;
+  label: string | null;
+}
+
 /** The frozen encoder in the worker's memory. */
 export interface Model {
   readonly layers: number;
@@ -358,6 +419,15 @@ export interface Run {
   predict(texts: string[]): Promise<Prediction[]>;
   /** What `Run.resume` needs; undefined while methods are tried, where the method has no prompt, and once the steps are over. */
   checkpoint(): Promise<Uint8Array | undefined>;
+  /** About the held-out rows that the figures are from, with the best so far. */
+  understand(): Understanding;
+  /** Wrong answers, the surest first: at most `most` behind the first `from`. */
+  mistakes(from: number, most: number): AnsweredPart;
+  /** Rows of a class that were taken for another, by their indices. */
+  cell(truth: number, predicted: number, from: number, most: number): AnsweredPart;
+  nearest(): Nearest;
+  /** An HTML file that stands alone; `file` is the name of the data. */
+  report(file: string): string;
   free(): void;
 }
 
@@ -379,6 +449,8 @@ export interface Core {
   complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
+  /** The table after changes of its labels, as a CSV; the columns are those that `config` names. */
+  edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
   Model: { load(name: string, config: Uint8Array, tokenizer: Uint8Array, weights: Uint8Array, sha256?: string): Model };
   Run: {

@@ -2,18 +2,22 @@
 import * as Comlink from "comlink";
 import * as wasm from "../pkg/softprompt.js";
 import type {
+  AnsweredPart,
   CellResult,
   CompareEvent,
   Comparison,
   Core,
   DeviceReport,
+  Edit,
   Model,
+  Nearest,
   Prediction,
   PruneConfig,
   Run,
   RunConfig,
   RunEvent,
   TableView,
+  Understanding,
 } from "./contract";
 import { DEFAULT_ENCODER, fetchEncoder, sourcesOf, takeEncoder, type Progress, type Store } from "./lib/encoder-files";
 import { asProblem, problem } from "./lib/problem";
@@ -163,6 +167,32 @@ const api = {
   async adapter(): Promise<Uint8Array> {
     const zip = await pull.exclusive(() => finished().adapter());
     return Comlink.transfer(zip, [zip.buffer]);
+  },
+
+  async understand(): Promise<Understanding> {
+    return pull.exclusive(() => finished().understand());
+  },
+
+  async mistakes(from: number, most: number): Promise<AnsweredPart> {
+    return pull.exclusive(() => finished().mistakes(from, most));
+  },
+
+  async cell(truth: number, predicted: number, from: number, most: number): Promise<AnsweredPart> {
+    return pull.exclusive(() => finished().cell(truth, predicted, from, most));
+  },
+
+  async nearest(): Promise<Nearest> {
+    return pull.exclusive(() => finished().nearest());
+  },
+
+  async report(file: string): Promise<string> {
+    return pull.exclusive(() => finished().report(file));
+  },
+
+  /** The table with other labels, as the bytes of a CSV. */
+  async editTable(table: Blob, config: RunConfig, edits: Edit[]): Promise<Blob> {
+    const bytes = await bytesOf(table);
+    return new Blob([core.edit_table(bytes, config, edits) as Uint8Array<ArrayBuffer>]);
   },
 
   async predict(texts: string[]): Promise<Prediction[]> {

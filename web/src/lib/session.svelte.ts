@@ -10,11 +10,12 @@ import { methodName, pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
+import { Understanding } from "./understanding.svelte";
 
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "understanding" | "fixes" | "comparison";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
@@ -50,6 +51,7 @@ export class Session {
   readonly #client: Client = new Client(() => this.encoder.forget());
   readonly encoder = new Encoder(this.#client);
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly understanding: Understanding = new Understanding(this, this.#client);
   /** The result that the run being prepared will replace. */
   #before: RunView | undefined;
   /** Counts the runs: what arrives from an earlier one is dropped. */
@@ -196,6 +198,7 @@ export class Session {
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
       this.stage = "result";
+      void this.understanding.load();
       this.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
     } catch (thrown) {
       if (mine !== this.#runs) return;
@@ -316,6 +319,14 @@ export class Session {
       this.defaults = pageDefaults(config);
     }
     return (this.config ??= this.defaults);
+  }
+
+  /** Another table in place of the open one, with the same columns; the result stays. */
+  async replaceTable(bytes: Blob): Promise<void> {
+    const { source, config } = this;
+    if (!source || !config) return;
+    this.table = await this.#client.call((api) => api.openTable(bytes, config));
+    this.source = { ...source, bytes };
   }
 
   async #openTable(name: string, read: () => Promise<Blob>): Promise<void> {

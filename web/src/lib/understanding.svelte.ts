@@ -1,0 +1,167 @@
+/** What the page knows of a result beyond its figures, asked for piece by piece, and the labels that the user puts right. */
+import type * as Comlink from "comlink";
+import { SvelteMap } from "svelte/reactivity";
+import type { AnsweredPart, AnsweredRow, Edit, Nearest, Understanding as Summary } from "../contract";
+import type { Client } from "./client";
+import { counted } from "./format";
+import type { Session } from "./session.svelte";
+import type { Source } from "./source";
+import type { Api } from "../worker";
+
+/** Rows that are shown at first, and with each "show more". */
+const FIRST = 5;
+const MORE = 20;
+
+/** Held-out rows of a class that were taken for another, or for itself. */
+export interface OpenCell extends AnsweredPart {
+  truth: number;
+  predicted: number;
+}
+
+export class Understanding {
+  summary = $state.raw<Summary>();
+  mistakes = $state.raw<AnsweredRow[]>([]);
+  cell = $state.raw<OpenCell>();
+  nearest = $state.raw<Nearest>();
+  /** New labels by row; null takes a row out. */
+  readonly fixes = new SvelteMap<number, string | null>();
+  /** The table is being changed. */
+  fixing = $state(false);
+
+  /** The files that the result is from: row numbers are theirs, also where a later training on changed ones was cancelled. */
+  #source: Source | undefined;
+  #heldOut: Source | undefined;
+  /** Counts the results: what arrives of an earlier one is dropped. */
+  #results = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly client: Client,
+  ) {}
+
+  /** A result is there: forgets the one before and asks for what is shown at once. */
+  async load(): Promise<void> {
+    this.#results++;
+    this.summary = this.cell = this.nearest = undefined;
+    this.mistakes = [];
+    this.fixes.clear();
+    this.session.clear("understanding", "fixes");
+    this.#source = this.session.source;
+    this.#heldOut = this.session.heldOut;
+    await this.#ask(
+      (api) => api.understand(),
+      (summary) => (this.summary = summary),
+    );
+    await this.#ask(
+      (api) => api.mistakes(0, FIRST),
+      ({ rows }) => (this.mistakes = rows),
+    );
+  }
+
+  async moreMistakes(): Promise<void> {
+    const shown = this.mistakes.length;
+    await this.#ask(
+      (api) => api.mistakes(shown, MORE),
+      ({ rows }) => (this.mistakes = [...this.mistakes.slice(0, shown), ...rows]),
+    );
+  }
+
+  async openCell(truth: number, predicted: number): Promise<void> {
+    await this.#ask(
+      (api) => api.cell(truth, predicted, 0, FIRST),
+      (part) => (this.cell = { truth, predicted, ...part }),
+    );
+  }
+
+  async moreOfCell(): Promise<void> {
+    const { cell } = this;
+    if (!cell) return;
+    await this.#ask(
+      (api) => api.cell(cell.truth, cell.predicted, cell.rows.length, MORE),
+      ({ rows }) => {
+        if (this.cell === cell) this.cell = { ...cell, rows: [...cell.rows, ...rows] };
+      },
+    );
+  }
+
+  closeCell(): void {
+    this.cell = undefined;
+  }
+
+  /** Computed once, when it is first looked at. */
+  async loadNearest(): Promise<void> {
+    if (this.nearest) return;
+    await this.#ask(
+      (api) => api.nearest(),
+      (nearest) => (this.nearest = nearest),
+    );
+  }
+
+  /** The report as HTML, or nothing with the problem told. */
+  async report(): Promise<string | undefined> {
+    const file = this.#source?.name ?? "";
+    let html: string | undefined;
+    await this.#ask(
+      (api) => api.report(file),
+      (made) => (html = made),
+    );
+    return html;
+  }
+
+  /** Another label for a row; the one that it has takes the change back. */
+  setLabel({ row, truth }: AnsweredRow, label: string | null): void {
+    if (label === truth) this.fixes.delete(row);
+    else this.fixes.set(row, label);
+    const what = label === truth ? "stays as it is" : label === null ? "will be removed" : `will be labelled ${label}`;
+    this.session.announcement = `Row ${row} ${what}. ${counted(this.fixes.size, "change")}.`;
+  }
+
+  dropFixes(): void {
+    this.fixes.clear();
+    this.session.announcement = "All changes were taken back.";
+  }
+
+  /** The changed table as a CSV, or nothing with the problem told. */
+  async changed(): Promise<Blob | undefined> {
+    const { config } = this.session;
+    const source = this.#heldOut ?? this.#source;
+    if (!source || !config) return undefined;
+    const edits: Edit[] = Array.from(this.fixes, ([row, label]) => ({ row, label }));
+    this.session.clear("fixes");
+    try {
+      return await this.client.call((api) => api.editTable(source.bytes, config, edits));
+    } catch (thrown) {
+      this.session.report("fixes", thrown);
+      return undefined;
+    }
+  }
+
+  /** Trains again on the changed table. The changes stay until there is another result: after a cancel nothing is lost. */
+  async retrain(): Promise<void> {
+    if (this.fixing || this.fixes.size === 0) return;
+    this.fixing = true;
+    const bytes = await this.changed();
+    try {
+      if (!bytes) return;
+      const heldOut = this.#heldOut;
+      if (heldOut) this.session.heldOut = { ...heldOut, bytes };
+      else await this.session.replaceTable(bytes);
+    } catch (thrown) {
+      return this.session.report("fixes", thrown);
+    } finally {
+      this.fixing = false;
+    }
+    await this.session.train();
+  }
+
+  async #ask<R>(job: (api: Comlink.Remote<Api>) => Promise<R>, take: (answer: R) => void): Promise<void> {
+    const mine = this.#results;
+    this.session.clear("understanding");
+    try {
+      const answer = await this.client.call(job);
+      if (mine === this.#results) take(answer);
+    } catch (thrown) {
+      if (mine === this.#results) this.session.report("understanding", thrown);
+    }
+  }
+}
