@@ -15,7 +15,7 @@ import { Understanding } from "./understanding.svelte";
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "understanding" | "fixes" | "comparison";
+export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "understanding" | "fixes" | "report" | "comparison";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;

@@ -112,6 +112,7 @@ test("a result is understood, its labels are put right, and it trains again", as
   await third.selectOption({ index: (await answered(mistakes.nth(2))).truth === "AddToPlaylist" ? 1 : 0 });
   await expect(button(page, "Train again with 3 changes")).toBeVisible();
   await third.selectOption(kept);
+  await expect(button(page, "Train again with 2 changes")).toBeVisible();
   await expectAccessible(page, "changes");
   await screenshot(page, "understand-changes");
   const [corrected] = await Promise.all([page.waitForEvent("download"), button(page, "Download corrected table").click()]);
