@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::files::{check_file, write_file};
+use crate::cli::files;
 use crate::data::dataset::{DataReport, Dataset, TextRow};
 use crate::error::Result;
 use crate::model::Model;
@@ -25,14 +25,14 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Begins them for a report at `path`, on data files.
+    /// Begins them for a report at `path`, on these data files.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
-    pub(crate) fn new(path: &Path, files: &[PathBuf], model: &Model, dataset: &Dataset) -> Result<Self> {
-        check_file(path)?;
-        let name = |file: &PathBuf| file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let file = files.iter().map(name).collect::<Vec<_>>().join(", ");
+    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Model, dataset: &Dataset) -> Result<Self> {
+        files::check_file(path)?;
+        let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let file = names.collect::<Vec<_>>().join(", ");
         let (held_out, data) = (dataset.held_out.clone(), dataset.report.clone());
         Ok(Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() })
     }
@@ -51,7 +51,7 @@ impl Notes {
         let (adapter, answers) = (run.adapter()?, run.held_out()?);
         let nearest = nearest(&adapter, model.weights(), model.tokenizer(), NEIGHBOURS);
         let report = Report { file, data, adapter: &adapter, course, answers: &answers, held_out, nearest: &nearest };
-        write_file(&self.path, report.to_html()?.as_bytes())?;
+        files::write_file(&self.path, report.to_html()?.as_bytes())?;
         Ok(&self.path)
     }
 }

@@ -258,8 +258,15 @@ fn eval_agrees_with_the_training_s_own_figures() {
         assert_eq!(evaluated[0][figure], done[figure], "{figure}");
     }
     assert_eq!(evaluated[0]["rows"], 12);
+    for figure in ["accuracy", "macro_f1"] {
+        let (value, interval) = (evaluated[0][figure].as_f64().unwrap(), &evaluated[0][format!("{figure}_interval")]);
+        let (low, high) = (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
+        assert!(0.0 <= low && low <= value && value <= high && high <= 1.0, "{figure}: {low} {value} {high}");
+    }
+    assert!((0.0..=1.0).contains(&evaluated[0]["calibration_error"].as_f64().unwrap()));
     let shown = place.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
     assert!(shown.contains("accuracy") && shown.contains("music") && shown.contains("12 texts"), "{shown}");
+    assert!(shown.matches("with 95 % confidence").count() == 2 && shown.contains("calibration"), "{shown}");
 
     place.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
     let strange = place.run(&["eval", "data-adapter", "strange.csv", "--json"]);

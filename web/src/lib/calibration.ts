@@ -8,7 +8,8 @@ const FAIR = 0.12;
 
 /** What the figures say, in a sentence or two. */
 export function calibrationText({ error, excess }: Understanding["calibration"]): string {
-  if (error <= GOOD) return "The probabilities can be taken at their word: what it calls 90% likely is right about 9 times of 10.";
+  if (error <= GOOD)
+    return `The probabilities can be taken at their word: from how often it is right they are only ${points(error)} away.`;
   const size = error <= FAIR ? "somewhat" : "much";
   // One-sided where nearly all of the error goes one way.
   if (Math.abs(excess) < error / 2) return "The probabilities are off in both directions: take them as an order, not as shares.";

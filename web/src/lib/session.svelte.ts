@@ -36,6 +36,7 @@ export type Place =
   | "predict"
   | "understanding"
   | "fixes"
+  | "report"
   | "comparison"
   | "open"
   | "library";

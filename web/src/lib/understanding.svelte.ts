@@ -4,7 +4,7 @@ import { SvelteMap } from "svelte/reactivity";
 import type { AnsweredPart, AnsweredRow, Edit, Nearest, Understanding as Summary } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
-import type { Session } from "./session.svelte";
+import type { Place, Session } from "./session.svelte";
 import type { Source } from "./source";
 import type { Api } from "../worker";
 
@@ -45,7 +45,7 @@ export class Understanding {
     this.summary = this.cell = this.nearest = undefined;
     this.mistakes = [];
     this.fixes.clear();
-    this.session.clear("understanding", "fixes");
+    this.session.clear("understanding", "fixes", "report");
     this.#source = this.session.source;
     this.#heldOut = this.session.heldOut;
     await this.#ask(
@@ -104,6 +104,7 @@ export class Understanding {
     await this.#ask(
       (api) => api.report(file),
       (made) => (html = made),
+      "report",
     );
     return html;
   }
@@ -154,14 +155,14 @@ export class Understanding {
     await this.session.train();
   }
 
-  async #ask<R>(job: (api: Comlink.Remote<Api>) => Promise<R>, take: (answer: R) => void): Promise<void> {
+  async #ask<R>(job: (api: Comlink.Remote<Api>) => Promise<R>, take: (answer: R) => void, place: Place = "understanding"): Promise<void> {
     const mine = this.#results;
-    this.session.clear("understanding");
+    this.session.clear(place);
     try {
       const answer = await this.client.call(job);
       if (mine === this.#results) take(answer);
     } catch (thrown) {
-      if (mine === this.#results) this.session.report("understanding", thrown);
+      if (mine === this.#results) this.session.report(place, thrown);
     }
   }
 }

@@ -22,8 +22,8 @@ function mislabelled(rowsPerClass: number): string {
 /** Text and label in a line of a CSV of two columns. */
 function cells(line: string): [string, string] {
   const at = line.lastIndexOf(",");
-  const text = line.slice(0, at);
-  return [text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text, line.slice(at + 1)];
+  const plain = (cell: string) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell);
+  return [plain(line.slice(0, at).replace("\ufeff", "")), plain(line.slice(at + 1))];
 }
 
 /** What an item of a list of answered rows says. */
@@ -43,7 +43,7 @@ async function expectNoOverflow(page: Page) {
 }
 
 test("a result is understood, its labels are put right, and it trains again", async ({ page, browser, watch }) => {
-  test.setTimeout(600_000);
+  test.setTimeout(900_000);
   const table = mislabelled(50);
   const lines = table.trimEnd().split("\n");
   await page.goto("");
@@ -112,6 +112,7 @@ test("a result is understood, its labels are put right, and it trains again", as
   await third.selectOption({ index: (await answered(mistakes.nth(2))).truth === "AddToPlaylist" ? 1 : 0 });
   await expect(button(page, "Train again with 3 changes")).toBeVisible();
   await third.selectOption(kept);
+  await expect(button(page, "Train again with 2 changes")).toBeVisible();
   await expectAccessible(page, "changes");
   await screenshot(page, "understand-changes");
   const [corrected] = await Promise.all([page.waitForEvent("download"), button(page, "Download corrected table").click()]);
@@ -188,31 +189,8 @@ test("a result is understood, its labels are put right, and it trains again", as
   expect(watch.requests.slice(before).filter((address) => !address.startsWith("blob:"))).toEqual([]);
 });
 
-test("a cancelled training on changed labels loses neither the result's rows nor the changes", async ({ page }) => {
-  await page.goto("");
-  await drop(page, "requests.csv", "text/csv", mislabelled(20));
-  await setOptions(page, { Method: "Linear probe", Steps: "2000", "Stop early after": "", "Held out": "40" });
-  await button(page, "Train").click();
-  await expect(heading(page, READY)).toBeVisible({ timeout: 120_000 });
-  await expect(page.getByText("Look up every prompt token")).toHaveCount(0);
-  const mistakes = page.getByRole("list", { name: "Mistakes" }).getByRole("listitem");
-  const { row, text } = await answered(mistakes.nth(0));
-  await mistakes.nth(0).getByRole("button", { name: `Remove row ${row}` }).click();
-  // The encoder's worker is busy for a moment: the run that is cancelled at once never started, and the result is still there.
-  await button(page, "Train again with 1 change").click();
-  await expect(heading(page, "Your classifier is learning")).toBeVisible();
-  await button(page, "Cancel").click();
-  await page.waitForTimeout(500);
-  const there = button(page, "Back to the result");
-  if (await there.isVisible()) {
-    await there.click();
-    await expect(mistakes.nth(0).getByText(text, { exact: true })).toBeVisible();
-    await expect(button(page, "Train again with 1 change")).toBeVisible();
-  }
-});
-
 test("seventy-seven classes stay usable", async ({ page }) => {
-  test.setTimeout(600_000);
+  test.setTimeout(900_000);
   const texts = SAMPLE.trimEnd().split("\n").slice(1).map((line) => cells(line)[0]);
   const csv = texts.slice(0, 77 * 9).map((text, index) => `"${text.replaceAll('"', '""')}",intent ${String(index % 77).padStart(2, "0")} of the catalogue`);
   await page.goto("");
@@ -220,6 +198,7 @@ test("seventy-seven classes stay usable", async ({ page }) => {
   await setOptions(page, { Method: "Linear probe", Steps: "30", "Held out": "30" });
   await button(page, "Train").click();
   await expect(heading(page, READY)).toBeVisible({ timeout: 240_000 });
+  await expect(page.getByText("Look up every prompt token"), "a probe has no prompt").toHaveCount(0);
   const top = page.getByRole("list", { name: "Most frequent confusions" }).getByRole("button");
   await expect(top).toHaveCount(10);
   await top.first().click();
