@@ -13,7 +13,6 @@ use crate::cli::files::{self, system_error};
 use crate::cli::output::{one_line, percent};
 use crate::cli::{Context, data};
 use crate::config::DataConfig;
-use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::predict::file::text_column;
 use crate::predict::{LabelProbability, Prediction, Predictor};
