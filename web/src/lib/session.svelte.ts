@@ -20,7 +20,8 @@ import type { Opened } from "./store/runs";
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "library" | "classifying";
 
 /** Where a problem is shown: beside what caused it. */
-export type Place = "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "library" | "open";
+export type Place =
+  "page" | "file" | "heldOut" | "columns" | "options" | "run" | "adapter" | "predict" | "comparison" | "library" | "open";
 
 /** Milliseconds between two looks at the events of a run. */
 const REFRESH = 100;
