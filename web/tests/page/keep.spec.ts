@@ -16,7 +16,7 @@ const OPTIONS = {
 };
 
 const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
-const keptUpTo = (page: Page, step: RegExp) => expect(page.getByText(step)).toBeVisible({ timeout: 120_000 });
+const keptUpTo = (page: Page, step: RegExp, timeout = 120_000) => expect(page.getByText(step)).toBeVisible({ timeout });
 const KEPT = /up to step \d+, and is offered again/;
 
 async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE) {
@@ -259,7 +259,7 @@ test.describe("a lost GPU", () => {
     await page.getByLabel("Device").selectOption("gpu");
     await setOptions(page, { Method: "Prompt tuning", Steps: "8", "Texts per step": "2", Evaluations: "4", "Held out": "25" });
     await button(page, "Train").click();
-    await keptUpTo(page, KEPT);
+    await keptUpTo(page, KEPT, 400_000);
     const devtools = await browser.newBrowserCDPSession();
     await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
     await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible({ timeout: 120_000 });
