@@ -97,7 +97,10 @@ export class Library {
 
   async measure(): Promise<void> {
     try {
-      const [{ usage = 0, quota = 0 }, persisted] = await Promise.all([navigator.storage.estimate(), navigator.storage.persisted()]);
+      const [{ usage = 0, quota = 0 }, persisted] = await Promise.all([
+        navigator.storage.estimate(),
+        navigator.storage.persisted(),
+      ]);
       this.usage = { used: usage, quota, persisted };
     } catch {
       this.usage = undefined;
@@ -250,7 +253,8 @@ export class Library {
 
   /** The page may be about to go: the run is kept as it is now. */
   async hurry(): Promise<void> {
-    if (this.session.stage === "training" && !this.session.failed) await this.client.call((api) => api.keepNow()).catch(() => undefined);
+    if (this.session.stage === "training" && !this.session.failed)
+      await this.client.call((api) => api.keepNow()).catch(() => undefined);
   }
 
   /** Whether a run can go on from where it is kept. */

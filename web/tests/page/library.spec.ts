@@ -6,7 +6,13 @@ import { button, drop, expect, expectAccessible, heading, screenshot, setOptions
 const rows = (page: Page) => page.getByRole("list", { name: "Runs" }).getByRole("listitem");
 
 async function train(page: Page, options: Record<string, string>) {
-  await setOptions(page, { Method: "Prompt tuning", Evaluations: "4", "Texts per step": "4", "Stop early after": "", ...options });
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Evaluations: "4",
+    "Texts per step": "4",
+    "Stop early after": "",
+    ...options,
+  });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
 }

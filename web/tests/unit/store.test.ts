@@ -94,7 +94,11 @@ describe("kept runs", () => {
     expect(await opened.heldOut!.text()).toBe("held");
     expect(opened.checkpoint).toEqual(new Uint8Array([1, 2, 3]));
     expect(opened.view).toEqual(viewOf(started, step(1), evaluation(1)));
-    expect(opened.record).toMatchObject({ device: "cpu", state: "running", figures: { step: 1, steps: 4, accuracy: 0.8, classes: 2 } });
+    expect(opened.record).toMatchObject({
+      device: "cpu",
+      state: "running",
+      figures: { step: 1, steps: 4, accuracy: 0.8, classes: 2 },
+    });
     expect(await store.open("another")).toBeUndefined();
   });
 
@@ -102,7 +106,12 @@ describe("kept runs", () => {
     const run = record();
     await store.add(run, await table("rows"), undefined);
     await store.keep(run.id, "cpu", viewOf(started, step(1)), new Uint8Array(9));
-    await store.finish(run.id, "done", viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done), new Uint8Array(5));
+    await store.finish(
+      run.id,
+      "done",
+      viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done),
+      new Uint8Array(5),
+    );
     const opened = (await store.open(run.id))!;
     expect(opened.checkpoint).toBeUndefined();
     expect(opened.adapter).toHaveLength(5);
@@ -205,16 +214,36 @@ describe("the keeper", () => {
     ({ checkpoint: async () => (told() ? new Uint8Array([7]) : undefined), device: () => "cpu" }) as unknown as Run;
 
   const follow = async (events: RunEvent[], told: (last: RunEvent) => boolean, kept: Kept[] = []) => {
-    const keeper = await Keeper.begin(async () => store, { ...record(), id: "run" }, new Blob(["rows"]), undefined, (now) => kept.push(now));
-    for (const event of events) await keeper.after(event, run(() => told(event)));
+    const keeper = await Keeper.begin(
+      async () => store,
+      { ...record(), id: "run" },
+      new Blob(["rows"]),
+      undefined,
+      (now) => kept.push(now),
+    );
+    for (const event of events)
+      await keeper.after(
+        event,
+        run(() => told(event)),
+      );
     await keeper.finish(false, undefined, undefined);
     return keeper;
   };
 
   it("keeps the run with its first evaluation, and exactly what was told by then", async () => {
     const kept: Kept[] = [];
-    const keeper = await Keeper.begin(async () => store, { ...record(), id: "run" }, new Blob(["rows"]), undefined, (now) => kept.push(now));
-    for (const event of [started, step(1), step(2), evaluation(2), step(3)]) await keeper.after(event, run(() => true));
+    const keeper = await Keeper.begin(
+      async () => store,
+      { ...record(), id: "run" },
+      new Blob(["rows"]),
+      undefined,
+      (now) => kept.push(now),
+    );
+    for (const event of [started, step(1), step(2), evaluation(2), step(3)])
+      await keeper.after(
+        event,
+        run(() => true),
+      );
     await expect.poll(() => kept).toContainEqual({ state: "kept", step: 2 });
     const opened = (await store.open("run"))!;
     expect(opened.view).toEqual(viewOf(started, step(1), step(2), evaluation(2)));
@@ -231,8 +260,14 @@ describe("the keeper", () => {
     const kept: Kept[] = [];
     const refuse = () => Promise.reject(new DOMException("no", "SecurityError"));
     const keeper = await Keeper.begin(refuse, record(), new Blob(["rows"]), undefined, (now) => kept.push(now));
-    await keeper.after(started, run(() => true));
-    await keeper.after(evaluation(1), run(() => true));
+    await keeper.after(
+      started,
+      run(() => true),
+    );
+    await keeper.after(
+      evaluation(1),
+      run(() => true),
+    );
     await keeper.finish(false, new Uint8Array(1));
     expect(kept).toEqual([{ state: "not", step: 0, problem: expect.objectContaining({ code: "storage" }) }]);
     expect(keeper.view.evals).toHaveLength(1);
@@ -240,9 +275,21 @@ describe("the keeper", () => {
 
   it("says when the room ends, and what was kept before stays", async () => {
     const kept: Kept[] = [];
-    const keeper = await Keeper.begin(async () => store, { ...record(), id: "run" }, new Blob(["rows"]), undefined, (now) => kept.push(now));
-    await keeper.after(step(1), run(() => true));
-    await keeper.after(evaluation(1), run(() => true));
+    const keeper = await Keeper.begin(
+      async () => store,
+      { ...record(), id: "run" },
+      new Blob(["rows"]),
+      undefined,
+      (now) => kept.push(now),
+    );
+    await keeper.after(
+      step(1),
+      run(() => true),
+    );
+    await keeper.after(
+      evaluation(1),
+      run(() => true),
+    );
     await expect.poll(() => kept.length).toBe(2);
     const keep = store.keep.bind(store);
     store.keep = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
@@ -258,7 +305,12 @@ describe("the keeper", () => {
 
 describe("a run as a file", () => {
   const opened = () => ({
-    record: { ...record(), state: "done" as const, data: "sha", figures: figuresOf(viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done)) },
+    record: {
+      ...record(),
+      state: "done" as const,
+      data: "sha",
+      figures: figuresOf(viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done)),
+    },
     view: viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done),
     adapter: Uint8Array.from({ length: 70_000 }, (_, index) => index % 251),
     table: new Blob(["text,label\nmy secret,a\n"]),

@@ -15,9 +15,12 @@ const LARGEST_ADAPTER = 64e6;
 export async function packed({ record, view, adapter, table, heldOut }: Opened, withData: boolean): Promise<Blob> {
   const data = withData ? { table: table && (await base64(table)), heldOut: heldOut && (await base64(heldOut)) } : {};
   const content = { kind: KIND, format: FORMAT, record: { ...record, data: undefined, heldOut: undefined }, view };
-  return new Blob([JSON.stringify({ ...content, adapter: adapter && (await base64(new Blob([adapter as BlobPart]))), ...data })], {
-    type: "application/json",
-  });
+  return new Blob(
+    [JSON.stringify({ ...content, adapter: adapter && (await base64(new Blob([adapter as BlobPart]))), ...data })],
+    {
+      type: "application/json",
+    },
+  );
 }
 
 /**
@@ -26,7 +29,8 @@ export async function packed({ record, view, adapter, table, heldOut }: Opened, 
  * @throws a problem (`data`) where the file is something else, damaged, or too large
  */
 export async function unpacked(file: File): Promise<Opened> {
-  const refuse = (what: string) => problem("data", `“${file.name}” ${what}.`, "Choose a file that this page has exported as a run.");
+  const refuse = (what: string) =>
+    problem("data", `“${file.name}” ${what}.`, "Choose a file that this page has exported as a run.");
   if (file.size > LARGEST) throw refuse(`has ${(file.size / 1e6).toFixed(0)} MB, which no exported run has`);
   let content: Record<string, unknown>;
   try {

@@ -87,7 +87,13 @@ export function figuresOf(view: RunView): Figures {
 }
 
 /** A run that begins. */
-export function newRecord(name: string, config: RunConfig, file: string, heldOutFile: string | undefined, encoder: string): RunRecord {
+export function newRecord(
+  name: string,
+  config: RunConfig,
+  file: string,
+  heldOutFile: string | undefined,
+  encoder: string,
+): RunRecord {
   const now = Date.now();
   return {
     id: newId(),
@@ -171,8 +177,7 @@ function isResult(done: unknown): boolean {
   return (
     numbers.every((key) => isNumber(done[key])) &&
     classes.every(
-      (one) =>
-        isObject(one) && isText(one.label) && ["precision", "recall", "f1", "support"].every((key) => isNumber(one[key])),
+      (one) => isObject(one) && isText(one.label) && ["precision", "recall", "f1", "support"].every((key) => isNumber(one[key])),
     ) &&
     rows.length === classes.length &&
     rows.every((row) => Array.isArray(row) && row.length === classes.length && row.every(isNumber))

@@ -49,7 +49,13 @@ export class RunStore {
   }
 
   /** A run that begins or that was imported, with its data. */
-  async add(record: RunRecord, data: KeptData | undefined, heldOut: KeptData | undefined, view?: RunView, adapter?: Uint8Array): Promise<void> {
+  async add(
+    record: RunRecord,
+    data: KeptData | undefined,
+    heldOut: KeptData | undefined,
+    view?: RunView,
+    adapter?: Uint8Array,
+  ): Promise<void> {
     const whole = { ...record, data: data?.sha256, heldOut: heldOut?.sha256, adapterBytes: adapter?.length };
     await this.#write(async (stores) => {
       await stores.put("runs", whole, record.id);
@@ -90,7 +96,13 @@ export class RunStore {
   }
 
   /** A run that is over: the adapter stays, the checkpoint goes. */
-  async finish(id: string, state: RunState, view: RunView, adapter: Uint8Array | undefined, problem?: RunRecord["problem"]): Promise<void> {
+  async finish(
+    id: string,
+    state: RunState,
+    view: RunView,
+    adapter: Uint8Array | undefined,
+    problem?: RunRecord["problem"],
+  ): Promise<void> {
     await this.#write(async (stores) => {
       const figures = figuresOf(view);
       if (!(await stores.change(id, { state, figures, changed: Date.now(), problem, adapterBytes: adapter?.length }))) return;
