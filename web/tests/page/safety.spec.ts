@@ -116,9 +116,10 @@ test.describe("the policy", () => {
       image.src = "https://evil.example/x.png";
       document.body.append(inline, other, image);
       await new Promise((go) => setTimeout(go, 300));
-      return { blocked: blocked.sort(), pwned: (window as { pwned?: boolean }).pwned };
+      // Each is told twice: by the policy of the page, and by that of the server.
+      return { blocked: [...new Set(blocked)].sort(), pwned: (window as { pwned?: boolean }).pwned };
     });
-    expect(scripts).toEqual({ blocked: ["img-src", "script-src-elem", "script-src-elem"], pwned: undefined });
+    expect(scripts).toEqual({ blocked: ["img-src", "script-src-elem"], pwned: undefined });
   });
 });
 
@@ -171,7 +172,9 @@ test("nothing on the page moves by itself", async ({ page }) => {
     await button(page, "Train").click();
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
     const shifts = await page.evaluate(() => (window as unknown as { shifts: { value: number; nodes: string[] }[] }).shifts);
-    const sum = shifts.reduce((total, { value }) => total + value, 0);
-    expect(sum, `${width} px: ${JSON.stringify(shifts, undefined, 1)}`).toBeLessThan(0.02);
+    // A new stage is a new page, and the footer lies below what it holds.
+    const moved = shifts.filter(({ nodes }) => !nodes.every((node) => node.startsWith("<footer")));
+    const sum = moved.reduce((total, { value }) => total + value, 0);
+    expect(sum, `${width} px: ${JSON.stringify(moved, undefined, 1)}`).toBeLessThan(0.01);
   }
 });
