@@ -113,9 +113,13 @@ test("an adapter becomes a page of one file that classifies from the disk", asyn
   await expect(card).toContainText(/About \d+\.\d MB/);
   const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
   const before = watch.requests.length;
-  const [download] = await Promise.all([
-    page.waitForEvent("download", { timeout: 400_000 }),
-    button(page, "Download as a web page").click(),
+  const arrives = page.waitForEvent("download", { timeout: 400_000 });
+  await button(page, "Download as a web page").click();
+  const download = await Promise.race([
+    arrives,
+    alert(page)
+      .waitFor({ timeout: 400_000 })
+      .then(async () => Promise.reject(new Error((await alert(page).textContent()) ?? ""))),
   ]);
   const path = join(folder, "classifier.html");
   await download.saveAs(path);
