@@ -48,7 +48,7 @@ export class Classify {
       const zip = new Uint8Array(await (await snapshot(file)).arrayBuffer());
       await this.openZip(file.name, zip);
     } catch (thrown) {
-      this.session.report("open", thrown);
+      this.session.report(this.session.stage === "start" ? "open" : "file", thrown);
     } finally {
       this.opening = false;
     }

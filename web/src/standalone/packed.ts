@@ -1,8 +1,10 @@
 /** Bytes as they stand in a page of one file: compressed, in base64. */
 export type Packed = string;
 
-/** Bytes at a time; a multiple of 3, so that pieces can be put together. */
-const PIECE = 3 * 2 ** 15;
+/** Bytes at a time: a multiple of 3, so that pieces can be put together, and no more than a call takes as arguments. */
+const PIECE = 3 * 2 ** 11;
+/** Pieces between two turns of other messages. */
+const TURN = 512;
 
 /** Text in pieces, none of them long: all of it at once would hold the worker up. */
 export async function packed(content: Blob): Promise<Blob> {
@@ -11,7 +13,7 @@ export async function packed(content: Blob): Promise<Blob> {
   const pieces: Blob[] = [];
   for (let at = 0; at < bytes.length;) {
     const texts: string[] = [];
-    for (const end = at + 64 * PIECE; at < end && at < bytes.length; at += PIECE)
+    for (const end = at + TURN * PIECE; at < end && at < bytes.length; at += PIECE)
       texts.push(btoa(String.fromCharCode(...new Uint8Array(bytes.buffer, at, Math.min(PIECE, bytes.length - at)))));
     pieces.push(new Blob(texts));
     await new Promise((resolve) => setTimeout(resolve));

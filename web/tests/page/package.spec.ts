@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, SAMPLE, test } from "./session";
+import { expect, smallSample, test } from "./session";
 
 const folder = join(import.meta.dirname, "../../package");
 const built = join(folder, "dist");
@@ -20,7 +20,7 @@ test("the example of the package's README does what it says", async ({ page, con
   const html =
     '<!doctype html><html lang="en"><title>package</title><script type="importmap">{"imports":{"softprompt":"./index.js"}}</script>' +
     '<script type="module" src="./example.js"></script>';
-  const files: Record<string, string | Buffer> = { "": html, "example.js": code, "snips.csv": SAMPLE };
+  const files: Record<string, string | Buffer> = { "": html, "example.js": code, "snips.csv": smallSample(20) };
   await context.route(/\/package\//, async (route) => {
     const name = new URL(route.request().url()).pathname.split("/package/")[1]!;
     // The encoder lies beside the user's page.
@@ -33,11 +33,11 @@ test("the example of the package's README does what it says", async ({ page, con
   page.on("console", (message) => message.type() === "log" && lines.push(message.text()));
   await page.goto("package/");
   await expect.poll(() => lines.at(-1), { timeout: 220_000 }).toBe("BookRestaurant");
-  const steps = lines.filter((line) => /^step \d+ of 40: loss \d+\.\d\d$/.test(line));
+  const steps = lines.filter((line) => /^step \d+ of 24: loss \d+\.\d\d$/.test(line));
   expect(steps.length).toBeGreaterThan(10);
   const accuracies = lines.filter((line) => line.startsWith("held-out accuracy ")).map((line) => Number(line.split(" ")[2]));
   expect(accuracies.length).toBeGreaterThan(1);
-  expect(accuracies.at(-1)!).toBeGreaterThan(60);
+  expect(accuracies.at(-1)!).toBeGreaterThan(50);
   expect(lines.at(-3)).toMatch(/^GetWeather 0\.\d+$/);
   expect(lines.at(-2)).toMatch(/^\d{4,7} bytes$/);
 });

@@ -82,14 +82,16 @@ async function labelFile(page: Page, name: string, content: string): Promise<str
   return readFileSync(await download.path(), "utf8");
 }
 
-test("a result is taken home, as a zip and as a page that classifies from the disk", async ({ page, watch }) => {
-  const zip = await adapter(page);
-  const files = unzip(zip);
+async function open(page: Page, zip: Buffer) {
+  await page.goto("");
+  await drop(page, "requests.zip", "application/zip", zip);
+  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+}
+
+test("a result is taken home, and classifies a file", async ({ page }) => {
+  const files = unzip(await adapter(page));
   expect(files.get("classify.py")!.toString()).toContain("def classify(text");
-  const before = watch.requests.length;
-  const rows = fresh(100);
-  const here = await labelFile(page, "fresh.csv", rows);
-  const ours = predictions(here);
+  const ours = predictions(await labelFile(page, "fresh.csv", fresh(100)));
   expect(ours).toHaveLength(100);
   const right = ours.filter(({ label, truth }) => label === truth).length;
   expect(right).toBeGreaterThan(50);
@@ -97,14 +99,27 @@ test("a result is taken home, as a zip and as a page that classifies from the di
   await expectAccessible(page, "file classified");
   await screenshot(page, "label-file", true);
 
-  await expect(page.getByText(/About \d+\.\d MB/)).toBeVisible();
-  const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await page.locator("section", { has: heading(page, "Take it home") }).textContent())!)![1]!);
-  for (const summary of await page.locator("aside, .aside").locator("summary").all()) await summary.click();
+  for (const summary of await page.locator(".aside summary").all()) await summary.click();
   await expect(page.getByText("Hugging Face PEFT has no method that computes this")).toBeVisible();
   await expectAccessible(page, "take home");
-  const [download] = await Promise.all([
-    page.waitForEvent("download", { timeout: 180_000 }),
-    button(page, "Download as a web page").click(),
+});
+
+test("an adapter becomes a page of one file that classifies from the disk", async ({ page, watch }) => {
+  test.slow();
+  await open(page, await adapter(page));
+  const rows = fresh(100);
+  const ours = predictions(await labelFile(page, "fresh.csv", rows));
+  const card = page.locator("section", { has: heading(page, "Take it home") });
+  await expect(card).toContainText(/About \d+\.\d MB/);
+  const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
+  const before = watch.requests.length;
+  const arrives = page.waitForEvent("download", { timeout: 400_000 });
+  await button(page, "Download as a web page").click();
+  const download = await Promise.race([
+    arrives,
+    alert(page)
+      .waitFor({ timeout: 400_000 })
+      .then(async () => Promise.reject(new Error((await alert(page).textContent()) ?? ""))),
   ]);
   const path = join(folder, "classifier.html");
   await download.saveAs(path);
@@ -155,11 +170,7 @@ test("a result is taken home, as a zip and as a page that classifies from the di
 });
 
 test("an adapter is opened and used without training", async ({ page }) => {
-  const zip = await adapter(page);
-  await page.goto("");
-  await expectAccessible(page, "start");
-  await drop(page, "requests.zip", "application/zip", zip);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await open(page, await adapter(page));
   await expect(page.getByText("sentence-transformers/all-MiniLM-L6-v2")).toBeVisible();
   await expect(page.getByRole("list", { name: "Classes" }).getByRole("listitem")).toHaveCount(7);
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
@@ -182,10 +193,7 @@ test("an adapter is opened and used without training", async ({ page }) => {
 });
 
 test("a file of 100,000 rows leaves the page free, and can be cancelled", async ({ page }) => {
-  const zip = await adapter(page);
-  await page.goto("");
-  await drop(page, "requests.zip", "application/zip", zip);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await open(page, await adapter(page));
   const rows = ["text,label", ...Array.from({ length: 100_000 }, (_, row) => `play the song number ${row},PlayMusic`)];
   const path = join(folder, "large.csv");
   writeFileSync(path, rows.join("\n"));
@@ -198,13 +206,13 @@ test("a file of 100,000 rows leaves the page free, and can be cancelled", async 
   await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/, { timeout: 120_000 });
   const first = await progress.textContent();
   await expect(progress).not.toHaveText(first!);
-  await expectAccessible(page, "file under way");
   await screenshot(page, "label-progress");
   // The classifier still answers.
   await page.getByLabel("A text like those in your table").fill("play some jazz");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
   const long = await page.evaluate(() => (window as unknown as { long: number[] }).long);
+  await expectAccessible(page, "file under way");
   await button(page, "Cancel").click();
   await expect(page.getByLabel("Choose a file to classify")).toBeAttached();
   console.log(`long tasks: ${JSON.stringify(long.map(Math.round))}`);
@@ -237,7 +245,7 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
     ["cut off", zipped(good).subarray(0, 3000), /not a zip|broken/],
     ["a path", changed((files) => files.set("../evil.sh", Buffer.from("x"))), /no folders/],
     ["no manifest's tensors", changed((files) => files.set("adapter_model.safetensors", tensors)), /SHA-256/],
-    ["not JSON", changed((files) => files.set("softprompt.json", Buffer.from("{"))), /softprompt\.json/],
+    ["not JSON", changed((files) => files.set("softprompt.json", Buffer.from("{"))), /softprompt\.json/i],
     ["a missing file", changed((files) => files.delete("adapter_model.safetensors")), /missing/],
     ["one label twice", withManifest((copy) => (copy.labels[1] = copy.labels[0]!)), /twice/],
   ];
