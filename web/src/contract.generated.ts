@@ -337,19 +337,26 @@ export type TableView = {
   rows: number,
   /** Whether the first row of the file names the columns. */
   has_header: boolean,
+  /** What kind of file it is. */
+  format: Format,
   /** How its letters were written. */
   encoding: string,
   /** What stands between two cells. */
   separator: string,
-  /** The first rows, at most 20, cell by cell. */
+  /** The first rows, at most 20, cell by cell; of a long cell the beginning. */
   preview: Array<Array<string>>,
   /** Index of the column of the texts. */
   text_column: number,
   /** Index of the column of the labels. */
   label_column: number,
+  /** Classes; the report has the first 2,000 of more. */
+  class_count: number,
   /** What was found in its rows. */
   report: DataReport,
 };
+
+/** A kind of table file. */
+export type Format = "text" | "jsonl" | "json" | "xlsx";
 
 /** What became of the rows of a file. Every row is counted once:
 * `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`. */
@@ -373,8 +380,12 @@ export type DataReport = {
   leaked: number,
   /** Usable rows of each class, in the order of the labels. */
   classes: Array<ClassCount>,
+  /** How long the usable texts are. */
+  lengths: Lengths,
   /** What the user should know, a sentence each. */
   notes: Array<string>,
+  /** What the user should do before training, a sentence each. */
+  advice: Array<string>,
 };
 
 /** A class and how many usable rows it has. */
@@ -383,6 +394,52 @@ export type ClassCount = {
   name: string,
   /** Usable rows. */
   count: number,
+};
+
+/** How long the usable texts are, in characters. */
+export type Lengths = {
+  /** The shortest text. */
+  shortest: number,
+  /** The text in the middle; of two the longer one. */
+  median: number,
+  /** The longest text. */
+  longest: number,
+};
+
+/** A file of a [`Joined`] table. */
+export type Part = {
+  /** Name of the file. */
+  name: string,
+  /** Rows, without a header. */
+  rows: number,
+  /** Row number of its first row in the joined table. */
+  first_row: number,
+  /** What the reader should know about the file. */
+  notes: Array<string>,
+};
+
+/** A change of the label of a row. */
+export type Edit = {
+  /** Row as [`Table::row_numbers`] has it, and with it every report. */
+  row: number,
+  /** Its new label; none takes the row out. */
+  label: string | null,
+};
+
+/** What was counted so far. */
+export type TokenCount = {
+  /** Texts that are counted. */
+  done: number,
+  /** Texts in all. */
+  texts: number,
+  /** Tokens of those that are counted, with `[CLS]` and `[SEP]`, before any is cut. */
+  tokens: number,
+  /** Longest text in tokens that is taken whole. */
+  limit: number,
+  /** Texts that are longer and lose their end. */
+  long: number,
+  /** Tokens that they lose together. */
+  cut: number,
 };
 
 /** What the model makes of a text. */
@@ -399,6 +456,62 @@ export type LabelProbability = {
   label: string,
   /** Probability, 0 to 1. */
   probability: number,
+};
+
+/** What is known before anything is classified. */
+export type FileView = {
+  /** Names of the columns. */
+  columns: Array<string>,
+  /** Rows, without the header. */
+  rows: number,
+  /** The column that is classified, counted from 0. */
+  text_column: number,
+  /** The column with the right labels, where there is one. */
+  label_column: number | null,
+  /** The first rows, cell by cell. */
+  preview: Array<Array<string>>,
+  /** What the reader should know about the file. */
+  notes: Array<string>,
+};
+
+/** How far it is, and what came of it. */
+export type FileProgress = {
+  /** Rows that are done. */
+  done: number,
+  /** Rows of the file. */
+  rows: number,
+  /** Rows without a text, which get no label. */
+  empty: number,
+  /** Rows with a text whose right label the file has. */
+  judged: number,
+  /** Of these, the rows whose label was found. */
+  right: number,
+  /** Of these, the rows whose right label is none of the classes. */
+  unknown: number,
+  /** Rows of each class, in the order of the classes. */
+  counts: Array<[string, number]>,
+};
+
+/** Both ends of an interval. */
+export type Interval = {
+  /** Lower end. */
+  low: number,
+  /** Upper end. */
+  high: number,
+};
+
+/** The answers whose confidence is in a range. */
+export type Bin = {
+  /** Lower end. */
+  low: number,
+  /** Upper end. */
+  high: number,
+  /** Answers in it. */
+  count: number,
+  /** Their mean confidence; 0 for none. */
+  confidence: number,
+  /** Share of them that is right; 0 for none. */
+  accuracy: number,
 };
 
 /** One thing that happened in a run. */

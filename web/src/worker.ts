@@ -90,11 +90,6 @@ const api = {
     return config;
   },
 
-  /** Settings with what they leave out filled in. */
-  async complete(settings: unknown): Promise<RunConfig> {
-    return core.complete_config(settings);
-  },
-
   async validate(config: RunConfig): Promise<void> {
     core.validate_config(config);
   },

@@ -40,7 +40,7 @@ export function operations(value: number): string {
 export function bytes(value: number): string {
   if (value < 1000) return counted(value, "byte");
   if (value < 1e6) return `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)} kB`;
-  return value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(2)} GB`;
+  return value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(1)} GB`;
 }
 
 /** 82 -> "1 min 22 s". Under ten seconds with one decimal. */
@@ -83,7 +83,7 @@ export function loss(value: number): string {
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  const named = /^\S+\.[a-z0-9]{2,6}(?=[\s:,]|$)/i.test(trimmed);
+  const named = /^\S+\.[a-z0-9]{2,11}(?=[\s:,]|$)/i.test(trimmed);
   return (named ? trimmed[0]! : trimmed[0]!.toUpperCase()) + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
 }
 

@@ -4,7 +4,8 @@
  */
 import * as Comlink from "comlink";
 import type { AdapterInfo, Prediction, RunConfig, RunEvent } from "../contract";
-import type { Progress } from "../lib/encoder-files";
+import { DEFAULT_ENCODER, type Progress } from "../lib/encoder-files";
+import { encoderFolder, picked } from "../lib/folder";
 import { asProblem, problem, type Problem } from "../lib/problem";
 import type { Api } from "../worker";
 
@@ -37,10 +38,9 @@ export interface Row {
 export type Settings = { [K in keyof RunConfig]?: RunConfig[K] extends object ? Partial<RunConfig[K]> : RunConfig[K] };
 
 export interface LoadOptions {
-  /**
-   * The encoder's `config.json`, `tokenizer.json` and `model.safetensors`, where they are not to be fetched. Only the default encoder,
-   * sentence-transformers/all-MiniLM-L6-v2, is taken.
-   */
+  /** Name of an encoder on the model hub, `owner/name` or `owner/name@revision`; sentence-transformers/all-MiniLM-L6-v2 if left out. */
+  model?: string;
+  /** The encoder's `config.json`, `tokenizer.json` and `model.safetensors`, where they are not to be fetched. */
   files?: File[];
   /** Where its folder `models/all-MiniLM-L6-v2/` is looked for before huggingface.co is asked; the page's own address if left out. */
   base?: string | URL;
@@ -52,11 +52,11 @@ export interface LoadOptions {
  * Starts the worker and loads the encoder (90.9 MB once, then from the browser's cache).
  * @throws {Problem}
  */
-export async function load(model: LoadOptions = {}): Promise<Softprompt> {
+export async function load(options: LoadOptions = {}): Promise<Softprompt> {
   const worker = new Worker(SOFTPROMPT_WORKER, { type: "module", name: "softprompt" });
   const softprompt = new Softprompt(worker);
   try {
-    await softprompt.start(model);
+    await softprompt.start(options);
   } catch (thrown) {
     softprompt.close();
     throw thrown;
@@ -87,10 +87,12 @@ export class Softprompt {
   }
 
   /** @internal */
-  async start({ files, base, onProgress }: LoadOptions): Promise<void> {
+  async start({ model, files, base, onProgress }: LoadOptions): Promise<void> {
     const page = new URL(base ?? ".", document.baseURI).href;
     const progress = Comlink.proxy(({ received, total }: Progress) => onProgress?.({ received, total }));
-    await this.#call((api) => api.loadEncoder(page, files, progress));
+    const encoder = model ? (await this.#call((api) => api.lookUpEncoder(page, model))).encoder : DEFAULT_ENCODER;
+    const folder = files && encoderFolder(picked(files));
+    await this.#call((api) => api.loadEncoder(page, encoder, folder, progress));
   }
 
   /**

@@ -38,6 +38,7 @@ const step = (at: number): RunEvent => ({
   tokens_per_second: 10,
   seconds: at,
   seconds_left: 4 - at,
+  memory_bytes: 1e6,
 });
 const evaluation = (at: number): RunEvent => ({ event: "eval", step: at, loss: 0.5, accuracy: 0.8, macro_f1: 0.7, best: true });
 const done: RunEvent = {
