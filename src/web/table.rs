@@ -125,7 +125,8 @@ impl TokenCounter {
     ///
     /// # Errors
     /// `model` where the tokenizer fails.
-    pub fn next(&mut self) -> Result<JsValue, JsValue> {
+    #[wasm_bindgen(js_name = next)]
+    pub fn count_more(&mut self) -> Result<JsValue, JsValue> {
         plain(&self.counter.go_on(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
     }
 }

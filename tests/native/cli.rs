@@ -197,7 +197,7 @@ fn flags_win_over_the_config_file_which_wins_over_the_defaults() {
     let mut config = RunConfig::default();
     (config.optim.steps, config.optim.batch_size, config.prompt.length) = (Some(7), 5, 3);
     place.write("config.json", serde_json::to_string(&config).unwrap());
-    let manifest = |folder: &str| -> Value { serde_json::from_slice(&place.adapter(folder)[3]).unwrap() };
+    let manifest = |folder: &str| -> Value { serde_json::from_slice(place.adapter(folder).last().unwrap()).unwrap() };
 
     place
         .train(&["--config", "config.json", "--prompt-length", "4", "--patience", "never", "--init", "text:play a song"])
@@ -227,7 +227,7 @@ fn a_second_training_replaces_an_adapter_but_nothing_else() {
     place.train(&["--out", "out", "--seed", "5"]).succeeded();
     assert_ne!(first[2], place.adapter("out")[2]);
     assert_eq!(fs::read(place.path("out/notes.txt")).unwrap(), b"mine");
-    assert_eq!(place.names("out").len(), 5, "{:?}", place.names("out"));
+    assert_eq!(place.names("out").len(), 6, "{:?}", place.names("out"));
 
     place.write("photos/cat.jpg", "meow");
     place.train(&["--out", "photos"]).failed(1, &["photos", "cat.jpg", "--out"]);

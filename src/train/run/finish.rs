@@ -49,7 +49,7 @@ impl Run {
     /// are the watched ones. They are known since the evaluation; nothing is computed again.
     ///
     /// # Errors
-    /// [`Error::Adapter`] before the first evaluation.
+    /// [`crate::error::Error::Adapter`] before the first evaluation.
     pub fn held_out(&self) -> Result<Answers> {
         let Best { scores, whole, .. } = self.best()?;
         let indices = if *whole { self.examples.held_out().collect() } else { self.examples.watched.clone() };
