@@ -16,7 +16,7 @@ pub use methods::{
 /// Everything a run depends on, besides the data, the encoder and the device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct RunConfig {
     /// Where texts and labels are, and how they are split.
     pub data: DataConfig,
@@ -40,7 +40,7 @@ pub struct RunConfig {
 /// the memory for a quarter more time, and the same losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Recompute {
     /// Where the activations are larger than the largest buffer that the GPU gives.
     #[default]
@@ -54,7 +54,7 @@ pub enum Recompute {
 /// Where texts and labels are, and how they are split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DataConfig {
     /// Name of the text column, or its number counted from 1; guessed if absent.
     pub text_column: Option<String>,
@@ -75,7 +75,7 @@ impl Default for DataConfig {
 /// The methods that a run can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Method {
     /// No prompt: a linear head on the frozen features. The baseline.
     Probe,
@@ -99,7 +99,7 @@ pub enum Method {
 /// How the prompt rows start (Lester et al. 2021, section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum PromptInit {
     /// Normal, with the standard deviation of the word embeddings.
     Random,
@@ -115,7 +115,7 @@ pub enum PromptInit {
 /// The prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct PromptConfig {
     /// Which method.
     pub method: Method,
@@ -156,7 +156,7 @@ impl Default for PromptConfig {
 /// What the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum HeadKind {
     /// Mean of all rows of the example, prompt rows too (prefix rows are none).
     #[default]
@@ -173,7 +173,7 @@ pub enum HeadKind {
 /// From hidden states to class scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct HeadConfig {
     /// What the head reads.
     pub kind: HeadKind,
@@ -191,7 +191,7 @@ impl Default for HeadConfig {
 /// How the learning rates fall after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Schedule {
     /// Half a cosine, to zero.
     #[default]
@@ -205,7 +205,7 @@ pub enum Schedule {
 /// AdamW (Loshchilov and Hutter 2019) with two learning rates, and its budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct OptimConfig {
     /// Learning rate of the prompt.
     pub prompt_lr: f64,
@@ -246,7 +246,7 @@ impl Default for OptimConfig {
 /// Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EvalConfig {
     /// Evaluations in a run, evenly spaced, the last one at its end.
     pub evaluations: usize,
@@ -263,7 +263,7 @@ impl Default for EvalConfig {
 /// Where the encoder runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum DeviceChoice {
     /// The faster of the two on the work at hand, by a short measurement.
     #[default]

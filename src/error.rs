@@ -167,7 +167,7 @@ impl Error {
 
 /// An [`Error`] as plain data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Problem"))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "Problem"))]
 pub struct Report {
     /// Stable code, see [`Error::code`].
     pub code: &'static str,
@@ -177,10 +177,10 @@ pub struct Report {
     pub hint: String,
     /// Row of the data file, counted from 1 with the header.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
+    #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub row: Option<u64>,
     /// Column of the data file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
+    #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub column: Option<String>,
 }

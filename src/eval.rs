@@ -24,7 +24,7 @@ pub struct Metrics {
 
 /// Figures of one class; each is 0 where it would be 0 / 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassMetrics {
     /// Its name.
     pub label: String,

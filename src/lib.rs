@@ -17,7 +17,7 @@ pub mod adapter;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 pub mod config;
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod contract;
 pub mod data;
 pub mod engine;

@@ -23,7 +23,7 @@ pub const EVAL_BATCH: usize = 32;
 
 /// A class and how likely it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct LabelProbability {
     /// Class name.
     pub label: String,
@@ -33,7 +33,7 @@ pub struct LabelProbability {
 
 /// What the model makes of a text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Prediction {
     /// The most likely class.
     pub label: String,

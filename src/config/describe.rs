@@ -12,7 +12,7 @@ mod settings;
 
 /// Settings that belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "SettingGroup"))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingGroup"))]
 pub struct Group {
     /// What stands above them.
     pub title: &'static str,
@@ -22,7 +22,7 @@ pub struct Group {
 
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Setting {
     /// Where it is in the config, such as `optim.batch_size`.
     pub path: &'static str,
@@ -43,7 +43,7 @@ pub struct Setting {
 /// What a setting can be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "SettingKind"))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingKind"))]
 pub enum Kind {
     /// A whole number.
     Integer {
@@ -92,7 +92,7 @@ pub enum Kind {
 
 /// A word of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Choice {
     /// In the config.
     pub value: &'static str,
@@ -106,7 +106,7 @@ pub struct Choice {
 
 /// Bounds of a number; those that are not there are not bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Limits {
     /// The smallest that is allowed.
     pub minimum: Option<f64>,
@@ -120,7 +120,7 @@ pub struct Limits {
 
 /// Something that may hold for a config: the value at a path is one of these, or none of those.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Condition {
     /// Whose value.
     pub path: &'static str,
@@ -133,7 +133,7 @@ pub struct Condition {
 /// A value that a condition compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Plain {
     /// A choice.
     Word(&'static str),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Generator {
     /// Nothing: free rows, the same for every text.
     None,
@@ -24,7 +24,7 @@ pub enum Generator {
 /// Settings of [`Method::Late`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct LateConfig {
     /// Layers k below the prompt, 0 to L - 1; half of them if absent.
     pub layer: Option<usize>,
@@ -47,7 +47,7 @@ impl Default for LateConfig {
 /// Which part of the encoder is left out in the stages of [`Method::Progressive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Shrink {
     /// Layers.
     Depth,
@@ -61,7 +61,7 @@ pub enum Shrink {
 /// One stage on a partial encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct StageConfig {
     /// Share of the steps.
     pub share: f64,
@@ -72,7 +72,7 @@ pub struct StageConfig {
 /// What happens to the head where the encoder grows: a head fitted to a partial encoder is wrong for the larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum HeadTransition {
     /// It is carried over with its optimizer state.
     #[default]
@@ -86,7 +86,7 @@ pub enum HeadTransition {
 /// Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ProgressiveConfig {
     /// The method that is trained; one that starts below the lowest layer.
     pub base: Method,
@@ -120,7 +120,7 @@ impl Default for ProgressiveConfig {
 /// Settings of [`Method::Efficient`]; with `fusion` off and no `spaces` it is DePT (Shi and Lipani 2024).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EfficientConfig {
     /// Rank r of the update `A B` of the text embeddings.
     pub rank: usize,
@@ -164,7 +164,7 @@ impl Default for EfficientConfig {
 /// How an ensemble decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Vote {
     /// By the mean of the members' probabilities.
     #[default]
@@ -176,7 +176,7 @@ pub enum Vote {
 /// Settings of [`Method::Ensemble`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EnsembleConfig {
     /// Prompts N, each with a head of its own.
     pub members: usize,
@@ -193,7 +193,7 @@ impl Default for EnsembleConfig {
 /// Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct PruneConfig {
     /// Share of the prompt rows that is pruned, the least important first.
     pub tokens: f64,
@@ -212,7 +212,7 @@ impl Default for PruneConfig {
 /// Settings of [`Method::Auto`]: short runs of some methods, then the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct AutoConfig {
     /// Methods that are tried.
     pub candidates: Vec<Method>,

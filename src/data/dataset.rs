@@ -25,7 +25,7 @@ const FEWEST_ROWS: usize = 4;
 /// What became of the rows of a file. Every row is counted once:
 /// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DataReport {
     /// Rows of the file, without the header.
     pub rows: usize,
@@ -56,7 +56,7 @@ pub struct DataReport {
 
 /// A class and how many usable rows it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassCount {
     /// The label as it stands in the file.
     pub name: String,

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A change of the label of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Edit {
     /// Row as [`Table::row_numbers`] has it, and with it every report.
     pub row: u64,

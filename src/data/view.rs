@@ -15,7 +15,7 @@ const MOST_CLASSES: usize = 2000;
 
 /// A data file as it was read, with the columns that were guessed or chosen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TableView {
     /// Names of the columns.
     pub columns: Vec<String>,

@@ -155,7 +155,7 @@ pub const CHOSEN_BY_YOU: &str = "chosen by you";
 
 /// What can be said about the GPU before anything is loaded.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DeviceReport {
     /// Whether there is an adapter at all.
     pub gpu: bool,

@@ -19,7 +19,7 @@ pub struct Calibration {
 
 /// The answers whose confidence is in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Bin {
     /// Lower end.
     pub low: f64,

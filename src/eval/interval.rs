@@ -12,7 +12,7 @@ const RESAMPLES: usize = 1000;
 
 /// Both ends of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

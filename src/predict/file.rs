@@ -34,7 +34,7 @@ pub struct LabelledFile {
 
 /// What is known before anything is classified.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FileView {
     /// Names of the columns.
     pub columns: Vec<String>,
@@ -52,7 +52,7 @@ pub struct FileView {
 
 /// How far it is, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FileProgress {
     /// Rows that are done.
     pub done: usize,

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// What was counted so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TokenCount {
     /// Texts that are counted.
     pub done: usize,

@@ -7,7 +7,7 @@ use crate::eval::ClassMetrics;
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RunEvent"))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "RunEvent"))]
 pub enum Event {
     /// Data, encoder and device are ready.
     Started {
@@ -78,7 +78,7 @@ pub enum Event {
         macro_f1: f64,
         /// Of an ensemble: the mean accuracy of its members, each alone.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
+        #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
         members_accuracy: Option<f64>,
         /// The lowest held-out loss so far: these parameters are kept.
         best: bool,

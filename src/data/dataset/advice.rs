@@ -18,7 +18,7 @@ const LISTED: usize = 4;
 
 /// How long the usable texts are, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Lengths {
     /// The shortest text.
     pub shortest: usize,

@@ -18,7 +18,7 @@ pub struct Joined {
 
 /// A file of a [`Joined`] table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Part {
     /// Name of the file.
     pub name: String,

@@ -8,7 +8,7 @@ use crate::train::event::Event;
 /// One thing that happened in a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum CompareEvent {
     /// What will be run, seed after seed. Cells that are done already come as [`CompareEvent::CellDone`] right after it.
     Planned {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A variant under a seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Cell {
     /// The variant as it was written.
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Cell {
 
 /// A held-out evaluation on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Point {
     /// Training time so far, evaluations left out.
     pub seconds: f64,
@@ -28,7 +28,7 @@ pub struct Point {
 
 /// Figures on a further file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TestResult {
     /// The file's name.
     pub name: String,
@@ -40,7 +40,7 @@ pub struct TestResult {
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct CellResult {
     /// The variant as it was written.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct CellResult {
     pub macro_f1: f64,
     /// Of an ensemble: mean held-out accuracy of its members, each alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
+    #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub members_accuracy: Option<f64>,
     /// Lowest held-out loss; none where nothing was trained.
     pub loss: Option<f64>,
@@ -90,7 +90,7 @@ pub struct CellResult {
 
 /// Mean and standard deviation over seeds (n - 1 in its denominator, 0 for a single seed).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Spread {
     /// Mean.
     pub mean: f64,
@@ -100,7 +100,7 @@ pub struct Spread {
 
 /// Mean difference to the first variant over the seeds that both have.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Difference {
     /// Mean of the differences in held-out accuracy.
     pub mean: f64,
@@ -112,7 +112,7 @@ pub struct Difference {
 
 /// Figures on a further file over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TestRow {
     /// The file's name.
     pub name: String,
@@ -124,7 +124,7 @@ pub struct TestRow {
 
 /// A variant over its seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Row {
     /// The variant as it was written.
     pub name: String,

@@ -1,6 +1,6 @@
 /** The data step: where rows come from besides one file, and what the encoder makes of their lengths. */
 import * as Comlink from "comlink";
-import type { RunConfig, TokenCount } from "../contract";
+import type { TokenCount } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, type Problem } from "./problem";
@@ -56,7 +56,7 @@ export class DataStep {
     const { source } = session;
     this.rowProblem = undefined;
     try {
-      const config = session.config as RunConfig;
+      const config = await session.ensureDefaults();
       const bytes = await this.client.call((api) => api.appendRows(source?.bytes, config, [{ text, label }]));
       const given = { bytes, parts: source?.parts, typed: (source?.typed ?? 0) + 1 };
       await session.openTable(source?.name ?? TYPED, async () => given, true);

@@ -101,7 +101,7 @@ export class Session {
   async open(): Promise<void> {
     this.clear("page");
     try {
-      await this.#ensureDefaults();
+      await this.ensureDefaults();
       this.device = await this.#client.call((api) => api.detect());
     } catch (thrown) {
       this.report("page", thrown);
@@ -310,8 +310,10 @@ export class Session {
       if (mine !== this.#runs) return;
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
+      // Before it is shown: nothing on the page moves afterwards.
+      await this.understanding.load();
+      if (mine !== this.#runs) return;
       this.stage = "result";
-      void this.understanding.load();
       this.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
     } catch (thrown) {
       if (mine !== this.#runs) return;
@@ -459,6 +461,7 @@ export class Session {
     this.run = opened.view;
     this.record = opened.record;
     this.library.begin(undefined);
+    this.understanding.forget();
     this.failed = this.downloaded = false;
     this.clear("run", "adapter", "predict");
     this.stage = "result";
@@ -472,7 +475,7 @@ export class Session {
     this.config = record.config;
     if (!table) return false;
     try {
-      await this.#ensureDefaults();
+      await this.ensureDefaults();
       this.table = await this.#client.call((api) => api.openTable(table, record.config));
       this.source = { name: record.file, bytes: table };
       if (heldOut) this.heldOut = { name: record.heldOutFile ?? "held-out rows", bytes: heldOut };
@@ -498,7 +501,8 @@ export class Session {
     this.back();
   }
 
-  async #ensureDefaults(): Promise<RunConfig> {
+  /** The settings as they are, or the defaults where nothing was set yet. */
+  async ensureDefaults(): Promise<RunConfig> {
     if (!this.defaults) {
       const { config, pruning, description } = await this.#client.call((api) => api.defaults());
       describe(description);
@@ -525,7 +529,7 @@ export class Session {
     this.opening = true;
     this.clear("file");
     try {
-      const [given, config] = await Promise.all([read(), this.#ensureDefaults()]);
+      const [given, config] = await Promise.all([read(), this.ensureDefaults()]);
       const data = change ? config.data : { ...config.data, text_column: null, label_column: null };
       const guessing = { ...config, data };
       this.table = await this.#client.call((api) => api.openTable(given.bytes, guessing));

@@ -41,11 +41,7 @@ export class Understanding {
 
   /** A result is there: forgets the one before and asks for what is shown at once. */
   async load(): Promise<void> {
-    this.#results++;
-    this.summary = this.cell = this.nearest = undefined;
-    this.mistakes = [];
-    this.fixes.clear();
-    this.session.clear("understanding", "fixes", "report");
+    this.forget();
     this.#source = this.session.source;
     this.#heldOut = this.session.heldOut;
     await this.#ask(
@@ -56,6 +52,15 @@ export class Understanding {
       (api) => api.mistakes(0, FIRST),
       ({ rows }) => (this.mistakes = rows),
     );
+  }
+
+  /** Another result is shown, of which nothing is known. */
+  forget(): void {
+    this.#results++;
+    this.summary = this.cell = this.nearest = undefined;
+    this.mistakes = [];
+    this.fixes.clear();
+    this.session.clear("understanding", "fixes", "report");
   }
 
   async moreMistakes(): Promise<void> {

@@ -71,7 +71,7 @@ test("an option that cannot work is marked, and the training waits", async ({ pa
   await expect(field).toHaveAccessibleDescription("“many” is not a number: give a whole number, 1 or more.");
   await button(page, "Back to the defaults").click();
   await expect(field).not.toHaveAttribute("aria-invalid");
-  await expect(page.locator("details").getByText("defaults that work")).toBeVisible();
+  await expect(page.locator("#options").getByText("defaults that work")).toBeVisible();
 });
 
 test.describe("without an encoder", () => {

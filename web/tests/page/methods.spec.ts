@@ -14,7 +14,7 @@ const expectFits = async (page: Page, state: string) =>
 test("each method has its options, and the automatic one is chosen first", async ({ page }) => {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(8));
-  const options = page.locator("details");
+  const options = page.locator("#options");
   await options.locator("summary").click();
   await expect(options.getByText("defaults that work")).toBeVisible();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();

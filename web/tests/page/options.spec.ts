@@ -5,7 +5,7 @@ import { button, drop, expect, expectAccessible, heading, screenshot, setOptions
 
 const narrow = { width: 360, height: 740 };
 
-const drawer = (page: Page) => page.locator("details");
+const drawer = (page: Page) => page.locator("#options");
 const field = (page: Page, label: string) => drawer(page).getByLabel(label, { exact: true });
 const wayBack = (page: Page, label: string) => drawer(page).getByRole("button", { name: new RegExp(`^${label}: back to `) });
 

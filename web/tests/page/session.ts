@@ -74,7 +74,7 @@ export async function drop(page: Page, name: string, type: string, content: stri
 
 /** Changes settings in the options by their labels; a choice is given by its text, a switch is "on" or "off". */
 export async function setOptions(page: Page, values: Record<string, string>) {
-  const options = page.locator("details");
+  const options = page.locator("#options");
   if (!(await options.evaluate((details: HTMLDetailsElement) => details.open))) await options.locator("summary").click();
   for (const [label, value] of Object.entries(values)) {
     if (label === "Method") {

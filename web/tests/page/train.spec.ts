@@ -156,14 +156,14 @@ test("stop keeps the best, cancel keeps the data", async ({ page }) => {
   await expect(page.getByText("stopped early")).toBeVisible();
 
   await button(page, "Change options, train again").click();
-  await expect(page.locator("details").getByText("5 changed")).toBeVisible();
+  await expect(page.locator("#options").getByText("5 changed")).toBeVisible();
   await button(page, "Train").click();
   await expect(page.getByText(/^Step \d+ of 2,000$/)).toBeVisible({ timeout: 120_000 });
   await button(page, "Cancel").click();
   await button(page, "Cancel the training").click();
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
-  await expect(page.locator("details").getByText("5 changed")).toBeVisible();
+  await expect(page.locator("#options").getByText("5 changed")).toBeVisible();
 
   // The cancelled run has let go: another one starts.
   await button(page, "Train").click();
