@@ -3,6 +3,9 @@ import { writeFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { button, expect, heading, SAMPLE, setOptions, test } from "./session";
 
+// What is measured is the page, not what else the machine does at that moment.
+test.describe.configure({ retries: 2 });
+
 const ROWS = 100_000;
 /** Seconds for reading the file, and for reading it again and turning every text into tokens. */
 const IMPORT = 20;
