@@ -153,7 +153,7 @@ test("a folder of the user's is an encoder", async ({ page }) => {
 });
 
 test("a download is stopped, and goes on after a reload with what has come", async ({ page }) => {
-  const served = await serveFolder(DIST, { rate: 20e6, throttled: /model\.safetensors$/ });
+  const served = await serveFolder(DIST, { rate: 8e6, throttled: /model\.safetensors$/ });
   try {
     await page.goto(served.address);
     await button(page, "Try with sample data").click();

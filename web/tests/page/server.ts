@@ -3,6 +3,8 @@ import { createReadStream, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout } from "node:timers/promises";
 
 const MEDIA: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -36,6 +38,17 @@ interface Manner {
   throttled?: RegExp;
 }
 
+/** A stream at so many bytes a second. In the pipe itself: a pause from outside ends whenever the reader has room again. */
+async function* slowly(stream: AsyncIterable<Buffer>, rate: number): AsyncGenerator<Buffer> {
+  const begin = performance.now();
+  let sent = 0;
+  for await (const piece of stream) {
+    yield piece;
+    sent += piece.length;
+    await setTimeout(Math.max(0, begin + (1000 * sent) / rate - performance.now()));
+  }
+}
+
 export async function serveFolder(folder: string, manner: Manner = {}): Promise<Served> {
   const { base = "/", headers = {}, rate = Infinity, throttled } = manner;
   const requests: string[] = [];
@@ -54,13 +67,8 @@ export async function serveFolder(folder: string, manner: Manner = {}): Promise<
     const range = { "content-range": `bytes ${from}-${found.size - 1}/${found.size}`, "accept-ranges": "bytes" };
     response.writeHead(from ? 206 : 200, from ? { ...all, ...range } : all);
     const stream = createReadStream(file, { start: from, highWaterMark: 1 << 18 });
-    if (throttled?.test(pathname))
-      stream.on("data", () => {
-        stream.pause();
-        setTimeout(() => stream.resume(), (1000 * (1 << 18)) / rate);
-      });
-    response.on("close", () => stream.destroy());
-    stream.pipe(response);
+    // A break of the connection ends the stream, and is none of the server's concern.
+    void pipeline(throttled?.test(pathname) ? slowly(stream, rate) : stream, response).catch(() => undefined);
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address() as AddressInfo;
