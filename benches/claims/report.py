@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tables of the comparisons that `run.py` made, as Markdown.
+"""Tables of the comparisons that `run.py` made and kept in benches/claims/results, as Markdown.
 
-    python benches/claims/report.py [--only GROUP,..] [--out target/claims]
+    python benches/claims/report.py [--only GROUP,..]
 
 Accuracy in per cent, mean over seeds; behind it the mean difference to the first variant under the same seeds, and its standard error.
 """
@@ -11,7 +11,7 @@ import json
 import statistics
 from pathlib import Path
 
-from run import EPOCH, EQUAL, GROUPS, ONLY, SAME, SETS, folder
+from run import EPOCH, EQUAL, GROUPS, RESULTS, SAME, folder
 
 # Bytes of MiniLM's layers as f32, which every figure of memory holds.
 WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
@@ -26,20 +26,20 @@ def short(variant):
     return variant.replace("=", " ")
 
 
-def stored(out, name):
-    path = out / name / "compare.json"
+def stored(name):
+    path = RESULTS / f"{name}.json"
     return json.loads(path.read_text())["cells"] if path.is_file() else []
 
 
-def load(out, group):
+def load(group):
     """Of every set: cells of each variant by seed, of the seeds that all of the group's variants have."""
     found = {}
-    variants = [*GROUPS[group][0], *(["probe"] if group in ("late", "auto", "peft") else [])]
-    for name in ONLY.get(group, SETS):
-        cells = stored(out, name if group == "equal" else folder(group, name))
+    variants = [*GROUPS[group].variants, *(["probe"] if group in ("late", "auto", "peft") else [])]
+    for name in GROUPS[group].sets:
+        cells = stored(name if group == "equal" else folder(group, name))
         table = {variant: {c["seed"]: c for c in cells if c["name"] == SAME.get(variant, variant)} for variant in variants}
         if EQUAL in table:
-            table[EQUAL] = {c["seed"]: c for c in stored(out, folder("equal", name)) if c["name"] == "prompt"}
+            table[EQUAL] = {c["seed"]: c for c in stored(folder("equal", name)) if c["name"] == "prompt"}
         seeds = set.intersection(*(set(by_seed) for by_seed in table.values()))
         if seeds:
             found[name] = {variant: [by_seed[seed] for seed in sorted(seeds)] for variant, by_seed in table.items()}
@@ -131,11 +131,10 @@ def times(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default=Path("target/claims"), type=Path)
     parser.add_argument("--only", default=",".join(GROUPS))
     args = parser.parse_args()
     for group in args.only.split(","):
-        found = load(args.out, group)
+        found = load(group)
         if not found:
             continue
         print(f"\n## {group}\n")
