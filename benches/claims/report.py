@@ -9,12 +9,14 @@ Accuracy in per cent, mean over seeds; behind it the mean difference to the firs
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 
 from run import EPOCH, EQUAL, GROUPS, RESULTS, SAME, folder
 
 # Bytes of MiniLM's layers as f32, which every figure of memory holds.
 WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
+FINE_TUNE = Path(__file__).parent / "fine_tune.json"
 # Groups whose table of costs is shown: steps end where the held-out loss does, so that these costs are those of whole trainings.
 COSTS = ["late", "progressive", "equal", "constant", "scoring", "efficient", "efficient-50", "ensemble", "auto"]
 
@@ -40,6 +42,11 @@ def load(group):
         table = {variant: {c["seed"]: c for c in cells if c["name"] == SAME.get(variant, variant)} for variant in variants}
         if EQUAL in table:
             table[EQUAL] = {c["seed"]: c for c in stored(folder("equal", name)) if c["name"] == "prompt"}
+        for variant in (variant for variant, by_seed in table.items() if not by_seed):
+            print(f"{group}, {name}: {short(variant)} was not run", file=sys.stderr)
+        table = {variant: by_seed for variant, by_seed in table.items() if by_seed}
+        if variants[0] not in table:
+            continue
         seeds = set.intersection(*(set(by_seed) for by_seed in table.values()))
         if seeds:
             found[name] = {variant: [by_seed[seed] for seed in sorted(seeds)] for variant, by_seed in table.items()}
@@ -53,10 +60,13 @@ def spread(values):
 def accuracies(found):
     print("| | " + " | ".join(found) + " | mean difference |")
     print("|---|" + "---:|" * (len(found) + 1))
-    variants = list(next(iter(found.values())))
+    variants = list(dict.fromkeys(variant for table in found.values() for variant in table))
     for variant in variants:
         texts, differences = [], []
         for table in found.values():
+            if variant not in table:
+                texts.append("–")
+                continue
             here = [100 * cell["accuracy"] for cell in table[variant]]
             text = f"{statistics.mean(here):.1f}"
             if variant != variants[0]:
@@ -79,23 +89,34 @@ def members(found):
 
 
 def shifted(found):
+    """Accuracy on files of other domains, beside all weights trained (`fine_tune.py`: draws of its own, so not paired)."""
     for name, table in found.items():
         first = next(iter(table.values()))[0]
         tests = [Path(test["name"]).name for test in first["tests"]]
         print(f"| trained on {name} | held out | " + " | ".join(tests) + " |\n|---|---:|" + "---:|" * len(tests))
+
+        def row(title, figures):
+            print(f"| {title} | " + " | ".join(f"{100 * mean:.1f} ± {100 * deviation:.1f}" for mean, deviation in map(spread, figures)) + " |")
+
         for variant, cells in table.items():
-            figures = [[c["accuracy"] for c in cells], *([c["tests"][i]["accuracy"] for c in cells] for i in range(len(tests)))]
-            texts = [f"{100 * mean:.1f} ± {100 * deviation:.1f}" for mean, deviation in map(spread, figures)]
-            print(f"| {short(variant)} | " + " | ".join(texts) + " |")
+            row(short(variant), [[c["accuracy"] for c in cells], *([c["tests"][i]["accuracy"] for c in cells] for i in range(len(tests)))])
+        if FINE_TUNE.is_file():
+            report = json.loads(FINE_TUNE.read_text())
+            runs = [run["accuracy"] for run in report["rates"][report["best_rate"]]["runs"]]
+            keys = [name, *(next(key for key in runs[0] if test.startswith(key)) for test in tests)]
+            row(f"all weights (PyTorch, {len(runs)} seeds, rate {report['best_rate']})", [[run[key] for run in runs] for key in keys])
 
 
 def mean_costs(found):
     """Whole trainings, to the first variant: operations, seconds, steps."""
     print("\n| | " + " | ".join(f"{name}: operations, seconds, steps" for name in found) + " |\n|---|" + "---:|" * len(found))
     base = {}
-    for variant in next(iter(found.values())):
+    for variant in dict.fromkeys(variant for table in found.values() for variant in table):
         texts = []
         for name, table in found.items():
+            if variant not in table:
+                texts.append("–")
+                continue
             figures = [statistics.mean(c[key] for c in table[variant]) for key in ("flops", "training_seconds", "steps")]
             first = base.setdefault(name, figures)
             if figures is first:
@@ -109,8 +130,8 @@ def times(found):
     """Relative to the first variant: operations, memory, time of a step in the first epoch and after it, of all steps."""
     for name, table in found.items():
         print(f"\n{name}, relative to the first row; medians of {len(next(iter(table.values())))} runs\n")
-        print("| | operations | memory beyond the weights | first epoch, a step | later, a step | all steps |")
-        print("|---|" + "---:|" * 5)
+        print("| | operations | memory beyond the weights | first epoch, a step | later, a step | all steps | time to operations |")
+        print("|---|" + "---:|" * 6)
         base = None
         for variant, cells in table.items():
             early, late, whole = [], [], []
@@ -124,8 +145,9 @@ def times(found):
             figures = [statistics.mean(cell["flops"] for cell in cells), memory, *map(statistics.median, (early, late, whole))]
             base = base or figures
             texts = [f"{figure / first:.3f}" for figure, first in zip(figures, base)]
+            texts.append(f"{figures[-1] / base[-1] / (figures[0] / base[0]):.2f}")
             if figures is base:
-                texts = [f"{figures[0] / 1e9:.0f} GFLOP", f"{figures[1] / 1e6:.0f} MB", *(f"{1e3 * f:.1f} ms" for f in figures[2:])]
+                texts = [f"{figures[0] / 1e9:.0f} GFLOP", f"{figures[1] / 1e6:.0f} MB", *(f"{1e3 * f:.1f} ms" for f in figures[2:]), ""]
             print(f"| {short(variant)} | " + " | ".join(texts) + " |")
 
 
@@ -140,7 +162,7 @@ def main():
         print(f"\n## {group}\n")
         if group == "shift":
             shifted(found)
-        elif group == "time":
+        elif group.startswith("time"):
             times(found)
         else:
             accuracies(found)

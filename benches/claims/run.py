@@ -5,12 +5,13 @@
     python benches/claims/run.py --data DIR --model DIR [--only GROUP,..] [--sets SET,..] [--program FILE] [--out target/claims]
 
 --data holds snips/train.csv, banking77/train.csv, sms_spam/spam_first1500.csv and uci_sentiment_3dom/{yelp,amazon_cells,imdb}_labelled.txt.
-Accuracies do not depend on what else the machine does; times do: run the group `time` alone. `report.py` makes the tables.
+Accuracies do not depend on what else the machine does; times do: run the groups `time` and `time-late` alone, on an idle machine. `report.py` makes the tables.
 
 Every result is kept in benches/claims/results, without its curves, and a run goes on from there: with --fresh it begins anew.
 """
 
 import argparse
+import csv
 import json
 import shutil
 import statistics
@@ -28,6 +29,8 @@ SETS = {
     "sms_spam": "sms_spam/spam_first1500.csv",
     "yelp": "uci_sentiment_3dom/yelp_labelled.txt",
 }
+# Texts of 64 tokens, where the sources predict what a late prompt saves: eight rows of a class of Snips one after another, cut.
+EQUAL_LENGTHS = "tokens64"
 SHIFTED = ["uci_sentiment_3dom/amazon_cells_labelled.txt", "uci_sentiment_3dom/imdb_labelled.txt"]
 
 # Equal trained numbers at D = 384 and texts of 128 tokens, DePT: 20 * 384 = 8 * 384 + 9 * (128 + 384) = 7,680. Fusion, spaces and
@@ -36,6 +39,7 @@ SHORT = "+prompt.length=8+prompt.efficient.rank=9"
 # The same with everything that is trained counted: 50 * 384 = 19,200; 8 * 384 + 18 * (128 + 384), and 6,914 of narrow modules.
 SHORT_50 = "+prompt.length=8+prompt.efficient.rank=18+prompt.efficient.attention=4+prompt.efficient.space_width=2"
 
+FREE = "late+prompt.late.generator=none"
 COMPOUND = "progressive+prompt.progressive.shrink=compound"
 # Claim 2 at equal operations: prompt tuning that ends where compound training does.
 EQUAL = "prompt of equal operations"
@@ -97,25 +101,34 @@ GROUPS = {
     "time": Group(
         [
             "prompt",
-            *(f"late+prompt.late.generator=none+prompt.late.layer={k}+prompt.late.cache_mb=0" for k in range(6)),
-            *(f"late+prompt.late.generator=none+prompt.late.layer={k}" for k in range(6)),
+            *(f"{FREE}+prompt.late.layer={k}+prompt.late.cache_mb=0" for k in range(6)),
+            f"{FREE}+prompt.late.layer=3",
             "late",
             *(f"progressive+prompt.progressive.shrink={s}" for s in ["compound", "depth", "width"]),
             "prompt+prompt.length=20",
-            f"efficient{SHORT}",
             f"dept{SHORT}",
+            f"efficient{SHORT}",
             "prompt+prompt.length=50",
             f"efficient{SHORT_50}",
             "deep",
         ],
         seeds=3,
-        sets=["snips", "sms_spam"],
+        sets=["snips"],
+    ),
+    "time-late": Group(
+        [
+            "prompt",
+            *(f"{FREE}+prompt.late.layer={k}+prompt.late.cache_mb=0" for k in range(1, 6)),
+            f"{FREE}+prompt.late.layer=3",
+        ],
+        seeds=3,
+        sets=[EQUAL_LENGTHS],
     ),
 }
 # One evaluation an epoch, and always all five epochs: equal steps, whatever stops a run early elsewhere.
 SCHEDULE = ["--evaluations", "5", "--patience", "never"]
 # Steps of an epoch: four fifths of the rows in batches of 16.
-EPOCH = {"snips": 35, "sms_spam": 75}
+EPOCH = {"snips": 35, EQUAL_LENGTHS: 8}
 # The same settings under another name, which is the one that is run.
 SAME = {
     "late+prompt.late.generator=naive": "late",
@@ -125,13 +138,29 @@ SAME = {
 
 def folder(group, name):
     """Where the cells of a group are: those of the same settings share a folder."""
-    return {"time": f"time-{name}", "equal": f"equal-{name}"}.get(group, name)
+    return f"{group.split('-')[0]}-{name}" if group in ("time", "time-late", "equal") else name
+
+
+def equal_lengths(args):
+    """The file of `EQUAL_LENGTHS`: 160 texts."""
+    path = args.out / f"{EQUAL_LENGTHS}.csv"
+    with (args.data / SETS["snips"]).open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    classes = {}
+    for text, label in rows:
+        classes.setdefault(label, []).append(text)
+    texts = [(" ".join(of[i : i + 8]), label) for label, of in classes.items() for i in range(len(of) - 8)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *texts[:: len(texts) // 160][:160]])
+    return path
 
 
 def compare(args, group, name, variants, seeds, more):
     out = args.out / folder(group, name)
     restore(args, out)
-    command = [args.program, "compare", args.data / SETS[name], "--methods", ",".join(variants), "--seeds", str(seeds)]
+    data = equal_lengths(args) if name == EQUAL_LENGTHS else args.data / SETS[name]
+    more = [*more, "--max-tokens", "64"] if name == EQUAL_LENGTHS else more
+    command = [args.program, "compare", data, "--methods", ",".join(variants), "--seeds", str(seeds)]
     command += ["--model", args.model, "--device", args.device, "--offline", "--out", out, *more]
     if name == "yelp":
         command += [word for file in SHIFTED for word in ("--test", args.data / file)]
@@ -151,7 +180,7 @@ def restore(args, out):
 
 
 def keep(out):
-    """Everything that `compare.json` says but curves, which only the group `time` needs, a cell a line."""
+    """Everything that `compare.json` says but curves, which only times need, a cell a line."""
     path = out / "compare.json"
     if not path.is_file():
         return
@@ -188,7 +217,7 @@ def main():
     parser.add_argument("--out", default=Path("target/claims"), type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", default=",".join(GROUPS))
-    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--sets", default=",".join([*SETS, EQUAL_LENGTHS]))
     parser.add_argument("--seeds", type=int, help="instead of each group's own number")
     parser.add_argument("--fresh", action="store_true", help="leave the results of earlier days out")
     args = parser.parse_args()
@@ -206,7 +235,7 @@ def main():
             if name not in args.sets.split(","):
                 continue
             more = SCHEDULE
-            if group == "time":
+            if group.startswith("time"):
                 # Four epochs, measured after each: the first fills the cache.
                 more = ["--budget", f"steps:{4 * EPOCH[name]}", "--evaluations", "4", "--patience", "never"]
             if group == "equal":
