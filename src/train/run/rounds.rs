@@ -33,7 +33,7 @@ pub(super) struct Rounds {
     rounds: usize,
     /// Steps before this round.
     pub(super) before: usize,
-    /// Mean absolute activation of the neurons `[L, F]`, where stages leave neurons out.
+    /// How much the neurons are used `[L, F]`, where stages leave neurons out.
     pub(super) scores: Option<Vec<f32>>,
 }
 
@@ -143,7 +143,8 @@ impl Run {
         Ok(())
     }
 
-    /// Mean absolute activation of every neuron `[L, F]` on training texts behind an untrained random prompt, made once.
+    /// Of every neuron `[L, F]` the mean over training texts of its mean absolute activation in a text behind an untrained random
+    /// prompt, made once.
     async fn neuron_scores(&mut self) -> Result<&[f32]> {
         if self.rounds.scores.is_none() {
             let spec = self.model.spec();
@@ -154,15 +155,16 @@ impl Run {
             let values: Vec<f32> = (0..length * hidden).map(|_| (deviation * rng.normal()) as f32).collect();
             let prompt = Tensor::<2>::from_data(TensorData::new(values, [length, hidden]), &self.compute.device);
             let texts = self.config.prompt.progressive.score_texts;
+            let scored = self.examples.learned(texts, self.config.seed);
             let mut sums: Option<Tensor<2>> = None;
-            for chunk in self.examples.learned(texts, self.config.seed).chunks(self.config.optim.batch_size) {
+            for chunk in scored.chunks(self.config.optim.batch_size) {
                 let examples = chunk.iter().map(|&example| &self.examples.all[example]);
                 let batch = Arc::new(PackedBatch::new(examples, length));
                 let scores = self.compute.encoder.neuron_scores(&batch, &prompt)?;
                 sums = Some(sums.map_or_else(|| scores.clone(), |sums| sums + scores.clone()));
             }
             let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "give more rows"))?;
-            self.rounds.scores = Some(read(sums).await?);
+            self.rounds.scores = Some(read(sums / scored.len() as f64).await?);
         }
         Ok(self.rounds.scores.as_deref().unwrap_or_default())
     }
