@@ -225,6 +225,7 @@ fn stages_grow_as_the_settings_say() {
         EncoderSpec { layers: 6, hidden: 384, heads: 12, ffn: 1536, vocab: 100, max_positions: 512, layer_norm_eps: 1e-12 };
     let mut config = RunConfig::default();
     config.prompt.method = Method::Progressive;
+    assert_eq!(config.prompt.progressive.score_texts, 64, "a pass over all texts would cost what the stages save");
     for (shrink, expected) in [
         (Shrink::Depth, [(2, 1536), (3, 1536), (5, 1536)]),
         (Shrink::Width, [(6, 384), (6, 768), (6, 1152)]),
