@@ -118,7 +118,8 @@ pub trait PromptMethod: Send + Sync {
         false
     }
 
-    /// Prompts that are trained side by side, each with a head of its own and batches of its own.
+    /// Prompts that are trained side by side, each with a head of its own and batches of its own. Of N members, every trained matrix
+    /// has the first Nth of its rows for the first, and so on.
     fn members(&self) -> usize {
         1
     }

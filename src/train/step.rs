@@ -236,8 +236,9 @@ impl Trainer {
         Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
     }
 
-    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean cross-entropy, global gradient clipping, AdamW. Gives the loss
-    /// before the update (not read back) and the rows that went through the encoder.
+    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
+    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
+    /// and the rows that went through the encoder.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`].
@@ -256,7 +257,8 @@ impl Trainer {
         let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();
-        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one product with -1/B at each row's class: no integer tensors, no gather.
+        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
+        // product with -1/B at each row's class: no integer tensors, no gather.
         let mut targets = vec![0f32; indices.len() * self.classes];
         for (row, &label) in batch.labels().iter().enumerate() {
             targets[row * self.classes + label as usize] = -1.0 / (indices.len() / members) as f32;
@@ -271,19 +273,28 @@ impl Trainer {
         Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
-    /// AdamW on every matrix, gradients scaled down together to the clip norm.
+    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
+    /// alone.
     fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
-        let squares = gradients.iter().map(|g| g.clone().square().sum());
-        let norm = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
-        // Of N independent members the norm is the root of N times that of one.
-        let most = self.config.optim.clip_norm * (self.method.members() as f64).sqrt();
-        let factor = ((norm + CLIP_EPSILON).recip() * most).clamp_max(1.0).reshape([1, 1]);
+        let members = self.method.members();
+        // Of every matrix the first rows are the first member's, as many are the next one's.
+        let apart = |matrix: Tensor<2>| {
+            let elements: usize = matrix.dims().iter().product();
+            matrix.reshape([members, elements / members])
+        };
+        let squares = gradients.iter().map(|gradient| match members {
+            1 => gradient.clone().square().sum().reshape([1, 1]),
+            _ => apart(gradient.clone().square()).sum_dim(1),
+        });
+        let norms = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
+        let factors = ((norms + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0);
         let prompt = self.parameters.len() - 2;
         for (i, gradient) in gradients.into_iter().enumerate() {
             let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
             let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
-            let (parameter, state) =
-                self.optimizer.step(rate, self.parameters[i].clone(), gradient * factor.clone(), self.states[i].take());
+            let shape = gradient.dims();
+            let clipped = (apart(gradient) * factors.clone()).reshape(shape);
+            let (parameter, state) = self.optimizer.step(rate, self.parameters[i].clone(), clipped, self.states[i].take());
             self.parameters[i] = parameter;
             self.states[i] = state;
         }
