@@ -12,13 +12,26 @@ use crate::error::{Error, Result};
 pub enum Generator {
     /// Nothing: free rows, the same for every text.
     None,
-    /// A bottleneck on the first row of the text (NPG).
+    /// A bottleneck on one row of the text (NPG): see [`Reads`].
     #[default]
     Naive,
     /// A bottleneck on rows that are averages of P parts of the text (APPG).
     Average,
     /// The same with the largest value of each part (MPPG).
     Max,
+}
+
+/// The row that [`Generator::Naive`] reads: the first in the authors' code, which they have for `[CLS]`; a pooled one is what a sentence
+/// encoder is trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
+pub enum Reads {
+    /// The first row of the text.
+    #[default]
+    First,
+    /// The mean of the text's rows.
+    Mean,
 }
 
 /// Settings of [`Method::Late`].
@@ -30,6 +43,8 @@ pub struct LateConfig {
     pub layer: Option<usize>,
     /// What makes the prompt.
     pub generator: Generator,
+    /// The row that [`Generator::Naive`] reads.
+    pub reads: Reads,
     /// Neurons c of the generator's bottleneck.
     pub bottleneck: usize,
     /// Learning rate of the generator; free rows take `optim.prompt_lr`.
@@ -40,7 +55,8 @@ pub struct LateConfig {
 
 impl Default for LateConfig {
     fn default() -> Self {
-        Self { layer: None, generator: Generator::default(), bottleneck: 64, generator_lr: 3e-3, cache_mb: 512 }
+        let (generator, reads) = (Generator::default(), Reads::default());
+        Self { layer: None, generator, reads, bottleneck: 64, generator_lr: 3e-3, cache_mb: 512 }
     }
 }
 
@@ -224,6 +240,8 @@ pub struct AutoConfig {
 }
 
 impl Default for AutoConfig {
+    /// No step of a late prompt or of a prefix costs more than one of prompt tuning with as many rows (`engine::flops`), so that the
+    /// share of the steps bounds the share of the time too.
     fn default() -> Self {
         Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use softprompt::config::{Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
+use softprompt::config::{Generator, HeadKind, Method, PromptInit, Reads, RunConfig, Vote};
 use softprompt::data::batch::{Example, PackedBatch};
 use softprompt::engine::Pooling;
 use softprompt::engine::boundary::{Inputs, Prompt};
@@ -25,8 +25,13 @@ use crate::tiny::tiny_model;
 
 const TENSORS: &[u8] = include_bytes!("../golden/methods.safetensors");
 const FACTS: &str = include_str!("../golden/methods.json");
-const GENERATORS: [(&str, Generator); 4] =
-    [("none", Generator::None), ("naive", Generator::Naive), ("average", Generator::Average), ("max", Generator::Max)];
+const GENERATORS: [(&str, Generator, Reads); 5] = [
+    ("none", Generator::None, Reads::First),
+    ("naive", Generator::Naive, Reads::First),
+    ("mean", Generator::Naive, Reads::Mean),
+    ("average", Generator::Average, Reads::First),
+    ("max", Generator::Max, Reads::First),
+];
 
 /// The settings of the golden files, for one method.
 fn config(golden: &Golden<'_>, method: Method) -> RunConfig {
@@ -71,8 +76,8 @@ async fn generators_equal_pytorch() {
     for compute in computes(&model, "generators_equal_pytorch").await {
         let constant =
             |name: &str, rows: usize| Tensor::<2>::from_inner(tensor(golden.tensor(name), [rows, hidden], &compute.device));
-        for (key, generator) in &GENERATORS[1..] {
-            config.prompt.late.generator = *generator;
+        for (key, generator, reads) in &GENERATORS[1..] {
+            (config.prompt.late.generator, config.prompt.late.reads) = (*generator, *reads);
             let method = prompt::method(&config, &spec);
             let start = golden_start(&golden, &*method, &spec, key);
             let tracked: Vec<Tensor<2>> =
@@ -140,10 +145,10 @@ async fn equals(golden: &Golden<'_>, trainer: &Trainer, names: &[&str], key: &st
 async fn late_prompts_equal_pytorch() {
     let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
     for compute in computes(&model, "late_prompts_equal_pytorch").await {
-        for (name, generator) in GENERATORS {
+        for (name, generator, reads) in GENERATORS {
             for layer in 0..model.spec().layers {
                 let mut config = config(&golden, Method::Late);
-                config.prompt.late.generator = generator;
+                (config.prompt.late.generator, config.prompt.late.reads) = (generator, reads);
                 config.prompt.late.layer = Some(layer);
                 let trainer = golden_trainer(&golden, &model, &compute, &config, &format!("late.{name}"));
                 let names: Vec<&str> =
@@ -185,9 +190,9 @@ fn methods_start_with_what_they_store() {
     let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
     let states = random_f32(&mut Rng::stream(1, "states"), 40 * model.spec().hidden, 1.0);
     for method in [Method::Late, Method::Deep, Method::Ensemble] {
-        for (_, generator) in GENERATORS {
+        for (_, generator, reads) in GENERATORS {
             let mut config = config(&golden, method);
-            config.prompt.late.generator = generator;
+            (config.prompt.late.generator, config.prompt.late.reads) = (generator, reads);
             let made = initial(&config, &model, 1, &states).expect("a start");
             let shapes: Vec<_> = made.iter().map(|p| (p.name, p.shape)).collect();
             assert_eq!(shapes, method_of(&config, &model).stored(sizes(model.spec())));
