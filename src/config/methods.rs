@@ -21,8 +21,7 @@ pub enum Generator {
     Max,
 }
 
-/// The row that [`Generator::Naive`] reads: the first in the authors' code, which they have for `[CLS]`; a pooled one is what a sentence
-/// encoder is trained for.
+/// The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -240,8 +239,8 @@ pub struct AutoConfig {
 }
 
 impl Default for AutoConfig {
-    /// No step of a late prompt or of a prefix costs more than one of prompt tuning with as many rows (`engine::flops`), so that the
-    /// share of the steps bounds the share of the time too.
+    /// In the encoder, no step of a late prompt or of a prefix costs more than one of prompt tuning with as many rows
+    /// (`engine::flops`), so that among these the share of the steps bounds that of the work.
     fn default() -> Self {
         Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }
     }
