@@ -1,4 +1,4 @@
-// scores[f]: the sum over all rows of the absolute activation of neuron f.
+// scores[f]: the sum over the examples of the mean over an example's rows of the absolute activation of neuron f.
 #include "lib/batch.wgsl"
 
 struct Params {
@@ -9,8 +9,9 @@ struct Params {
   pad2: u32,
 }
 
-@group(0) @binding(0) var<storage, read> g: array<f32>;
-@group(0) @binding(1) var<storage, read_write> scores: array<f32>;
+@group(0) @binding(0) var<storage, read> offsets: array<u32>;
+@group(0) @binding(1) var<storage, read> g: array<f32>;
+@group(0) @binding(2) var<storage, read_write> scores: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // One thread makes one score.
@@ -24,9 +25,15 @@ fn main(
   if (column >= params.columns) {
     return;
   }
-  var sum = 0.0;
-  for (var row = 0u; row < batch.rows; row++) {
-    sum += abs(g[row * params.columns + column]);
+  var score = 0.0;
+  for (var example = 0u; example < batch.examples; example++) {
+    let start = offsets[example];
+    let end = offsets[example + 1u];
+    var sum = 0.0;
+    for (var row = start; row < end; row++) {
+      sum += abs(g[row * params.columns + column]);
+    }
+    score += sum / f32(end - start);
   }
-  scores[column] = sum;
+  scores[column] = score;
 }

@@ -9,8 +9,8 @@ pub mod describe;
 mod methods;
 
 pub use methods::{
-    AutoConfig, EfficientConfig, EnsembleConfig, Generator, HeadTransition, LateConfig, ProgressiveConfig, PruneConfig, Shrink,
-    StageConfig, Vote,
+    AutoConfig, EfficientConfig, EnsembleConfig, Generator, HeadTransition, LateConfig, ProgressiveConfig, PruneConfig, Reads,
+    Shrink, StageConfig, Vote,
 };
 
 /// Everything a run depends on, besides the data, the encoder and the device.

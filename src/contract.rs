@@ -6,7 +6,7 @@ use ts_rs::{Config, TS};
 use crate::config::describe::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
 use crate::config::{
     AutoConfig, DataConfig, DeviceChoice, EfficientConfig, EnsembleConfig, EvalConfig, Generator, HeadConfig, HeadKind,
-    HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Recompute,
+    HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
     RunConfig, Schedule, Shrink, StageConfig, Vote,
 };
 use crate::data::dataset::{ClassCount, DataReport, Lengths};
@@ -43,6 +43,7 @@ fn typescript() -> String {
         PromptInit,
         LateConfig,
         Generator,
+        Reads,
         ProgressiveConfig,
         Shrink,
         StageConfig,

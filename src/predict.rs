@@ -159,7 +159,7 @@ impl Predictor {
         let Given { prompt, update } = self.method.given_exported(&self.stored, &context);
         let pooled = self.compute.encoder.encode(&batch, Inputs { prompt, update, states }, self.head.pooling())?;
         let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
-        let scores = together(scores, members, self.adapter.labels.len(), self.adapter.config.prompt.ensemble.vote);
+        let scores = together(scores, members, self.adapter.labels.len(), self.method.vote());
         self.compute.encoder.check()?;
         Ok(scores)
     }

@@ -44,6 +44,8 @@ mod reference;
 mod rounds;
 #[path = "suite/routes.rs"]
 mod routes;
+#[path = "suite/stages.rs"]
+mod stages;
 #[path = "suite/tables.rs"]
 mod tables;
 #[path = "suite/tiny.rs"]

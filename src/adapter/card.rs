@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, SCRIPT_FILE, TENSORS_FILE, script};
-use crate::config::{Generator, HeadKind, Method, Shrink};
+use crate::config::{Generator, HeadKind, Method, Reads, Shrink};
 
 /// The text of `README.md`.
 pub(super) fn write(adapter: &Adapter) -> String {
@@ -46,6 +46,9 @@ fn what(adapter: &Adapter) -> String {
         Method::Late => {
             let made = match prompt.late.generator {
                 Generator::None => "rows that are the same for every text",
+                Generator::Naive if prompt.late.reads == Reads::Mean => {
+                    "rows that a small generator makes of the mean of the text's rows"
+                }
                 Generator::Naive => "rows that a small generator makes of the first row of the text",
                 Generator::Average | Generator::Max => "rows that a small generator makes of the parts of the text",
             };

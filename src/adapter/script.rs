@@ -2,7 +2,7 @@
 //! from the files in `python/`, whose words in `@` are replaced.
 
 use super::{Adapter, MANIFEST_FILE, TENSORS_FILE};
-use crate::config::{Generator, HeadKind, Method, Vote};
+use crate::config::{Generator, HeadKind, Method, Reads, Vote};
 
 /// The script.
 pub(super) fn write(adapter: &Adapter) -> String {
@@ -27,6 +27,10 @@ pub(super) fn write(adapter: &Adapter) -> String {
         Method::Prompt | Method::Efficient | Method::Progressive | Method::Auto => [load, plain, head].concat(),
     };
     let pool = if prompt.late.generator == Generator::Max { "adaptive_max_pool1d" } else { "adaptive_avg_pool1d" };
+    let read = match prompt.late.reads {
+        Reads::First => "rows[0]",
+        Reads::Mean => "rows.mean(0)",
+    };
     let vote = match prompt.ensemble.vote {
         Vote::Mean => "members.mean(0)",
         // The mean as one more vote breaks ties.
@@ -37,6 +41,7 @@ pub(super) fn write(adapter: &Adapter) -> String {
     let words = [
         ("@LAYER@", prompt.late.layer.map_or("encoder.config.num_hidden_layers // 2".to_owned(), |layer| layer.to_string())),
         ("@POOL@", pool.to_owned()),
+        ("@READ@", read.to_owned()),
         ("@VOTE@", vote.to_owned()),
         ("@FEATURES@", features(adapter)),
         ("@LENGTH@", length.to_string()),

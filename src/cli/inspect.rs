@@ -8,7 +8,7 @@ use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{count, one_line, percent, thousands};
 use crate::cli::{Context, data, files};
-use crate::config::{DataConfig, Generator, HeadKind, Method, RunConfig};
+use crate::config::{DataConfig, Generator, HeadKind, Method, Reads, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
@@ -132,7 +132,10 @@ fn method(adapter: &Adapter) -> String {
             let layer = layer.map_or("half of the layers".to_owned(), |layer| format!("layer {layer}"));
             let made = match prompt.late.generator {
                 Generator::None => "free rows".to_owned(),
-                Generator::Naive => format!("naive generator of {} neurons", prompt.late.bottleneck),
+                Generator::Naive => {
+                    let row = if prompt.late.reads == Reads::Mean { " on the mean row" } else { "" };
+                    format!("naive generator of {} neurons{row}", prompt.late.bottleneck)
+                }
                 Generator::Average => format!("average pooling generator of {} neurons", prompt.late.bottleneck),
                 Generator::Max => format!("max pooling generator of {} neurons", prompt.late.bottleneck),
             };

@@ -12,13 +12,25 @@ use crate::error::{Error, Result};
 pub enum Generator {
     /// Nothing: free rows, the same for every text.
     None,
-    /// A bottleneck on the first row of the text (NPG).
+    /// A bottleneck on one row of the text (NPG): see [`Reads`].
     #[default]
     Naive,
     /// A bottleneck on rows that are averages of P parts of the text (APPG).
     Average,
     /// The same with the largest value of each part (MPPG).
     Max,
+}
+
+/// The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
+pub enum Reads {
+    /// The first row of the text.
+    #[default]
+    First,
+    /// The mean of the text's rows.
+    Mean,
 }
 
 /// Settings of [`Method::Late`].
@@ -30,6 +42,8 @@ pub struct LateConfig {
     pub layer: Option<usize>,
     /// What makes the prompt.
     pub generator: Generator,
+    /// The row that [`Generator::Naive`] reads.
+    pub reads: Reads,
     /// Neurons c of the generator's bottleneck.
     pub bottleneck: usize,
     /// Learning rate of the generator; free rows take `optim.prompt_lr`.
@@ -40,7 +54,8 @@ pub struct LateConfig {
 
 impl Default for LateConfig {
     fn default() -> Self {
-        Self { layer: None, generator: Generator::default(), bottleneck: 64, generator_lr: 3e-3, cache_mb: 512 }
+        let (generator, reads) = (Generator::default(), Reads::default());
+        Self { layer: None, generator, reads, bottleneck: 64, generator_lr: 3e-3, cache_mb: 512 }
     }
 }
 
@@ -98,12 +113,13 @@ pub struct ProgressiveConfig {
     pub head: HeadTransition,
     /// Steps of [`HeadTransition::Refit`], taken from those of the stage.
     pub refit_steps: usize,
-    /// Training texts that neurons are scored on.
+    /// Training texts that neurons are scored on, at most.
     pub score_texts: usize,
 }
 
 impl Default for ProgressiveConfig {
-    /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent.
+    /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent. The authors score
+    /// neurons on 1,000 texts; of a small data set those are all, and a pass over them is about a tenth of a whole training.
     fn default() -> Self {
         let stage = |size| StageConfig { share: 0.2, size };
         Self {
@@ -112,7 +128,7 @@ impl Default for ProgressiveConfig {
             stages: vec![stage(0.25), stage(0.5), stage(0.75)],
             head: HeadTransition::default(),
             refit_steps: 20,
-            score_texts: 1000,
+            score_texts: 64,
         }
     }
 }
@@ -223,6 +239,8 @@ pub struct AutoConfig {
 }
 
 impl Default for AutoConfig {
+    /// In the encoder, no step of a late prompt or of a prefix costs more than one of prompt tuning with as many rows
+    /// (`engine::flops`), so that among these the share of the steps bounds that of the work.
     fn default() -> Self {
         Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }
     }

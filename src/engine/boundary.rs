@@ -199,8 +199,8 @@ impl FrozenEncoder {
         }
     }
 
-    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation: `[L, F]`, for a batch behind the
-    /// prompt rows `[P, D]` on the plain device.
+    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
+    /// absolute activation: `[L, F]`, for a batch behind the prompt rows `[P, D]` on the plain device.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`].

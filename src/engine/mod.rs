@@ -164,8 +164,9 @@ pub trait Engine: Send + Sync {
         like: Self::Tensor,
     ) -> Result<Self::Tensor>;
 
-    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation `|gelu(W1 x + b1)|`: `[L, F]`, for
-    /// a batch behind shared prompt rows `[P, D]` (Huang et al. 2022, FPT, section 3).
+    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
+    /// absolute activation `|gelu(W1 x + b1)|`: `[L, F]`, for a batch behind shared prompt rows `[P, D]` (Huang et al. 2022, FPT,
+    /// section 3).
     ///
     /// # Errors
     /// As [`Engine::prepare`].

@@ -1,12 +1,13 @@
 //! Prompt ensembling (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 6): N
 //! prompts of one frozen encoder, trained apart but side by side and asked in one pass over N copies of a batch; they decide
-//! together ([`crate::config::Vote`]). Each has a head and batches of its own.
+//! together ([`crate::config::Vote`]). Each has a head and batches of its own. In the paper by majority vote,
+//! `argmax_c #{ i : c = argmax_y p(y | [P_i; X_e]) }` (no equation is numbered there).
 
 use burn::tensor::Tensor;
 
 use super::prompt_tuning::{NAME, rows};
 use super::{Context, Given, Parameter, PromptMethod, Sizes, Start};
-use crate::config::{PromptConfig, PromptInit};
+use crate::config::{PromptConfig, PromptInit, Vote};
 use crate::engine::boundary::Prompt;
 use crate::error::Result;
 
@@ -31,6 +32,10 @@ impl PromptMethod for Ensemble {
 
     fn members(&self) -> usize {
         self.config.ensemble.members
+    }
+
+    fn vote(&self) -> Vote {
+        self.config.ensemble.vote
     }
 
     /// The first member starts as prompt tuning does with the same seed. The others start from further draws of the same stream,

@@ -2,7 +2,8 @@
 //! rows `H` `[n, D]` after k layers, as it is, so that nothing is trained below them. Its rows are free, or a generator makes them
 //! of `H` of each text, with a bottleneck of c neurons; matrices and order of the operations are those of the authors' code:
 //!
-//! * naive (NPG): `z = relu(W1 h + b1)` of the first row h, `vec(P) = W2 z + b2`, `W2 [P D, c]`
+//! * naive (NPG): `z = relu(W1 h + b1)` of one row h, `vec(P) = W2 z + b2`, `W2 [P D, c]`; h is the first row as in the authors'
+//!   code, or the mean of the text's rows ([`Reads`])
 //! * average, max (APPG, MPPG): `U = H W1^T + b1`, V = P bins of U (PyTorch's `AdaptiveAvgPool1d`, `AdaptiveMaxPool1d`),
 //!   `P = relu(V) W2^T + b2`, `W2 [D, c]` shared by the rows
 //!
@@ -13,7 +14,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::prompt_tuning::NAME;
 use super::{Context, Given, Parameter, PromptMethod, Sizes, Start};
-use crate::config::{Generator, PromptConfig};
+use crate::config::{Generator, PromptConfig, Reads};
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::Prompt;
 use crate::error::{Error, Result};
@@ -70,6 +71,10 @@ impl PromptMethod for Late {
         Some(self.layer().min(self.layers.saturating_sub(1)))
     }
 
+    fn cache_bytes(&self) -> u64 {
+        self.config.late.cache_mb << 20
+    }
+
     fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
         let (layer, last) = (self.layer(), self.layers.saturating_sub(1));
         if layer > last {
@@ -105,10 +110,16 @@ impl PromptMethod for Late {
         let [length, hidden, examples] = [self.config.length, states.dims()[1], context.batch.examples()];
         let linear = |x: Tensor<2>| x.matmul(down.transpose()) + down_bias;
         let pooled = match generator {
-            Generator::None | Generator::Naive => {
-                let first: Vec<usize> = texts(context.batch).map(|(first, _)| first).collect();
-                linear(rows(states, &first, &device))
-            }
+            Generator::None | Generator::Naive => linear(match self.config.late.reads {
+                Reads::First => {
+                    let first: Vec<usize> = texts(context.batch).map(|(first, _)| first).collect();
+                    rows(states, &first, &device)
+                }
+                Reads::Mean => {
+                    let whole: Vec<_> = texts(context.batch).map(|(first, rows)| first..first + rows).collect();
+                    means(&whole, states.dims()[0], &device).matmul(states)
+                }
+            }),
             // The mean of a linear layer is the linear layer of the mean: pooled first, no gradient runs through the pooling.
             Generator::Average => linear(means(&self.bins(context.batch), states.dims()[0], &device).matmul(states)),
             Generator::Max => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::config::{Method, RunConfig};
+use crate::config::{HeadTransition, Method, RunConfig, Vote};
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::Prompt;
 use crate::error::Result;
@@ -102,6 +102,17 @@ pub struct Stage {
     pub neurons: usize,
 }
 
+/// What happens where a run goes from one of [`PromptMethod::stages`] to the next (FPT).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Growth {
+    /// What becomes of the head.
+    pub head: HeadTransition,
+    /// Steps of [`HeadTransition::Refit`].
+    pub refit_steps: usize,
+    /// Training texts that neurons are scored on, at most.
+    pub score_texts: usize,
+}
+
 /// A way to make prompts.
 pub trait PromptMethod: Send + Sync {
     /// Packed rows P in front of every text: virtual tokens or prefix rows. 0: there is no prompt, the encoder's output never
@@ -113,19 +124,35 @@ pub trait PromptMethod: Send + Sync {
         None
     }
 
+    /// Bytes of hidden states at [`PromptMethod::entry`] that are kept between epochs at most, where the encoder computes.
+    fn cache_bytes(&self) -> u64 {
+        0
+    }
+
     /// Whether the packed rows are prefix rows, which no head may read.
     fn is_prefix(&self) -> bool {
         false
     }
 
-    /// Prompts that are trained side by side, each with a head of its own and batches of its own.
+    /// Prompts that are trained side by side, each with a head of its own and batches of its own. Of N members, every trained matrix
+    /// has the first Nth of its rows for the first, and so on.
     fn members(&self) -> usize {
         1
+    }
+
+    /// How members decide together.
+    fn vote(&self) -> Vote {
+        Vote::default()
     }
 
     /// Stages on partial encoders, before the whole one has the rest of the steps.
     fn stages(&self) -> Vec<Stage> {
         Vec::new()
+    }
+
+    /// What happens between the stages.
+    fn growth(&self) -> Growth {
+        Growth::default()
     }
 
     /// The trained matrices at their start.
@@ -169,6 +196,14 @@ pub struct Sizes {
 #[must_use]
 pub fn method(config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {
     of(config.prompt.method, config, spec)
+}
+
+/// The same settings without a prompt: those of the baseline of every run.
+#[must_use]
+pub fn without_prompt(config: &RunConfig) -> RunConfig {
+    let mut config = config.clone();
+    config.prompt.method = Method::Probe;
+    config
 }
 
 fn of(method: Method, config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {

@@ -1,5 +1,6 @@
 //! [`Method::Auto`]: short runs of some methods on a part of the training rows, each with a whole schedule of its own; the one with
-//! the lowest held-out loss is taken. The same rows, held-out rows and order for all of them.
+//! the lowest held-out loss is taken. The same rows, held-out rows, order and number of steps for all of them: a method that would get
+//! fewer steps because one of its steps costs more would be judged by less of its training than the run that follows gives it.
 
 use std::collections::VecDeque;
 
@@ -28,6 +29,12 @@ pub(super) struct Trials {
     config: RunConfig,
     /// Steps of each.
     steps: usize,
+    /// Steps of the run that follows.
+    whole: usize,
+    /// Steps that were taken.
+    taken: usize,
+    /// Time of the trials behind, in seconds.
+    seconds: f64,
     left: VecDeque<Method>,
     all: usize,
     running: Option<(Method, Box<Run>, Instant)>,
@@ -45,7 +52,8 @@ impl Trials {
     /// Trials of the candidates of a config on a draw of the rows.
     pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Self {
         let auto = &config.prompt.auto;
-        let steps = auto.share * config.total_steps(dataset.train.len()) as f64 / auto.candidates.len() as f64;
+        let whole = config.total_steps(dataset.train.len());
+        let steps = auto.share * whole as f64 / auto.candidates.len() as f64;
         let rows = |rows: &[TextRow], most: usize, stream: &str| -> Vec<TextRow> {
             let drawn = draw(|row| rows[row].label, 0..rows.len(), most, Rng::stream(config.seed, stream));
             drawn.into_iter().map(|row| rows[row].clone()).collect()
@@ -60,6 +68,9 @@ impl Trials {
             part,
             config: config.clone(),
             steps: (steps as usize).max(1),
+            whole,
+            taken: 0,
+            seconds: 0.0,
             left: auto.candidates.iter().copied().collect(),
             all: auto.candidates.len(),
             running: None,
@@ -71,6 +82,11 @@ impl Trials {
     /// What the trials took so far.
     pub(super) fn cost(&self) -> Cost {
         self.running.as_ref().map_or(Cost::default(), |(_, run, _)| run.cost()).after(&self.cost)
+    }
+
+    /// Time that the trials took so far, in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds + self.running.as_ref().map_or(0.0, |(_, _, begin)| begin.elapsed().as_secs_f64())
     }
 
     /// The settings of a trial: those of the run with fewer steps, to their end.
@@ -89,6 +105,7 @@ impl Trials {
             if let Some((method, mut run, begin)) = self.running.take() {
                 match run.next().await {
                     Ok(Some(Event::Step { step, .. })) => {
+                        self.taken += 1;
                         let (done, total) = ((self.all - self.left.len() - 1) * self.steps + step, self.all * self.steps);
                         self.running = Some((method, run, begin));
                         return Some(Event::Trying { method: name(method), done, total });
@@ -100,14 +117,16 @@ impl Trials {
                     }
                     Ok(Some(_)) => self.running = Some((method, run, begin)),
                     Ok(None) => {
+                        let seconds = begin.elapsed().as_secs_f64();
+                        self.seconds += seconds;
                         self.cost = run.cost().after(&self.cost);
                         let Some(Trial { loss, accuracy, .. }) = self.behind.iter().find(|trial| trial.method == method) else {
                             continue;
                         };
-                        let seconds = begin.elapsed().as_secs_f64();
                         return Some(Event::Trial { method: name(method), loss: *loss, accuracy: *accuracy, seconds });
                     }
                     Err(error) => {
+                        self.seconds += begin.elapsed().as_secs_f64();
                         self.cost = run.cost().after(&self.cost);
                         self.behind.retain(|trial| trial.method != method);
                         return Some(left_out(method, &error));
@@ -136,11 +155,14 @@ impl Trials {
         let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", name(trial.method), trial.loss)).collect();
         let others = if others.is_empty() { "no other was judged".to_owned() } else { others.join(", ") };
         let reason = format!(
-            "{} is taken: after {} steps on {} training rows it has the lowest held-out loss, {:.3} ({others})",
+            "{} is taken: after {} steps on {} training rows it has the lowest held-out loss, {:.3} ({others}); the trials had {:.0} % \
+             of the steps of the run that follows, in {:.1} s",
             name(best.method),
             self.steps,
             self.part.train.len(),
             best.loss,
+            100.0 * self.taken as f64 / self.whole as f64,
+            self.seconds(),
         );
         (best.method, reason)
     }

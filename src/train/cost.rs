@@ -12,7 +12,8 @@ pub struct Cost {
     pub evaluation_flops: u64,
     /// Time of the training in seconds, evaluations left out.
     pub seconds: f64,
-    /// Most bytes at once: the encoder's weights, the activations that a step keeps (as if none were made again), cached states.
+    /// Most bytes at once: the encoder's weights, those of a partial one beside it, the activations that a step keeps (as if none
+    /// were made again), cached states.
     pub peak_bytes: u64,
     /// Trained numbers beside the head.
     pub prompt_parameters: usize,

@@ -129,8 +129,10 @@ pub enum Event {
     Chosen {
         /// Which, by its name in the settings.
         method: String,
-        /// Why, in a sentence.
+        /// Why, in a sentence that says what the trials took.
         reason: String,
+        /// Time that all trials took together.
+        seconds: f64,
     },
     /// Something the user should know; the run goes on.
     Warning {

@@ -90,14 +90,14 @@ impl Job {
         let State::Trying(waiting) = std::mem::replace(&mut self.state, State::Broken) else { return Ok(None) };
         let Waiting { trials, model, dataset, mut config, limits } = *waiting;
         self.before = trials.cost();
-        let (method, reason) = trials.chosen();
+        let ((method, reason), seconds) = (trials.chosen(), trials.seconds());
         config.prompt.method = method;
         let mut run = Run::with_limits(model, dataset, config, limits).await?;
         if self.stopping {
             run.stop();
         }
         self.state = State::Running(Box::new(run));
-        Ok(Some(Event::Chosen { method: auto::name(method), reason }))
+        Ok(Some(Event::Chosen { method: auto::name(method), reason, seconds }))
     }
 
     /// As [`Run::stop`]. While methods are tried, the best so far is taken, and its run is ended at once.

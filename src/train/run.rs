@@ -22,7 +22,7 @@ use super::probe;
 use super::schedule::Budget;
 use super::step::{MatrixState, Source, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
-use crate::config::{Method, RunConfig};
+use crate::config::RunConfig;
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::engine::boundary::FrozenEncoder;
@@ -179,7 +179,7 @@ impl Run {
             pending: VecDeque::new(),
             probe: None,
             progress: Progress { group: 1, ..Progress::default() },
-            rounds: Rounds::new(&config, method.stages()),
+            rounds: Rounds::new(&config, &*method),
             best: None,
             stopping: false,
             begin,
@@ -198,7 +198,7 @@ impl Run {
             true => Source::Encoder(run.compute.encoder.clone()),
             false => Source::Features(Arc::new(Features::new(run.model.spec().hidden, Vec::new()))),
         };
-        let trainer = run.trainer(source, run.config.prompt.method).await?;
+        let trainer = run.trainer(source, &run.config).await?;
         let (prompt_parameters, head_parameters) = trainer.counts();
         (run.cost.prompt_parameters, run.cost.head_parameters) = (prompt_parameters, head_parameters);
         run.pending.push_back(Event::Started {
@@ -299,10 +299,9 @@ impl Run {
         self.best.as_ref().ok_or_else(missing)
     }
 
-    async fn trainer(&self, source: Source, method: Method) -> Result<Trainer> {
-        let mut config = self.config.clone();
-        config.prompt.method = method;
-        let method = prompt::method(&config, self.model.spec());
+    /// A trainer at its start, of the run's settings or of others for the same data.
+    async fn trainer(&self, source: Source, config: &RunConfig) -> Result<Trainer> {
+        let method = prompt::method(config, self.model.spec());
         let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
         let states = match (method.entry(), &source) {
             (Some(layers), Source::Encoder(encoder)) => self.some_states(encoder, layers).await?,
@@ -318,7 +317,7 @@ impl Run {
         };
         let initial = method.initial(start)?;
         let head = Head::initial(method.members() * self.examples.labels.len(), hidden);
-        Trainer::new(&self.compute, source, weights, method, initial, head, &config)
+        Trainer::new(&self.compute, source, weights, method, initial, head, config)
     }
 
     /// Text rows `[n, D]` of the first training examples after some layers, on the host.

@@ -51,8 +51,8 @@ pub struct Trainer {
     parameters: Vec<Tensor<2>>,
     /// Name and learning rate of each.
     kinds: Vec<Kind>,
-    /// 0 where an element is pruned, else 1; none where a matrix is whole.
-    masks: Vec<Option<Tensor<2>>>,
+    /// None where a matrix is whole.
+    masks: Vec<Option<Mask>>,
     states: Vec<Option<AdamWState<2>>>,
     optimizer: AdamW,
     config: RunConfig,
@@ -61,6 +61,14 @@ pub struct Trainer {
     layers: Vec<usize>,
     /// Hidden states where the prompt joins, kept between epochs.
     cache: Option<StateCache>,
+}
+
+/// What is pruned of a matrix.
+struct Mask {
+    /// 0 where an element is pruned, else 1.
+    values: Tensor<2>,
+    /// Elements that are not.
+    left: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +127,7 @@ impl Trainer {
         let parameters: Vec<Tensor<2>> =
             all.into_iter().map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device)).collect();
         let optimizer = AdamWConfig::new().with_epsilon(ADAM_EPSILON).with_weight_decay(config.optim.weight_decay as f32).build();
-        let budget = config.prompt.late.cache_mb << 20;
+        let budget = method.cache_bytes();
         let cache = match &source {
             Source::Encoder(encoder) if method.entry().is_some() && budget > 0 => Some(encoder.cache(budget)),
             _ => None,
@@ -129,7 +137,7 @@ impl Trainer {
             head: Head::new(&config.head, method.prompt_length(), method.is_prefix(), weights, &device)?,
             method,
             states: vec![None; parameters.len()],
-            masks: vec![None; parameters.len()],
+            masks: parameters.iter().map(|_| None).collect(),
             kinds,
             device,
             parameters,
@@ -147,14 +155,14 @@ impl Trainer {
     }
 
     /// Trained numbers in the prompt and in the head; pruned ones do not count.
-    ///
-    /// # Panics
-    /// Never.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let count = |tensors: &[Tensor<2>]| tensors.iter().map(|t| t.dims().iter().product::<usize>()).sum();
+        let count = |place: usize| match &self.masks[place] {
+            Some(mask) => mask.left,
+            None => self.parameters[place].dims().iter().product(),
+        };
         let prompt = self.parameters.len() - 2;
-        (count(&self.parameters[..prompt]), count(&self.parameters[prompt..]))
+        ((0..prompt).map(count).sum(), (prompt..self.parameters.len()).map(count).sum())
     }
 
     /// Bytes of cached hidden states.
@@ -163,6 +171,15 @@ impl Trainer {
         match (&self.source, &self.cache) {
             (Source::Encoder(encoder), Some(cache)) => encoder.cache_bytes(cache),
             _ => 0,
+        }
+    }
+
+    /// Bytes of the weights of its encoder; 0 where there is none.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Encoder(encoder) => encoder.weight_bytes(),
+            Source::Features(_) => 0,
         }
     }
 
@@ -182,10 +199,12 @@ impl Trainer {
 
     /// Parameters as the method sees them: without what is pruned.
     fn kept(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let kept = |(parameter, mask): (&Tensor<2>, &Option<Tensor<2>>)| match mask {
+        let kept = |(parameter, mask): (&Tensor<2>, &Option<Mask>)| match mask {
             None => parameter.clone(),
-            Some(mask) if parameter.device().is_autodiff() => parameter.clone() * Tensor::from_inner(mask.clone()),
-            Some(mask) => parameter.clone() * mask.clone(),
+            Some(Mask { values, .. }) if parameter.device().is_autodiff() => {
+                parameter.clone() * Tensor::from_inner(values.clone())
+            }
+            Some(Mask { values, .. }) => parameter.clone() * values.clone(),
         };
         parameters.iter().zip(&self.masks).map(kept).collect()
     }
@@ -236,8 +255,9 @@ impl Trainer {
         Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
     }
 
-    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean cross-entropy, global gradient clipping, AdamW. Gives the loss
-    /// before the update (not read back) and the rows that went through the encoder.
+    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
+    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
+    /// and the rows that went through the encoder.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`].
@@ -256,7 +276,8 @@ impl Trainer {
         let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();
-        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one product with -1/B at each row's class: no integer tensors, no gather.
+        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
+        // product with -1/B at each row's class: no integer tensors, no gather.
         let mut targets = vec![0f32; indices.len() * self.classes];
         for (row, &label) in batch.labels().iter().enumerate() {
             targets[row * self.classes + label as usize] = -1.0 / (indices.len() / members) as f32;
@@ -271,19 +292,28 @@ impl Trainer {
         Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
-    /// AdamW on every matrix, gradients scaled down together to the clip norm.
+    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
+    /// alone.
     fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
-        let squares = gradients.iter().map(|g| g.clone().square().sum());
-        let norm = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
-        // Of N independent members the norm is the root of N times that of one.
-        let most = self.config.optim.clip_norm * (self.method.members() as f64).sqrt();
-        let factor = ((norm + CLIP_EPSILON).recip() * most).clamp_max(1.0).reshape([1, 1]);
+        let members = self.method.members();
+        // Of every matrix the first rows are the first member's, as many are the next one's.
+        let apart = |matrix: Tensor<2>| {
+            let elements: usize = matrix.dims().iter().product();
+            matrix.reshape([members, elements / members])
+        };
+        let squares = gradients.iter().map(|gradient| match members {
+            1 => gradient.clone().square().sum().reshape([1, 1]),
+            _ => apart(gradient.clone().square()).sum_dim(1),
+        });
+        let norms = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
+        let factors = ((norms + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0);
         let prompt = self.parameters.len() - 2;
         for (i, gradient) in gradients.into_iter().enumerate() {
             let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
             let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
-            let (parameter, state) =
-                self.optimizer.step(rate, self.parameters[i].clone(), gradient * factor.clone(), self.states[i].take());
+            let shape = gradient.dims();
+            let clipped = (apart(gradient) * factors.clone()).reshape(shape);
+            let (parameter, state) = self.optimizer.step(rate, self.parameters[i].clone(), clipped, self.states[i].take());
             self.parameters[i] = parameter;
             self.states[i] = state;
         }
@@ -309,7 +339,7 @@ impl Trainer {
     /// What the members decide by.
     #[must_use]
     pub fn together(&self, scores: Vec<f32>) -> Vec<f32> {
-        together(scores, self.method.members(), self.classes, self.config.prompt.ensemble.vote)
+        together(scores, self.method.members(), self.classes, self.method.vote())
     }
 
     /// Prompts that are trained side by side.

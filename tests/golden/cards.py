@@ -34,6 +34,7 @@ CASES = {
     "late, no generator": ["--method", "late", "--generator", "none"],
     "late, first layer": ["--method", "late", "--generator", "none", "--layer", "0"],
     "late, naive": ["--method", "late", "--generator", "naive"],
+    "late, naive, mean": ["--method", "late", "--generator", "naive", "--reads", "mean"],
     "late, average": ["--method", "late", "--generator", "average"],
     "late, max": ["--method", "late", "--generator", "max", "--layer", "0"],
     "efficient": ["--method", "efficient"],

@@ -25,7 +25,7 @@ from generate import F64, FEATURE_SCALE, draw, encode, load_bert, padded, save, 
 
 HERE = Path(__file__).resolve().parent
 LENGTH, CLASSES, NEURONS = 5, 3, 6
-KINDS = ["none", "naive", "average", "max"]
+KINDS = ["none", "naive", "mean", "average", "max"]
 # Text rows: one, fewer than the prompt's, as many, one more, no multiple, many.
 ROWS, ROWS_HIDDEN = [1, 3, 5, 6, 12, 23], 12
 
@@ -34,7 +34,7 @@ def generator(kind, hidden, name):
     """The trained tensors of a generator, or the free rows."""
     if kind == "none":
         return {"prompt": draw((LENGTH, hidden), 1.0, f"{name}.prompt")}
-    outputs = LENGTH * hidden if kind == "naive" else hidden
+    outputs = LENGTH * hidden if kind in ("naive", "mean") else hidden
     shapes = {"down": (NEURONS, hidden), "up": (outputs, NEURONS)}
     made = {}
     for part, shape in shapes.items():
@@ -57,8 +57,9 @@ def generated(kind, tensors, rows):
     if kind == "none":
         return tensors["prompt"]
     down, up = linear(tensors, "down"), linear(tensors, "up")
-    if kind == "naive":
-        return up(torch.relu(down(rows[0]))).reshape(LENGTH, rows.shape[1])
+    if kind in ("naive", "mean"):
+        row = rows[0] if kind == "naive" else rows.mean(0)
+        return up(torch.relu(down(row))).reshape(LENGTH, rows.shape[1])
     pool = {"average": torch.nn.AdaptiveAvgPool1d, "max": torch.nn.AdaptiveMaxPool1d}[kind](LENGTH)
     return up(torch.relu(pool(down(rows).T[None])[0].T))
 

@@ -164,6 +164,12 @@ const ONLY_IN_CLI: &[&str] =
 /// JavaScript, for `web` alone.
 const ONLY_IN_WEB: &[&str] = &["serde_wasm_bindgen", "wasm_bindgen"];
 
+/// The trainer knows no method by name: these are the settings of one, and the types that hold them. What is about methods may.
+const METHODS: &[&str] = &["auto", "deep", "efficient", "ensemble", "late", "probe", "progressive"];
+const METHOD_TYPES: &[&str] =
+    &["AutoConfig", "EfficientConfig", "EnsembleConfig", "LateConfig", "ProgressiveConfig", "PromptConfig"];
+const ABOUT_METHODS: &[&str] = &["train/auto.rs", "train/compare.rs", "train/compare/"];
+
 /// A source file: its path below `src/`, with `/`, and its text.
 type File = (String, String);
 
@@ -202,6 +208,9 @@ fn problems(files: &[File], table: &[Row]) -> Vec<String> {
         let uses = |list: &[&str]| {
             list.iter().filter(|word| words.iter().any(|w| w == *word)).map(|w| (*w).to_owned()).collect::<Vec<_>>()
         };
+        if path.starts_with("train/") && !ABOUT_METHODS.iter().any(|about| path.starts_with(about)) {
+            found.extend(methods_named(&words).into_iter().map(|name| format!("src/{path}: the trainer names {name}")));
+        }
         if from.ring == 1 {
             found.extend(uses(NOT_IN_RING_1).into_iter().map(|word| format!("src/{path}: {word} in ring 1")));
         }
@@ -212,6 +221,15 @@ fn problems(files: &[File], table: &[Row]) -> Vec<String> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Where words name a method or a setting of one: `Method::..`, `prompt.late`, `LateConfig`.
+fn methods_named(words: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = METHOD_TYPES.iter().filter(|t| words.iter().any(|w| w == *t)).map(|t| (*t).to_owned()).collect();
+    named.extend(words.windows(2).filter(|pair| pair[0] == "Method" && pair[1] == "::").map(|_| "a method".to_owned()));
+    let setting = |part: &[String]| part[0] == "prompt" && part[1] == "." && METHODS.contains(&part[2].as_str());
+    named.extend(words.windows(3).filter(|part| setting(part)).map(|part| format!("prompt.{}", part[2])));
+    named
 }
 
 /// `data/table/mod.rs` and `data/table.rs` are both `["data", "table"]`.
@@ -446,6 +464,9 @@ fn planted_faults_are_found() {
     expect("model/weights.rs", "use std::{fmt, fs::File};", "std::fs belongs to src/cli");
     expect("train/run.rs", "let f = std::fs::read(p);", "std::fs belongs to src/cli");
     expect("train/run.rs", "use wasm_bindgen::prelude::*;", "wasm_bindgen belongs to src/web");
+    expect("train/step.rs", "let budget = config.prompt.late.cache_mb << 20;", "the trainer names prompt.late");
+    expect("train/run/rounds.rs", "if let Method::Late = method {}", "the trainer names a method");
+    expect("train/run.rs", "fn f(LateConfig { layer, .. }: LateConfig) {}", "the trainer names LateConfig");
     expect("rng.rs", &"// line\n".repeat(LONGEST + 1), "lines");
 }
 
@@ -463,6 +484,9 @@ fn what_is_allowed_passes() {
             "const S: &str = r#\"a \" crate::web::x\"#; const Q: char = '\"'; use crate::error::Error; const R: char = '\"';",
         ),
         ("rng.rs", "pub(crate) struct S;\n\n#[cfg(test)]\nmod tests {\n    use super::S;\n}\n"),
+        ("train/run.rs", "/// [`Method::Auto`]\nlet (a, b) = (config.prompt.prune, config.prompt.method);"),
+        ("train/auto.rs", "let share = config.prompt.auto.share; let method = Method::Auto;"),
+        ("train/compare/plan.rs", "config.prompt.efficient.fusion = false; let method = Method::Efficient;"),
         ("cli/files.rs", "use std::fs; use crate::train::run::Run;"),
         ("main.rs", "fn main() -> std::process::ExitCode { softprompt::cli::main() }"),
         ("web.rs", "use wasm_bindgen::prelude::*;"),

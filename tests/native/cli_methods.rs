@@ -24,6 +24,8 @@ fn late_prompts() {
         "1",
         "--generator",
         "max",
+        "--reads",
+        "mean",
         "--bottleneck",
         "6",
         "--generator-lr",
@@ -33,9 +35,15 @@ fn late_prompts() {
     ];
     let (prompt, shown) = trained(&flags);
     assert_eq!(prompt["method"], "late");
-    assert_eq!(prompt["late"], json!({"layer": 1, "generator": "max", "bottleneck": 6, "generator_lr": 0.01, "cache_mb": 0}));
+    assert_eq!(
+        prompt["late"],
+        json!({"layer": 1, "generator": "max", "reads": "mean", "bottleneck": 6, "generator_lr": 0.01, "cache_mb": 0})
+    );
     assert!(shown.contains("late prompt tuning after layer 1, max pooling generator of 6 neurons"), "{shown}");
     assert!(shown.contains("4 virtual tokens (") && shown.contains("it has no such method"), "{shown}");
+    let (prompt, shown) = trained(&["--method", "late", "--reads", "mean"]);
+    assert_eq!((&prompt["late"]["generator"], &prompt["late"]["reads"]), (&json!("naive"), &json!("mean")));
+    assert!(shown.contains("naive generator of 64 neurons on the mean row"), "{shown}");
 }
 
 #[test]

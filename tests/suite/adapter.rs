@@ -5,7 +5,7 @@ use std::io::{Cursor, Write as _};
 
 use serde_json::{Value, json};
 use softprompt::adapter::{Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, Matrix, TENSORS_FILE};
-use softprompt::config::{Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
+use softprompt::config::{Generator, HeadKind, Method, PromptInit, Reads, RunConfig, Vote};
 use softprompt::error::Error;
 use softprompt::model::spec::EncoderSpec;
 use softprompt::predict::Predictor;
@@ -387,6 +387,9 @@ fn the_card_has_a_script_for_every_method() {
             a.stored[3] = Matrix { name: "generator.up.bias".into(), shape: [1, 8], values: vec![0.5; 8] };
         })
     };
+    let naive = |reads| with(Method::Late, &|a| a.config.prompt.late.reads = reads);
+    assert!(naive(Reads::First).contains("@ rows[0] +") && naive(Reads::First).contains("of the first row of the text"));
+    assert!(naive(Reads::Mean).contains("@ rows.mean(0) +") && naive(Reads::Mean).contains("of the mean of the text's rows"));
     assert!(pooled(Generator::Average).contains("adaptive_avg_pool1d(inside, 5)"));
     assert!(pooled(Generator::Max).contains("adaptive_max_pool1d(inside, 5)"));
 }

@@ -237,12 +237,18 @@ async fn auto_takes_the_lowest_loss_and_runs_it_as_if_it_had_been_asked_for() {
         let total = events.iter().find_map(|event| if let Event::Trying { total, .. } = event { Some(*total) } else { None });
         assert_eq!(total, Some((40.0 * share) as usize / candidates.len() * candidates.len()), "the share of the steps");
         let best = trials.iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("a trial");
-        let (chosen, reason) = events
-            .iter()
-            .find_map(|event| if let Event::Chosen { method, reason } = event { Some((method, reason)) } else { None })
-            .expect("a choice");
-        assert_eq!(chosen, &best.0);
-        for words in [format!("{} is taken", best.0), format!("{:.3}", best.1), "24 training rows".to_owned()] {
+        let choice = |event: &Event| match event {
+            Event::Chosen { method, reason, seconds } => Some((method.clone(), reason.clone(), *seconds)),
+            _ => None,
+        };
+        let (chosen, reason, seconds) = events.iter().find_map(choice).expect("a choice");
+        let tried: f64 =
+            events.iter().filter_map(|e| if let Event::Trial { seconds, .. } = e { Some(*seconds) } else { None }).sum();
+        assert!((seconds - tried).abs() <= 1e-9 && seconds > 0.0, "{seconds} s of {tried} s");
+        let steps = total.unwrap_or_default();
+        let share = format!("the trials had {:.0} % of the steps of the run that follows, in {seconds:.1} s", steps as f64 / 0.4);
+        assert_eq!(chosen, best.0);
+        for words in [format!("{} is taken", best.0), format!("{:.3}", best.1), "24 training rows".to_owned(), share] {
             assert!(reason.contains(&words), "no {words} in {reason}");
         }
         let cost = job.cost();

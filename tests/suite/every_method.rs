@@ -1,7 +1,9 @@
 //! What every method has to do: learn, stop and go on bit for bit, leave an adapter that does what was told.
 
 use softprompt::adapter::Adapter;
-use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig, Shrink, StageConfig, Vote};
+use softprompt::config::{
+    DeviceChoice, Generator, HeadTransition, Method, PruneConfig, Reads, RunConfig, Shrink, StageConfig, Vote,
+};
 use softprompt::data::{dataset::Dataset, table::Table};
 use softprompt::model::Model;
 use softprompt::predict::Predictor;
@@ -66,6 +68,7 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
         with("prompt", &|_| {}),
         with("late free", &late(Generator::None)),
         with("late naive", &late(Generator::Naive)),
+        with("late naive of the mean", &|c| (c.prompt.method, c.prompt.late.reads) = (Method::Late, Reads::Mean)),
         with("late average", &late(Generator::Average)),
         with("late max", &late(Generator::Max)),
         with("late without a cache", &|c| (c.prompt.method, c.prompt.late.cache_mb) = (Method::Late, 0)),
@@ -89,6 +92,10 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
         with("deep", &|c| c.prompt.method = Method::Deep),
         with("ensemble", &|c| c.prompt.method = Method::Ensemble),
         with("ensemble by votes", &|c| (c.prompt.method, c.prompt.ensemble.vote) = (Method::Ensemble, Vote::Majority)),
+        with("pruned ensemble", &|c| {
+            c.prompt.method = Method::Ensemble;
+            c.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
+        }),
         with("pruned", &|c| {
             c.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
         }),

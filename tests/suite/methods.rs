@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use softprompt::config::{Generator, HeadKind, Method, PromptInit, RunConfig, Vote};
+use softprompt::config::{Generator, HeadKind, Method, PromptInit, Reads, RunConfig, Vote};
 use softprompt::data::batch::{Example, PackedBatch};
 use softprompt::engine::Pooling;
 use softprompt::engine::boundary::{Inputs, Prompt};
@@ -15,7 +15,7 @@ use softprompt::model::Model;
 use softprompt::model::spec::EncoderSpec;
 use softprompt::prompt::{self, Context, Parameter, PromptMethod, Sizes, Start};
 use softprompt::rng::Rng;
-use softprompt::train::step::{Source, Trainer};
+use softprompt::train::step::{LearningRates, Source, Trainer};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::{assert_close, random_f32};
@@ -25,8 +25,13 @@ use crate::tiny::tiny_model;
 
 const TENSORS: &[u8] = include_bytes!("../golden/methods.safetensors");
 const FACTS: &str = include_str!("../golden/methods.json");
-const GENERATORS: [(&str, Generator); 4] =
-    [("none", Generator::None), ("naive", Generator::Naive), ("average", Generator::Average), ("max", Generator::Max)];
+const GENERATORS: [(&str, Generator, Reads); 5] = [
+    ("none", Generator::None, Reads::First),
+    ("naive", Generator::Naive, Reads::First),
+    ("mean", Generator::Naive, Reads::Mean),
+    ("average", Generator::Average, Reads::First),
+    ("max", Generator::Max, Reads::First),
+];
 
 /// The settings of the golden files, for one method.
 fn config(golden: &Golden<'_>, method: Method) -> RunConfig {
@@ -71,8 +76,8 @@ async fn generators_equal_pytorch() {
     for compute in computes(&model, "generators_equal_pytorch").await {
         let constant =
             |name: &str, rows: usize| Tensor::<2>::from_inner(tensor(golden.tensor(name), [rows, hidden], &compute.device));
-        for (key, generator) in &GENERATORS[1..] {
-            config.prompt.late.generator = *generator;
+        for (key, generator, reads) in &GENERATORS[1..] {
+            (config.prompt.late.generator, config.prompt.late.reads) = (*generator, *reads);
             let method = prompt::method(&config, &spec);
             let start = golden_start(&golden, &*method, &spec, key);
             let tracked: Vec<Tensor<2>> =
@@ -140,10 +145,10 @@ async fn equals(golden: &Golden<'_>, trainer: &Trainer, names: &[&str], key: &st
 async fn late_prompts_equal_pytorch() {
     let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
     for compute in computes(&model, "late_prompts_equal_pytorch").await {
-        for (name, generator) in GENERATORS {
+        for (name, generator, reads) in GENERATORS {
             for layer in 0..model.spec().layers {
                 let mut config = config(&golden, Method::Late);
-                config.prompt.late.generator = generator;
+                (config.prompt.late.generator, config.prompt.late.reads) = (generator, reads);
                 config.prompt.late.layer = Some(layer);
                 let trainer = golden_trainer(&golden, &model, &compute, &config, &format!("late.{name}"));
                 let names: Vec<&str> =
@@ -185,9 +190,9 @@ fn methods_start_with_what_they_store() {
     let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
     let states = random_f32(&mut Rng::stream(1, "states"), 40 * model.spec().hidden, 1.0);
     for method in [Method::Late, Method::Deep, Method::Ensemble] {
-        for (_, generator) in GENERATORS {
+        for (_, generator, reads) in GENERATORS {
             let mut config = config(&golden, method);
-            config.prompt.late.generator = generator;
+            (config.prompt.late.generator, config.prompt.late.reads) = (generator, reads);
             let made = initial(&config, &model, 1, &states).expect("a start");
             let shapes: Vec<_> = made.iter().map(|p| (p.name, p.shape)).collect();
             assert_eq!(shapes, method_of(&config, &model).stored(sizes(model.spec())));
@@ -359,6 +364,65 @@ async fn an_ensemble_trains_each_member_as_it_would_train_alone() {
             let got = ensemble.scores(examples, &all).await.expect("scores");
             assert_close(&got, &together(scores.clone(), MEMBERS, classes, vote), 1e-4, 1e-4);
         }
+    }
+}
+
+/// Parameters and moments after three steps in which every gradient is clipped, those of some members more than those of others: what
+/// a member's own norm is does not matter to the rest.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_member_is_clipped_by_its_own_norm() {
+    const MEMBERS: usize = 3;
+    const CLIP: f64 = 0.02;
+    let (golden, model) = (Golden::new(TENSORS, FACTS), tiny_model());
+    let (hidden, classes, examples) = (model.spec().hidden, 3, &golden.examples);
+    let (mut many, mut one) = (config(&golden, Method::Ensemble), config(&golden, Method::Prompt));
+    many.prompt.ensemble.members = MEMBERS;
+    (many.optim.clip_norm, one.optim.clip_norm) = (CLIP, CLIP);
+    let length = one.prompt.length;
+    let rng = &mut Rng::stream(1, "ensemble");
+    let prompts = random_f32(rng, MEMBERS * length * hidden, 0.5);
+    let bias = random_f32(rng, MEMBERS * classes, 0.1);
+    // Heads of different sizes have gradients of different norms.
+    let sizes = [0.05, 0.3, 1.5];
+    let weight: Vec<f32> = sizes.iter().flat_map(|&size| random_f32(rng, classes * hidden, size)).collect();
+    let steps = [[[0, 5, 2], [7, 1, 3], [4, 4, 6]], [[1, 2, 6], [0, 0, 5], [3, 7, 2]], [[3, 4, 7], [6, 2, 1], [5, 0, 1]]];
+    let rates = LearningRates { prompt: 5e-3, head: 1e-2, factor: 1.0 };
+    for compute in computes(&model, "a_member_is_clipped_by_its_own_norm").await {
+        let start = vec![Parameter::new("prompt", [MEMBERS * length, hidden], prompts.clone())];
+        let mut ensemble = trainer(&model, &compute, &many, start, (weight.clone(), bias.clone()));
+        for batches in &steps {
+            ensemble.step(examples, batches.as_flattened(), rates).expect("a step");
+        }
+        let together = ensemble.state().await.expect("a state");
+        let mut norms = Vec::new();
+        for member in 0..MEMBERS {
+            let part = |all: &[f32]| all[member * all.len() / MEMBERS..(member + 1) * all.len() / MEMBERS].to_vec();
+            let start = vec![Parameter::new("prompt", [length, hidden], part(&prompts))];
+            let mut alone = trainer(&model, &compute, &one, start, (part(&weight), part(&bias)));
+            for batches in &steps {
+                let mut square = 0.0;
+                for gradient in alone.gradients(examples, &batches[member]).expect("gradients").gradients {
+                    square += read(gradient.square().sum()).await.expect("a sum")[0];
+                }
+                norms.push(f64::from(square).sqrt());
+                alone.step(examples, &batches[member], rates).expect("a step");
+            }
+            for (together, alone) in together.iter().zip(&alone.state().await.expect("a state")) {
+                let (Some((_, first, second)), Some((_, first_alone, second_alone))) = (&together.moments, &alone.moments) else {
+                    panic!("moments after a step")
+                };
+                let worst = [
+                    error(&part(&together.values), &alone.values),
+                    error(&part(first), first_alone),
+                    error(&part(second), second_alone),
+                ];
+                let what = format!("{}: {} of member {member}", place(&compute), together.name);
+                assert!(worst.iter().all(|worst| *worst <= 1e-4), "{what} is off by {worst:?}");
+            }
+        }
+        assert!(norms.iter().all(|norm| *norm > 2.0 * CLIP), "all are clipped: {norms:?}");
+        let (least, most) = norms.iter().fold((f64::MAX, 0f64), |(least, most), norm| (least.min(*norm), most.max(*norm)));
+        assert!(most > 2.0 * least, "and by different factors: {norms:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use softprompt::engine::cpu::matmul::{Epilogue, MatmulSize, matmul};
 use softprompt::engine::cpu::neuron_scores::neuron_scores;
 use softprompt::engine::cpu::{Activations, CpuEncoder, FastEncoder, Saved};
 use softprompt::engine::{Entry, PROMPT_BIT, Pooling, Route, RowInfo, check_route};
-use softprompt::model::spec::{EncoderSpec, EncoderWeights};
+use softprompt::model::spec::{EncoderSpec, EncoderWeights, LayerWeights};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
@@ -182,15 +182,16 @@ fn an_update_moves_the_positions_of_the_text() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn neuron_scores_are_sums_of_absolute_activations() {
+fn neuron_scores_are_means_of_absolute_activations_in_each_text() {
+    // A text of one row and one of two: its rows count half.
     let mut scores = [f64::NAN; 3];
-    neuron_scores(&[1.0, -2.0, 0.0, -0.5, 4.0, 3.0], &mut scores);
-    assert_eq!(scores, [1.5, 6.0, 3.0]);
+    neuron_scores(&[0, 1, 3], &[1.0, -2.0, 0.0, -0.5, 4.0, 3.0, 1.5, 1.0, -6.0], &mut scores);
+    assert_eq!(scores, [2.0, 4.5, 4.5]);
 
     let (spec, mut weights, _) = tiny();
     let batch = random_batch(&[4, 1, 6], 2, spec.vocab, 1);
     let prompt = random(&mut Rng::stream(1, "prompt"), 2 * spec.hidden, 1.0);
-    // Neurons that see nothing but their bias: |gelu(b)| for every row of the batch.
+    // Neurons that see nothing but their bias: |gelu(b)| in every row, however long the texts are.
     let biases = [1.0, -0.7];
     for (layer, &bias) in weights.layers.iter_mut().zip(&biases) {
         layer.ffn_in.weight[3 * spec.hidden..4 * spec.hidden].fill(0.0);
@@ -201,10 +202,52 @@ fn neuron_scores_are_sums_of_absolute_activations() {
     assert_eq!(scores.len(), spec.layers * spec.ffn);
     let gelu = |u: f32| softprompt::engine::cpu::matmul::gelu(f64::from(u));
     let got = [scores[3], scores[spec.ffn + 3]];
-    assert_close(&got, &biases.map(|bias| gelu(bias).abs() * batch.rows() as f64), 1e-12, 0.0);
+    assert_close(&got, &biases.map(|bias| gelu(bias).abs() * 3.0), 1e-12, 0.0);
     let narrow: Vec<f32> = prompt.iter().map(|&value| value as f32).collect();
     let fast = FastEncoder::new(weights).neuron_scores(&batch, &narrow, &mut Activations::default());
     assert_close(&fast, &scores, 1e-5, 1e-5);
+}
+
+/// Texts of 1, 4 and 11 rows behind 2 prompt rows, against the definition written out: in an encoder whose attention adds nothing,
+/// a neuron sees the norm of the row that comes into its layer.
+#[wasm_bindgen_test(unsupported = test)]
+fn neuron_scores_are_those_of_the_definition() {
+    let (spec, mut weights, _) = tiny();
+    for layer in &mut weights.layers {
+        layer.attention_out.weight.fill(0.0);
+        layer.attention_out.bias.fill(0.0);
+    }
+    let batch = random_batch(&[1, 4, 11], 2, spec.vocab, 1);
+    let prompt = random(&mut Rng::stream(1, "prompt"), 2 * spec.hidden, 1.0);
+    let encoder = CpuEncoder::<f64>::new(Arc::new(weights.clone()));
+    let states = encoder.hidden_states(&batch, &prompt);
+    let dot = |weights: &[f32], row: &[f64]| weights.iter().zip(row).map(|(&w, x)| f64::from(w) * x).sum::<f64>();
+    let mut want = Vec::new();
+    for (layer, states) in weights.layers.iter().zip(&states) {
+        let LayerWeights { ffn_in, attention_norm: norm, .. } = layer;
+        let mut scores = vec![0.0; spec.ffn];
+        for ends in batch.offsets().windows(2) {
+            let rows = &states[ends[0] as usize * spec.hidden..ends[1] as usize * spec.hidden];
+            for row in rows.chunks_exact(spec.hidden) {
+                let mean = row.iter().sum::<f64>() / spec.hidden as f64;
+                let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / spec.hidden as f64;
+                let scale = 1.0 / (variance + spec.layer_norm_eps).sqrt();
+                let normed: Vec<f64> = (row.iter().zip(&norm.gamma).zip(&norm.beta))
+                    .map(|((x, &gamma), &beta)| (x - mean) * scale * f64::from(gamma) + f64::from(beta))
+                    .collect();
+                for (neuron, score) in scores.iter_mut().enumerate() {
+                    let argument = dot(&ffn_in.weight[neuron * spec.hidden..][..spec.hidden], &normed);
+                    let activation = softprompt::engine::cpu::matmul::gelu(argument + f64::from(ffn_in.bias[neuron]));
+                    *score += activation.abs() / f64::from(ends[1] - ends[0]);
+                }
+            }
+        }
+        want.extend(scores);
+    }
+    assert_close(&encoder.neuron_scores(&batch, &prompt), &want, 1e-6, 1e-9);
+    let narrow: Vec<f32> = prompt.iter().map(|&value| value as f32).collect();
+    let fast = FastEncoder::new(Arc::new(weights)).neuron_scores(&batch, &narrow, &mut Activations::default());
+    assert_close(&fast, &want, 1e-4, 1e-5);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

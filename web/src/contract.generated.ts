@@ -66,6 +66,8 @@ export type LateConfig = {
   layer: number | null,
   /** What makes the prompt. */
   generator: Generator,
+  /** The row that [`Generator::Naive`] reads. */
+  reads: Reads,
   /** Neurons c of the generator's bottleneck. */
   bottleneck: number,
   /** Learning rate of the generator; free rows take `optim.prompt_lr`. */
@@ -76,6 +78,9 @@ export type LateConfig = {
 
 /** What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3). */
 export type Generator = "none" | "naive" | "average" | "max";
+
+/** The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for. */
+export type Reads = "first" | "mean";
 
 /** Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps. */
 export type ProgressiveConfig = {
@@ -89,7 +94,7 @@ export type ProgressiveConfig = {
   head: HeadTransition,
   /** Steps of [`HeadTransition::Refit`], taken from those of the stage. */
   refit_steps: number,
-  /** Training texts that neurons are scored on. */
+  /** Training texts that neurons are scored on, at most. */
   score_texts: number,
 };
 
@@ -613,8 +618,10 @@ export type RunEvent = { "event": "started",
 } | { "event": "chosen",
   /** Which, by its name in the settings. */
   method: string,
-  /** Why, in a sentence. */
+  /** Why, in a sentence that says what the trials took. */
   reason: string,
+  /** Time that all trials took together. */
+  seconds: number,
 } | { "event": "warning",
   /** What, and what to do. */
   message: string,

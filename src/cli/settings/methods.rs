@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::{about, choice, shown};
 use crate::config::{
-    Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, RunConfig, Shrink, StageConfig,
-    Vote,
+    Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, Reads, RunConfig, Shrink,
+    StageConfig, Vote,
 };
 
 /// Flags that override a [`PromptConfig`].
@@ -18,6 +18,9 @@ pub(crate) struct MethodSettings {
     #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = "Late prompts",
           help = about("prompt.late.generator"))]
     generator: Option<Generator>,
+    #[arg(long, value_name = "first|mean", value_parser = choice::<Reads>, help_heading = "Late prompts",
+          help = about("prompt.late.reads"))]
+    reads: Option<Reads>,
     #[arg(long, value_name = "C", help_heading = "Late prompts",
           help = about("prompt.late.bottleneck"))]
     bottleneck: Option<usize>,
@@ -104,11 +107,12 @@ impl MethodSettings {
     pub(super) fn apply(&self, prompt: &mut PromptConfig) {
         use super::set;
         let PromptConfig { late, progressive, efficient, ensemble, auto, .. } = prompt;
-        let LateConfig { layer, generator, bottleneck, generator_lr, cache_mb } = late;
+        let LateConfig { layer, generator, reads, bottleneck, generator_lr, cache_mb } = late;
         if self.layer.is_some() {
             *layer = self.layer;
         }
         set(&self.generator, generator);
+        set(&self.reads, reads);
         set(&self.bottleneck, bottleneck);
         set(&self.generator_lr, generator_lr);
         set(&self.cache_mb, cache_mb);

@@ -124,7 +124,7 @@ pub(super) const LATE: &[Setting] = &[
         "What the tokens are computed from.",
         Kind::Choice {
             choices: &[
-                Choice::new("naive", "the start of the text"),
+                Choice::new("naive", "one row of the text"),
                 Choice::new("average", "parts of the text, averaged"),
                 Choice::new("max", "parts of the text, their largest values"),
                 Choice::new("none", "nothing: the same for every text"),
@@ -132,6 +132,13 @@ pub(super) const LATE: &[Setting] = &[
         },
     )
     .when(LATE_ONLY),
+    Setting::new(
+        "prompt.late.reads",
+        "The row",
+        "What stands for the text where the tokens are made from one row of it.",
+        Kind::Choice { choices: &[Choice::new("first", "its first"), Choice::new("mean", "the mean of all")] },
+    )
+    .when(&[&[IS_LATE, Condition::is("prompt.late.generator", &[Plain::Word("naive")])]]),
     Setting::new("prompt.late.bottleneck", "Width of the generator", "Wider learns more, and the adapter gets larger.", whole(1))
         .unit("neurons")
         .when(GENERATED),

@@ -105,8 +105,8 @@ impl<F: Scalar> CpuEncoder<F> {
         states
     }
 
-    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation, behind the prompt rows `[P, D]`:
-    /// `[L, F]`.
+    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
+    /// absolute activation, behind the prompt rows `[P, D]`: `[L, F]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -117,7 +117,7 @@ impl<F: Scalar> CpuEncoder<F> {
             // None behind the embeddings.
             if !g.is_empty() {
                 let mut layer = vec![F::ZERO; self.spec().ffn];
-                neuron_scores(g, &mut layer);
+                neuron_scores(batch.offsets(), g, &mut layer);
                 scores.extend(layer);
             }
         });

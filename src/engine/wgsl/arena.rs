@@ -260,10 +260,11 @@ impl Arena {
         prefix::step(&plan.pipelines.prefix, &launch, [&self.offsets, &self.prefix, qkv], params)
     }
 
-    /// The step that sums the activations of a layer that was just run without tracking into `[F]`.
+    /// The step that sums the examples' mean activations of a layer that was just run without tracking into `[F]`.
     pub(super) fn neuron_scores(&self, plan: &Plan<'_>, scores: &wgpu::Buffer) -> Step {
         let launch = self.layers(plan).launch(GradRows::All);
-        neuron_scores::step(&plan.pipelines.neuron_scores, &launch, [&self.scratch.wide, scores], plan.spec.ffn as u32)
+        let buffers = [&self.offsets, &self.scratch.wide, scores];
+        neuron_scores::step(&plan.pipelines.neuron_scores, &launch, buffers, plan.spec.ffn as u32)
     }
 
     /// `[T, D]`: what the layers start from, then the output of each layer.

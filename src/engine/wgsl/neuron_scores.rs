@@ -1,4 +1,4 @@
-//! Sums of the neurons' activations: pipeline and launch of `shaders/neuron_scores.wgsl`.
+//! How much neurons are used: pipeline and launch of `shaders/neuron_scores.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{Step, THREADS, Work};
@@ -23,8 +23,8 @@ pub fn shader() -> Shader {
     Shader::new(NAME)
 }
 
-/// `[g, scores]`: g `[T, F]` -> scores `[F]`.
-pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 2], columns: u32) -> Step {
+/// `[offsets, g, scores]`: offsets `[B + 1]`, g `[T, F]` -> scores `[F]`.
+pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], columns: u32) -> Step {
     let work = Work::Groups(columns.div_ceil(THREADS));
     kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, work)
 }

@@ -120,7 +120,7 @@ impl WgslEncoder {
     }
 
     /// Records the layers over the current batch, which is behind shared prompt rows in [`Self::prompt_buffer`], and brings of every
-    /// neuron the sum over its rows of the absolute activation to a place, `[L, F]`.
+    /// neuron the sum over the examples of the mean absolute activation of an example's rows to a place, `[L, F]`.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no room for a layer's scores.

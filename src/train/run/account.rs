@@ -52,7 +52,9 @@ impl Run {
         if let Some(Stage::Training(training)) = stage
             && let Some(trainer) = &training.trainer
         {
-            bytes += trainer.cache_bytes();
+            // The part of the encoder that a stage trains on is a copy beside the whole.
+            let part = if self.is_partial() { trainer.weight_bytes() } else { 0 };
+            bytes += trainer.cache_bytes() + part;
             (self.cost.prompt_parameters, self.cost.head_parameters) = trainer.counts();
         }
         self.cost.peak_bytes = self.cost.peak_bytes.max(bytes);

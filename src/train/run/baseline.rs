@@ -5,13 +5,13 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::{Run, Training};
-use crate::config::Method;
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::{Inputs, Prompt};
 use crate::engine::compute::read;
 use crate::error::Result;
 use crate::model::head::Head;
 use crate::predict::EVAL_BATCH;
+use crate::prompt::without_prompt;
 use crate::train::event::Event;
 use crate::train::features::Features;
 use crate::train::order::Order;
@@ -69,7 +69,7 @@ impl Run {
             }
             Baseline::Features(features, order, budget) => {
                 let features = Arc::new(features);
-                let trainer = self.trainer(Source::Features(features.clone()), Method::Probe).await?;
+                let trainer = self.trainer(Source::Features(features.clone()), &without_prompt(&self.config)).await?;
                 Baseline::Probe(Box::new(Probe::new(features, trainer, order, budget)))
             }
             Baseline::Probe(mut probe) if probe.step() < probe.steps() => {
@@ -80,7 +80,7 @@ impl Run {
             }
             Baseline::Probe(probe) => {
                 if training.trainer.is_none() {
-                    training.trainer = Some(self.trainer(Source::Features(probe.features()), self.config.prompt.method).await?);
+                    training.trainer = Some(self.trainer(Source::Features(probe.features()), &self.config).await?);
                 }
                 self.probe = probe.into_best();
                 if let Some(Best { metrics, .. }) = &self.probe {

@@ -3,11 +3,11 @@
 
 use super::account::Piece;
 use super::{Best, Run, Stage};
-use crate::config::Method;
 use crate::error::Result;
 use crate::eval::Metrics;
 use crate::eval::answers::Answers;
 use crate::predict::{EVAL_BATCH, Predictor};
+use crate::prompt::without_prompt;
 use crate::train::event::Event;
 use crate::train::examples::Examples;
 use crate::train::probe;
@@ -63,7 +63,7 @@ impl Run {
         if self.examples.partly_watched() {
             if !self.stopping {
                 let mut probe = self.adapter()?;
-                probe.config.prompt.method = Method::Probe;
+                probe.config = without_prompt(&probe.config);
                 probe.stored = Vec::new();
                 if let Some(probe::Best { trained, .. }) = &self.probe {
                     (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());

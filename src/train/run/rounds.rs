@@ -10,7 +10,7 @@ use crate::data::batch::PackedBatch;
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
 use crate::model::partial::{evenly, partial, top};
-use crate::prompt::Stage;
+use crate::prompt::{Growth, PromptMethod, Stage};
 use crate::rng::Rng;
 use crate::train::event::Event;
 use crate::train::prune::mask;
@@ -25,6 +25,7 @@ const PRUNING_EXAMPLES: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     stages: Vec<Stage>,
+    growth: Growth,
     /// The stage whose encoder is used; none before the first step.
     pub(super) stage: Option<usize>,
     /// Rounds behind.
@@ -33,13 +34,14 @@ pub(super) struct Rounds {
     rounds: usize,
     /// Steps before this round.
     pub(super) before: usize,
-    /// Mean absolute activation of the neurons `[L, F]`, where stages leave neurons out.
+    /// How much the neurons are used `[L, F]`, where stages leave neurons out.
     pub(super) scores: Option<Vec<f32>>,
 }
 
 impl Rounds {
-    pub(super) fn new(config: &RunConfig, stages: Vec<Stage>) -> Self {
-        Self { stages, rounds: 1 + usize::from(config.prompt.prune.is_some()), ..Self::default() }
+    pub(super) fn new(config: &RunConfig, method: &dyn PromptMethod) -> Self {
+        let rounds = 1 + usize::from(config.prompt.prune.is_some());
+        Self { stages: method.stages(), growth: method.growth(), rounds, ..Self::default() }
     }
 
     /// Stages, the one on the whole encoder included.
@@ -93,18 +95,18 @@ impl Run {
     /// Learning rates of the next step.
     pub(super) fn rates(&self) -> LearningRates {
         let rates = self.budget.rates(self.round_step());
-        let config = &self.config.prompt.progressive;
+        let Growth { head, refit_steps, .. } = self.rounds.growth;
         let stage = self.rounds.stage.unwrap_or(0);
-        if config.head != HeadTransition::Refit || stage == 0 || self.rounds.round > 0 || self.rounds.count() == 1 {
+        if head != HeadTransition::Refit || stage == 0 || self.rounds.round > 0 || self.rounds.count() == 1 {
             return rates;
         }
         let since = self.round_step() - self.rounds.end(stage - 1, self.budget.steps);
-        if since < config.refit_steps { LearningRates { prompt: 0.0, factor: 0.0, ..rates } } else { rates }
+        if since < refit_steps { LearningRates { prompt: 0.0, factor: 0.0, ..rates } } else { rates }
     }
 
     /// Goes on with the encoder of the next stage.
     pub(super) async fn enter_next_stage(&mut self, trainer: &mut Trainer) -> Result<()> {
-        let reset = self.rounds.stage.is_some() && self.config.prompt.progressive.head == HeadTransition::Reset;
+        let reset = self.rounds.stage.is_some() && self.rounds.growth.head == HeadTransition::Reset;
         self.enter_stage(self.next_stage(), trainer).await?;
         if reset {
             trainer.reset_head();
@@ -143,7 +145,8 @@ impl Run {
         Ok(())
     }
 
-    /// Mean absolute activation of every neuron `[L, F]` on training texts behind an untrained random prompt, made once.
+    /// Of every neuron `[L, F]` the mean over training texts of its mean absolute activation in a text behind an untrained random
+    /// prompt, made once.
     async fn neuron_scores(&mut self) -> Result<&[f32]> {
         if self.rounds.scores.is_none() {
             let spec = self.model.spec();
@@ -153,16 +156,17 @@ impl Run {
             let length = SCORING_PROMPT.min(spec.max_positions.saturating_sub(self.config.data.max_tokens)).max(1);
             let values: Vec<f32> = (0..length * hidden).map(|_| (deviation * rng.normal()) as f32).collect();
             let prompt = Tensor::<2>::from_data(TensorData::new(values, [length, hidden]), &self.compute.device);
-            let texts = self.config.prompt.progressive.score_texts;
+            let texts = self.rounds.growth.score_texts;
+            let scored = self.examples.learned(texts, self.config.seed);
             let mut sums: Option<Tensor<2>> = None;
-            for chunk in self.examples.learned(texts, self.config.seed).chunks(self.config.optim.batch_size) {
+            for chunk in scored.chunks(self.config.optim.batch_size) {
                 let examples = chunk.iter().map(|&example| &self.examples.all[example]);
                 let batch = Arc::new(PackedBatch::new(examples, length));
                 let scores = self.compute.encoder.neuron_scores(&batch, &prompt)?;
                 sums = Some(sums.map_or_else(|| scores.clone(), |sums| sums + scores.clone()));
             }
             let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "give more rows"))?;
-            self.rounds.scores = Some(read(sums).await?);
+            self.rounds.scores = Some(read(sums / scored.len() as f64).await?);
         }
         Ok(self.rounds.scores.as_deref().unwrap_or_default())
     }
@@ -203,15 +207,16 @@ impl Run {
         }
         let examples = self.examples.learned(PRUNING_EXAMPLES, self.config.seed);
         let importance = trainer.importance(&self.examples.all, &examples, hidden).await?;
-        let values = mask(&importance, &vec![true; rows], tokens, hidden);
+        let members = trainer.members();
+        let values = mask(&importance, &vec![true; rows], tokens, hidden, members);
         let width = hidden / pieces;
         let kept: Vec<bool> = values.chunks(width).map(|piece| piece.contains(&1.0)).collect();
-        trainer.prune(values);
+        trainer.prune(&values);
         let importance = trainer.importance(&self.examples.all, &examples, width).await?;
-        let values = mask(&importance, &kept, piece_share, width);
+        let values = mask(&importance, &kept, piece_share, width, members);
         let left = |width: usize| values.chunks(width).filter(|part| part.contains(&1.0)).count();
         self.pending.push_back(Event::Pruned { rows: left(hidden), pieces: left(width), of: rows * pieces });
-        trainer.prune(values);
+        trainer.prune(&values);
         trainer.reset_optimizer();
         self.rounds.round += 1;
         self.rounds.before = self.progress.step;

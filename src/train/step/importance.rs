@@ -1,6 +1,6 @@
 //! How much a trained prompt's rows and pieces matter, and pruning what matters least (XPrompt).
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::Trainer;
 use crate::data::batch::Example;
@@ -47,8 +47,8 @@ impl Trainer {
     ///
     /// # Panics
     /// Where there is no prompt matrix, or the mask is of another size.
-    pub fn prune(&mut self, mask: Vec<f32>) {
+    pub fn prune(&mut self, mask: &[f32]) {
         let (place, shape) = self.prunable().expect("a prompt matrix");
-        self.masks[place] = Some(Tensor::from_data(TensorData::new(mask, shape), &self.device));
+        self.masks[place] = Some(self.mask(mask, shape));
     }
 }

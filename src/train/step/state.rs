@@ -3,7 +3,7 @@
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Tensor, TensorData};
 
-use super::Trainer;
+use super::{Mask, Trainer};
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ impl Trainer {
             };
             let mask = match &self.masks[i] {
                 None => None,
-                Some(mask) => Some(read(mask.clone()).await?),
+                Some(mask) => Some(read(mask.values.clone()).await?),
             };
             let (name, shape) = (self.kinds[i].name.to_owned(), parameter.dims());
             states.push(MatrixState { name, shape, values: read(parameter.clone()).await?, moments, mask });
@@ -61,9 +61,10 @@ impl Trainer {
             ));
         }
         for (i, state) in states.iter().enumerate() {
-            let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), &self.device);
+            let device = self.device.clone();
+            let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), &device);
             self.parameters[i] = tensor(&state.values);
-            self.masks[i] = state.mask.as_deref().map(tensor);
+            self.masks[i] = state.mask.as_deref().map(|mask| self.mask(mask, state.shape));
             self.states[i] = state.moments.as_ref().map(|(time, first, second)| AdamWState {
                 momentum: AdaptiveMomentumState {
                     time: *time,
@@ -74,6 +75,12 @@ impl Trainer {
             });
         }
         Ok(())
+    }
+
+    /// A mask of 0 and 1 for a matrix.
+    pub(super) fn mask(&self, mask: &[f32], shape: [usize; 2]) -> Mask {
+        let values = Tensor::from_data(TensorData::new(mask.to_vec(), shape), &self.device);
+        Mask { values, left: mask.iter().filter(|&&left| left != 0.0).count() }
     }
 
     /// Starts the head again from zero, as at the beginning.

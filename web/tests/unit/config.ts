@@ -7,7 +7,7 @@ export const config: RunConfig = {
     method: "prompt",
     length: 3,
     init: "random",
-    late: { layer: null, generator: "max", bottleneck: 11, generator_lr: 0.003, cache_mb: 77 },
+    late: { layer: null, generator: "max", reads: "mean", bottleneck: 11, generator_lr: 0.003, cache_mb: 77 },
     progressive: {
       base: "deep",
       shrink: "depth",

@@ -116,8 +116,8 @@ impl FastEncoder {
         &buffers.h
     }
 
-    /// Of every neuron of every layer, the sum over the batch's rows of the absolute activation, behind the prompt rows `[P, D]`:
-    /// `[L, F]`.
+    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
+    /// absolute activation, behind the prompt rows `[P, D]`: `[L, F]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -129,7 +129,7 @@ impl FastEncoder {
             // An untracked pass leaves the activation's argument.
             kept.u.iter_mut().for_each(|u| *u = gelu(*u));
             let mut layer = vec![0.0; ffn];
-            neuron_scores(&kept.u, &mut layer);
+            neuron_scores(batch.offsets(), &kept.u, &mut layer);
             scores.extend(layer);
         });
         scores

@@ -137,9 +137,9 @@ impl Bench<'_> {
         let d = self.hidden();
         let g = self.values(self.rows.len() * d, 1.0);
         let mut scores = junk(d);
-        cpu::neuron_scores::neuron_scores(&g, &mut scores);
-        let (g, scores) = (self.input(&g)?, self.output(scores)?);
-        let step = neuron_scores::step(kernel, &self.launch(), [&g, &scores.buffer], d as u32);
+        cpu::neuron_scores::neuron_scores(&self.offsets, &g, &mut scores);
+        let (offsets, g, scores) = (self.gpu.upload("offsets", &self.offsets)?, self.input(&g)?, self.output(scores)?);
+        let step = neuron_scores::step(kernel, &self.launch(), [&offsets, &g, &scores.buffer], d as u32);
         Ok(vec![self.run(kernel, &step, &[scores]).await?])
     }
 
