@@ -49,30 +49,18 @@ impl Compute {
     /// # Errors
     /// [`Error::Device`] where there is no adapter, a kernel does not compile, or one computes wrongly; it is named.
     pub async fn gpu(weights: &Arc<EncoderWeights>) -> Result<Self> {
-        Self::on(Gpu::open().await?, weights).await
+        Self::with(Opened::get().await?, weights).await
     }
 
-    /// The GPU path on an adapter that is open.
+    /// The GPU path on an adapter that is open, for nobody else.
     ///
     /// # Errors
     /// As [`Compute::gpu`].
     pub async fn on(gpu: Gpu, weights: &Arc<EncoderWeights>) -> Result<Self> {
-        let gpu = Arc::new(gpu);
-        let setup = WgpuSetup {
-            instance: gpu.instance.clone(),
-            adapter: gpu.adapter.clone(),
-            device: gpu.device.clone(),
-            queue: gpu.queue.clone(),
-            backend: gpu.info.backend,
-        };
-        let device = Device::wgpu_options()
-            .setup(setup)
-            // What is trained is small: the default's shared pages would hold several times as much.
-            .memory_config(MemoryConfiguration::ExclusivePages)
-            .init()
-            .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "choose the CPU as device"))?;
-        // burn installs handlers that panic; ours keep the first error for `check`.
-        gpu.watch();
+        Self::with(Opened::new(gpu)?, weights).await
+    }
+
+    async fn with(Opened { gpu, device }: Opened, weights: &Arc<EncoderWeights>) -> Result<Self> {
         let encoder = WgslEncoder::new(gpu.clone(), weights).await?;
         encoder.self_test().await?;
         gpu.check()?;
@@ -93,6 +81,58 @@ impl Compute {
         read(pooled).await?;
         self.encoder.check()?;
         Ok(begin.elapsed().as_secs_f64())
+    }
+}
+
+/// A GPU, and burn's device on it.
+#[derive(Clone)]
+struct Opened {
+    gpu: Arc<Gpu>,
+    device: Device,
+}
+
+/// The GPU of this program. burn never lets go of a device that it was given, nor of the kernels that it has compiled for it: each
+/// further one would cost memory to the end, and the time to compile them again. (In the browser wgpu's objects stay on their
+/// thread; a page opens one GPU, and a worker that lost it is replaced.)
+#[cfg(not(target_family = "wasm"))]
+static OPENED: std::sync::Mutex<Option<Opened>> = std::sync::Mutex::new(None);
+
+impl Opened {
+    /// The GPU that was opened before, if it has not failed since.
+    async fn get() -> Result<Self> {
+        #[cfg(not(target_family = "wasm"))]
+        {
+            let opened = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let before = opened().clone();
+            if let Some(before) = before.filter(|before| before.gpu.check().is_ok()) {
+                return Ok(before);
+            }
+            let new = Self::new(Gpu::open().await?)?;
+            *opened() = Some(new.clone());
+            Ok(new)
+        }
+        #[cfg(target_family = "wasm")]
+        Self::new(Gpu::open().await?)
+    }
+
+    fn new(gpu: Gpu) -> Result<Self> {
+        let gpu = Arc::new(gpu);
+        let setup = WgpuSetup {
+            instance: gpu.instance.clone(),
+            adapter: gpu.adapter.clone(),
+            device: gpu.device.clone(),
+            queue: gpu.queue.clone(),
+            backend: gpu.info.backend,
+        };
+        let device = Device::wgpu_options()
+            .setup(setup)
+            // What is trained is small: the default's shared pages would hold several times as much.
+            .memory_config(MemoryConfiguration::ExclusivePages)
+            .init()
+            .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "choose the CPU as device"))?;
+        // burn installs handlers that panic; ours keep the first error for `check`.
+        gpu.watch();
+        Ok(Self { gpu, device })
     }
 }
 

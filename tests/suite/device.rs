@@ -31,8 +31,8 @@ pub async fn adapter(test: &str) -> Option<Gpu> {
 /// The CPU, and the GPU where there is one.
 pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
     let mut computes = vec![Compute::cpu(model.weights())];
-    if let Some(gpu) = adapter(test).await {
-        computes.push(Compute::on(gpu, model.weights()).await.expect("the GPU path"));
+    if adapter(test).await.is_some() {
+        computes.push(Compute::gpu(model.weights()).await.expect("the GPU path"));
     }
     computes
 }

@@ -163,9 +163,11 @@ async fn cached_states_are_the_computed_ones_on_the_gpu() {
 /// The cache is used: under a key that is kept, other tokens change nothing. And it keeps to its budget.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn the_cache_on_the_gpu_is_used_within_its_budget() {
-    let Some(gpu) = adapter("the_cache_on_the_gpu_is_used_within_its_budget").await else { return };
+    if adapter("the_cache_on_the_gpu_is_used_within_its_budget").await.is_none() {
+        return;
+    }
     let spec = spec(36, 3, 50);
-    let compute = Compute::on(gpu, &Arc::new(random_weights(&spec, 1))).await.expect("the GPU path");
+    let compute = Compute::gpu(&Arc::new(random_weights(&spec, 1))).await.expect("the GPU path");
     let encoder = &compute.encoder;
     let like = Tensor::<2>::zeros([1, spec.hidden], &compute.device);
     let [first, second] = [1, 2].map(|seed| Arc::new(random_batch(&[3, 4], 0, spec.vocab, seed)));
@@ -246,10 +248,12 @@ fn texts(batch: &PackedBatch) -> Vec<Example> {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn every_route_is_in_the_graph() {
-    let Some(gpu) = adapter("every_route_is_in_the_graph").await else { return };
+    if adapter("every_route_is_in_the_graph").await.is_none() {
+        return;
+    }
     let spec = spec(36, 3, 50);
     let weights = Arc::new(random_weights(&spec, 1));
-    let computes = [Compute::cpu(&weights), Compute::on(gpu, &weights).await.expect("the GPU path")];
+    let computes = [Compute::cpu(&weights), Compute::gpu(&weights).await.expect("the GPU path")];
     let batch = Arc::new(random_batch(&[4, 17, 1, 9], 3, spec.vocab, 1));
     for route in routes(&batch, spec.layers) {
         let cpu = step(&computes[0], &batch, route, spec.layers, spec.hidden).await;
@@ -263,13 +267,15 @@ async fn every_route_is_in_the_graph() {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn neuron_scores_equal_the_cpu_encoder() {
-    let Some(gpu) = adapter("neuron_scores_equal_the_cpu_encoder").await else { return };
+    if adapter("neuron_scores_equal_the_cpu_encoder").await.is_none() {
+        return;
+    }
     let spec = spec(36, 3, 50);
     let weights = Arc::new(random_weights(&spec, 1));
     let batch = Arc::new(random_batch(&[4, 17, 1, 9], 3, spec.vocab, 1));
     let values = random_f32(&mut Rng::stream(1, "prompt"), 3 * spec.hidden, 1.0);
     let mut scores = Vec::new();
-    for compute in [Compute::cpu(&weights), Compute::on(gpu, &weights).await.expect("the GPU path")] {
+    for compute in [Compute::cpu(&weights), Compute::gpu(&weights).await.expect("the GPU path")] {
         let prompt = Tensor::<2>::from_data(TensorData::new(values.clone(), [3, spec.hidden]), &compute.device);
         let tensor = compute.encoder.neuron_scores(&batch, &prompt).expect("scores");
         assert_eq!(tensor.dims(), [spec.layers, spec.ffn]);

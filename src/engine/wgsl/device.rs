@@ -100,6 +100,13 @@ impl Gpu {
         }
     }
 
+    /// Waits for all work and lets go of what was dropped meanwhile. The browser does so by itself.
+    pub(super) fn collect(&self) {
+        #[cfg(not(target_family = "wasm"))]
+        // A device that was lost has nothing left to wait for.
+        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+    }
+
     /// Reports an error found outside of a call to [`Self::check`].
     pub(super) fn report(&self, problem: String) {
         store(&self.error, problem);

@@ -25,11 +25,31 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 /// A frozen post-norm BERT encoder on a wgpu device.
 #[derive(Debug)]
 pub struct WgslEncoder {
-    gpu: Arc<Gpu>,
     spec: EncoderSpec,
     pipelines: Pipelines,
     weights: Weights,
     pub(super) state: Mutex<State>,
+    /// Last, so that it is dropped after everything that is the device's.
+    gpu: Collected,
+}
+
+/// A device that lets go of what was dropped before this: wgpu keeps whatever the latest work used until it is asked, and burn keeps
+/// the device for as long as the program runs.
+#[derive(Debug)]
+struct Collected(Arc<Gpu>);
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        self.0.collect();
+    }
+}
+
+impl std::ops::Deref for Collected {
+    type Target = Arc<Gpu>;
+
+    fn deref(&self) -> &Arc<Gpu> {
+        &self.0
+    }
 }
 
 /// What changes from batch to batch.
@@ -87,7 +107,7 @@ impl WgslEncoder {
             kept: false,
             recompute: Recompute::Auto,
         };
-        Ok(Self { gpu, spec, pipelines, weights: on_device, state: Mutex::new(state) })
+        Ok(Self { spec, pipelines, weights: on_device, state: Mutex::new(state), gpu: Collected(gpu) })
     }
 
     /// Runs every kernel of this encoder once, on few rows of the true widths, and compares it with its CPU twin.
