@@ -227,7 +227,7 @@ async fn every_matrix_moves_by_its_own_learning_rate() {
 
 /// Huang et al. 2022 take 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent of the encoder. That is .733, .809 and
 /// .643 of the operations of six layers on 64 tokens behind 10 prompt rows, counted with a whole backward pass in every layer: to
-/// half of the last digit. We leave a part of the lowest layer out, which weighs more where there are few layers: up to .006 less.
+/// half of the last digit. We leave a part of the lowest layer out, which weighs more where there are few layers: up to .008 less.
 #[wasm_bindgen_test(unsupported = test)]
 fn stages_cost_what_the_arithmetic_says() {
     let spec =
@@ -239,7 +239,7 @@ fn stages_cost_what_the_arithmetic_says() {
         config.prompt.progressive.shrink = shrink;
         let stages = prompt::method(&config, &spec).stages();
         let whole_pass = Route { update: 64, ..Route::words(Pooling::Mean) };
-        for (route, tolerance) in [(whole_pass, 5e-4), (Route::words(Pooling::Mean), 6e-3)] {
+        for (route, tolerance) in [(whole_pass, 5e-4), (Route::words(Pooling::Mean), 8e-3)] {
             let step = |layers: usize, ffn: usize| {
                 let Work { forward, backward, .. } = Work::new(&EncoderSpec { layers, ffn, ..spec.clone() }, &batch, route);
                 (forward + backward) as f64
@@ -248,7 +248,8 @@ fn stages_cost_what_the_arithmetic_says() {
             let partly: f64 = stages.iter().map(|stage| stage.share * step(stage.layers, stage.neurons)).sum();
             let share = (partly + left * step(6, 1536)) / step(6, 1536);
             say(&format!("{shrink:?}: {share:.4} of the operations, {expected} expected"));
-            assert!((share - expected).abs() <= tolerance, "{shrink:?}: {share} of the operations, {expected} expected");
+            let fits = share - expected <= 5e-4 && expected - share <= tolerance;
+            assert!(fits, "{shrink:?}: {share} of the operations, {expected} expected");
         }
     }
 }

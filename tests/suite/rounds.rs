@@ -4,6 +4,7 @@ use softprompt::adapter::Matrix;
 use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig, Schedule, Shrink};
 use softprompt::data::batch::Example;
 use softprompt::engine::compute::{Compute, read};
+use softprompt::model::Model;
 use softprompt::prompt::{self, Start};
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
@@ -16,7 +17,12 @@ use crate::every_method::{base, dataset, finish, losses};
 use crate::tiny::tiny_model;
 
 async fn run(config: &RunConfig) -> (Run, Vec<Event>) {
-    let mut run = Run::start(tiny_model(), dataset(48, config), config.clone()).await.expect("a run");
+    run_of(&tiny_model(), config).await
+}
+
+/// On one model, runs share its devices.
+async fn run_of(model: &Model, config: &RunConfig) -> (Run, Vec<Event>) {
+    let mut run = Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run");
     let mut events = Vec::new();
     finish(&mut run, &mut events).await;
     (run, events)
@@ -24,6 +30,7 @@ async fn run(config: &RunConfig) -> (Run, Vec<Event>) {
 
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_cache_changes_no_bit() {
+    let model = tiny_model();
     for device in devices("a_cache_changes_no_bit").await {
         for generator in [Generator::None, Generator::Naive, Generator::Average, Generator::Max] {
             for layer in [0, 1] {
@@ -34,9 +41,9 @@ async fn a_cache_changes_no_bit() {
                 let mut config = RunConfig { device, ..base(20) };
                 config.prompt.method = Method::Late;
                 (config.prompt.late.generator, config.prompt.late.layer) = (generator, Some(layer));
-                let (cached, events) = run(&config).await;
+                let (cached, events) = run_of(&model, &config).await;
                 config.prompt.late.cache_mb = 0;
-                let (plain, expected) = run(&config).await;
+                let (plain, expected) = run_of(&model, &config).await;
                 let what = format!("{generator:?} after {layer} layers on {device:?}");
                 assert_eq!(losses(&events), losses(&expected), "{what}");
                 assert_eq!(stored(&cached), stored(&plain), "{what}");
@@ -56,6 +63,7 @@ fn stored(run: &Run) -> Vec<Matrix> {
 /// Texts whose states take more than the smallest budget, one MiB: in every epoch some are there and some are made again.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_cache_that_runs_out_changes_no_bit() {
+    let model = tiny_model();
     for device in devices("a_cache_that_runs_out_changes_no_bit").await {
         let mut runs = Vec::new();
         for budget in [512, 1, 0] {
@@ -63,7 +71,7 @@ async fn a_cache_that_runs_out_changes_no_bit() {
             (config.prompt.method, config.prompt.late.cache_mb) = (Method::Late, budget);
             (config.optim.batch_size, config.eval.evaluations) = (64, 1);
             let limits = Limits { watched: 30, learned: 0 };
-            let mut run = Run::with_limits(tiny_model(), dataset(1600, &config), config.clone(), limits).await.expect("a run");
+            let mut run = Run::with_limits(model.clone(), dataset(1600, &config), config.clone(), limits).await.expect("a run");
             let mut events = Vec::new();
             while losses(&events).len() < 28 {
                 events.push(run.next().await.expect("an event").expect("more"));
