@@ -44,6 +44,12 @@ export const heading = (page: Page, name: string) => page.getByRole("heading", {
 
 export const SAMPLE = readFileSync(join(import.meta.dirname, "../../public/sample/snips.csv"), "utf8");
 
+/** A real file of `tests/files`. */
+export const file = (path: string) => readFileSync(join(import.meta.dirname, "../files", path));
+
+/** The folder of an encoder of 2 layers, for what does not depend on the encoder. */
+export const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
+
 /** The sample cut to the first rows of every class. */
 export function smallSample(rowsPerClass: number): string {
   const [header, ...rows] = SAMPLE.trimEnd().split("\n");
