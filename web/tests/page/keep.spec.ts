@@ -143,6 +143,9 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   await expect(back.getByText("requests.csv")).toBeVisible();
   await expectAccessible(back, "start, with an interrupted run");
   await screenshot(back, "unfinished");
+  await button(back, "Discard").click();
+  await expectAccessible(back, "question before a run is discarded");
+  await button(back, "Keep it").click();
   expect((await left(back)).checkpoints).toBe(1);
   const step = await goOn(back);
   expect(step).toBeGreaterThan(0);

@@ -171,6 +171,58 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   expect(await left(page)).toEqual(NOTHING);
 });
 
+test("a kept run is taken home as itself, whatever the trainer holds; one that is gone says so", async ({ page }) => {
+  test.setTimeout(400_000);
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(8));
+  await button(page, "Change").click();
+  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+  const webPage = async () => {
+    const arrives = page.waitForEvent("download", { timeout: 120_000 });
+    await button(page, "Download as a web page").click();
+    const failed = page.getByRole("alert").waitFor({ timeout: 120_000 });
+    await Promise.race([arrives, failed.then(async () => Promise.reject(new Error((await page.getByRole("alert").textContent()) ?? "")))]);
+    return readFileSync(await (await arrives).path());
+  };
+  await train(page, { Steps: "8", "Prompt length": "4" });
+  const first = await webPage();
+  await button(page, "Change options, train again").click();
+  await train(page, { Steps: "12", "Prompt length": "4" });
+  // The trainer holds the second run, and the first one is looked at.
+  await button(page, "Your runs").click();
+  await button(page, "Open requests").click();
+  await expect(page.getByRole("img", { name: /after 8 steps/ })).toBeVisible();
+  expect((await webPage()).equals(first), "another page").toBe(true);
+  // And on another day, when it holds none.
+  await page.reload();
+  await button(page, "Your runs").click();
+  await button(page, "Open requests").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
+  expect((await webPage()).equals(first), "another page").toBe(true);
+
+  // What it learned is lost, as when the browser clears its storage: the text that cannot be classified says so.
+  await button(page, "Your runs").click();
+  await button(page, "Open requests 2").click();
+  await expect(page.getByRole("img", { name: /after 12 steps/ })).toBeVisible();
+  await page.evaluate(
+    () =>
+      new Promise<void>((cleared) => {
+        indexedDB.open("softprompt").onsuccess = function () {
+          const stores = this.result.transaction("adapters", "readwrite");
+          stores.objectStore("adapters").clear();
+          stores.oncomplete = () => (this.result.close(), cleared());
+        };
+      }),
+  );
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  const card = page.locator("section", { has: heading(page, "Try a sentence") });
+  await expect(card.getByRole("alert")).toContainText("What this run learned is not kept any more.");
+  await expect(card.getByRole("alert")).toContainText("Train it again.");
+  await expectAccessible(page, "a text that cannot be classified");
+  await expectAccessibleInDark(page, "a text that cannot be classified");
+});
+
 test.describe("with the page kept for use without a network", () => {
   test.use({ serviceWorkers: "allow" });
 
