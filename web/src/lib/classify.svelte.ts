@@ -109,10 +109,10 @@ export class Classify {
 
   /** The adapter that is on the screen: what it says about itself, and about how large it is as a web page of one file. */
   async describe(): Promise<{ info: AdapterInfo; page: number } | undefined> {
-    const opened = this.#zipOnScreen();
     try {
+      const shown = await this.#zipOnScreen();
       return await this.client.call(async (api) => {
-        const zip = opened ?? (await api.adapter());
+        const zip = shown ?? (await api.adapter());
         return { info: await api.adapterInfo(zip), page: await api.standaloneSize() };
       });
     } catch {
@@ -125,9 +125,10 @@ export class Classify {
   async webPage(onProgress: (done: number, of: number) => void): Promise<Blob | undefined> {
     this.session.clear("adapter");
     this.session.announcement = "The web page is being put together.";
-    const opened = this.#zipOnScreen();
     try {
-      const page = await this.client.call((api) => api.standalone(opened, Comlink.proxy(onProgress)));
+      const shown = await this.#zipOnScreen();
+      await this.session.encoder.ensure();
+      const page = await this.client.call((api) => api.standalone(shown, Comlink.proxy(onProgress)));
       this.session.downloaded = true;
       this.session.announcement = "The web page is ready.";
       return page;
@@ -137,8 +138,9 @@ export class Classify {
     }
   }
 
-  #zipOnScreen(): Uint8Array<ArrayBuffer> | undefined {
-    return this.session.stage === "classifying" ? this.zip : undefined;
+  /** Nothing where it is the run that the worker holds. */
+  async #zipOnScreen(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.session.stage === "classifying" ? this.zip : this.session.keptAdapter();
   }
 
   /** Back to the start. */

@@ -59,6 +59,8 @@ export class Library {
   /** What is known of them, in the same order. */
   views = $state.raw<{ record: RunRecord; view: RunView }[]>([]);
   busy = $state(false);
+  /** Lets go of the page itself, which the service worker keeps. */
+  forgetPage: () => Promise<void> = async () => undefined;
 
   #store: Promise<RunStore> | undefined;
   /** Rescues since the run came further. */
@@ -237,11 +239,12 @@ export class Library {
     await Promise.all([this.look(), this.measure()]);
   }
 
-  /** Runs, encoders, settings: nothing stays in this browser. */
+  /** Runs, encoders, settings, the page itself: nothing stays in this browser. */
   async erase(): Promise<void> {
     await this.#try(async (store) => {
       if ((await heldRuns()).size > 0) throw problem("busy", "Another tab is training a run.", "Close that tab first.");
       await store.erase();
+      await this.forgetPage();
       for (const name of await caches.keys()) if (name.startsWith("softprompt")) await caches.delete(name);
       for (const key of Object.keys(localStorage)) if (key.startsWith("softprompt")) localStorage.removeItem(key);
       await this.session.forgetAll();

@@ -396,14 +396,19 @@ export class Session {
   async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     this.clear("adapter");
     try {
-      const kept = this.#inWorker ? undefined : await this.library.adapter(this.record?.id);
-      const zip = kept ?? (await this.#client.call((api) => api.adapter()));
+      const zip = (await this.keptAdapter()) ?? (await this.#client.call((api) => api.adapter()));
       this.downloaded = true;
       return zip as Uint8Array<ArrayBuffer>;
     } catch (thrown) {
       this.report("adapter", thrown);
       return undefined;
     }
+  }
+
+  /** The zip of the run that is shown where the worker does not hold that run: it was kept. */
+  async keptAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const zip = this.#inWorker ? undefined : await this.library.adapter(this.record?.id);
+    return zip as Uint8Array<ArrayBuffer> | undefined;
   }
 
   async predict(text: string): Promise<Prediction | undefined> {

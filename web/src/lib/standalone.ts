@@ -12,11 +12,15 @@ export function standaloneSize(model: Model): number {
   return Math.round(((2 * model.weights * LEFT + built.wasmSize) * 4) / 3);
 }
 
-/** The bytes of the program. It is this page's own file, which the browser has. */
+/**
+ * The bytes of the program. It is this page's own file: where the page is kept for use without a network it is taken from there, and
+ * no request is made.
+ */
 async function ownWasm(): Promise<Blob> {
   const address = new URL("../../pkg/softprompt_bg.wasm", import.meta.url);
   try {
-    const response = await fetch(address, { cache: "force-cache" });
+    const kept = await globalThis.caches?.match(address).catch(() => undefined);
+    const response = kept ?? (await fetch(address, { cache: "force-cache" }));
     if (!response.ok) throw new Error(`status ${response.status}`);
     return await response.blob();
   } catch (error) {

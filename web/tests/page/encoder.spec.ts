@@ -161,6 +161,8 @@ test("a download is stopped, and goes on after a reload with what has come", asy
     const value = () => progress.evaluate((bar: HTMLProgressElement) => bar.value);
     await expect.poll(value, { timeout: 60_000 }).toBeGreaterThan(20e6);
     await expect(page.getByText(/MB\/s, .* left/)).toBeVisible();
+    await expectAccessible(page, "encoder under way");
+    await expect(progress).toBeVisible();
     await screenshot(page, "encoder-loading");
     await button(page, "Stop the download").click();
     await expect(progress).toHaveCount(0);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drag, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 // The start of a real PNG.
 const PNG = Buffer.from(
@@ -33,6 +33,25 @@ test("a file that is no table is refused in place, and costs nothing", async ({ 
   await expect(alert(page)).toBeVisible();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
   await expect(page.getByRole("list", { name: "Rows per class" }).getByRole("listitem")).toHaveCount(7);
+});
+
+test("a file that is dragged over the page is seen, and let go of where it may be", async ({ page }) => {
+  await page.goto("");
+  await expect(button(page, "Try with sample data")).toBeVisible();
+  const open = await drag(page, "requests.csv", "text/csv", smallSample(8));
+  await expect(page.getByText("Let go to open it")).toBeVisible();
+  await expectAccessible(page, "a file over the start");
+  await expectAccessibleInDark(page, "a file over the start");
+  await open();
+  await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  // Over a table, too: it would take its place.
+  const replace = await drag(page, "fewer.csv", "text/csv", smallSample(4));
+  await expect(page.locator(".columns.dragging")).toBeVisible();
+  await expectAccessible(page, "a file over the data");
+  await replace();
+  await expect(page.getByText("28 rows, separated by commas")).toBeVisible();
+  await expect(page.locator(".dragging")).toHaveCount(0);
 });
 
 test("columns can be changed, and text is never taken for markup", async ({ page }) => {

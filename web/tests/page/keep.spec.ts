@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, file, heading, SAMPLE, screenshot, setOptions, smallSample, test } from "./session";
 
 const STEPS = 60;
 const TABLE = smallSample(8);
@@ -19,10 +19,16 @@ const done = (page: Page) => expect(heading(page, "Your classifier is ready")).t
 const keptUpTo = (page: Page, step: RegExp, timeout = 120_000) => expect(page.getByText(step)).toBeVisible({ timeout });
 const KEPT = /up to step \d+, and is offered again/;
 
-async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE) {
+/** @param heldOut rows to measure on, in place of a part of the table */
+async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE, heldOut?: string) {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", table);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  if (heldOut) {
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Give a second file").click()]);
+    await chooser.setFiles({ name: "test.csv", mimeType: "text/csv", buffer: Buffer.from(heldOut) });
+    await expect(page.getByText("measured on the rows of test.csv")).toBeVisible();
+  }
   await setOptions(page, options);
   await button(page, "Train").click();
 }
@@ -35,12 +41,12 @@ async function adapterOf(page: Page): Promise<Buffer> {
 const references = new Map<string, Promise<Buffer>>();
 
 /** The adapter of a run that nothing interrupts, with these options. */
-function reference(browser: Browser, baseURL: string, options: Record<string, string> = OPTIONS): Promise<Buffer> {
-  const key = JSON.stringify(options);
+function reference(browser: Browser, baseURL: string, options: Record<string, string> = OPTIONS, heldOut?: string): Promise<Buffer> {
+  const key = JSON.stringify([options, heldOut]);
   const make = async () => {
     const context = await browser.newContext({ baseURL, acceptDownloads: true });
     const page = await context.newPage();
-    await begin(page, options);
+    await begin(page, options, TABLE, heldOut);
     await done(page);
     const adapter = await adapterOf(page);
     await context.close();
@@ -51,13 +57,33 @@ function reference(browser: Browser, baseURL: string, options: Record<string, st
   return made;
 }
 
+/** Notes every step that the page tells from now on, each once, in order. */
+async function watchSteps(page: Page) {
+  await page.evaluate(() => {
+    const seen: number[] = ((window as unknown as { steps: number[] }).steps = []);
+    new MutationObserver(() => {
+      const told = /Step ([\d,]+) of/.exec(document.querySelector("main .progress")?.textContent ?? "")?.[1];
+      const step = Number(told?.replaceAll(",", ""));
+      if (told && seen.at(-1) !== step) seen.push(step);
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
+  return () => page.evaluate(() => (window as unknown as { steps: number[] }).steps);
+}
+
 /** Goes on from the start page to the end; says with which step. */
 async function goOn(page: Page): Promise<number> {
   await expect(heading(page, "A training was interrupted")).toBeVisible();
   const offer = page.getByRole("region", { name: "A training was interrupted" });
   const step = Number(/step (\d+) of/.exec((await offer.textContent())!)?.[1] ?? 0);
+  const told = await watchSteps(page);
   await button(page, "Go on").click();
   await done(page);
+  // What was kept is shown until the first step beyond it; no step is trained a second time.
+  const steps = await told();
+  const trained = steps[0] === step ? steps.slice(1) : steps;
+  console.log(`RESUMED from step ${step}: ${trained.slice(0, 3).join(", ")} ... ${trained.at(-1)}`);
+  expect(trained[0], `first step after ${step}, of ${steps.join(" ")}`).toBeGreaterThan(step);
+  expect(trained, "steps in order").toEqual([...trained].sort((a, b) => a - b));
   return step;
 }
 
@@ -117,6 +143,9 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   await expect(back.getByText("requests.csv")).toBeVisible();
   await expectAccessible(back, "start, with an interrupted run");
   await screenshot(back, "unfinished");
+  await button(back, "Discard").click();
+  await expectAccessible(back, "question before a run is discarded");
+  await button(back, "Keep it").click();
   expect((await left(back)).checkpoints).toBe(1);
   const step = await goOn(back);
   expect(step).toBeGreaterThan(0);
@@ -128,6 +157,22 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   expect(cost.share, "share of the time that training waited for checkpoints").toBeLessThan(0.05);
   expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   expect(await left(back)).toEqual({ adapters: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
+});
+
+test("with a held-out file it goes on to the same adapter, measured on that file", async ({ page, context, browser, baseURL }) => {
+  const [header, ...rows] = file("snips/test.csv").toString().trimEnd().split(/\r?\n/);
+  const heldOut = [header, ...rows.filter((_, row) => row % 12 === 0)].join("\n") + "\n";
+  await begin(page, OPTIONS, TABLE, heldOut);
+  await keptUpTo(page, KEPT);
+  await page.close({ runBeforeUnload: false });
+  const back = await context.newPage();
+  await back.goto("");
+  expect((await left(back)).data, "the table and the held-out file").toBe(2);
+  expect(await goOn(back)).toBeGreaterThan(0);
+  await expect(back.getByText(`right of ${Math.ceil(rows.length / 12)} held-out rows`)).toBeVisible();
+  const adapter = await adapterOf(back);
+  expect(adapter.equals(await reference(browser, baseURL!, OPTIONS, heldOut)), "another adapter").toBe(true);
+  expect(adapter.equals(await reference(browser, baseURL!)), "the adapter without the file").toBe(false);
 });
 
 test("paused, crashed and opened again it goes on to the same adapter", async ({ page, context, browser, baseURL }) => {

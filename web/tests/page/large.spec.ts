@@ -1,7 +1,7 @@
 /** A table of 100,000 rows: the page stays alive while it is read, and trains as fast as on a small one. */
 import { writeFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, expect, heading, SAMPLE, setOptions, test } from "./session";
+import { button, expect, heading, SAMPLE, setOptions, test, TINY } from "./session";
 
 // What is measured is the page, not what else the machine does at that moment.
 test.describe.configure({ retries: 2 });
@@ -11,6 +11,8 @@ const ROWS = 100_000;
 const IMPORT = 20;
 /** Milliseconds that the page may be busy at a stretch: beyond that, a person feels it. */
 const LONG = 50;
+/** Of the training that is watched from its beginning to its result. */
+const [STEPS, EVALUATIONS] = [400, 40];
 
 declare global {
   interface Window {
@@ -159,5 +161,43 @@ test("several large files are put together without a stop of the page", async ({
   expect(
     tasks.filter((duration) => duration > LONG),
     "long tasks while joining",
+  ).toEqual([]);
+});
+
+test("a whole training, with its evaluations and checkpoints, never stops the page", async ({ page }) => {
+  await watchTasks(page);
+  await button(page, "Try with sample data").click();
+  await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
+  // An encoder so small that steps and evaluations come as fast as they can: more of them a second than of any other.
+  await button(page, "Change").click();
+  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+  await setOptions(page, {
+    Method: "Prompt tuning",
+    Steps: String(STEPS),
+    Evaluations: String(EVALUATIONS),
+    "Prompt length": "4",
+    "Stop early after": "",
+  });
+  await longTasks(page);
+  await button(page, "Train").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  const whileTraining = await longTasks(page);
+  // Also what the result looks up when it is there.
+  await page.waitForTimeout(1500);
+  const afterwards = await longTasks(page);
+  await expect(page.getByRole("img", { name: new RegExp(`^Training loss .* after ${STEPS} steps`) })).toBeVisible();
+  await expect(page.getByRole("img", { name: new RegExp(` after ${EVALUATIONS} evaluations`) })).toBeVisible();
+  const checkpoints = await page.workers()[0]!.evaluate(() => {
+    const [kept] = performance.getEntriesByName("checkpoints") as PerformanceMeasure[];
+    return kept!.detail as number;
+  });
+  expect(checkpoints).toBeGreaterThan(0);
+  console.log(
+    `LARGE ${STEPS} steps, ${EVALUATIONS} evaluations, ${checkpoints} checkpoints; long tasks [${whileTraining}] and [${afterwards}] ms`,
+  );
+  expect(
+    [...whileTraining, ...afterwards].filter((duration) => duration > LONG),
+    "long tasks while training",
   ).toEqual([]);
 });

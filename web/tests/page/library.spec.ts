@@ -1,7 +1,7 @@
 /** The list of runs: named, opened, compared, taken along, deleted. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test, TINY } from "./session";
 
 const rows = (page: Page) => page.getByRole("list", { name: "Runs" }).getByRole("listitem");
 
@@ -16,6 +16,31 @@ async function train(page: Page, options: Record<string, string>) {
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
 }
+
+const NOTHING = { runs: 0, views: 0, checkpoints: 0, data: 0, adapters: 0, databases: 1, caches: [], settings: [], workers: 0 };
+
+/** Everything that this origin keeps in the browser: entries of each store, databases, caches, settings, service workers. */
+const left = (page: Page) =>
+  page.evaluate(async () => {
+    const found: Record<string, unknown> = {
+      databases: (await indexedDB.databases()).length,
+      caches: await caches.keys(),
+      settings: [...Object.keys(localStorage), ...Object.keys(sessionStorage)],
+      workers: (await navigator.serviceWorker.getRegistrations()).length,
+    };
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open("softprompt");
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error as Error);
+    });
+    for (const store of database.objectStoreNames)
+      found[store] = await new Promise((resolve) => {
+        const request = database.transaction(store).objectStore(store).count();
+        request.onsuccess = () => resolve(request.result);
+      });
+    database.close();
+    return found;
+  });
 
 async function importRun(page: Page, name: string, content: Buffer) {
   const chooser = page.waitForEvent("filechooser");
@@ -69,9 +94,11 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   expect(await page.locator("main b b, h2 b").count()).toBe(0);
   await button(page, "Rename Longer <b>run</b>").press("Enter");
   await page.keyboard.type("nothing");
+  await expectAccessible(page, "a run that is being renamed");
   await page.keyboard.press("Escape");
   await expect(rows(page).first()).toContainText("Longer <b>run</b>");
   await expectAccessible(page, "runs");
+  await expectAccessibleInDark(page, "runs");
   await screenshot(page, "runs");
 
   // Side by side.
@@ -84,9 +111,11 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(page.getByRole("img", { name: /^Held-out accuracy over the steps\. (.*\d%\.){2}/ })).toBeVisible();
   await expect(page.locator("figure").first().getByRole("listitem")).toHaveCount(2);
   await expectAccessible(page, "runs compared");
+  await expectAccessibleInDark(page, "runs compared");
   await screenshot(page, "runs-compared", true);
   await page.setViewportSize({ width: 360, height: 780 });
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectAccessible(page, "runs compared on a phone");
   await screenshot(page, "runs-phone", true);
   await page.setViewportSize({ width: 1280, height: 900 });
 
@@ -95,6 +124,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(heading(page, "Your classifier is ready")).toBeFocused();
   await expect(page.locator(".accuracy")).toHaveText(accuracy!);
   await expect(page.getByRole("img", { name: /after 16 steps/ })).toBeVisible();
+  await expectAccessible(page, "a kept run that was opened");
   const [again] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await again.path()).equals(adapter), "another adapter").toBe(true);
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
@@ -112,6 +142,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   expect(file.includes(firstText!)).toBe(false);
   expect(file.includes(Buffer.from(firstText!).toString("base64").slice(0, -4))).toBe(false);
   await button(page, "Delete").last().click();
+  await expectAccessible(page, "question before a run is deleted");
   await button(page, "Delete the run").click();
   await expect(rows(page)).toHaveCount(1);
   for (const [name, content] of [
@@ -134,7 +165,93 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   // Nothing stays.
   await button(page, "Your runs").click();
   await button(page, "Erase everything").click();
+  await expectAccessible(page, "question before everything is erased");
   await button(page, "Erase everything now").click();
   await expect(page.getByText("Nothing is kept yet.")).toBeVisible();
-  expect(await page.evaluate(async () => [await caches.keys(), Object.keys(localStorage)])).toEqual([[], []]);
+  expect(await left(page)).toEqual(NOTHING);
+});
+
+test("a kept run is taken home as itself, whatever the trainer holds; one that is gone says so", async ({ page }) => {
+  test.setTimeout(400_000);
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(8));
+  await button(page, "Change").click();
+  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+  const webPage = async () => {
+    const arrives = page.waitForEvent("download", { timeout: 120_000 });
+    await button(page, "Download as a web page").click();
+    const failed = page.getByRole("alert").waitFor({ timeout: 120_000 });
+    await Promise.race([arrives, failed.then(async () => Promise.reject(new Error((await page.getByRole("alert").textContent()) ?? "")))]);
+    return readFileSync(await (await arrives).path());
+  };
+  await train(page, { Steps: "8", "Prompt length": "4" });
+  const first = await webPage();
+  await button(page, "Change options, train again").click();
+  await train(page, { Steps: "12", "Prompt length": "4" });
+  // The trainer holds the second run, and the first one is looked at.
+  await button(page, "Your runs").click();
+  await button(page, "Open requests").click();
+  await expect(page.getByRole("img", { name: /after 8 steps/ })).toBeVisible();
+  expect((await webPage()).equals(first), "another page").toBe(true);
+  // And on another day, when it holds none.
+  await page.reload();
+  await button(page, "Your runs").click();
+  await button(page, "Open requests").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
+  expect((await webPage()).equals(first), "another page").toBe(true);
+
+  // What it learned is lost, as when the browser clears its storage: the text that cannot be classified says so.
+  await button(page, "Your runs").click();
+  await button(page, "Open requests 2").click();
+  await expect(page.getByRole("img", { name: /after 12 steps/ })).toBeVisible();
+  await page.evaluate(
+    () =>
+      new Promise<void>((cleared) => {
+        indexedDB.open("softprompt").onsuccess = function () {
+          const stores = this.result.transaction("adapters", "readwrite");
+          stores.objectStore("adapters").clear();
+          stores.oncomplete = () => (this.result.close(), cleared());
+        };
+      }),
+  );
+  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  const card = page.locator("section", { has: heading(page, "Try a sentence") });
+  await expect(card.getByRole("alert")).toContainText("What this run learned is not kept any more.");
+  await expect(card.getByRole("alert")).toContainText("Train it again.");
+  await expectAccessible(page, "a text that cannot be classified");
+  await expectAccessibleInDark(page, "a text that cannot be classified");
+});
+
+test.describe("with the page kept for use without a network", () => {
+  test.use({ serviceWorkers: "allow" });
+
+  test("erased is erased, and the next visit is like the first", async ({ page }) => {
+    await page.goto("");
+    await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+    await drop(page, "requests.csv", "text/csv", smallSample(8));
+    await button(page, "Change").click();
+    await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+    await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+    await train(page, { Steps: "8", "Prompt length": "4" });
+    await expect(page.getByText("Kept in this browser under “Your runs”.")).toBeVisible();
+    const before = await left(page);
+    expect(before).toMatchObject({ runs: 1, views: 1, data: 1, adapters: 1, workers: 1 });
+    expect((before.caches as string[]).sort()).toEqual([expect.stringMatching(/^softprompt-encoders/), expect.stringMatching(/^softprompt-page-/)]);
+    expect((before.settings as string[]).length).toBeGreaterThan(0);
+
+    await button(page, "Your runs").click();
+    await button(page, "Erase everything").click();
+    await button(page, "Erase everything now").click();
+    await expect(page.getByText("Nothing is kept yet.")).toBeVisible();
+    expect(await left(page)).toEqual(NOTHING);
+    // The page does not claim any more that it opens without a network.
+    await expect(page.getByText("it opens without a network, too")).toHaveCount(0);
+    await expectAccessible(page, "erased");
+    await page.reload();
+    await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+    const { caches: kept, workers, ...rest } = await left(page);
+    expect([kept, workers]).toEqual([[expect.stringMatching(/^softprompt-page-/)], 1]);
+    expect({ ...rest, caches: [], workers: 0 }).toEqual(NOTHING);
+  });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, share, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, share, smallSample, test } from "./session";
 
 const narrow = { width: 360, height: 740 };
 
@@ -120,6 +120,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   await expectAccessible(page, "comparing");
+  await expectAccessibleInDark(page, "comparing");
   await screenshot(page, "comparing");
   await button(page, "Resume").click();
 
@@ -148,6 +149,8 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await screenshot(page, "compared", true);
   await page.setViewportSize(narrow);
   await expectFits(page, "comparison");
+  await expectAccessible(page, "comparison on a phone");
+  await expectAccessibleInDark(page, "comparison on a phone");
   await screenshot(page, "compared-narrow", true);
 
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the figures (JSON)").click()]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import { serveFolder, type Served } from "./server";
-import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
 const kept = (page: Page) => page.getByText("it opens without a network, too");
@@ -117,6 +117,8 @@ test("a new version waits until it is asked for, and then replaces the old one",
     await expect(reload).toBeVisible({ timeout: 30_000 });
     // Nothing has happened to what the user was doing, and this version still answers.
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
+    await expectAccessible(page, "a new version waits");
+    await expectAccessibleInDark(page, "a new version waits");
     await screenshot(page, "new-version");
     expect(await page.evaluate(async () => (await (await fetch("sample/snips.csv")).text()).length)).not.toBe(sample.length);
 

@@ -9,7 +9,8 @@ const DIST = join(import.meta.dirname, "../../dist");
 test.describe("a whole session", () => {
   test.use({ serviceWorkers: "allow", otherOrigins: [/^http:\/\/127\.0\.0\.1:\d+\//] });
 
-  test("makes no request after the encoder is loaded, from the drop of a file to the export", async ({ page, watch }) => {
+  test("makes no request after the encoder is loaded, from the drop of a file to the last export", async ({ page, watch }) => {
+    test.setTimeout(600_000);
     const served = await serveFolder(DIST);
     try {
       await page.goto(served.address);
@@ -30,6 +31,28 @@ test.describe("a whole session", () => {
       const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
       const adapter = unzip(readFileSync(await download.path()));
       expect(adapter.get("softprompt.json")!.toString()).toContain("<img src=x onerror=");
+
+      // Everything else that the result can be taken home as.
+      const saved = async (name: RegExp, press: () => Promise<void>) => {
+        const [file] = await Promise.all([page.waitForEvent("download", { timeout: 400_000 }), press()]);
+        expect(file.suggestedFilename()).toMatch(name);
+        return file;
+      };
+      await page.getByLabel("Choose a file to classify").setInputFiles({
+        name: "more.csv",
+        mimeType: "text/csv",
+        buffer: Buffer.from("text\nwhat comes of <img src=/more.png> this?\nand of this\n"),
+      });
+      const labelled = page.getByRole("button", { name: /^Download .*-labelled/ });
+      await expect(labelled).toBeVisible({ timeout: 60_000 });
+      await saved(/^more-labelled\.csv$/, () => labelled.click());
+      await saved(/report\.html$/, () => button(page, "Download report").click());
+      await saved(/classifier\.html$/, () => button(page, "Download as a web page").click());
+      await expect(page.getByRole("alert")).toHaveCount(0);
+      await button(page, "Your runs").click();
+      await saved(/\.softprompt\.json$/, () => page.getByRole("button", { name: /^Export / }).click());
+      await page.getByRole("button", { name: /^Open / }).click();
+      await expect(heading(page, "Your classifier is ready")).toBeVisible();
       await page.waitForTimeout(1500);
 
       expect(watch.requests.slice(asked).filter((address) => !address.startsWith("blob:"))).toEqual([]);

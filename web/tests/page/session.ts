@@ -44,6 +44,12 @@ export const heading = (page: Page, name: string) => page.getByRole("heading", {
 
 export const SAMPLE = readFileSync(join(import.meta.dirname, "../../public/sample/snips.csv"), "utf8");
 
+/** A real file of `tests/files`. */
+export const file = (path: string) => readFileSync(join(import.meta.dirname, "../files", path));
+
+/** The folder of an encoder of 2 layers, for what does not depend on the encoder. */
+export const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
+
 /** The sample cut to the first rows of every class. */
 export function smallSample(rowsPerClass: number): string {
   const [header, ...rows] = SAMPLE.trimEnd().split("\n");
@@ -59,6 +65,12 @@ export function smallSample(rowsPerClass: number): string {
 
 /** Drops a file onto the page, as a user does. */
 export async function drop(page: Page, name: string, type: string, content: string | Buffer) {
+  const release = await drag(page, name, type, content);
+  await release();
+}
+
+/** Drags a file over the page; what it gives lets go of it there. */
+export async function drag(page: Page, name: string, type: string, content: string | Buffer) {
   const transfer = await page.evaluateHandle(
     ([name, type, base64]) => {
       const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
@@ -69,7 +81,7 @@ export async function drop(page: Page, name: string, type: string, content: stri
     [name, type, Buffer.from(content).toString("base64")] as const,
   );
   await page.locator("body").dispatchEvent("dragover", { dataTransfer: transfer });
-  await page.locator("body").dispatchEvent("drop", { dataTransfer: transfer });
+  return () => page.locator("body").dispatchEvent("drop", { dataTransfer: transfer });
 }
 
 /** Changes settings in the options by their labels; a choice is given by its text, a switch is "on" or "off". */
@@ -92,6 +104,23 @@ export async function expectAccessible(page: Page, state: string) {
   const { violations } = await new AxeBuilder({ page }).analyze();
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
   expect(found, `what axe finds: ${state}`).toEqual([]);
+}
+
+/** The same where the user prefers dark colours; afterwards it is light again. */
+export async function expectAccessibleInDark(page: Page, state: string) {
+  await prefer(page, "dark");
+  await expectAccessible(page, `${state}, in the dark`);
+  await prefer(page, "light");
+}
+
+/** Changes what the user prefers, and waits until the colours have changed. */
+async function prefer(page: Page, colorScheme: "light" | "dark") {
+  await page.emulateMedia({ colorScheme });
+  await page.evaluate(async () => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const changing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.allSettled(changing.map(({ finished }) => finished));
+  });
 }
 
 /** With `SCREENSHOTS` set (to a folder, or to 1 for tests/screenshots), a picture of what the user sees. */
