@@ -30,7 +30,12 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   // What a hand does, and no script: every pointer that goes down and every key, wherever it is.
   await visit.addInitScript(() => {
     const done: string[] = [];
-    Object.assign(window, { done });
+    const long: number[] = [];
+    Object.assign(window, { done, long });
+    new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({
+      type: "longtask",
+      buffered: true,
+    });
     for (const type of ["pointerdown", "keydown"])
       window.addEventListener(type, (event) => event.isTrusted && done.push(type), { capture: true });
   });
@@ -45,7 +50,10 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   const [download] = await Promise.all([visit.waitForEvent("download"), button(visit, "Download adapter").click()]);
   const files = unzip(readFileSync(await download.path()));
   const taken = seconds();
-  const done = await visit.evaluate(() => (window as unknown as { done: string[] }).done);
+  const { done, long } = await visit.evaluate(() => {
+    const { done, long } = window as unknown as { done: string[]; long: number[] };
+    return { done, long };
+  });
 
   // Better than the line of the probe, or the page says that it is not.
   const scores = visit.getByRole("list", { name: "Accuracy beside the baselines" }).getByRole("listitem");
@@ -57,7 +65,7 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   await expect(verdict).toHaveText(told);
   const all = await visit.locator(".verdict").textContent();
   console.log(
-    `FIRST USER ${done.length} clicks; trained after ${trained} s (${busy.toFixed(1)} s of processor time), adapter saved after ${taken} s; ${prompt} against ${probe} of the probe: ${all}`,
+    `FIRST USER ${done.length} clicks; trained after ${trained} s (${busy.toFixed(1)} s of processor time), adapter saved after ${taken} s; ${prompt} against ${probe} of the probe: ${all} Long tasks: [${long}] ms`,
   );
   expect(done.filter((type) => type === "keydown")).toEqual([]);
   expect(done.length, "every click was seen").toBe(3);

@@ -4,6 +4,7 @@ import {
   drop,
   expect,
   expectAccessible,
+  expectAccessibleInDark,
   heading,
   SAMPLE,
   screenshot,
@@ -52,9 +53,14 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   await expect(page.getByRole("img", { name: /^Held-out accuracy \d/ })).toBeVisible({ timeout: 120_000 });
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
-  await page.waitForTimeout(1500);
-  const paused = await progress.textContent();
+  // The step that was under way is still told, which takes a while on a busy machine.
+  let paused: string | null;
+  do {
+    paused = await progress.textContent();
+    await page.waitForTimeout(2500);
+  } while ((await progress.textContent()) !== paused);
   await expectAccessible(page, "training");
+  await expectAccessibleInDark(page, "training");
   await page.waitForTimeout(1500);
   await expect(progress).toHaveText(paused!);
   await button(page, "Resume").click();
@@ -92,6 +98,12 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   await button(page, "Show fewer").click();
   await screenshot(page, "result");
   await screenshot(page, "result-whole", true);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await screenshot(page, "result-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await screenshot(page, "result-phone");
+  await page.setViewportSize({ width: 1280, height: 900 });
 
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(download.suggestedFilename()).toBe("softprompt-adapter.zip");
@@ -150,6 +162,8 @@ test("stop keeps the best, cancel keeps the data", async ({ page }) => {
   const stop = button(page, "Stop and keep best");
   await expect(stop).toBeEnabled({ timeout: 120_000 });
   await button(page, "Cancel").click();
+  await expect(page.getByRole("dialog", { name: "Cancel this training?" })).toBeVisible();
+  await expectAccessible(page, "question before a training is cancelled");
   await button(page, "Go on").click();
   await stop.click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 60_000 });
