@@ -107,13 +107,14 @@ export class Classify {
     this.file = { state: "none" };
   }
 
-  /** The adapter that is on the screen: what it says about itself, and about how large it is as a web page of one file. */
-  async describe(): Promise<{ info: AdapterInfo; page: number } | undefined> {
-    const opened = this.#zipOnScreen();
+  /** The adapter that is on the screen: what it says about itself, and, if the encoder is there, about how large it is as a web page. */
+  async describe(): Promise<{ info: AdapterInfo; page?: number } | undefined> {
     try {
+      const opened = await this.#zipOnScreen();
+      const loaded = this.session.encoder.now.state === "ready";
       return await this.client.call(async (api) => {
         const zip = opened ?? (await api.adapter());
-        return { info: await api.adapterInfo(zip), page: await api.standaloneSize() };
+        return { info: await api.adapterInfo(zip), page: loaded ? await api.standaloneSize() : undefined };
       });
     } catch {
       // The downloads say what is wrong, when one is asked for.
@@ -125,8 +126,9 @@ export class Classify {
   async webPage(onProgress: (done: number, of: number) => void): Promise<Blob | undefined> {
     this.session.clear("adapter");
     this.session.announcement = "The web page is being put together.";
-    const opened = this.#zipOnScreen();
     try {
+      const opened = await this.#zipOnScreen();
+      await this.#needEncoder();
       const page = await this.client.call((api) => api.standalone(opened, Comlink.proxy(onProgress)));
       this.session.downloaded = true;
       this.session.announcement = "The web page is ready.";
@@ -137,8 +139,19 @@ export class Classify {
     }
   }
 
-  #zipOnScreen(): Uint8Array<ArrayBuffer> | undefined {
-    return this.session.stage === "classifying" ? this.zip : undefined;
+  /** The encoder of a kept run goes into its page: another one would give other answers. */
+  async #needEncoder(): Promise<void> {
+    const { stage, holdsRun, record, encoder } = this.session;
+    if (stage === "classifying" || holdsRun || !record) return;
+    if (record.encoder !== encoder.chosen.id)
+      throw problem("model", `This run was made with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
+    await encoder.ensure();
+  }
+
+  /** Nothing for the run that the worker holds. */
+  async #zipOnScreen(): Promise<Uint8Array | undefined> {
+    if (this.session.stage === "classifying") return this.zip;
+    return this.session.holdsRun ? undefined : this.session.library.adapter(this.session.record?.id);
   }
 
   /** Back to the start. */
