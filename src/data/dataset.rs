@@ -102,6 +102,23 @@ pub fn usable_texts(table: &Table, columns: ColumnChoice) -> Vec<String> {
     Rows::new(table, columns).rows.into_iter().map(|row| row.text).collect()
 }
 
+/// The texts that a run on these files has held out as the rows with these numbers; none for a number that is no row.
+///
+/// # Errors
+/// [`Error::Data`] if a column is not found.
+pub fn texts_of(table: &Table, held_out: Option<&Table>, config: &DataConfig, numbers: &[u64]) -> Result<Vec<Option<String>>> {
+    let columns = ColumnChoice::guess(table, config)?;
+    let (table, columns) = match held_out {
+        Some(other) => (other, columns.in_other(table, other, config)?),
+        None => (table, columns),
+    };
+    let text = |number: &u64| {
+        let at = table.row_numbers.binary_search(number).ok()?;
+        Some(table.rows[at].get(columns.text)?.trim().to_owned())
+    };
+    Ok(numbers.iter().map(text).collect())
+}
+
 impl Dataset {
     /// SHA-256 over texts and labels, in order, each ended by a zero byte; says which data a result belongs to without
     /// holding any of it.

@@ -56,6 +56,21 @@ pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>) -> Result<JsValue
     Ok(view)
 }
 
+/// The texts that a run on these files has held out as the rows with these numbers, in their order: `null` for what is no row.
+///
+/// # Errors
+/// `data` for a table that cannot be read, or has not the columns of the settings.
+#[wasm_bindgen]
+pub fn row_texts(table: &[u8], held_out: Option<Vec<u8>>, config: JsValue, numbers: Vec<f64>) -> Result<JsValue, JsValue> {
+    let config: RunConfig = parse(config)?;
+    let numbers: Vec<u64> = numbers.into_iter().map(|number| number as u64).collect();
+    let read = || -> Result<Vec<Option<String>>> {
+        let held_out = held_out.map(|bytes| Table::from_bytes(&bytes)).transpose()?;
+        dataset::texts_of(&Table::from_bytes(table)?, held_out.as_ref(), &config.data, &numbers)
+    };
+    plain(&read().map_err(thrown)?)
+}
+
 /// Changes labels or takes rows out: a table after `edits` (`{ row, label }`, no label to take the row out) as the bytes of a CSV.
 /// `row` is the row as reports give it. A change holds for every row with the same text.
 ///

@@ -1,7 +1,7 @@
 //! From bytes to a data set, on small files that each hold one trap.
 
 use softprompt::config::DataConfig;
-use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, TextRow};
+use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, TextRow, texts_of};
 use softprompt::data::table::Table;
 use softprompt::error::{Error, Result};
 use softprompt::rng::Rng;
@@ -514,6 +514,21 @@ fn no_text_is_on_both_sides() {
         assert!(keys.windows(2).all(|pair| pair[0] != pair[1]), "seed {seed}: {keys:?}");
         assert!(set.report.duplicates > 0 && !set.held_out.is_empty());
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn held_out_texts_are_found_again_by_their_rows() {
+    let train = table(file(12, &["x", "y"]));
+    let config = DataConfig::default();
+    let set = Dataset::from_table(&train, &config, 3).unwrap();
+    let texts = texts_of(&train, None, &config, &rows(&set.held_out)).unwrap();
+    assert_eq!(texts, set.held_out.iter().map(|row| Some(row.text.clone())).collect::<Vec<_>>());
+    // Of two files it is the other one's rows, whose columns may stand the other way round; row 5 is blank.
+    let other = table("label,text\nx, first \ny,second\nx,third\n\ny,last\n");
+    let texts = texts_of(&train, Some(&other), &config, &[6, 2, 5, 99]).unwrap();
+    assert_eq!(texts, [Some("last".into()), Some("first".into()), None, None]);
+    let gone = DataConfig { text_column: Some("nowhere".into()), ..config };
+    assert_eq!(data_error(texts_of(&train, None, &gone, &[2])).2.as_deref(), Some("nowhere"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

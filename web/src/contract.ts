@@ -154,6 +154,8 @@ export interface EncoderDescription {
   hidden: number;
   /** Its weights in memory. */
   bytes: number;
+  /** Bytes of the largest weight that a GPU is given as one. */
+  largest: number;
 }
 
 /** A training run that is pulled. While `next` is pending no other method may be called (wasm-bindgen refuses it). */
@@ -209,6 +211,8 @@ export interface Core {
   join_tables(names: string[], files: Uint8Array[]): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
+  /** The texts that a run on these files has held out as the rows with these numbers; null for what is no row. */
+  row_texts(table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig, rows: Float64Array): (string | null)[];
   /** A table with typed rows behind its last one, as CSV; without a table, they are all there is. */
   append_rows(bytes: Uint8Array | undefined, config: RunConfig, rows: { text: string; label: string }[]): Uint8Array;
   TokenCounter: { start(model: Model, table: Uint8Array, config: RunConfig): TokenCounter };

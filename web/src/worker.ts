@@ -31,7 +31,10 @@ import type { EncoderFolder } from "./lib/folder";
 import { stayAlive } from "./lib/locks";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
+import { answersOf, type KeptAnswers } from "./lib/store/answers";
+import { storeProblem } from "./lib/store/failure";
 import { Keeper, type Kept } from "./lib/store/keeper";
+import { exportRun, importRun, type RunFile } from "./lib/store/portable";
 import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
 import { Counting } from "./lib/counting";
@@ -115,6 +118,21 @@ const api = {
   /** A table with typed rows behind its last one; without a table, they are all there is. */
   async appendRows(table: Blob | undefined, config: RunConfig, rows: { text: string; label: string }[]): Promise<Blob> {
     return csvBlob(core.append_rows(table && (await bytesOf(table)), config, rows));
+  },
+
+  /** Texts of the rows that a run on these files has held out, by their numbers. */
+  async rowTexts(table: Blob, heldOut: Blob | undefined, config: RunConfig, rows: number[]): Promise<(string | null)[]> {
+    return core.row_texts(await bytesOf(table), heldOut && (await bytesOf(heldOut)), config, Float64Array.from(rows));
+  },
+
+  /** A kept run as a file. Here, since its rows may be many. */
+  async exportRun(id: string, withData: boolean): Promise<RunFile> {
+    return stored(async (store) => exportRun(store, id, withData));
+  },
+
+  /** Takes in a file that `exportRun` wrote; says under which name. */
+  async importRun(file: File): Promise<string> {
+    return stored(async (store) => importRun(store, file));
   },
 
   /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
@@ -385,12 +403,25 @@ async function follow(
     if (keeping) noteCost(keeping);
   }
   if (!mine.cancelled) {
-    if (keeping?.view.done) await keeping.finish(ended, await mine.exclusive(() => started.adapter()));
+    if (keeping?.view.done) {
+      const [adapter, answers] = await mine.exclusive(() => [started.adapter(), known(started, keeping)] as const);
+      await keeping.finish(ended, adapter, undefined, answers);
+    }
     return "done";
   }
   await mine.exclusive(() => started.free());
   run = undefined;
   return "cancelled";
+}
+
+/** What is known of the result; without it the run is kept all the same. */
+function known(run: Run, { view, file }: Keeper): KeptAnswers | undefined {
+  try {
+    return stage("answers", () => answersOf(run, view.done?.per_class.map(({ label }) => label) ?? [], file));
+  } catch (thrown) {
+    console.warn("what is known of the result is not kept", thrown);
+    return undefined;
+  }
 }
 
 function bestOf(run: Run): Uint8Array | undefined {
@@ -411,6 +442,15 @@ function openRuns(): Promise<RunStore> {
     runs = undefined;
     throw thrown;
   }));
+}
+
+/** @throws a problem that says what the browser refuses */
+async function stored<R>(job: (store: RunStore) => Promise<R>): Promise<R> {
+  try {
+    return await job(await openRuns());
+  } catch (thrown) {
+    throw storeProblem(thrown);
+  }
 }
 
 /** What keeping took from training, for `performance.getEntriesByName("checkpoints")`. */

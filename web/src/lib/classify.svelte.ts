@@ -107,13 +107,14 @@ export class Classify {
     this.file = { state: "none" };
   }
 
-  /** The adapter that is on the screen: what it says about itself, and about how large it is as a web page of one file. */
-  async describe(): Promise<{ info: AdapterInfo; page: number } | undefined> {
+  /** The adapter that is on the screen: what it says about itself, and, if the encoder is there, about how large it is as a web page. */
+  async describe(): Promise<{ info: AdapterInfo; page?: number } | undefined> {
     try {
-      const shown = await this.#zipOnScreen();
+      const opened = await this.#zipOnScreen();
+      const loaded = this.session.encoder.now.state === "ready";
       return await this.client.call(async (api) => {
-        const zip = shown ?? (await api.adapter());
-        return { info: await api.adapterInfo(zip), page: await api.standaloneSize() };
+        const zip = opened ?? (await api.adapter());
+        return { info: await api.adapterInfo(zip), page: loaded ? await api.standaloneSize() : undefined };
       });
     } catch {
       // The downloads say what is wrong, when one is asked for.
@@ -126,9 +127,9 @@ export class Classify {
     this.session.clear("adapter");
     this.session.announcement = "The web page is being put together.";
     try {
-      const shown = await this.#zipOnScreen();
-      await this.session.encoder.ensure();
-      const page = await this.client.call((api) => api.standalone(shown, Comlink.proxy(onProgress)));
+      const opened = await this.#zipOnScreen();
+      await this.#needEncoder();
+      const page = await this.client.call((api) => api.standalone(opened, Comlink.proxy(onProgress)));
       this.session.downloaded = true;
       this.session.announcement = "The web page is ready.";
       return page;
@@ -138,7 +139,16 @@ export class Classify {
     }
   }
 
-  /** Nothing where it is the run that the worker holds. */
+  /** The encoder of a kept run goes into its page: another one would give other answers. */
+  async #needEncoder(): Promise<void> {
+    const { stage, holdsRun, record, encoder } = this.session;
+    if (stage === "classifying" || holdsRun || !record) return;
+    if (record.encoder !== encoder.chosen.id)
+      throw problem("model", `This run was made with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
+    await encoder.ensure();
+  }
+
+  /** Nothing for the run that the worker holds. */
   async #zipOnScreen(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return this.session.stage === "classifying" ? this.zip : this.session.keptAdapter();
   }

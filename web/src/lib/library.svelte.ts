@@ -7,9 +7,10 @@ import { emptyRun, type RunView } from "./run-view";
 import type { Session } from "./session.svelte";
 import { storeProblem } from "./store/failure";
 import type { Kept } from "./store/keeper";
-import { packed, unpacked } from "./store/portable";
+import { freeName, type RunFile } from "./store/portable";
 import { isUnfinished, type RunRecord, type RunState } from "./store/record";
-import { identified, interrupted, RunStore, type Opened } from "./store/runs";
+import type { KeptAnswers } from "./store/answers";
+import { interrupted, RunStore, type Opened } from "./store/runs";
 
 /** Times that a run goes on by itself without having come further. */
 const MOST_RESCUES = 3;
@@ -120,12 +121,7 @@ export class Library {
 
   /** A name for a run on this file that no other one has. */
   freeName(file: string): string {
-    const name = file.replace(/\.[^.]*$/, "") || file;
-    const taken = new Set(this.runs.map((run) => run.name));
-    for (let number = 1; ; number++) {
-      const free = number === 1 ? name : `${name} ${number}`;
-      if (!taken.has(free)) return free;
-    }
+    return freeName(this.runs, file);
   }
 
   /** Everything that is kept of a run, or nothing with the problem reported. */
@@ -141,6 +137,14 @@ export class Library {
     if (id === undefined) return undefined;
     const store = await this.#open().catch(() => undefined);
     return (await store?.open(id))?.adapter;
+  }
+
+  /** What is known of a result beyond its figures, with its data; nothing where it is not kept. */
+  async answers(id: string | undefined): Promise<(Opened & { answers: KeptAnswers }) | undefined> {
+    if (id === undefined) return undefined;
+    const store = await this.#open().catch(() => undefined);
+    const opened = await store?.open(id);
+    return opened?.answers && { ...opened, answers: opened.answers };
   }
 
   /** A run is about to be trained. */
@@ -220,20 +224,14 @@ export class Library {
   }
 
   /** A run as a file, or nothing with the problem reported. */
-  async pack(id: string, withData: boolean): Promise<{ name: string; content: Blob } | undefined> {
-    const opened = await this.load(id);
-    if (!opened) return undefined;
-    const name = `${opened.record.name.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "run"}.softprompt.json`;
-    return this.#try(async () => ({ name, content: await packed(opened, withData) }));
+  async pack(id: string, withData: boolean): Promise<RunFile | undefined> {
+    return this.#try(() => this.client.call((api) => api.exportRun(id, withData)));
   }
 
   /** Takes in a file that `pack` wrote; what is in the list stays whatever the file holds. */
   async unpack(file: File): Promise<void> {
-    await this.#try(async (store) => {
-      const { record, view, adapter, table, heldOut } = await unpacked(file);
-      const name = this.freeName(`${record.name}.json`);
-      const data = table && (await identified(table));
-      await store.add({ ...record, name }, data, heldOut && (await identified(heldOut)), view, adapter);
+    await this.#try(async () => {
+      const name = await this.client.call((api) => api.importRun(file));
       this.session.announcement = `${name} is in the list now.`;
     });
     await Promise.all([this.look(), this.measure()]);

@@ -437,6 +437,11 @@ export class Session {
     return "adapter";
   }
 
+  /** The worker has the run that is shown; otherwise it is known from what is kept. */
+  get holdsRun(): boolean {
+    return this.#inWorker;
+  }
+
   /** The setting that the crate refuses, if any. */
   get wrongSetting(): string | undefined {
     return this.problems.options && settingOf(this.problems.options);
@@ -466,9 +471,11 @@ export class Session {
     this.run = opened.view;
     this.record = opened.record;
     this.library.begin(undefined);
-    this.understanding.forget();
     this.failed = this.downloaded = false;
     this.clear("run", "adapter", "predict");
+    // Before it is shown, as after a training. Of runs of earlier versions only the figures are kept.
+    if (opened.answers) await this.understanding.load(opened);
+    else this.understanding.forget();
     this.stage = "result";
   }
 

@@ -1,12 +1,13 @@
 /** What the page knows of a result beyond its figures, asked for piece by piece, and the labels that the user puts right. */
-import type * as Comlink from "comlink";
 import { SvelteMap } from "svelte/reactivity";
 import type { AnsweredPart, AnsweredRow, Edit, Nearest, Understanding as Summary } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
+import { asProblem, endsWorker, problem } from "./problem";
 import type { Place, Session } from "./session.svelte";
 import type { Source } from "./source";
-import type { Api } from "../worker";
+import { Remembered, type Asked } from "./store/answers";
+import type { Opened } from "./store/runs";
 
 /** Rows that are shown at first, and with each "show more". */
 const FIRST = 5;
@@ -25,12 +26,16 @@ export class Understanding {
   nearest = $state.raw<Nearest>();
   /** New labels by row; null takes a row out. */
   readonly fixes = new SvelteMap<number, string | null>();
+  /** The report can be had: it is kept where the rows are. */
+  canReport = $state(true);
   /** The table is being changed. */
   fixing = $state(false);
 
   /** The files that the result is from: row numbers are theirs, also where a later training on changed ones was cancelled. */
   #source: Source | undefined;
   #heldOut: Source | undefined;
+  /** What is kept of the result, where the worker does not hold it, or not any more. */
+  #kept: Asked | undefined;
   /** Counts the results: what arrives of an earlier one is dropped. */
   #results = 0;
 
@@ -39,17 +44,19 @@ export class Understanding {
     private readonly client: Client,
   ) {}
 
-  /** A result is there: forgets the one before and asks for what is shown at once. */
-  async load(): Promise<void> {
+  /** A result is there: forgets the one before and asks for what is shown at once. `kept` is one that was opened from the list. */
+  async load(kept?: Opened): Promise<void> {
     this.forget();
+    this.canReport = true;
+    if (kept) this.#remember(kept);
     this.#source = this.session.source;
     this.#heldOut = this.session.heldOut;
     await this.#ask(
-      (api) => api.understand(),
+      (result) => result.understand(),
       (summary) => (this.summary = summary),
     );
     await this.#ask(
-      (api) => api.mistakes(0, FIRST),
+      (result) => result.mistakes(0, FIRST),
       ({ rows }) => (this.mistakes = rows),
     );
   }
@@ -57,6 +64,7 @@ export class Understanding {
   /** Another result is shown, of which nothing is known. */
   forget(): void {
     this.#results++;
+    this.#kept = undefined;
     this.summary = this.cell = this.nearest = undefined;
     this.mistakes = [];
     this.fixes.clear();
@@ -66,14 +74,14 @@ export class Understanding {
   async moreMistakes(): Promise<void> {
     const shown = this.mistakes.length;
     await this.#ask(
-      (api) => api.mistakes(shown, MORE),
+      (result) => result.mistakes(shown, MORE),
       ({ rows }) => (this.mistakes = [...this.mistakes.slice(0, shown), ...rows]),
     );
   }
 
   async openCell(truth: number, predicted: number): Promise<void> {
     await this.#ask(
-      (api) => api.cell(truth, predicted, 0, FIRST),
+      (result) => result.cell(truth, predicted, 0, FIRST),
       (part) => (this.cell = { truth, predicted, ...part }),
     );
   }
@@ -82,7 +90,7 @@ export class Understanding {
     const { cell } = this;
     if (!cell) return;
     await this.#ask(
-      (api) => api.cell(cell.truth, cell.predicted, cell.rows.length, MORE),
+      (result) => result.cell(cell.truth, cell.predicted, cell.rows.length, MORE),
       ({ rows }) => {
         if (this.cell === cell) this.cell = { ...cell, rows: [...cell.rows, ...rows] };
       },
@@ -97,7 +105,7 @@ export class Understanding {
   async loadNearest(): Promise<void> {
     if (this.nearest) return;
     await this.#ask(
-      (api) => api.nearest(),
+      (result) => result.nearest(),
       (nearest) => (this.nearest = nearest),
     );
   }
@@ -107,7 +115,7 @@ export class Understanding {
     const file = this.#source?.name ?? "";
     let html: string | undefined;
     await this.#ask(
-      (api) => api.report(file),
+      (result) => result.report(file),
       (made) => (html = made),
       "report",
     );
@@ -160,11 +168,51 @@ export class Understanding {
     await this.session.train();
   }
 
-  async #ask<R>(job: (api: Comlink.Remote<Api>) => Promise<R>, take: (answer: R) => void, place: Place = "understanding"): Promise<void> {
+  /** Asked again of what is kept, where the worker ends at that moment. */
+  async #answered<R>(job: (result: Asked) => Promise<R>): Promise<R> {
+    const held = this.session.holdsRun;
+    try {
+      return await job(await this.#asked());
+    } catch (thrown) {
+      if (!held || this.session.holdsRun || !endsWorker(asProblem(thrown))) throw thrown;
+      return job(await this.#asked());
+    }
+  }
+
+  /** The worker that holds the result, or else what is kept of it. */
+  async #asked(): Promise<Asked> {
+    if (this.session.holdsRun) {
+      const { client } = this;
+      return {
+        understand: () => client.call((api) => api.understand()),
+        mistakes: (from, most) => client.call((api) => api.mistakes(from, most)),
+        cell: (truth, predicted, from, most) => client.call((api) => api.cell(truth, predicted, from, most)),
+        nearest: () => client.call((api) => api.nearest()),
+        report: (file) => client.call((api) => api.report(file)),
+      };
+    }
+    if (this.#kept) return this.#kept;
+    const mine = this.#results;
+    const opened = await this.session.library.answers(this.session.record?.id);
+    if (mine !== this.#results) throw problem("cancelled", "Cancelled.", "");
+    if (!opened) throw problem("storage", "The trainer that held this result is gone, and it is not kept.", "Train again.");
+    return this.#remember(opened);
+  }
+
+  #remember({ record, answers, table, heldOut }: Opened): Asked {
+    const { client } = this;
+    if (!answers) throw problem("storage", "What is known of this result is not kept.", "Train it again.");
+    this.canReport = answers.report !== undefined;
+    return (this.#kept = new Remembered(answers, async (rows) =>
+      table ? client.call((api) => api.rowTexts(table, heldOut, record.config, rows)) : [],
+    ));
+  }
+
+  async #ask<R>(job: (result: Asked) => Promise<R>, take: (answer: R) => void, place: Place = "understanding"): Promise<void> {
     const mine = this.#results;
     this.session.clear(place);
     try {
-      const answer = await this.client.call(job);
+      const answer = await this.#answered(job);
       if (mine === this.#results) take(answer);
     } catch (thrown) {
       if (mine === this.#results) this.session.report(place, thrown);

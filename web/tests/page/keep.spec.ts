@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, file, heading, SAMPLE, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, file, heading, SAMPLE, screenshot, setOptions, smallSample, test, understood } from "./session";
 
 const STEPS = 60;
 const TABLE = smallSample(8);
@@ -156,7 +156,7 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   expect(cost.checkpoints).toBeGreaterThan(0);
   expect(cost.share, "share of the time that training waited for checkpoints").toBeLessThan(0.05);
   expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
-  expect(await left(back)).toEqual({ adapters: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
+  expect(await left(back)).toEqual({ adapters: 1, answers: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
 });
 
 test("with a held-out file it goes on to the same adapter, measured on that file", async ({ page, context, browser, baseURL }) => {
@@ -204,9 +204,11 @@ test("a worker that is killed is replaced, and the run goes on by itself", async
   await expect(page.getByText("The browser ended the trainer, perhaps for lack of memory.", { exact: true })).toBeVisible();
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 
-  // The worker that holds the result dies too: the adapter is still there.
+  // The worker that holds the result dies too: everything is still there.
+  const before = await understood(page);
   for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
   await expect.poll(() => page.workers().length).toBe(0);
+  expect(await understood(page)).toEqual(before);
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 

@@ -1,7 +1,7 @@
 /** The list of runs: named, opened, compared, taken along, deleted. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test, TINY } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test, TINY, understood } from "./session";
 
 const rows = (page: Page) => page.getByRole("list", { name: "Runs" }).getByRole("listitem");
 
@@ -20,7 +20,7 @@ async function train(page: Page, options: Record<string, string>) {
 /** A name that would be markup; not in a picture for the README. */
 const LONGER = process.env.SCREENSHOTS ? "more steps" : "Longer <b>run</b>";
 
-const NOTHING = { runs: 0, views: 0, checkpoints: 0, data: 0, adapters: 0, databases: 1, caches: [], settings: [], workers: 0 };
+const NOTHING = { runs: 0, views: 0, checkpoints: 0, data: 0, adapters: 0, answers: 0, databases: 1, caches: [], settings: [], workers: 0 };
 
 /** Everything that this origin keeps in the browser: entries of each store, databases, caches, settings, service workers. */
 const left = (page: Page) =>
@@ -71,6 +71,8 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   const adapter = readFileSync(await saved.path());
   const accuracy = await page.locator(".accuracy").textContent();
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  const before = await understood(page);
+  expect(before.texts.length).toBeGreaterThan(0);
   const likely = page.getByRole("list", { name: "Probabilities" });
   await expect(likely).toBeVisible();
   const probabilities = await likely.textContent();
@@ -135,9 +137,17 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expectAccessible(page, "a kept run that was opened");
   const [again] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await again.path()).equals(adapter), "another adapter").toBe(true);
+  expect(await understood(page)).toEqual(before);
+  await expectAccessible(page, "a kept result");
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible({ timeout: 60_000 });
   expect(await page.getByRole("list", { name: "Probabilities" }).textContent()).toBe(probabilities);
+  const [web] = await Promise.all([page.waitForEvent("download"), button(page, "Download as a web page").click()]);
+  expect(readFileSync(await web.path()).length).toBeGreaterThan(30e6);
+  // A label that is put right here is trained on, as in a new result.
+  const label = page.getByRole("list", { name: "Mistakes" }).getByRole("combobox").first();
+  await label.selectOption({ index: (await label.evaluate((list: HTMLSelectElement) => list.selectedIndex)) === 0 ? 1 : 0 });
+  await expect(button(page, "Train again with 1 change")).toBeEnabled();
   await button(page, "Change options, train again").click();
   await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
 
@@ -167,6 +177,14 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(page.getByRole("alert")).toHaveCount(0);
   await button(page, "Open requests").click();
   await expect(page.locator(".accuracy")).toHaveText(accuracy!);
+  // Without its rows: everything but their texts.
+  await expect(page.getByText(/^95% interval \d/)).toHaveText(before.interval);
+  await page.getByRole("region", { name: "Confusion table" }).getByRole("button").first().click();
+  const cell = page.getByRole("list", { name: "Texts of the cell" });
+  await expect(cell.getByText("Its text is not kept with this run.")).toHaveCount(before.texts.length);
+  await expect(cell.getByRole("combobox")).toHaveCount(0);
+  await expect(button(page, "Download report")).toHaveCount(0);
+  await expectAccessible(page, "a kept result without its rows");
   const [third] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await third.path()).equals(adapter), "another adapter").toBe(true);
 

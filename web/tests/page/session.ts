@@ -135,6 +135,27 @@ export async function screenshot(page: Page, name: string, fullPage = false) {
   });
 }
 
+/** What a result is understood by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
+export async function understood(page: Page) {
+  const cell = page.getByRole("region", { name: "Confusion table" }).getByRole("button").first();
+  await cell.click();
+  const texts = page.getByRole("list", { name: "Texts of the cell" });
+  await expect(texts).toBeVisible();
+  const words = page.getByRole("region", { name: "Nearest words" });
+  if (!(await words.isVisible())) await page.getByText("Look up every prompt token in the vocabulary").click();
+  const [report] = await Promise.all([page.waitForEvent("download"), button(page, "Download report").click()]);
+  const found = {
+    interval: await page.getByText(/^95% interval \d/).innerText(),
+    texts: await texts.locator("p.text").allInnerTexts(),
+    mistakes: await page.getByRole("list", { name: "Mistakes" }).locator("p").allInnerTexts(),
+    calibration: await page.getByRole("img", { name: /^Reliability diagram/ }).getAttribute("aria-label"),
+    words: await words.getByRole("row").allInnerTexts(),
+    report: readFileSync(await report.path(), "utf8"),
+  };
+  await button(page, "Close").click();
+  return found;
+}
+
 /** The figure of a percentage such as "92.6%", as a share. */
 export function share(text: string | null): number {
   expect(text).toMatch(/^\d+\.\d%$/);

@@ -85,7 +85,7 @@ describe("what is known of how it came about", () => {
     expect(run.trying?.done).toBe(3);
     take(run, { event: "trial", method: "prompt", loss: 0.7, accuracy: 0.8, seconds: 3 });
     take(run, { event: "trial", method: "late", loss: 0.6, accuracy: 0.82, seconds: 2 });
-    take(run, { event: "chosen", method: "late", reason: "lowest loss" });
+    take(run, { event: "chosen", method: "late", reason: "lowest loss", seconds: 4 });
     expect(run.trials.map(({ method }) => method)).toEqual(["prompt", "late"]);
     expect(run.trying, "over with the choice").toBeUndefined();
     expect(trainedMethod(run)).toBe("late");

@@ -9,6 +9,7 @@ import { Keeper, type Kept } from "../../src/lib/store/keeper";
 import { packed, unpacked } from "../../src/lib/store/portable";
 import { figuresOf, newRecord, readRecord, readView, type RunRecord } from "../../src/lib/store/record";
 import { identified, interrupted, RunStore } from "../../src/lib/store/runs";
+import { known } from "./known";
 
 (globalThis as { VERSION?: string }).VERSION = "0.0.0";
 
@@ -66,6 +67,8 @@ const viewOf = (...events: RunEvent[]): RunView => {
   return view;
 };
 
+const wholeView = () => viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done);
+
 let store: RunStore;
 beforeEach(async () => {
   store = await RunStore.open();
@@ -117,6 +120,33 @@ describe("kept runs", () => {
     expect(opened.checkpoint).toBeUndefined();
     expect(opened.adapter).toHaveLength(5);
     expect(opened.record).toMatchObject({ state: "done", adapterBytes: 5, figures: { step: 4, probeAccuracy: 0.6 } });
+  });
+
+  it("are understood as when they were new, until they are deleted", async () => {
+    const run = record();
+    await store.add(run, await table("rows"), undefined);
+    await store.finish(run.id, "done", wholeView(), new Uint8Array(5), undefined, known());
+    expect((await store.open(run.id))!.answers).toEqual(known());
+    const kept = () => raw((database) => database.count("answers"));
+    expect(await kept()).toBe(1);
+    await store.remove([run.id]);
+    expect(await kept()).toBe(0);
+  });
+
+  it("of the first version of the database still open, without what was not kept then", async () => {
+    store.close();
+    await deleteDB(NAME);
+    const stores = ["runs", "views", "checkpoints", "adapters", "data"];
+    const old = await openDB(NAME, 1, { upgrade: (database) => stores.forEach((name) => void database.createObjectStore(name)) });
+    const run = { ...record(), state: "done" as const, adapterBytes: 3 };
+    await old.put("runs", run, run.id);
+    await old.put("views", wholeView(), run.id);
+    await old.put("adapters", new Uint8Array(3), run.id);
+    old.close();
+    store = await RunStore.open();
+    const opened = (await store.open(run.id))!;
+    expect(opened).toMatchObject({ record: { name: "tickets" }, view: { done: { accuracy: 0.8 } } });
+    expect([opened.adapter?.length, opened.answers]).toEqual([3, undefined]);
   });
 
   it("share their data, which go with the last of them", async () => {
@@ -178,7 +208,7 @@ describe("kept runs", () => {
 
   it("are not touched where a newer page has changed the database", async () => {
     store.close();
-    const newer = await openDB(NAME, 2);
+    const newer = await openDB(NAME, 3);
     newer.close();
     const failure = await RunStore.open().catch((thrown: unknown) => thrown);
     expect(storeProblem(failure)).toMatchObject({ code: "storage", message: expect.stringContaining("newer version") });
@@ -314,6 +344,7 @@ describe("a run as a file", () => {
     },
     view: viewOf(started, step(1), step(2), step(3), step(4), evaluation(4), done),
     adapter: Uint8Array.from({ length: 70_000 }, (_, index) => index % 251),
+    answers: known(),
     table: new Blob(["text,label\nmy secret,a\n"]),
   });
   const file = (content: BlobPart, name = "run.json") => new File([content], name);
@@ -325,6 +356,8 @@ describe("a run as a file", () => {
     const after = await unpacked(file(blob));
     expect(after.view).toEqual(JSON.parse(JSON.stringify(before.view)));
     expect(after.adapter).toEqual(before.adapter);
+    expect(after.answers).toEqual({ ...known(), report: undefined });
+    expect(await blob.text()).not.toContain("a text of the user");
     expect(after.table).toBeUndefined();
     expect(after.record).toMatchObject({ name: "tickets", state: "done", config: before.record.config });
     expect(after.record.id).not.toBe(before.record.id);
@@ -334,10 +367,17 @@ describe("a run as a file", () => {
   it("holds the rows where they are asked for", async () => {
     const after = await unpacked(file(await packed(opened(), true)));
     expect(await after.table!.text()).toBe("text,label\nmy secret,a\n");
+    expect(after.answers).toEqual(known());
+  });
+
+  it("of an earlier version has nothing but its figures, and comes back so", async () => {
+    const after = await unpacked(file(await packed({ ...opened(), answers: undefined }, true)));
+    expect(after.record.state).toBe("done");
+    expect(after.answers).toBeUndefined();
   });
 
   it("does not go on where it was not over", async () => {
-    const running = { ...opened(), record: { ...record(), state: "running" as const }, view: viewOf(started, step(1)) };
+    const running = { ...opened(), answers: undefined, record: { ...record(), state: "running" as const }, view: viewOf(started, step(1)) };
     expect((await unpacked(file(await packed(running, true)))).record.state).toBe("failed");
   });
 
@@ -357,6 +397,7 @@ describe("a run as a file", () => {
       { ...whole, view: { ...(whole.view as object), evals: [null] } },
       { ...whole, view: { ...(whole.view as object), done: { accuracy: "high" } } },
       { ...whole, view: { ...(whole.view as object), done: { ...(whole.view as RunView).done, confusion: [[1]] } } },
+      { ...whole, answers: { ...(whole.answers as object), truth: [9, 9, 9, 9] } },
       { ...whole, adapter: "%%%" },
       { ...whole, adapter: 7 },
       { ...whole, adapter: "A".repeat(90_000_000) },

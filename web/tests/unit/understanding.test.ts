@@ -22,6 +22,7 @@ function place(heldOut?: string) {
     source: file("rows.csv"),
     heldOut: heldOut === undefined ? undefined : file(heldOut),
     config: {},
+    holdsRun: true,
     announcement: "",
     clear: () => undefined,
     report: (where: string) => seen.problems.push(where),

@@ -5,6 +5,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { RunView } from "../run-view";
+import type { KeptAnswers } from "./answers";
 import type { RunRecord } from "./record";
 
 export interface Schema extends DBSchema {
@@ -16,16 +17,19 @@ export interface Schema extends DBSchema {
   checkpoints: { key: string; value: Uint8Array };
   /** Zips, by the run's id. */
   adapters: { key: string; value: Uint8Array };
+  /** What a result is understood by, by the run's id; written with its adapter in one transaction. */
+  answers: { key: string; value: KeptAnswers };
   /** Data files, by their SHA-256: runs of the same data share one. */
   data: { key: string; value: Blob };
 }
 
 export type Database = IDBPDatabase<Schema>;
 
-export const STORES = ["runs", "views", "checkpoints", "adapters", "data"] as const;
+export const STORES = ["runs", "views", "checkpoints", "adapters", "answers", "data"] as const;
 
 export const NAME = "softprompt";
-const VERSION = 1;
+/** 2: answers. */
+const VERSION = 2;
 
 /** @throws what the browser throws where it keeps nothing, or where a newer page has been here */
 export async function openDatabase(name = NAME): Promise<Database> {

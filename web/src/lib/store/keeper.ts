@@ -5,6 +5,7 @@
 import type { Run, RunEvent } from "../../contract";
 import type { Problem } from "../problem";
 import { emptyRun, take, type RunView } from "../run-view";
+import type { KeptAnswers } from "./answers";
 import { storeProblem } from "./failure";
 import type { RunRecord } from "./record";
 import { identified, type Opened, type RunStore } from "./runs";
@@ -30,6 +31,8 @@ export class Keeper {
   private constructor(
     private readonly store: RunStore | undefined,
     private readonly id: string,
+    /** Name of the data. */
+    readonly file: string,
     readonly view: RunView,
     private readonly tell: (kept: Kept) => unknown,
   ) {}
@@ -48,17 +51,17 @@ export class Keeper {
       const [rows, others] = [await identified(table), heldOut && (await identified(heldOut))];
       await store.add(record, rows, others, view);
       tell({ state: "kept", step: 0 });
-      return new Keeper(store, record.id, view, tell);
+      return new Keeper(store, record.id, record.file, view, tell);
     } catch (thrown) {
       tell({ state: "not", step: 0, problem: storeProblem(thrown) });
-      return new Keeper(undefined, record.id, view, tell);
+      return new Keeper(undefined, record.id, record.file, view, tell);
     }
   }
 
   /** Of a run that goes on. */
   static goOn(store: RunStore, { record, view, checkpoint }: Opened, tell: (kept: Kept) => unknown): Keeper {
     const known = checkpoint ? view : undefined;
-    const keeper = new Keeper(store, record.id, known ?? emptyRun(record.config.prompt.method), tell);
+    const keeper = new Keeper(store, record.id, record.file, known ?? emptyRun(record.config.prompt.method), tell);
     tell({ state: "kept", step: (keeper.#kept = known?.step?.step ?? 0) });
     return keeper;
   }
@@ -100,12 +103,13 @@ export class Keeper {
       .finally(() => (this.#writing = undefined));
   }
 
-  /** The run is over, with this adapter; or it failed with nothing better. */
-  async finish(stopped: boolean, adapter: Uint8Array | undefined, problem?: Problem): Promise<void> {
+  /** The run is over, with this adapter and what is known of the result; or it failed with nothing better. */
+  async finish(stopped: boolean, adapter: Uint8Array | undefined, problem?: Problem, answers?: KeptAnswers): Promise<void> {
     if (!this.store) return;
     await this.#writing;
     try {
-      await this.store.finish(this.id, problem ? "failed" : stopped ? "stopped" : "done", this.view, adapter, problem);
+      const state = problem ? "failed" : stopped ? "stopped" : "done";
+      await this.store.finish(this.id, state, this.view, adapter, problem, answers);
       this.tell({ state: "kept", step: this.view.step?.step ?? 0 });
     } catch (thrown) {
       this.tell({ state: "not", step: this.#kept, problem: storeProblem(thrown) });

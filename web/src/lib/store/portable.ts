@@ -1,26 +1,64 @@
 /**
  * A run as one file, to take along and to put into another browser. JSON with the adapter (and the data, if asked for) in base64: it
- * holds what it seems to hold, where a zip might unfold to any size. It is read with care, because anybody may have written it.
+ * holds what it seems to hold, where a zip might unfold to any size. It is read with care, because anybody may have written it. All of
+ * it happens in the worker: a large table takes seconds.
  */
 import { problem } from "../problem";
+import { readAnswers } from "./answers";
 import { newId, readRecord, readView, FORMAT, type RunRecord } from "./record";
-import type { Opened } from "./runs";
+import { identified, type Opened, type RunStore } from "./runs";
 
 const KIND = "softprompt run";
 /** Bytes. Larger than any file with data that the page takes. */
 const LARGEST = 400e6;
 const LARGEST_ADAPTER = 64e6;
+/** Bytes that become text at a stretch: as many as a call takes arguments, in threes, so that the pieces are a whole. */
+const PIECE = 24_576;
 
-/** @param withData with the rows, which a run needs to be trained again */
-export async function packed({ record, view, adapter, table, heldOut }: Opened, withData: boolean): Promise<Blob> {
-  const data = withData ? { table: table && (await base64(table)), heldOut: heldOut && (await base64(heldOut)) } : {};
-  const content = { kind: KIND, format: FORMAT, record: { ...record, data: undefined, heldOut: undefined }, view };
-  return new Blob(
-    [JSON.stringify({ ...content, adapter: adapter && (await base64(new Blob([adapter as BlobPart]))), ...data })],
-    {
-      type: "application/json",
-    },
-  );
+export interface RunFile {
+  name: string;
+  content: Blob;
+}
+
+/** @throws a problem (`storage`) where the run is gone */
+export async function exportRun(store: RunStore, id: string, withData: boolean): Promise<RunFile> {
+  const opened = await store.open(id);
+  if (!opened) throw problem("storage", "This run is not kept any more.", "It may have been deleted in another tab.");
+  const name = `${opened.record.name.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "run"}.softprompt.json`;
+  return { name, content: await packed(opened, withData) };
+}
+
+/** Puts the run of a file into the list; says under which name. What is in the list stays whatever the file holds. */
+export async function importRun(store: RunStore, file: File): Promise<string> {
+  const { record, view, adapter, answers, table, heldOut } = await unpacked(file);
+  const name = freeName((await store.list()).runs, `${record.name}.json`);
+  const [rows, others] = [table && (await identified(table)), heldOut && (await identified(heldOut))];
+  await store.add({ ...record, name }, rows, others, view, adapter, answers);
+  return name;
+}
+
+/** A name for a run on this file that none of these has. */
+export function freeName(runs: RunRecord[], file: string): string {
+  const name = file.replace(/\.[^.]*$/, "") || file;
+  const taken = new Set(runs.map((run) => run.name));
+  for (let number = 1; ; number++) {
+    const free = number === 1 ? name : `${name} ${number}`;
+    if (!taken.has(free)) return free;
+  }
+}
+
+/** @param withData with the rows, which a run needs to be trained again, and with the report, which shows some */
+export async function packed({ record, view, adapter, answers, table, heldOut }: Opened, withData: boolean): Promise<Blob> {
+  const known = answers && { ...answers, report: withData ? answers.report : undefined };
+  const plain = { kind: KIND, format: FORMAT, record: { ...record, data: undefined, heldOut: undefined }, view, answers: known };
+  const files = [
+    ["adapter", adapter && new Blob([adapter as BlobPart])],
+    ["table", withData ? table : undefined],
+    ["heldOut", withData ? heldOut : undefined],
+  ] as const;
+  const parts: BlobPart[] = [JSON.stringify(plain).slice(0, -1)];
+  for (const [name, blob] of files) if (blob) parts.push(`,"${name}":"`, ...(await base64(blob)), '"');
+  return new Blob([...parts, "}"], { type: "application/json" });
 }
 
 /**
@@ -43,14 +81,15 @@ export async function unpacked(file: File): Promise<Opened> {
   const read = readRecord(content.record);
   const view = readView(content.view);
   if (!read || !view) throw refuse("is damaged");
+  // Files of earlier versions have none.
+  const hasAnswers = content.answers !== undefined && content.answers !== null;
+  const answers = hasAnswers ? readAnswers(content.answers, view.done?.per_class.length ?? 0) : undefined;
+  if (hasAnswers && !answers) throw refuse("is damaged");
   const bytes = (value: unknown, most: number) => {
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "string" || value.length > (most * 4) / 3 + 4) throw refuse("is damaged");
     try {
-      const text = atob(value);
-      const read = new Uint8Array(text.length);
-      for (let at = 0; at < text.length; at++) read[at] = text.charCodeAt(at);
-      return read;
+      return unbase64(value);
     } catch {
       throw refuse("is damaged");
     }
@@ -65,13 +104,21 @@ export async function unpacked(file: File): Promise<Opened> {
     data: undefined,
     heldOut: undefined,
   };
-  return { record, view, adapter, table: table && new Blob([table]), heldOut: heldOut && new Blob([heldOut]) };
+  return { record, view, adapter, answers, table: table && new Blob([table]), heldOut: heldOut && new Blob([heldOut]) };
 }
 
-async function base64(blob: Blob): Promise<string> {
+/** In pieces: a text as long as the largest file would be longer than a browser's texts may be. */
+async function base64(blob: Blob): Promise<string[]> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
-  let text = "";
-  // As many at once as a call takes arguments, in threes: then the pieces are a whole.
-  for (let at = 0; at < bytes.length; at += 24_576) text += btoa(String.fromCharCode(...bytes.subarray(at, at + 24_576)));
-  return text;
+  const pieces: string[] = [];
+  for (let at = 0; at < bytes.length; at += PIECE) pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE))));
+  return pieces;
+}
+
+/** @throws where it is not base64 */
+function unbase64(text: string): Uint8Array<ArrayBuffer> {
+  const read = atob(text);
+  const bytes = new Uint8Array(read.length);
+  for (let at = 0; at < read.length; at++) bytes[at] = read.charCodeAt(at);
+  return bytes;
 }

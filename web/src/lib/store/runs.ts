@@ -1,5 +1,6 @@
 /** The runs that are kept in this browser. */
 import type { RunView } from "../run-view";
+import { readAnswers, type KeptAnswers } from "./answers";
 import { type Database, openDatabase, type Schema, STORES } from "./database";
 import { figuresOf, isUnfinished, readRecord, readView, type RunRecord, type RunState } from "./record";
 
@@ -16,6 +17,7 @@ export interface Opened {
   view?: RunView;
   checkpoint?: Uint8Array;
   adapter?: Uint8Array;
+  answers?: KeptAnswers;
   table?: Blob;
   heldOut?: Blob;
 }
@@ -55,12 +57,14 @@ export class RunStore {
     heldOut: KeptData | undefined,
     view?: RunView,
     adapter?: Uint8Array,
+    answers?: KeptAnswers,
   ): Promise<void> {
     const whole = { ...record, data: data?.sha256, heldOut: heldOut?.sha256, adapterBytes: adapter?.length };
     await this.#write(async (stores) => {
       await stores.put("runs", whole, record.id);
       if (view) await stores.put("views", view, record.id);
       if (adapter) await stores.put("adapters", adapter, record.id);
+      if (answers) await stores.put("answers", answers, record.id);
       for (const { sha256, blob } of [data, heldOut].filter((kept) => kept !== undefined))
         if ((await stores.count("data", sha256)) === 0) await stores.put("data", blob, sha256);
     });
@@ -71,14 +75,17 @@ export class RunStore {
     const read = <S extends (typeof STORES)[number]>(store: S, key: string) => transaction.objectStore(store).get(key);
     const record = readRecord(await read("runs", id));
     if (!record) return undefined;
-    const [view, checkpoint, adapter, table, heldOut] = await Promise.all([
+    const [view, checkpoint, adapter, answers, table, heldOut] = await Promise.all([
       read("views", id),
       read("checkpoints", id),
       read("adapters", id),
+      read("answers", id),
       record.data === undefined ? undefined : read("data", record.data),
       record.heldOut === undefined ? undefined : read("data", record.heldOut),
     ]);
-    return { record, view: readView(view), checkpoint, adapter, table, heldOut };
+    const shown = readView(view);
+    const known = readAnswers(answers, shown?.done?.per_class.length ?? 0);
+    return { record, view: shown, checkpoint, adapter, answers: known, table, heldOut };
   }
 
   /**
@@ -95,13 +102,14 @@ export class RunStore {
     });
   }
 
-  /** A run that is over: the adapter stays, the checkpoint goes. */
+  /** A run that is over: the adapter stays, with what is known of the result; the checkpoint goes. */
   async finish(
     id: string,
     state: RunState,
     view: RunView,
     adapter: Uint8Array | undefined,
     problem?: RunRecord["problem"],
+    answers?: KeptAnswers,
   ): Promise<void> {
     await this.#write(async (stores) => {
       const figures = figuresOf(view);
@@ -109,6 +117,7 @@ export class RunStore {
       await stores.put("views", view, id);
       await stores.remove("checkpoints", id);
       if (adapter) await stores.put("adapters", adapter, id);
+      if (answers) await stores.put("answers", answers, id);
     });
   }
 
@@ -121,7 +130,7 @@ export class RunStore {
   async remove(ids: string[]): Promise<void> {
     await this.#write(async (stores) => {
       for (const id of ids)
-        for (const store of ["runs", "views", "checkpoints", "adapters"] as const) await stores.remove(store, id);
+        for (const store of ["runs", "views", "checkpoints", "adapters", "answers"] as const) await stores.remove(store, id);
       await stores.sweep();
     });
   }
