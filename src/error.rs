@@ -39,10 +39,18 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// The GPU: absent, refused a shader, computed wrongly, out of memory, lost.
+    /// The GPU: absent, refused a shader, computed wrongly, lost.
     #[error("{problem}")]
     Device {
         /// What is wrong, with the kernel's name where one is to blame.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The GPU has not enough room: out of memory, or something is larger than it binds. It would only come again.
+    #[error("{problem}")]
+    DeviceMemory {
+        /// What is too large, with the limit where it is known.
         problem: String,
         /// What to do.
         hint: String,
@@ -119,6 +127,11 @@ impl Error {
         Self::Device { problem: problem.into(), hint: hint.into() }
     }
 
+    /// An error of a GPU without room.
+    pub fn device_memory(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::DeviceMemory { problem: problem.into(), hint: hint.into() }
+    }
+
     /// A config error.
     pub fn config(field: &'static str, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Config { field, problem: problem.into(), hint: hint.into() }
@@ -132,6 +145,7 @@ impl Error {
             Self::Model { .. } => "model",
             Self::Adapter { .. } => "adapter",
             Self::Device { .. } => "device",
+            Self::DeviceMemory { .. } => "device_memory",
             Self::Config { .. } => "config",
             Self::Diverged { .. } => "diverged",
             Self::Io { .. } => "io",
@@ -147,6 +161,7 @@ impl Error {
             | Self::Model { hint, .. }
             | Self::Adapter { hint, .. }
             | Self::Device { hint, .. }
+            | Self::DeviceMemory { hint, .. }
             | Self::Config { hint, .. }
             | Self::Io { hint, .. } => hint,
             Self::Diverged { .. } => "use a smaller learning rate",

@@ -203,6 +203,8 @@ pub struct DeviceReport {
     pub name: String,
     /// Whether it is computed by the CPU.
     pub software: bool,
+    /// Bytes of the largest buffer that a kernel can be given; 0 without an adapter.
+    pub largest_buffer: f64,
     /// What automatic choice will do, and why.
     pub reason: String,
 }
@@ -217,12 +219,13 @@ pub async fn detect() -> DeviceReport {
             } else {
                 format!("{name} and the CPU will be timed on your data, and the faster used")
             };
-            DeviceReport { gpu: true, name, software, reason }
+            DeviceReport { gpu: true, name, software, largest_buffer: gpu.largest_binding() as f64, reason }
         }
         Err(error) => DeviceReport {
             gpu: false,
             name: String::new(),
             software: false,
+            largest_buffer: 0.0,
             reason: format!("WebGPU cannot be used ({error}): the CPU path will be used"),
         },
     }

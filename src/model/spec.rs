@@ -35,6 +35,18 @@ impl EncoderSpec {
         let layer = 4 * d * (d + 1) + 2 * d * f + f + d + 4 * d;
         (self.vocab + self.max_positions) as u64 * d + 2 * d + layers * layer
     }
+
+    /// The largest matrix that a GPU is given as one, by its name, and its rows of [`Self::hidden`] numbers. Of the word embeddings it
+    /// is given the rows that are used.
+    #[must_use]
+    pub fn largest_weight(&self) -> (&'static str, usize) {
+        let [attention, ffn, position] = [3 * self.hidden, self.ffn, self.max_positions];
+        match () {
+            () if position > attention.max(ffn) => ("position", position),
+            () if ffn > attention => ("feed-forward", ffn),
+            () => ("attention", attention),
+        }
+    }
 }
 
 /// `y = x W^T + b`, stored as the hub stores it.

@@ -241,14 +241,23 @@ impl Run {
             }
             // Not put back where something fails: then the run is over.
             let mark = self.mark();
-            self.stage = match self.stage.take() {
+            let next = match self.stage.take() {
                 None => return Ok(None),
-                Some(Stage::Training(training)) => self.train(training).await?,
-                Some(Stage::Finishing(finish)) => self.measure(finish).await?,
+                Some(Stage::Training(training)) => self.train(training).await,
+                Some(Stage::Finishing(finish)) => self.measure(finish).await,
             };
+            self.stage = next.map_err(|error| self.cause(error))?;
             let stage = self.stage.take();
             self.charge(mark, stage.as_ref());
             self.stage = stage;
+        }
+    }
+
+    /// What a device without memory makes of all that follows says less than that it has none.
+    fn cause(&self, error: Error) -> Error {
+        match error {
+            Error::Device { .. } | Error::Diverged { .. } => self.compute.encoder.check().err().unwrap_or(error),
+            error => error,
         }
     }
 

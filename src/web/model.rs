@@ -14,6 +14,7 @@ struct Description {
     layers: usize,
     hidden: usize,
     bytes: f64,
+    largest: f64,
 }
 
 /// JavaScript's bytes in the crate's memory, or an error where that has no room: running out of it ends a module.
@@ -83,15 +84,16 @@ impl Model {
         model::half::write(self.model.weights()).map_err(thrown)
     }
 
-    /// What an encoder with this `config.json` would be, before the rest of it is fetched: `{ layers, hidden, bytes }`, where `bytes`
-    /// is what its weights take in memory, 4 bytes a number.
+    /// What an encoder with this `config.json` would be, before the rest of it is fetched: `{ layers, hidden, bytes, largest }`,
+    /// where `bytes` is what its weights take in memory, 4 bytes a number, and `largest` what the largest takes that a GPU is given.
     ///
     /// # Errors
     /// `model`, with the field that is unsupported.
     pub fn describe(config: &[u8]) -> Result<JsValue, JsValue> {
         let spec = model::config::parse(config).map_err(thrown)?;
         let bytes = 4.0 * spec.elements() as f64;
-        plain(&Description { layers: spec.layers, hidden: spec.hidden, bytes })
+        let largest = 4.0 * (spec.largest_weight().1 * spec.hidden) as f64;
+        plain(&Description { layers: spec.layers, hidden: spec.hidden, bytes, largest })
     }
 
     /// Transformer layers.

@@ -361,7 +361,7 @@ async fn an_encoder_that_does_not_fit_is_refused() {
     let weights = Arc::new(random_weights(&spec, 1));
     // Of the four, the feed-forward's is the largest: 200 x 32 numbers of 4 bytes.
     let gpu = small(25_596).await.unwrap();
-    let Err(Error::Device { problem, hint }) = WgslEncoder::new(gpu.into(), &weights).await else {
+    let Err(Error::DeviceMemory { problem, hint }) = WgslEncoder::new(gpu.into(), &weights).await else {
         panic!("it was accepted");
     };
     assert!(problem.contains("feed-forward weight (200 x 32) has 25600 bytes") && problem.contains("binds 25596"), "{problem}");

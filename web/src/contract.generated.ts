@@ -330,6 +330,8 @@ export type DeviceReport = {
   name: string,
   /** Whether it is computed by the CPU. */
   software: boolean,
+  /** Bytes of the largest buffer that a kernel can be given; 0 without an adapter. */
+  largest_buffer: number,
   /** What automatic choice will do, and why. */
   reason: string,
 };

@@ -155,20 +155,21 @@ const api = {
   /**
    * Puts another encoder in the place of the one in use, which stays where that fails.
    *
-   * @param page address of the page. @param chosen the user's own files, in place of those of `encoder`.
+   * @param page address of the page. @param chosen the user's own files, in place of those of `encoder`. @param limit that of `checkMemory`.
    */
   async loadEncoder(
     page: string,
     encoder: Encoder,
     chosen: EncoderFolder | undefined,
     onProgress: (progress: Progress) => void,
+    limit?: number,
   ): Promise<EncoderInfo> {
     // Beside the compiling of the wasm module: the two are the longest parts of the start.
     const got = await stage("get encoder", () => getEncoder(page, encoder, chosen, onProgress));
     const [config, tokenizer, weights] = got.files as [Uint8Array, Uint8Array, Uint8Array];
     const sha256 = got.encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
     await compiled();
-    checkMemory(core.Model.describe(config), weights.length);
+    checkMemory(core.Model.describe(config), weights.length, limit);
     const loaded = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
     model?.free();
     model = loaded;

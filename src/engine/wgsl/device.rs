@@ -21,7 +21,15 @@ pub struct Gpu {
     /// Name, type and backend of the adapter.
     pub info: wgpu::AdapterInfo,
     /// The first error that no call returned.
-    error: Arc<Mutex<Option<String>>>,
+    error: Arc<Mutex<Option<Raised>>>,
+}
+
+/// An error that no call returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Raised {
+    text: String,
+    /// The device has no memory left.
+    memory: bool,
 }
 
 impl Gpu {
@@ -76,12 +84,12 @@ impl Gpu {
     /// burn has been given the device, because burn installs handlers of its own, which panic.
     pub fn watch(&self) {
         let error = self.error.clone();
-        self.device.on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string())));
+        self.device.on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string(), is_memory(&raised))));
         let error = self.error.clone();
         self.device.set_device_lost_callback(move |reason, message| {
             // A device that is dropped is "lost" too.
             if reason != wgpu::DeviceLostReason::Destroyed {
-                store(&error, format!("the device was lost: {message}"));
+                store(&error, format!("the device was lost: {message}"), false);
             }
         });
     }
@@ -89,12 +97,16 @@ impl Gpu {
     /// The first error that the device raised outside of a call. The results of all work since are worthless.
     ///
     /// # Errors
-    /// [`Error::Device`] with its text.
+    /// [`Error::Device`] with its text; [`Error::DeviceMemory`] where memory ran out.
     pub fn check(&self) -> Result<()> {
         match &*lock(&self.error) {
             None => Ok(()),
-            Some(error) => {
-                let problem = format!("the GPU ({}) failed: {error}", self.name());
+            Some(Raised { text, memory: true }) => {
+                let problem = format!("the GPU ({}) has not enough memory: {text}", self.name());
+                Err(Error::device_memory(problem, "use fewer texts per step, a smaller encoder, or the CPU"))
+            }
+            Some(Raised { text, memory: false }) => {
+                let problem = format!("the GPU ({}) failed: {text}", self.name());
                 Err(Error::device(problem, "start again with a smaller batch, or use the CPU"))
             }
         }
@@ -109,7 +121,7 @@ impl Gpu {
 
     /// Reports an error found outside of a call to [`Self::check`].
     pub(super) fn report(&self, problem: String) {
-        store(&self.error, problem);
+        store(&self.error, problem, false);
     }
 
     /// What a person would call the adapter, such as `NVIDIA H200 (Vulkan)`.
@@ -134,7 +146,7 @@ impl Gpu {
     }
 
     /// Bytes of the largest storage buffer that a kernel can be given.
-    pub(super) fn largest_binding(&self) -> u64 {
+    pub(crate) fn largest_binding(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
@@ -142,13 +154,13 @@ impl Gpu {
     /// A storage buffer of at least `bytes` that may be copied from and to.
     ///
     /// # Errors
-    /// [`Error::Device`] where it is larger than the device binds.
+    /// [`Error::DeviceMemory`] where it is larger than the device binds.
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let largest = self.largest_binding();
         if bytes > largest {
-            return Err(Error::device(
+            return Err(Error::device_memory(
                 format!("{label} needs {bytes} bytes, but this GPU binds {largest} at most"),
-                "use a smaller batch or shorter texts, or use the CPU",
+                "use fewer texts per step or shorter texts, or use the CPU",
             ));
         }
         Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -251,8 +263,13 @@ fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu || names.iter().any(|name| text.contains(name))
 }
 
-fn store(error: &Mutex<Option<String>>, text: String) {
-    lock(error).get_or_insert(text);
+/// Whether an error says that there is no memory.
+pub(super) fn is_memory(error: &wgpu::Error) -> bool {
+    matches!(error, wgpu::Error::OutOfMemory { .. })
+}
+
+fn store(error: &Mutex<Option<Raised>>, text: String, memory: bool) {
+    lock(error).get_or_insert(Raised { text, memory });
 }
 
 /// A panic elsewhere while a lock was held leaves nothing half-written in this module's values.
@@ -267,8 +284,8 @@ mod tests {
     #[test]
     fn the_first_error_is_kept() {
         let error = Mutex::new(None);
-        store(&error, "first".to_owned());
-        store(&error, "second".to_owned());
-        assert_eq!(lock(&error).as_deref(), Some("first"));
+        store(&error, "first".to_owned(), true);
+        store(&error, "second".to_owned(), false);
+        assert_eq!(*lock(&error), Some(Raised { text: "first".to_owned(), memory: true }));
     }
 }

@@ -1,7 +1,7 @@
 //! One compiled kernel, and a dispatch of it. Every pipeline is made inside an error scope, because a browser does not refuse a
 //! broken shader: it leaves the output as it was.
 
-use super::device::Gpu;
+use super::device::{Gpu, is_memory};
 use super::recorder::{Cost, Step, Work};
 use super::source::Shader;
 use crate::engine::GradRows;
@@ -27,6 +27,10 @@ impl Kernel {
         async move {
             let (pipeline, [validation, memory, internal]) = begun?;
             if let Some(error) = validation.await.or(memory.await).or(internal.await) {
+                if is_memory(&error) {
+                    let problem = format!("the GPU has no memory for the kernel {name}: {error}");
+                    return Err(Error::device_memory(problem, "close other programs that use the GPU, or use the CPU"));
+                }
                 return Err(Error::device(
                     format!("the GPU refuses the kernel {name}: {error}"),
                     "update the browser or the driver, or use the CPU; please report this message",

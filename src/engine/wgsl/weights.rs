@@ -108,11 +108,9 @@ impl Weights {
 /// Whether the device binds every weight of an encoder of these sizes. Asked first: what else is prepared for it takes seconds.
 ///
 /// # Errors
-/// [`Error::Device`] with the largest weight and the limit.
+/// [`Error::DeviceMemory`] with the largest weight and the limit.
 pub(super) fn check_fit(gpu: &Gpu, spec: &EncoderSpec) -> Result<()> {
-    let d = spec.hidden;
-    let rows = [("attention", 3 * d), ("feed-forward", spec.ffn), ("position", spec.max_positions)];
-    let Some((name, rows)) = rows.into_iter().max_by_key(|&(_, rows)| rows) else { return Ok(()) };
+    let ((name, rows), d) = (spec.largest_weight(), spec.hidden);
     let (bytes, limit) = ((rows * d * size_of::<f32>()) as u64, gpu.largest_binding());
     if bytes <= limit {
         return Ok(());
@@ -121,7 +119,7 @@ pub(super) fn check_fit(gpu: &Gpu, spec: &EncoderSpec) -> Result<()> {
         "the encoder does not fit this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, and {} binds {limit} at most",
         gpu.name()
     );
-    Err(Error::device(problem, "use the CPU, or choose a smaller encoder"))
+    Err(Error::device_memory(problem, "use the CPU, or choose a smaller encoder"))
 }
 
 /// The kernels index by the spec, so that a wrong length here would be a wrong result there.

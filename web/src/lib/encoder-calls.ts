@@ -4,6 +4,7 @@ import { DEFAULT_ENCODER, fetchEncoder, keepTaken, sourcesOf, takeEncoder, total
 import type { Encoder, EncoderBytes, Progress } from "./encoder-files";
 import { list, openStore, remove, type KeptEncoder } from "./encoder-store";
 import type { EncoderFolder } from "./folder";
+import { bytes as megabytes } from "./format";
 import { lookUp, wantedOf } from "./hub";
 import { problem } from "./problem";
 
@@ -50,8 +51,18 @@ export async function keepChosen(bytes: EncoderBytes, page: string): Promise<boo
   return keepTaken(bytes, page, await openStore());
 }
 
-/** @throws a problem (`model`) where the page has no room for it */
-export function checkMemory({ bytes }: EncoderDescription, size: number): void {
+/**
+ * @param size bytes of its files
+ * @param limit bytes of the largest weight that the GPU takes, where the user wants the GPU
+ * @throws a problem (`model`) where the page or the GPU has no room for it
+ */
+export function checkMemory({ bytes, largest }: EncoderDescription, size: number, limit = Number.POSITIVE_INFINITY): void {
+  if (largest > limit)
+    throw problem(
+      "model",
+      `This encoder does not fit your GPU: its largest weight has ${megabytes(largest)}, and the GPU takes ${megabytes(limit)} at most.`,
+      "Choose the CPU as device, or a smaller encoder.",
+    );
   if (bytes + size <= MEMORY) return;
   const needed = ((bytes + size) / 1e9).toFixed(1);
   throw problem(
@@ -64,8 +75,8 @@ export function checkMemory({ bytes }: EncoderDescription, size: number): void {
 /** @param compiled resolves when `core` can be called */
 export function encoderCalls(core: Core, compiled: () => Promise<unknown>) {
   return {
-    /** What `owner/name` on the hub is and how large, judged by its `config.json` alone. */
-    async lookUpEncoder(page: string, text: string): Promise<Offer> {
+    /** What `owner/name` on the hub is and how large, judged by its `config.json` alone; `limit` is that of `checkMemory`. */
+    async lookUpEncoder(page: string, text: string, limit?: number): Promise<Offer> {
       const encoder = await lookUp(wantedOf(text));
       const [config] = encoder.files as [Encoder["files"][number]];
       const head: Encoder = { ...encoder, files: [config] };
@@ -74,7 +85,7 @@ export function encoderCalls(core: Core, compiled: () => Promise<unknown>) {
       const [bytes] = files as [Uint8Array<ArrayBuffer>];
       const description = core.Model.describe(bytes);
       const size = totalSize(encoder);
-      checkMemory(description, size);
+      checkMemory(description, size, limit);
       return { ...description, encoder, size };
     },
 

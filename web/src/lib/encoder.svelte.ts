@@ -35,7 +35,11 @@ export class Encoder {
   /** The user's files, where the browser had no room for them. */
   #folder: EncoderFolder | undefined;
 
-  constructor(private readonly client: Client) {}
+  /** @param limit bytes of the largest weight that the GPU takes, where the user wants the GPU */
+  constructor(
+    private readonly client: Client,
+    private readonly limit: () => number | undefined = () => undefined,
+  ) {}
 
   /** Whether a download or the loading of a chosen encoder is under way. */
   get busy(): boolean {
@@ -132,7 +136,7 @@ export class Encoder {
     const page = document.baseURI;
     // What the worker must clone is plain: a state's proxy is not.
     const files = folder && { name: folder.name, files: [...folder.files] };
-    return this.client.call((api) => api.loadEncoder(page, which, files, Comlink.proxy(told)));
+    return this.client.call((api) => api.loadEncoder(page, which, files, Comlink.proxy(told), this.limit()));
   }
 
   /** Stops a download; what has come is kept. */
@@ -150,7 +154,7 @@ export class Encoder {
    * @throws a problem
    */
   lookUp(text: string): Promise<Offer> {
-    return this.client.call((api) => api.lookUpEncoder(document.baseURI, text));
+    return this.client.call((api) => api.lookUpEncoder(document.baseURI, text, this.limit()));
   }
 
   /** Looks which encoders this browser has. */

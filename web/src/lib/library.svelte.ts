@@ -2,7 +2,7 @@
 import type { DeviceChoice } from "../contract";
 import type { Client } from "./client";
 import { heldRuns, holdRun } from "./locks";
-import { asProblem, endsWorker, problem, type Problem } from "./problem";
+import { asProblem, comesAgain, endsWorker, problem, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
 import type { Session } from "./session.svelte";
 import { storeProblem } from "./store/failure";
@@ -167,7 +167,7 @@ export class Library {
     const view = (kept && opened?.checkpoint && opened.view) || emptyRun(record.config.prompt.method);
     const step = view.step?.step ?? 0;
     if (this.rescued && step > this.rescued.step) this.#rescues = 0;
-    if (!endsWorker(why) || this.#rescues >= MOST_RESCUES) throw why;
+    if (!endsWorker(why) || comesAgain(why) || this.#rescues >= MOST_RESCUES) throw why;
     this.#rescues += 1;
     this.rescued = { why, step, times: (this.rescued?.times ?? 0) + 1 };
     this.session.announcement = `${why.code === "device" ? "The GPU was lost." : why.message} The training goes on by itself.`;

@@ -1,6 +1,6 @@
 /**
  * What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. The code is the crate's own
- * (`data`, `model`, `device`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`.
+ * (`data`, `model`, `device`, `device_memory`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`.
  */
 import type { Problem } from "../contract";
 
@@ -51,7 +51,12 @@ function isProblem(thrown: unknown): thrown is Problem {
 
 /** Whether the worker that threw it cannot go on: its memory or its GPU is gone. */
 export function endsWorker({ code }: Problem): boolean {
-  return code === "panic" || code === "device" || code === "memory";
+  return code === "panic" || code === "device" || code === "memory" || code === "device_memory";
+}
+
+/** Whether it would only come again where nothing else is chosen: a GPU without room has none in the next worker either. */
+export function comesAgain({ code }: Problem): boolean {
+  return code === "device_memory";
 }
 
 /** The setting that a `config` problem is about, such as `optim.batch_size`: the crate puts it in front of its message. */

@@ -86,7 +86,9 @@ export class Session {
     this.#loaded = undefined;
     this.encoder.forget();
   });
-  readonly encoder = new Encoder(this.#client);
+  readonly encoder = new Encoder(this.#client, () =>
+    this.config?.device === "gpu" && this.device?.gpu ? this.device.largest_buffer : undefined,
+  );
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly data: DataStep = new DataStep(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);

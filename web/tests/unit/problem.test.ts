@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asProblem, endsWorker, settingOf } from "../../src/lib/problem";
+import { asProblem, comesAgain, endsWorker, settingOf } from "../../src/lib/problem";
 
 describe("problems", () => {
   it("keeps what the crate says, with row and column", () => {
@@ -25,6 +25,12 @@ describe("problems", () => {
     expect(endsWorker(panic)).toBe(true);
     expect(endsWorker(asProblem({ code: "device", message: "lost", hint: "" }))).toBe(true);
     expect(endsWorker(asProblem({ code: "data", message: "empty", hint: "" }))).toBe(false);
+  });
+
+  it("knows what another worker does not help with, though this one is of no use", () => {
+    const full = asProblem({ code: "device_memory", message: "no room", hint: "use the CPU" });
+    expect([endsWorker(full), comesAgain(full)]).toEqual([true, true]);
+    expect(comesAgain(asProblem({ code: "device", message: "lost", hint: "" }))).toBe(false);
   });
 
   it("says that a browser without SIMD is too old", () => {

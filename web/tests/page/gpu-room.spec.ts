@@ -1,0 +1,107 @@
+/** A GPU without room: said once and in place, not tried again; the CPU does it. */
+import { join } from "node:path";
+import type { Page } from "@playwright/test";
+import { button, drop, expect, expectAccessible, heading, setOptions, smallSample, test } from "./session";
+
+const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
+const OPTIONS = {
+  Method: "Prompt tuning",
+  Steps: "40",
+  "Texts per step": "2",
+  Evaluations: "20",
+  "Held out": "25",
+  "Stop early after": "",
+};
+
+/** Puts code in front of the worker's own: a GPU with less than this machine's. */
+async function inWorker(page: Page, code: () => void) {
+  await page.route(/\/worker-[^/]*\.js$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `(${code.toString()})();${await response.text()}` });
+  });
+}
+
+/** No weight of more than a kilobyte. */
+const small = () => {
+  for (const limit of ["maxStorageBufferBindingSize", "maxBufferSize"])
+    Object.defineProperty(GPUSupportedLimits.prototype, limit, { get: () => 1000 });
+};
+
+/** Memory that ends when `global.full` is set: as a browser says it, beside the call. How often a device was opened is counted. */
+const ending = () => {
+  const scope = globalThis as unknown as { full?: boolean; devices: number };
+  scope.devices = 0;
+  const [create, request] = [GPUDevice.prototype.createBuffer, GPUAdapter.prototype.requestDevice];
+  GPUAdapter.prototype.requestDevice = function (...given) {
+    scope.devices++;
+    return request.apply(this, given);
+  };
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    if (scope.full) {
+      scope.full = false;
+      const error = new GPUOutOfMemoryError("the buffer did not fit");
+      this.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+    }
+    return create.call(this, descriptor);
+  };
+};
+
+/** With a tiny encoder, which a GPU of software takes at once. */
+async function begin(page: Page) {
+  await page.goto("");
+  await drop(page, "requests.csv", "text/csv", smallSample(8));
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await button(page, "Change").click();
+  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+}
+
+test("an encoder that does not fit is refused where it is chosen, and where it is trained with", async ({ page }) => {
+  await inWorker(page, small);
+  await begin(page);
+  await page.getByLabel("Device").selectOption("gpu");
+  await setOptions(page, OPTIONS);
+  await button(page, "Train").click();
+  const alert = page.getByRole("alert");
+  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/, { timeout: 60_000 });
+  await expect(alert).toHaveCount(1);
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
+  await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
+  await expectAccessible(page, "an encoder that does not fit the GPU");
+
+  // Chosen for the GPU, another one is not even taken.
+  await button(page, "Change").click();
+  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+  await expect(page.getByRole("dialog").getByText(/does not fit your GPU: its largest weight has/)).toBeVisible();
+  await page.keyboard.press("Escape");
+
+  await button(page, "Train on the CPU instead").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+});
+
+test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
+  test.setTimeout(600_000);
+  await inWorker(page, ending);
+  await begin(page);
+  await page.getByLabel("Device").selectOption("gpu");
+  await setOptions(page, OPTIONS);
+  await button(page, "Train").click();
+  await expect(page.getByText(/up to step \d+, and is offered again/)).toBeVisible({ timeout: 300_000 });
+  const [worker] = page.workers();
+  const devices = await worker!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
+  expect(devices).toBeGreaterThan(0);
+  await worker!.evaluate(() => void ((globalThis as unknown as { full: boolean }).full = true));
+  await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 60_000 });
+  const alert = page.getByRole("alert");
+  await expect(alert).toHaveCount(1);
+  await expect(alert).toContainText("has not enough memory");
+  await expect(alert).toContainText(/fewer texts per step.* or the CPU/);
+  await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
+  await expect(page.getByText(/went on by itself/)).toHaveCount(0);
+  await expectAccessible(page, "a GPU without memory");
+  await button(page, "Go on with the CPU").click();
+  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText("It goes on with the CPU")).toBeVisible();
+  await expect(page.getByRole("img", { name: /^Training loss .* after 40 steps/ })).toBeVisible();
+});
