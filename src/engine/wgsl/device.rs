@@ -84,7 +84,8 @@ impl Gpu {
     /// burn has been given the device, because burn installs handlers of its own, which panic.
     pub fn watch(&self) {
         let error = self.error.clone();
-        self.device.on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string(), is_memory(&raised))));
+        self.device
+            .on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string(), is_memory(&raised))));
         let error = self.error.clone();
         self.device.set_device_lost_callback(move |reason, message| {
             // A device that is dropped is "lost" too.
