@@ -32,9 +32,8 @@ import { stayAlive } from "./lib/locks";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
 import { answersOf, type KeptAnswers } from "./lib/store/answers";
-import { storeProblem } from "./lib/store/failure";
 import { Keeper, type Kept } from "./lib/store/keeper";
-import { exportRun, importRun, type RunFile } from "./lib/store/portable";
+import { runFileCalls } from "./lib/store/portable";
 import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
 import { Counting } from "./lib/counting";
@@ -125,15 +124,7 @@ const api = {
     return core.row_texts(await bytesOf(table), heldOut && (await bytesOf(heldOut)), config, Float64Array.from(rows));
   },
 
-  /** A kept run as a file. Here, since its rows may be many. */
-  async exportRun(id: string, withData: boolean): Promise<RunFile> {
-    return stored(async (store) => exportRun(store, id, withData));
-  },
-
-  /** Takes in a file that `exportRun` wrote; says under which name. */
-  async importRun(file: File): Promise<string> {
-    return stored(async (store) => importRun(store, file));
-  },
+  ...runFileCalls(openRuns),
 
   /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
   async countTokens(
@@ -443,15 +434,6 @@ function openRuns(): Promise<RunStore> {
     runs = undefined;
     throw thrown;
   }));
-}
-
-/** @throws a problem that says what the browser refuses */
-async function stored<R>(job: (store: RunStore) => Promise<R>): Promise<R> {
-  try {
-    return await job(await openRuns());
-  } catch (thrown) {
-    throw storeProblem(thrown);
-  }
 }
 
 /** What keeping took from training, for `performance.getEntriesByName("checkpoints")`. */

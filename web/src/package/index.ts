@@ -50,9 +50,11 @@ export interface LoadOptions {
 
 /**
  * Starts the worker and loads the encoder (90.9 MB once, then from the browser's cache).
+ * @param model the encoder's name on the model hub, or options; the default encoder if left out
  * @throws {Problem}
  */
-export async function load(options: LoadOptions = {}): Promise<Softprompt> {
+export async function load(model: string | LoadOptions = {}): Promise<Softprompt> {
+  const options = typeof model === "string" ? { model } : model;
   const worker = new Worker(SOFTPROMPT_WORKER, { type: "module", name: "softprompt" });
   const softprompt = new Softprompt(worker);
   try {

@@ -67,6 +67,7 @@ async function visit(page, address, pid) {
   await page.goto(address);
   found.page = now();
   // In the page's own clock, from the beginning of the navigation.
+  await page.waitForFunction(() => performance.getEntriesByName("interactive").length > 0);
   found.interactive = await page.evaluate(() => performance.getEntriesByName("interactive")[0].startTime / 1000);
   await button("Try with sample data").click();
   await page.getByRole("list", { name: "Rows per class" }).waitFor();

@@ -1,41 +1,17 @@
 /** The choice of the encoder: from the hub, from a folder, broken off and gone on with, and refused without harm. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BrowserContext, Page } from "@playwright/test";
+import type { Page } from "@playwright/test";
+import { COMMIT, files, hub, NAMES, TINY } from "./hub";
 import { serveFolder } from "./server";
 import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
-const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
-const NAMES = ["config.json", "tokenizer.json", "model.safetensors"] as const;
-const COMMIT = "c".repeat(40);
-const files = () => Object.fromEntries(NAMES.map((name) => [name, readFileSync(join(TINY, name))])) as Record<string, Buffer>;
 const MiniLM = (page: Page) => page.getByText("6 layers of width 384, frozen");
 const tiny = (page: Page) => page.getByText("2 layers of width 32, frozen");
 const dialog = (page: Page) => page.getByRole("dialog", { name: "Choose the encoder" });
-
-/** A hub with one encoder, `somebody/tiny`; says what was asked of it. */
-async function hub(context: BrowserContext, contents: Record<string, Buffer>): Promise<string[]> {
-  const asked: string[] = [];
-  const siblings = Object.entries(contents).map(([rfilename, bytes]) => {
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const blobId = createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
-    const lfs = rfilename.endsWith("safetensors") ? { sha256, size: bytes.length, pointerSize: 130 } : undefined;
-    return { rfilename, size: bytes.length, blobId, lfs };
-  });
-  const headers = { "access-control-allow-origin": "*" };
-  await context.route("https://huggingface.co/**", (route) => {
-    const { pathname } = new URL(route.request().url());
-    asked.push(pathname);
-    if (pathname === "/api/models/somebody/tiny/revision/main")
-      return route.fulfill({ headers, json: { sha: COMMIT, siblings } });
-    const bytes = contents[pathname.replace(`/somebody/tiny/resolve/${COMMIT}/`, "")];
-    return bytes ? route.fulfill({ headers, body: bytes }) : route.fulfill({ headers, status: 404, body: "" });
-  });
-  return asked;
-}
 
 /** To the place where an encoder is chosen, with the default one ready. */
 async function open(page: Page) {

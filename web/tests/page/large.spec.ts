@@ -1,6 +1,10 @@
 /** A table of 100,000 rows: the page stays alive while it is read, and trains as fast as on a small one. */
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
+import type { RunConfig } from "../../src/contract";
+import { emptyRun } from "../../src/lib/run-view";
+import { packed } from "../../src/lib/store/portable";
+import { newRecord } from "../../src/lib/store/record";
 import { button, expect, heading, SAMPLE, setOptions, test, TINY } from "./session";
 
 // What is measured is the page, not what else the machine does at that moment.
@@ -200,4 +204,31 @@ test("a whole training, with its evaluations and checkpoints, never stops the pa
     [...whileTraining, ...afterwards].filter((duration) => duration > LONG),
     "long tasks while training",
   ).toEqual([]);
+});
+
+test("a run with 60 MB of rows goes into the list and out of it without a stop of the page", async ({ page }, info) => {
+  (globalThis as { VERSION?: string }).VERSION = "0.0.0";
+  const config = { data: {}, prompt: { method: "prompt" }, head: {}, optim: {}, eval: {}, device: "auto" } as unknown as RunConfig;
+  const record = newRecord("large", config, "large.csv", undefined, "encoder");
+  const rows = new Blob(Array.from({ length: 60 }, (_, number) => `${"x".repeat(1e6 - 5)},${1000 + number}\n`.slice(0, 1e6)));
+  const path = info.outputPath("large.softprompt.json");
+  writeFileSync(path, Buffer.from(await (await packed({ record, view: emptyRun(), table: rows }, true)).arrayBuffer()));
+  await watchTasks(page);
+  await button(page, "Your runs").click();
+  await expect(heading(page, "Your runs")).toBeFocused();
+  await longTasks(page);
+  let begin = performance.now();
+  await page.getByLabel("Import a run").setInputFiles(path);
+  await expect(button(page, "Export large")).toBeVisible({ timeout: 120_000 });
+  const took = (performance.now() - begin) / 1000;
+  const whileImporting = await longTasks(page);
+  await page.getByLabel("Put the rows into exported files").check();
+  begin = performance.now();
+  const [file] = await Promise.all([page.waitForEvent("download", { timeout: 120_000 }), button(page, "Export large").click()]);
+  expect(statSync(await file.path()).size).toBeGreaterThan(80e6);
+  const whileExporting = await longTasks(page);
+  const told = `in ${took.toFixed(2)} s, out ${((performance.now() - begin) / 1000).toFixed(2)} s`;
+  console.log(`LARGE run of 60 MB ${told}; long tasks [${whileImporting}] and [${whileExporting}] ms`);
+  const long = [...whileImporting, ...whileExporting].filter((duration) => duration > LONG);
+  expect(long, "long tasks of a run file").toEqual([]);
 });

@@ -35,8 +35,18 @@ test("after the first visit the page trains without a network", async ({ page, c
   await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
   // Milliseconds from the beginning of a visit until what is on the page answers: the best of three, for the machine may be busy.
   const interactive: number[] = [];
+  await page.addInitScript(() => {
+    const mark = performance.mark.bind(performance);
+    performance.mark = (name, options) => {
+      const sample = [...document.querySelectorAll("button")].find((one) => one.textContent?.trim() === "Try with sample data");
+      if (name === "interactive") Object.assign(window, { usable: sample?.disabled === false });
+      return mark(name, options);
+    };
+  });
   for (let visit = 0; visit < 3; visit++) {
     await page.reload();
+    await page.waitForFunction(() => performance.getEntriesByName("interactive").length > 0);
+    expect(await page.evaluate(() => (window as { usable?: boolean }).usable), "the sample can be tried by then").toBe(true);
     interactive.push(await page.evaluate(() => performance.getEntriesByName("interactive")[0]!.startTime));
   }
   expect(Math.min(...interactive), interactive.join(" ")).toBeLessThan(1000);

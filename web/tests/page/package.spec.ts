@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { snippet } from "../../src/lib/snippet";
+import { files as tinyFiles, hub } from "./hub";
 import { expect, smallSample, test } from "./session";
 
 const folder = join(import.meta.dirname, "../../package");
@@ -40,6 +42,45 @@ test("the example of the package's README does what it says", async ({ page, con
   expect(accuracies.at(-1)!).toBeGreaterThan(50);
   expect(lines.at(-3)).toMatch(/^GetWeather 0\.\d+$/);
   expect(lines.at(-2)).toMatch(/^\d{4,7} bytes$/);
+});
+
+test.describe("the lines that the page shows", () => {
+  test.use({ otherOrigins: [/^https:\/\/huggingface\.co\//] });
+
+  test("classify with an adapter as they stand, with the default encoder and with another", async ({ page, context, baseURL }) => {
+    const asked = await hub(context, tinyFiles());
+    const head = '<!doctype html><html lang="en"><title>package</title>';
+    const files: Record<string, string | Buffer> = { "": head };
+    await context.route(/\/package\//, async (route) => {
+      const name = new URL(route.request().url()).pathname.split("/package/")[1]!;
+      if (name.startsWith("models/")) return route.continue({ url: new URL(name, baseURL).href });
+      const body = files[name] ?? readFileSync(join(built, name));
+      return route.fulfill({ body, contentType: TYPES[name.split(".").pop()!] ?? "text/html" });
+    });
+    for (const model of [undefined, "somebody/tiny"]) {
+      files[""] = head;
+      await page.goto("package/");
+      const zip = await page.evaluate(async (model) => {
+        const address = new URL("./index.js", document.baseURI).href;
+        const { load } = (await import(address)) as typeof import("../../src/package/index");
+        const softprompt = await load(model);
+        const rows = Array.from({ length: 40 }, (_, row) => (row % 2 ? `rain ${row}` : `song ${row}`));
+        const labelled = rows.map((text, row) => ({ text, label: row % 2 ? "weather" : "music" }));
+        for await (const event of softprompt.train(labelled, { optim: { steps: 4 }, device: "cpu" })) void event;
+        const zip = await softprompt.export();
+        softprompt.close();
+        return btoa(String.fromCharCode(...zip));
+      }, model);
+      files["softprompt-adapter.zip"] = Buffer.from(zip, "base64");
+      files["snippet.js"] = snippet(model);
+      const map = '<script type="importmap">{"imports":{"softprompt":"./index.js"}}</script>';
+      files[""] = `${head}${map}<script type="module" src="./snippet.js"></script>`;
+      const line = page.waitForEvent("console", (message) => message.type() === "log");
+      await page.goto("package/");
+      expect((await line).text()).toMatch(/^(music|weather) (0\.\d+|1)$/);
+    }
+    expect(asked).toContain("/api/models/somebody/tiny/revision/main");
+  });
 });
 
 test("a loop that is left ends the training, and errors are problems", async ({ page, context, baseURL }) => {

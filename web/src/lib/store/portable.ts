@@ -5,6 +5,7 @@
  */
 import { problem } from "../problem";
 import { readAnswers } from "./answers";
+import { storeProblem } from "./failure";
 import { newId, readRecord, readView, FORMAT, type RunRecord } from "./record";
 import { identified, type Opened, type RunStore } from "./runs";
 
@@ -20,8 +21,26 @@ export interface RunFile {
   content: Blob;
 }
 
+/** What the worker can be asked about them. */
+export function runFileCalls(open: () => Promise<RunStore>) {
+  /** @throws a problem that says what the browser refuses */
+  async function stored<R>(job: (store: RunStore) => Promise<R>): Promise<R> {
+    try {
+      return await job(await open());
+    } catch (thrown) {
+      throw storeProblem(thrown);
+    }
+  }
+  return {
+    /** A kept run as a file. */
+    exportRun: (id: string, withData: boolean): Promise<RunFile> => stored((store) => exportRun(store, id, withData)),
+    /** Takes in a file that `exportRun` wrote; says under which name. */
+    importRun: (file: File): Promise<string> => stored((store) => importRun(store, file)),
+  };
+}
+
 /** @throws a problem (`storage`) where the run is gone */
-export async function exportRun(store: RunStore, id: string, withData: boolean): Promise<RunFile> {
+async function exportRun(store: RunStore, id: string, withData: boolean): Promise<RunFile> {
   const opened = await store.open(id);
   if (!opened) throw problem("storage", "This run is not kept any more.", "It may have been deleted in another tab.");
   const name = `${opened.record.name.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "run"}.softprompt.json`;
@@ -29,7 +48,7 @@ export async function exportRun(store: RunStore, id: string, withData: boolean):
 }
 
 /** Puts the run of a file into the list; says under which name. What is in the list stays whatever the file holds. */
-export async function importRun(store: RunStore, file: File): Promise<string> {
+async function importRun(store: RunStore, file: File): Promise<string> {
   const { record, view, adapter, answers, table, heldOut } = await unpacked(file);
   const name = freeName((await store.list()).runs, `${record.name}.json`);
   const [rows, others] = [table && (await identified(table)), heldOut && (await identified(heldOut))];
