@@ -322,6 +322,9 @@ async fn a_pass_that_cannot_be_made_is_an_error() {
         pair.submit(|commands| record(&pair.gpu, commands));
         let error = pair.gpu.gpu().check().expect_err("the pass cannot be made");
         assert!(error.to_string().contains(text), "{error}");
+        // Every later reading says so too, after the work that could be done: no device goes away with work in flight.
+        let error = pair.gpu.read(&pair.gpu.pooled_buffer(), 1).await.expect_err("the pass was not made");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }
 

@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use crate::{Paths, Result};
 
@@ -49,27 +51,67 @@ pub fn run(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("`{text}` failed ({status})")) }
 }
 
-/// Runs it, its output on ours line by line; all of it, standard output and error in the order written, comes back with whether
-/// the command succeeded.
-pub fn run_and_read(command: &mut Command) -> Result<(bool, String)> {
+/// How a command whose output was read came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Succeeded,
+    Failed,
+    /// It wrote nothing for longer than it was given, and was ended.
+    Stalled,
+}
+
+/// Runs it, its output on ours line by line; all of it, standard output and error in the order written, comes back with how the
+/// command ended. Where it writes nothing for `silence`, it is ended, with the processes that it started.
+pub fn run_and_read(command: &mut Command, silence: Option<Duration>) -> Result<(End, String)> {
     let text = shown(command);
     println!("  $ {text}");
     let problem = |e: std::io::Error| format!("`{text}`: {e}");
     let (reader, writer) = std::io::pipe().map_err(problem)?;
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(problem)?).stderr(writer);
+    #[cfg(unix)]
+    if silence.is_some() {
+        // A group of its own, which can be ended as a whole.
+        std::os::unix::process::CommandExt::process_group(command, 0);
+    }
     let mut child = command.spawn().map_err(|e| format!("could not start `{text}`: {e}"))?;
     // The command holds the pipe's writing end: as long as it lives here, reading would not end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
+    let (sender, lines) = std::sync::mpsc::channel();
+    // Not joined: a grandchild that outlives the command may hold the pipe open.
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) && sender.send(std::mem::take(&mut line)).is_ok() {}
+    });
     let mut output = String::new();
-    let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).map_err(problem)? > 0 {
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(&line).and_then(|()| stdout.flush()).map_err(problem)?;
-        output.push_str(&String::from_utf8_lossy(&line));
-        line.clear();
+    loop {
+        let line = match silence {
+            None => lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(silence) => lines.recv_timeout(silence),
+        };
+        match line {
+            Ok(line) => {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(&line).and_then(|()| stdout.flush()).map_err(problem)?;
+                output.push_str(&String::from_utf8_lossy(&line));
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                end(&mut child);
+                return Ok((End::Stalled, output));
+            }
+        }
     }
-    Ok((child.wait().map_err(problem)?.success(), output))
+    let succeeded = child.wait().map_err(problem)?.success();
+    Ok((if succeeded { End::Succeeded } else { End::Failed }, output))
+}
+
+/// Ends a command and, where the system has groups of processes, everything that it started.
+fn end(child: &mut Child) {
+    #[cfg(unix)]
+    let _ = Command::new("kill").args(["-9", "--"]).arg(format!("-{}", child.id())).status();
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Standard output of a command that succeeded, if it did: for questions such as `--version`.
@@ -85,4 +127,33 @@ pub fn which(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&path)
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>())
         .find(|p| p.is_file())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        shell
+    }
+
+    #[test]
+    fn output_is_read_to_its_end() {
+        let read = |script| run_and_read(&mut shell(script), Some(Duration::from_secs(60))).expect("a shell");
+        assert_eq!(read("echo one; echo two >&2"), (End::Succeeded, "one\ntwo\n".to_owned()));
+        assert_eq!(read("printf end; exit 3"), (End::Failed, "end".to_owned()));
+    }
+
+    /// Also what it started is gone: otherwise the shell's child would write its file.
+    #[test]
+    fn a_command_that_stands_still_is_ended() {
+        let file = std::env::temp_dir().join(format!("xtask-{}", std::process::id()));
+        let script = format!("echo begun; (sleep 3; touch '{}') & wait", file.display());
+        let ended = run_and_read(&mut shell(&script), Some(Duration::from_secs(1))).expect("a shell");
+        assert_eq!(ended, (End::Stalled, "begun\n".to_owned()));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!file.exists(), "a child lived on");
+    }
 }
