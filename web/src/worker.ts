@@ -3,34 +3,27 @@ import * as Comlink from "comlink";
 import * as wasm from "../pkg/softprompt.js";
 import type {
   AdapterInfo,
-  AnsweredPart,
   CellResult,
   CompareEvent,
   Comparison,
   Core,
   DeviceChoice,
-  DeviceReport,
-  Edit,
   Model,
-  Nearest,
-  Part,
   Prediction,
-  PruneConfig,
   Run,
   RunConfig,
   RunEvent,
-  SettingGroup,
-  TableView,
-  Understanding,
   TokenCount,
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
 import { checkMemory, encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
 import type { Encoder, Progress } from "./lib/encoder-files";
 import type { EncoderFolder } from "./lib/folder";
+import { bytesOf, stage } from "./lib/job";
 import { stayAlive } from "./lib/locks";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
+import { resultCalls } from "./lib/result-calls";
 import { answersOf, type KeptAnswers } from "./lib/store/answers";
 import { Keeper, type Kept } from "./lib/store/keeper";
 import { runFileCalls } from "./lib/store/portable";
@@ -38,6 +31,7 @@ import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
 import { Counting } from "./lib/counting";
 import { standalonePage, standaloneSize } from "./lib/standalone";
+import { settingCalls, tableCalls } from "./lib/table-calls";
 
 // The compiler checks here that the package keeps the contract.
 const core: Core = wasm;
@@ -74,56 +68,8 @@ const api = {
     await alive;
   },
 
-  async detect(): Promise<DeviceReport> {
-    return core.detect_device();
-  },
-
-  /** The crate's defaults, and what it says of its settings; `pruning` is what pruning starts with, which is off in them. */
-  async defaults(): Promise<{ config: RunConfig; pruning: PruneConfig; description: SettingGroup[] }> {
-    const pruned = core.complete_config({ prompt: { prune: {} } });
-    const description = core.describe_config();
-    return { config: core.default_config(), pruning: pruned.prompt.prune as PruneConfig, description };
-  },
-
-  /** Settings from elsewhere, with what they leave out filled in. */
-  async complete(given: unknown): Promise<RunConfig> {
-    const config = core.complete_config(given);
-    core.validate_config(config);
-    return config;
-  },
-
-  async validate(config: RunConfig): Promise<void> {
-    core.validate_config(config);
-  },
-
-  async openTable(table: Blob, config: RunConfig): Promise<TableView> {
-    const bytes = await bytesOf(table);
-    return stage("open table", () => core.open_table(bytes, config));
-  },
-
-  /** Several tables with the same columns as one. */
-  async joinTables(sources: { name: string; bytes: Blob }[]): Promise<{ bytes: Blob; parts: Part[] }> {
-    const files = await Promise.all(sources.map(({ bytes }) => bytesOf(bytes)));
-    const names = sources.map(({ name }) => name);
-    const { csv, parts } = stage("join tables", () => core.join_tables(names, files));
-    return { bytes: csvBlob(csv), parts };
-  },
-
-  /** A table after changes of single rows. */
-  async editTable(table: Blob, config: RunConfig, edits: Edit[]): Promise<Blob> {
-    return csvBlob(core.edit_table(await bytesOf(table), config, edits));
-  },
-
-  /** A table with typed rows behind its last one; without a table, they are all there is. */
-  async appendRows(table: Blob | undefined, config: RunConfig, rows: { text: string; label: string }[]): Promise<Blob> {
-    return csvBlob(core.append_rows(table && (await bytesOf(table)), config, rows));
-  },
-
-  /** Texts of the rows that a run on these files has held out, by their numbers. */
-  async rowTexts(table: Blob, heldOut: Blob | undefined, config: RunConfig, rows: number[]): Promise<(string | null)[]> {
-    return core.row_texts(await bytesOf(table), heldOut && (await bytesOf(heldOut)), config, Float64Array.from(rows));
-  },
-
+  ...settingCalls(core),
+  ...tableCalls(core),
   ...runFileCalls(openRuns),
 
   /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
@@ -287,29 +233,7 @@ const api = {
     return Comlink.transfer(zip, [zip.buffer]);
   },
 
-  async understand(): Promise<Understanding> {
-    return pull.exclusive(() => finished().understand());
-  },
-
-  async mistakes(from: number, most: number): Promise<AnsweredPart> {
-    return pull.exclusive(() => finished().mistakes(from, most));
-  },
-
-  async cell(truth: number, predicted: number, from: number, most: number): Promise<AnsweredPart> {
-    return pull.exclusive(() => finished().cell(truth, predicted, from, most));
-  },
-
-  async nearest(): Promise<Nearest> {
-    return pull.exclusive(() => finished().nearest());
-  },
-
-  async report(file: string): Promise<string> {
-    return pull.exclusive(() => finished().report(file));
-  },
-
-  async predict(texts: string[]): Promise<Prediction[]> {
-    return pull.exclusive(() => finished().predict(texts));
-  },
+  ...resultCalls(finished, (job) => pull.exclusive(job)),
 
   /** What an adapter's zip says about itself; no encoder is needed for that. */
   async adapterInfo(zip: Uint8Array): Promise<AdapterInfo> {
@@ -451,27 +375,9 @@ function hex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function csvBlob(csv: Uint8Array): Blob {
-  return new Blob([csv as Uint8Array<ArrayBuffer>], { type: "text/csv" });
-}
-
-async function bytesOf(blob: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await blob.arrayBuffer());
-}
-
 /** The wasm module, fetched and compiled once. */
 function compiled(): Promise<unknown> {
   return (ready ??= stage("compile wasm", () => core.default()));
-}
-
-/** Does `job`, and notes how long it took: `performance.getEntriesByType("measure")` tells what the start went to. */
-function stage<R>(name: string, job: () => R): R {
-  const start = performance.now();
-  const note = () => void performance.measure(name, { start, end: performance.now() });
-  const result = job();
-  if (result instanceof Promise) result.then(note, note);
-  else note();
-  return result;
 }
 
 /** What begins before the wasm module is there. */

@@ -81,7 +81,7 @@ export class Classify {
     };
     try {
       const bytes = await snapshot(given);
-      const by = await this.session.classifiesBy();
+      const by = await this.session.result.classifiesBy();
       const done = await this.client.call((api) => api.labelFile(bytes, name, column, by, Comlink.proxy(onProgress)));
       if (mine !== this.#files || !done) return;
       this.file = { state: "done", name, labelled: done };
@@ -130,7 +130,7 @@ export class Classify {
       const opened = await this.#zipOnScreen();
       await this.#needEncoder();
       const page = await this.client.call((api) => api.standalone(opened, Comlink.proxy(onProgress)));
-      this.session.downloaded = true;
+      this.session.result.downloaded = true;
       this.session.announcement = "The web page is ready.";
       return page;
     } catch (thrown) {
@@ -141,8 +141,8 @@ export class Classify {
 
   /** The encoder of a kept run goes into its page: another one would give other answers. */
   async #needEncoder(): Promise<void> {
-    const { stage, holdsRun, record, encoder } = this.session;
-    if (stage === "classifying" || holdsRun || !record) return;
+    const { stage, result, record, encoder } = this.session;
+    if (stage === "classifying" || result.inWorker || !record) return;
     if (record.encoder !== encoder.chosen.id)
       throw problem("model", `This run was made with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
     await encoder.ensure();
@@ -150,7 +150,7 @@ export class Classify {
 
   /** Nothing for the run that the worker holds. */
   async #zipOnScreen(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.session.stage === "classifying" ? this.zip : this.session.keptAdapter();
+    return this.session.stage === "classifying" ? this.zip : this.session.result.keptAdapter();
   }
 
   /** Back to the start. */

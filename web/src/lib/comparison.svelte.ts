@@ -148,7 +148,7 @@ export class Comparison {
   /** Trains a variant, with the seed and the settings of the page. */
   async use(name: string): Promise<void> {
     const { config, pruning } = this.session;
-    if (config) await this.session.trainWith(withVariant(config, name, pruning));
+    if (config) await this.session.training.trainWith(withVariant(config, name, pruning));
   }
 
   /** The table and the cells, as the command line writes them. */

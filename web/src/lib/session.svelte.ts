@@ -1,6 +1,5 @@
 /** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
-import * as Comlink from "comlink";
-import type { DeviceChoice, DeviceReport, Prediction, PruneConfig, RunConfig, RunEvent, TableView } from "../contract";
+import type { DeviceReport, PruneConfig, RunConfig, TableView } from "../contract";
 import { Classify } from "./classify.svelte";
 import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
@@ -8,17 +7,17 @@ import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
 import { describe } from "./described.svelte";
 import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
-import { counted, percent, sentence } from "./format";
-import { methodName, pageDefaults } from "./methods";
+import { counted } from "./format";
+import { pageDefaults } from "./methods";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
-import { emptyRun, stageText, take, type RunView } from "./run-view";
-import { holdRun } from "./locks";
+import { emptyRun, type RunView } from "./run-view";
 import { Library } from "./library.svelte";
 import { readSettings } from "./settings-file";
 import { chosenColumns, columnName, snapshot, type Source } from "./source";
-import type { Kept } from "./store/keeper";
-import { newRecord, type RunRecord } from "./store/record";
+import { ShownResult } from "./shown-result.svelte";
+import type { RunRecord } from "./store/record";
 import type { Opened } from "./store/runs";
+import { Training } from "./training.svelte";
 import { Understanding } from "./understanding.svelte";
 
 export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying" | "library";
@@ -41,14 +40,6 @@ export type Place =
   | "open"
   | "library";
 
-/** Milliseconds between two looks at the events of a run. */
-const REFRESH = 100;
-/** Milliseconds that a cancelled run has to let go before its worker is replaced. */
-const PATIENCE = 5000;
-
-/** A run that is to be trained: one that begins has its data here, one that is kept has them in the store. */
-type Pursued = { record: RunRecord; view?: RunView } & ({ kept: false; table: Blob; heldOut?: Blob } | { kept: true });
-
 export class Session {
   stage = $state<Stage>("start");
   /** Reading a file. */
@@ -63,27 +54,19 @@ export class Session {
   table = $state.raw<TableView>();
   heldOut = $state.raw<Source>();
   run = $state.raw<RunView>(emptyRun());
-  paused = $state(false);
-  stopping = $state(false);
   /** The run ended with a problem; what it had reached is still shown. */
   failed = $state(false);
-  /** The result has been taken home. */
-  downloaded = $state(false);
   /** An option holds text that is not a value. */
   draftsWrong = $state(false);
   problems = $state.raw<Partial<Record<Place, Problem>>>({});
   /** For screen readers. */
   announcement = $state("");
 
-  /** The kept run that is shown, and whether the worker holds it too. */
+  /** The kept run that is shown. */
   record = $state.raw<RunRecord>();
-  #inWorker = false;
-  /** The kept run whose adapter the worker has got ready. */
-  #loaded: string | undefined;
 
   readonly #client: Client = new Client(() => {
-    this.#inWorker = false;
-    this.#loaded = undefined;
+    this.result.workerGone();
     this.encoder.forget();
   });
   readonly encoder = new Encoder(this.#client, () =>
@@ -94,10 +77,8 @@ export class Session {
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
   readonly understanding: Understanding = new Understanding(this, this.#client);
-  /** The result that the run being prepared will replace, and where it is kept. */
-  #before: { run: RunView; record: RunRecord | undefined } | undefined;
-  /** Counts the runs: what arrives from an earlier one is dropped. */
-  #runs = 0;
+  readonly training: Training = new Training(this, this.#client);
+  readonly result: ShownResult = new ShownResult(this, this.#client);
 
   /** Asks the crate for its defaults and the browser for its GPU. */
   async open(): Promise<void> {
@@ -212,167 +193,6 @@ export class Session {
     if (await this.encoder.choose(chosen, folder)) this.announcement = `The encoder ${folder.name} is ready.`;
   }
 
-  async train(): Promise<void> {
-    const { source } = this;
-    if (!source || this.draftsWrong || this.encoder.change?.state === "loading" || !(await this.validate())) return;
-    const record = newRecord(
-      this.library.freeName(source.name),
-      this.config as RunConfig,
-      source.name,
-      this.heldOut?.name,
-      this.encoder.chosen.id,
-    );
-    void this.library.persist();
-    await this.#follow({ record, table: source.bytes, heldOut: this.heldOut?.bytes, kept: false });
-  }
-
-  /** Goes on with a run that was interrupted; on another device where one is named, which may come to another result. */
-  async goOn(id: string, device?: DeviceChoice): Promise<void> {
-    const opened = await this.library.load(id);
-    if (!opened || !(await this.showData(opened)) || !(await this.#bringEncoder(opened.record.encoder))) return;
-    // Without a checkpoint it begins again.
-    const view = opened.checkpoint && opened.view;
-    await this.#follow({ record: opened.record, view, kept: true }, device);
-  }
-
-  /** Sees to it that the encoder in use is the one of that name; says whether it is. */
-  async #bringEncoder(id: string): Promise<boolean> {
-    if (this.encoder.chosen.id === id) return true;
-    await this.encoder.look();
-    const found = this.encoder.kept.find(({ encoder }) => encoder.id === id);
-    if (found && (await this.encoder.choose(found.encoder))) return true;
-    const why = problem("model", `This run was made with the encoder ${id}.`, "Choose that encoder, then go on.");
-    this.report("library", why);
-    return false;
-  }
-
-  /** Trains a run to its end, and goes on by itself where the worker or its GPU is lost on the way. */
-  async #follow(from: Pursued, device?: DeviceChoice): Promise<void> {
-    const { record } = from;
-    const mine = ++this.#runs;
-    const before = this.run;
-    let view = from.view ?? emptyRun(record.config.prompt.method);
-    /** Whether the store has the run: then the worker takes it from there. */
-    let { kept } = from;
-    this.#before = before.done && { run: before, record: this.record };
-    this.run = { ...view };
-    this.record = record;
-    this.library.begin(device);
-    this.clear("run", "adapter", "predict");
-    this.paused = this.stopping = this.failed = this.#inWorker = false;
-    this.stage = "training";
-    this.announcement = kept ? "Training goes on where it was." : "Training is being prepared.";
-
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const refresh = () => {
-      clearTimeout(timer);
-      timer = undefined;
-      this.run = { ...view };
-    };
-    /** What arrives from a worker that is gone is dropped. */
-    const listen = (shown: RunView) => (event: RunEvent) => {
-      if (mine !== this.#runs || shown !== view) return;
-      take(shown, event);
-      if (event.event === "started") {
-        this.#before = undefined;
-        this.#inWorker = true;
-        this.downloaded = false;
-      }
-      if (event.event === "chosen") this.announcement = `${methodName(event.method)} was chosen. ${sentence(event.reason)}`;
-      if (event.event === "stage") this.announcement = `${stageText(event)}.`;
-      if (event.event === "eval") this.announcement = `Step ${event.step}: held-out accuracy ${percent(event.accuracy)}.`;
-      timer ??= setTimeout(refresh, REFRESH);
-    };
-    const onKept = Comlink.proxy((kept: Kept) => {
-      if (mine === this.#runs) this.library.kept = kept;
-    });
-    const letGo = await holdRun(record.id);
-    try {
-      if (!letGo) throw problem("busy", "Another tab is training this run.", "Go on there, or close that tab and try again.");
-      for (;;) {
-        try {
-          await this.encoder.ensure();
-          const onEvent = Comlink.proxy(listen(view));
-          await this.#client.occupy(
-            () => mine === this.#runs,
-            (api) =>
-              kept || from.kept
-                ? api.goOn(record.id, device, onEvent, onKept)
-                : api.train(from.table, from.heldOut, record.config, onEvent, record, onKept),
-          );
-          break;
-        } catch (thrown) {
-          if (mine !== this.#runs) return;
-          ({ view, kept } = await this.library.rescue(record, thrown));
-          if (mine !== this.#runs) return;
-          refresh();
-          if (this.paused || this.stopping) this.paused = this.stopping = false;
-        }
-      }
-      if (mine !== this.#runs) return;
-      if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
-      refresh();
-      // Before it is shown: nothing on the page moves afterwards.
-      await this.understanding.load();
-      if (mine !== this.#runs) return;
-      this.stage = "result";
-      this.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
-    } catch (thrown) {
-      if (mine !== this.#runs) return;
-      refresh();
-      this.paused = this.stopping = false;
-      this.failed = true;
-      // A problem of the encoder is shown where the encoder is.
-      if (this.encoder.now.state !== "failed") this.report("run", thrown);
-      await this.library.note(record.id, asProblem(thrown));
-      if (!view.started) this.#leaveRun();
-    } finally {
-      letGo?.();
-      void this.library.look();
-    }
-  }
-
-  /** Trains with other settings, as a comparison has found them. */
-  async trainWith(config: RunConfig): Promise<void> {
-    await this.setConfig(config);
-    this.stage = "ready";
-    await this.train();
-  }
-
-  async pause(): Promise<void> {
-    this.paused = true;
-    this.announcement = "Paused.";
-    await this.control((api) => api.pause());
-    await this.library.setState(this.record?.id, "paused");
-  }
-
-  async resume(): Promise<void> {
-    this.paused = false;
-    this.announcement = "Training goes on.";
-    await this.control((api) => api.resume());
-    await this.library.setState(this.record?.id, "running");
-  }
-
-  /** Ends the run now, with the best so far. */
-  async stop(): Promise<void> {
-    this.stopping = true;
-    this.paused = false;
-    await this.control((api) => api.stop());
-  }
-
-  /** Lets the run go; data and options stay. */
-  async cancel(): Promise<void> {
-    const running = !this.failed && this.encoder.now.state === "ready";
-    // What went wrong can be tried again from the list of runs; what is cancelled is not wanted any more.
-    const given = this.failed ? undefined : this.record;
-    this.#runs++;
-    this.#leaveRun();
-    this.announcement = "Training was cancelled.";
-    // A step that takes long (or a GPU that hangs) must not hold the next run up.
-    if (running) await this.#client.cancel(PATIENCE);
-    if (given) await this.library.discard(given.id);
-  }
-
   /** To the data and the options. A result stays until the next run has started. */
   back(): void {
     this.stage = this.source ? "ready" : "start";
@@ -384,7 +204,7 @@ export class Session {
 
   /** Forgets data and result. The encoder and the options stay. */
   startOver(): void {
-    this.#runs++;
+    this.training.drop();
     this.source = this.table = this.heldOut = this.record = undefined;
     this.run = emptyRun();
     this.comparison.forget();
@@ -392,56 +212,6 @@ export class Session {
     this.problems = {};
     if (this.config) this.config = { ...this.config, data: { ...this.config.data, text_column: null, label_column: null } };
     this.stage = "start";
-  }
-
-  /** The adapter's zip, or nothing with the problem reported. */
-  async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    this.clear("adapter");
-    try {
-      const zip = (await this.keptAdapter()) ?? (await this.#client.call((api) => api.adapter()));
-      this.downloaded = true;
-      return zip as Uint8Array<ArrayBuffer>;
-    } catch (thrown) {
-      this.report("adapter", thrown);
-      return undefined;
-    }
-  }
-
-  /** The zip of the run that is shown where the worker does not hold that run: it was kept. */
-  async keptAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const zip = this.#inWorker ? undefined : await this.library.adapter(this.record?.id);
-    return zip as Uint8Array<ArrayBuffer> | undefined;
-  }
-
-  async predict(text: string): Promise<Prediction | undefined> {
-    this.clear("predict");
-    try {
-      const by = await this.classifiesBy();
-      const [prediction] = await this.#client.call((api) => (by === "adapter" ? api.classify([text]) : api.predict([text])));
-      return prediction;
-    } catch (thrown) {
-      this.report("predict", thrown);
-      return undefined;
-    }
-  }
-
-  /** What the worker classifies with: the run that it holds, or an adapter. A kept run is got ready as the latter. */
-  async classifiesBy(): Promise<"run" | "adapter"> {
-    const { record } = this;
-    if (this.stage === "classifying") return "adapter";
-    if (this.#inWorker || !record) return "run";
-    if (this.#loaded === record.id) return "adapter";
-    const zip = await this.library.adapter(record.id);
-    if (!zip) throw problem("storage", "What this run learned is not kept any more.", "Train it again.");
-    await this.encoder.ensure();
-    await this.#client.call((api) => api.loadAdapter(zip, record.device ?? "auto"));
-    this.#loaded = record.id;
-    return "adapter";
-  }
-
-  /** The worker has the run that is shown; otherwise it is known from what is kept. */
-  get holdsRun(): boolean {
-    return this.#inWorker;
   }
 
   /** The setting that the crate refuses, if any. */
@@ -458,27 +228,8 @@ export class Session {
 
   /** Leaving now would lose a run or a result. */
   get hasUnsaved(): boolean {
-    const shown = (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.downloaded);
+    const shown = (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.result.downloaded);
     return this.comparison.running || (shown && !this.isKept);
-  }
-
-  /** Opens the result of a kept run, without the worker that trained it. */
-  async showKept(id: string): Promise<void> {
-    const opened = await this.library.load(id);
-    if (!opened?.view?.done) return;
-    await this.showData(opened);
-    this.#runs++;
-    this.#inWorker = false;
-    this.#loaded = undefined;
-    this.run = opened.view;
-    this.record = opened.record;
-    this.library.begin(undefined);
-    this.failed = this.downloaded = false;
-    this.clear("run", "adapter", "predict");
-    // Before it is shown, as after a training. Of runs of earlier versions only the figures are kept.
-    if (opened.answers) await this.understanding.load(opened);
-    else this.understanding.forget();
-    this.stage = "result";
   }
 
   /** Takes the data and the settings of a kept run for those of the page; says whether the data are there. */
@@ -505,14 +256,6 @@ export class Session {
     this.startOver();
     this.config = this.defaults;
     this.#client.replace();
-  }
-
-  /** Back to the options; if the run never started, the result of the one before it is still there. */
-  #leaveRun(): void {
-    this.run = this.#before?.run ?? emptyRun();
-    this.record = this.#before?.record;
-    this.#before = undefined;
-    this.back();
   }
 
   /** The settings as they are, or the defaults where nothing was set yet. */

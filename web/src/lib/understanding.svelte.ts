@@ -165,23 +165,23 @@ export class Understanding {
     } finally {
       this.fixing = false;
     }
-    await this.session.train();
+    await this.session.training.train();
   }
 
   /** Asked again of what is kept, where the worker ends at that moment. */
   async #answered<R>(job: (result: Asked) => Promise<R>): Promise<R> {
-    const held = this.session.holdsRun;
+    const held = this.session.result.inWorker;
     try {
       return await job(await this.#asked());
     } catch (thrown) {
-      if (!held || this.session.holdsRun || !endsWorker(asProblem(thrown))) throw thrown;
+      if (!held || this.session.result.inWorker || !endsWorker(asProblem(thrown))) throw thrown;
       return job(await this.#asked());
     }
   }
 
   /** The worker that holds the result, or else what is kept of it. */
   async #asked(): Promise<Asked> {
-    if (this.session.holdsRun) {
+    if (this.session.result.inWorker) {
       const { client } = this;
       return {
         understand: () => client.call((api) => api.understand()),

@@ -22,7 +22,7 @@ function place(heldOut?: string) {
     source: file("rows.csv"),
     heldOut: heldOut === undefined ? undefined : file(heldOut),
     config: {},
-    holdsRun: true,
+    result: { inWorker: true },
     announcement: "",
     clear: () => undefined,
     report: (where: string) => seen.problems.push(where),
@@ -30,7 +30,7 @@ function place(heldOut?: string) {
       session.source = { ...session.source, bytes };
       return Promise.resolve();
     },
-    train: () => Promise.resolve(void seen.trained++),
+    training: { train: () => Promise.resolve(void seen.trained++) },
   };
   const rows = [12, 7, 30, 4, 5, 6, 8].map(row);
   const api = {
