@@ -2,4 +2,5 @@ import { mount } from "svelte";
 import App from "./App.svelte";
 import "./app.css";
 
-mount(App, { target: document.getElementById("app") as HTMLElement });
+// In a task of its own: in that of the modules it would hold the page up for a tenth of a second.
+setTimeout(() => mount(App, { target: document.getElementById("app") as HTMLElement }));
