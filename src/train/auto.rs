@@ -18,8 +18,8 @@ use crate::rng::Rng;
 
 /// Held-out rows of a trial at most: they are judged in every trial, and an accuracy on so many is known to 2 points.
 const HELD_OUT: usize = 500;
-/// Held-out evaluations of a trial.
-const EVALUATIONS: usize = 2;
+/// Held-out evaluations of a trial: one, where its schedule ends. On a small table each costs as much as several steps.
+const EVALUATIONS: usize = 1;
 
 /// Trials under way.
 pub(super) struct Trials {

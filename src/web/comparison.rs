@@ -7,7 +7,7 @@ use super::{parse, plain, thrown};
 use crate::config::RunConfig;
 use crate::data::table::Table;
 use crate::error::Result;
-use crate::train::compare::plan::Plan;
+use crate::train::compare::plan::{Plan, Spend};
 use crate::train::compare::result::CellResult;
 use crate::train::compare::{self, Tables};
 
@@ -20,10 +20,11 @@ pub struct Comparison {
 #[wasm_bindgen]
 impl Comparison {
     /// Gets ready. `variants` are methods with settings of their own, as on the command line; `seeds` are numbers, each below 2^53;
-    /// results in `done`, as the events have them, need not be worked out again.
+    /// `budget` is what each run may take, such as `steps:500`, or nothing; results in `done`, as the events have them, need not be
+    /// worked out again.
     ///
     /// # Errors
-    /// `data` or `config`, with the variant that cannot work.
+    /// `data` or `config`, with the variant or the budget that cannot work.
     pub fn start(
         model: &Model,
         table: Vec<u8>,
@@ -31,13 +32,14 @@ impl Comparison {
         config: JsValue,
         variants: Vec<String>,
         seeds: Vec<f64>,
+        budget: Option<String>,
         done: JsValue,
     ) -> Result<Comparison, JsValue> {
         let config: RunConfig = parse(config)?;
         let done: Vec<CellResult> = parse(done)?;
         let seeds = seeds.into_iter().map(|seed| seed as u64).collect();
         let start = || -> Result<compare::Comparison> {
-            let plan = Plan::new(config, &variants, seeds, None)?;
+            let plan = Plan::new(config, &variants, seeds, budget.as_deref().map(Spend::read).transpose()?)?;
             let held_out = held_out.as_deref().map(Table::from_bytes).transpose()?;
             let tables = Tables { data: Table::from_bytes(&table)?, held_out, tests: Vec::new() };
             compare::Comparison::start(model.model.clone(), tables, plan, &done)

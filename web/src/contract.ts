@@ -238,7 +238,7 @@ export interface Core {
   Classifier: { load(model: Model, zip: Uint8Array, device: DeviceChoice): Promise<Classifier> };
   Labelling: { open(classifier: Classifier, bytes: Uint8Array, name: string, textColumn: string | undefined): Labelling };
   Comparison: {
-    /** `variants` are names as the command line takes them, `done` are results of cells that need not be run again. */
+    /** `variants` are names as the command line takes them, `budget` is what each run may take (`steps:500`), `done` are results of cells that need not be run again. */
     start(
       model: Model,
       table: Uint8Array,
@@ -246,6 +246,7 @@ export interface Core {
       config: RunConfig,
       variants: string[],
       seeds: number[],
+      budget: string | undefined,
       done: CellResult[],
     ): Comparison | Promise<Comparison>;
   };

@@ -169,13 +169,14 @@ const api = {
     await keepNow();
   },
 
-  /** Compares to the end, or until `stop`. Results of `done` are not worked out again. */
+  /** Compares to the end, or until `stop`, each run within `budget` (`steps:500`). Results of `done` are not worked out again. */
   async compare(
     table: Blob,
     heldOut: Blob | undefined,
     config: RunConfig,
     variants: string[],
     seeds: number[],
+    budget: string | undefined,
     done: CellResult[],
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
@@ -183,7 +184,8 @@ const api = {
     counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
-    const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, variants, seeds, results);
+    const start = async (results: CellResult[]) =>
+      core.Comparison.start(encoder, rows, others, config, variants, seeds, budget, results);
     // What another version of the page has kept may not be readable: then it is worked out again.
     const started = await start(done).catch((thrown: unknown) => {
       if (done.length === 0) throw thrown;

@@ -58,6 +58,16 @@ impl FromStr for Spend {
     }
 }
 
+impl Spend {
+    /// Reads the word of the command line or the page.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is none.
+    pub fn read(word: &str) -> Result<Self> {
+        word.parse().map_err(|problem: String| Error::config("budget", problem, "steps:500 is an example"))
+    }
+}
+
 impl Plan {
     /// A plan over variants as they are written; the probe is added where it is not among them.
     ///

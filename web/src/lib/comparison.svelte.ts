@@ -6,6 +6,7 @@ import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, ta
 import { percent } from "./format";
 import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
 import type { Session } from "./session.svelte";
+import { offerOf, wordOf, type Spend, type SpendKind } from "./spend";
 import { variantName, variants, withVariant } from "./variants";
 
 /** Milliseconds between two looks at the events. */
@@ -19,6 +20,8 @@ export class Comparison {
   chosen = $state.raw<string[]>(["prompt", "late", "efficient"]);
   /** How many seeds, as it is typed. */
   seedsText = $state("3");
+  /** What each run may take. */
+  spend = $state.raw<Spend>({ kind: "options", text: "" });
   running = $state(false);
   paused = $state(false);
   stopping = $state(false);
@@ -27,7 +30,7 @@ export class Comparison {
   /** Cells of this plan that were finished before the page was left. */
   kept = $state(0);
   /** What the latest comparison was about. */
-  plan: { config: RunConfig; variants: string[]; seeds: number[] } | undefined;
+  plan: { config: RunConfig; variants: string[]; seeds: number[]; budget: string | undefined } | undefined;
 
   constructor(
     private readonly session: Session,
@@ -41,7 +44,7 @@ export class Comparison {
   }
 
   get ready(): boolean {
-    return this.chosen.length > 0 && this.seeds !== undefined;
+    return this.chosen.length > 0 && this.seeds !== undefined && !("wrong" in wordOf(this.spend));
   }
 
   async choose(): Promise<void> {
@@ -57,6 +60,11 @@ export class Comparison {
 
   setSeeds(text: string): void {
     this.seedsText = text;
+    void this.look();
+  }
+
+  setSpend(kind: SpendKind, text = offerOf(kind).start): void {
+    this.spend = { kind, text };
     void this.look();
   }
 
@@ -77,8 +85,8 @@ export class Comparison {
     const { session } = this;
     const { source, config } = session;
     if (!source || !config || !this.ready || this.running) return;
-    const { variants, seeds } = this.#planned();
-    this.plan = { config, variants, seeds };
+    const { variants, seeds, budget } = this.#planned();
+    this.plan = { config, variants, seeds, budget };
     const view = emptyComparison();
     this.view = view;
     this.running = true;
@@ -110,7 +118,7 @@ export class Comparison {
       const done = id ? keptCells(shelf(), id) : [];
       await this.client.occupy(
         () => true,
-        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, variants, seeds, done, Comlink.proxy(onEvent)),
+        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, variants, seeds, budget, done, Comlink.proxy(onEvent)),
       );
       const best = bestOf(view.rows);
       session.announcement = best
@@ -145,10 +153,13 @@ export class Comparison {
     await this.session.control((api) => api.stop(), "comparison");
   }
 
-  /** Trains a variant, with the seed and the settings of the page. */
+  /** Trains a variant, with the seed and the settings of the page, and with the steps that the budget has paid for. */
   async use(name: string): Promise<void> {
     const { config, pruning } = this.session;
-    if (config) await this.session.training.trainWith(withVariant(config, name, pruning));
+    if (!config) return;
+    const steps = this.plan?.budget && resultsOf(this.view).find((cell) => cell.name === name)?.steps;
+    const optim = steps ? { ...config.optim, steps } : config.optim;
+    await this.session.training.trainWith(withVariant({ ...config, optim }, name, pruning));
   }
 
   /** The table and the cells, as the command line writes them. */
@@ -164,9 +175,11 @@ export class Comparison {
     this.kept = 0;
   }
 
-  #planned(): { variants: string[]; seeds: number[] } {
+  #planned(): { variants: string[]; seeds: number[]; budget: string | undefined } {
     const first = this.session.config?.seed ?? 0;
-    return { variants: this.chosen, seeds: Array.from({ length: this.seeds ?? 0 }, (_, index) => first + index) };
+    const spend = wordOf(this.spend);
+    const seeds = Array.from({ length: this.seeds ?? 0 }, (_, index) => first + index);
+    return { variants: this.chosen, seeds, budget: "word" in spend ? spend.word : undefined };
   }
 
   /** A name for what the results depend on, besides variant and seed. */
@@ -178,6 +191,7 @@ export class Comparison {
       seed: 0,
       prompt: { ...config.prompt, method: "", prune: null },
       version: VERSION,
+      budget: this.#planned().budget,
     });
     return this.client.call((api) => api.identify(source.bytes, heldOut?.bytes, settings)).catch(() => undefined);
   }

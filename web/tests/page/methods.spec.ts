@@ -92,6 +92,12 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
 });
 
+/** Each run of the comparison takes twelve steps. */
+async function limit(page: Page) {
+  await page.getByLabel("Each run takes").selectOption("A number of steps");
+  await page.getByRole("textbox", { name: "A number of steps, in steps" }).fill("12");
+}
+
 test("methods are compared, and the best goes on", async ({ page }) => {
   test.setTimeout(900_000);
   await page.goto("");
@@ -107,6 +113,13 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await expect(button(page, "Start comparing")).toBeDisabled();
   await page.getByLabel("Seeds").fill("1");
   await expect(page.getByText(/^2 runs of 16 steps/)).toBeVisible();
+  await page.getByLabel("Each run takes").selectOption("A number of steps");
+  await page.getByRole("textbox", { name: "A number of steps, in steps" }).fill("1.5");
+  await expect(page.getByText("Give a whole number above 0.")).toBeVisible();
+  await expect(button(page, "Start comparing")).toBeDisabled();
+  await limit(page);
+  await expect(page.getByText(/^2 runs of 12 steps/)).toBeVisible();
+  await expectAccessible(page, "choice of methods with a budget");
   await screenshot(page, "compare-choice");
   await page.setViewportSize(narrow);
   await expectFits(page, "choice of methods");
@@ -135,6 +148,9 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await expect(heading(page, "Compare methods on your data")).toBeFocused();
   for (const method of ["Late prompt", "Short prompt"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await page.getByLabel("Seeds").fill("1");
+  // Of another budget, nothing is there yet.
+  await expect(page.getByText(/^\d of them (is|are) there already/)).toHaveCount(0);
+  await limit(page);
   await expect(page.getByText(/^\d of them (is|are) there already/)).toBeVisible();
   await button(page, "Start comparing").click();
   await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible({ timeout: 60_000 });
@@ -156,12 +172,17 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the figures (JSON)").click()]);
   const told = JSON.parse(readFileSync(await download.path(), "utf8")) as {
     rows: { name: string }[];
-    cells: { curve: unknown[] }[];
+    cells: { curve: unknown[]; steps: number }[];
+    budget: string;
   };
+  expect(told.budget).toBe("steps:12");
+  expect(told.cells.map(({ steps }) => steps).sort()).toEqual([0, 12, 12]);
   expect(told.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
   expect(told.cells).toHaveLength(3);
 
   await page.getByRole("button", { name: /^Use the best: / }).click();
   await expect(heading(page, "Your classifier is learning")).toBeFocused();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  // With the steps that it was the best with.
+  await expect(page.getByText("12", { exact: true }).first()).toBeVisible();
 });
