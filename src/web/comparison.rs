@@ -1,5 +1,6 @@
 //! Methods side by side.
 
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::model::Model;
@@ -11,6 +12,14 @@ use crate::train::compare::plan::{Plan, Spend};
 use crate::train::compare::result::CellResult;
 use crate::train::compare::{self, Tables};
 
+/// What is compared.
+#[derive(Deserialize)]
+struct Asked {
+    variants: Vec<String>,
+    seeds: Vec<u64>,
+    budget: Option<String>,
+}
+
 /// Methods side by side on the same data.
 #[wasm_bindgen]
 pub struct Comparison {
@@ -19,8 +28,8 @@ pub struct Comparison {
 
 #[wasm_bindgen]
 impl Comparison {
-    /// Gets ready. `variants` are methods with settings of their own, as on the command line; `seeds` are numbers, each below 2^53;
-    /// `budget` is what each run may take, such as `steps:500`, or nothing; results in `done`, as the events have them, need not be
+    /// Gets ready. `plan` has `variants`, methods with settings of their own, as on the command line; `seeds`, numbers below 2^53; and,
+    /// where each run may take so much only, a `budget` such as `steps:500`. Results in `done`, as the events have them, need not be
     /// worked out again.
     ///
     /// # Errors
@@ -30,14 +39,12 @@ impl Comparison {
         table: Vec<u8>,
         held_out: Option<Vec<u8>>,
         config: JsValue,
-        variants: Vec<String>,
-        seeds: Vec<f64>,
-        budget: Option<String>,
+        plan: JsValue,
         done: JsValue,
     ) -> Result<Comparison, JsValue> {
         let config: RunConfig = parse(config)?;
         let done: Vec<CellResult> = parse(done)?;
-        let seeds = seeds.into_iter().map(|seed| seed as u64).collect();
+        let Asked { variants, seeds, budget } = parse(plan)?;
         let start = || -> Result<compare::Comparison> {
             let plan = Plan::new(config, &variants, seeds, budget.as_deref().map(Spend::read).transpose()?)?;
             let held_out = held_out.as_deref().map(Table::from_bytes).transpose()?;

@@ -188,6 +188,15 @@ export interface Run {
 }
 
 /** A comparison that is pulled as a run is. */
+/** What is compared. */
+export interface ComparisonPlan {
+  /** Methods with settings of their own, as the command line takes them. */
+  variants: string[];
+  seeds: number[];
+  /** What each run may take: `steps:500`. */
+  budget?: string;
+}
+
 export interface Comparison {
   /** The next event; undefined when it is over. What a cell cannot do ends that cell only. */
   next(): Promise<CompareEvent | undefined>;
@@ -238,15 +247,13 @@ export interface Core {
   Classifier: { load(model: Model, zip: Uint8Array, device: DeviceChoice): Promise<Classifier> };
   Labelling: { open(classifier: Classifier, bytes: Uint8Array, name: string, textColumn: string | undefined): Labelling };
   Comparison: {
-    /** `variants` are names as the command line takes them, `budget` is what each run may take (`steps:500`), `done` are results of cells that need not be run again. */
+    /** `done` are results of cells that need not be run again. */
     start(
       model: Model,
       table: Uint8Array,
       heldOut: Uint8Array | undefined,
       config: RunConfig,
-      variants: string[],
-      seeds: number[],
-      budget: string | undefined,
+      plan: ComparisonPlan,
       done: CellResult[],
     ): Comparison | Promise<Comparison>;
   };

@@ -6,6 +6,7 @@ import type {
   CellResult,
   CompareEvent,
   Comparison,
+  ComparisonPlan,
   Core,
   DeviceChoice,
   Model,
@@ -169,14 +170,12 @@ const api = {
     await keepNow();
   },
 
-  /** Compares to the end, or until `stop`, each run within `budget` (`steps:500`). Results of `done` are not worked out again. */
+  /** Compares to the end, or until `stop`. Results of `done` are not worked out again. */
   async compare(
     table: Blob,
     heldOut: Blob | undefined,
     config: RunConfig,
-    variants: string[],
-    seeds: number[],
-    budget: string | undefined,
+    plan: ComparisonPlan,
     done: CellResult[],
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
@@ -184,8 +183,7 @@ const api = {
     counting.stop();
     const mine = (pull = new Pull());
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
-    const start = async (results: CellResult[]) =>
-      core.Comparison.start(encoder, rows, others, config, variants, seeds, budget, results);
+    const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, plan, results);
     // What another version of the page has kept may not be readable: then it is worked out again.
     const started = await start(done).catch((thrown: unknown) => {
       if (done.length === 0) throw thrown;

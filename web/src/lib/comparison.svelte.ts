@@ -1,6 +1,6 @@
 /** The state of a comparison and everything the user can do with it. */
 import * as Comlink from "comlink";
-import type { CompareEvent, RunConfig } from "../contract";
+import type { CompareEvent, ComparisonPlan, RunConfig } from "../contract";
 import type { Client } from "./client";
 import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
 import { percent } from "./format";
@@ -30,7 +30,7 @@ export class Comparison {
   /** Cells of this plan that were finished before the page was left. */
   kept = $state(0);
   /** What the latest comparison was about. */
-  plan: { config: RunConfig; variants: string[]; seeds: number[]; budget: string | undefined } | undefined;
+  plan: ({ config: RunConfig } & ComparisonPlan) | undefined;
 
   constructor(
     private readonly session: Session,
@@ -85,8 +85,8 @@ export class Comparison {
     const { session } = this;
     const { source, config } = session;
     if (!source || !config || !this.ready || this.running) return;
-    const { variants, seeds, budget } = this.#planned();
-    this.plan = { config, variants, seeds, budget };
+    const plan = this.#planned();
+    this.plan = { config, ...plan };
     const view = emptyComparison();
     this.view = view;
     this.running = true;
@@ -118,7 +118,7 @@ export class Comparison {
       const done = id ? keptCells(shelf(), id) : [];
       await this.client.occupy(
         () => true,
-        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, variants, seeds, budget, done, Comlink.proxy(onEvent)),
+        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, plan, done, Comlink.proxy(onEvent)),
       );
       const best = bestOf(view.rows);
       session.announcement = best
@@ -175,7 +175,7 @@ export class Comparison {
     this.kept = 0;
   }
 
-  #planned(): { variants: string[]; seeds: number[]; budget: string | undefined } {
+  #planned(): ComparisonPlan {
     const first = this.session.config?.seed ?? 0;
     const spend = wordOf(this.spend);
     const seeds = Array.from({ length: this.seeds ?? 0 }, (_, index) => first + index);
