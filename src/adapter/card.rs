@@ -126,7 +126,7 @@ fn usage(adapter: &Adapter) -> String {
         _ => "PROMPT_TUNING",
     };
     let how = if adapter.is_peft() {
-        format!("In Python with Hugging Face PEFT (its own format, `{kind}`):")
+        format!("In Python with Hugging Face PEFT (its own format, `{kind}`; `{SCRIPT_FILE}` does the same without PEFT):")
     } else {
         let why = match adapter.method() {
             Method::Prompt | Method::Deep => {

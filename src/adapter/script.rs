@@ -4,16 +4,20 @@
 use super::{Adapter, MANIFEST_FILE, TENSORS_FILE};
 use crate::config::{Generator, HeadKind, Method, Reads, Vote};
 
-/// The script.
+/// The script of the card: with PEFT where PEFT has the adapter.
 pub(super) fn write(adapter: &Adapter) -> String {
-    let (prompt, length) = (&adapter.config.prompt, adapter.prompt_length());
+    if adapter.is_peft() { filled(adapter, include_str!("python/peft.py").to_owned()) } else { plain(adapter) }
+}
+
+/// The script with torch and transformers alone.
+fn plain(adapter: &Adapter) -> String {
+    let prompt = &adapter.config.prompt;
     let load = include_str!("python/load.py");
     let head = include_str!("python/head.py");
-    let plain = include_str!("python/prompt.py");
+    let rows = include_str!("python/prompt.py");
     let template = match adapter.method() {
-        _ if adapter.is_peft() => include_str!("python/peft.py").to_owned(),
         Method::Probe => [load, include_str!("python/probe.py"), head].concat(),
-        Method::Efficient if prompt.efficient.update => [load, include_str!("python/update.py"), plain, head].concat(),
+        Method::Efficient if prompt.efficient.update => [load, include_str!("python/update.py"), rows, head].concat(),
         Method::Deep => [load, include_str!("python/deep.py"), head].concat(),
         Method::Ensemble => [load, include_str!("python/ensemble.py")].concat(),
         Method::Late => {
@@ -24,8 +28,14 @@ pub(super) fn write(adapter: &Adapter) -> String {
             };
             [load, &include_str!("python/late.py").replace("@PROMPT@", made.trim_end()), head].concat()
         }
-        Method::Prompt | Method::Efficient | Method::Progressive | Method::Auto => [load, plain, head].concat(),
+        Method::Prompt | Method::Efficient | Method::Progressive | Method::Auto => [load, rows, head].concat(),
     };
+    filled(adapter, template)
+}
+
+/// A script with the adapter's own words in it.
+fn filled(adapter: &Adapter, template: String) -> String {
+    let (prompt, length) = (&adapter.config.prompt, adapter.prompt_length());
     let pool = if prompt.late.generator == Generator::Max { "adaptive_max_pool1d" } else { "adaptive_avg_pool1d" };
     let read = match prompt.late.reads {
         Reads::First => "rows[0]",
@@ -54,14 +64,13 @@ pub(super) fn write(adapter: &Adapter) -> String {
     words.iter().fold(template, |text, (word, value)| text.replace(word, value))
 }
 
-/// The same as a program: `classify.py`, for texts line by line.
+/// The same as a program: `classify.py`, for texts line by line; never with PEFT, which not every version of transformers works with.
 pub(super) fn program(adapter: &Adapter) -> String {
-    let script = write(adapter);
+    let script = plain(adapter);
     let lines: Vec<&str> = script.lines().collect();
     // Where a text comes in, the part begins that is done for each.
     let first = lines.iter().position(|line| line.contains(TEXT)).unwrap_or(lines.len());
     let setup = lines[..first].join("\n").replace(FOLDER, ", os.path.dirname(os.path.abspath(__file__))\n");
-    let parameters = if adapter.is_peft() { "text" } else { "text, weight=weight, bias=bias" };
     let body = lines[first..].iter().fold(String::new(), |body, line| {
         let line = line.replace(TEXT, "text");
         let line = match line.strip_prefix("print(").and_then(|rest| rest.strip_suffix(')')) {
@@ -71,7 +80,7 @@ pub(super) fn program(adapter: &Adapter) -> String {
         if line.is_empty() { body + "\n" } else { body + "    " + &line + "\n" }
     });
     format!(
-        "{}{setup}\n\n\ndef classify({parameters}):\n{body}\n\n{}",
+        "{}{setup}\n\n\ndef classify(text, weight=weight, bias=bias):\n{body}\n\n{}",
         include_str!("python/begin.py"),
         include_str!("python/end.py")
     )

@@ -4,7 +4,9 @@
 use std::io::{Cursor, Write as _};
 
 use serde_json::{Value, json};
-use softprompt::adapter::{Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, Matrix, TENSORS_FILE};
+use softprompt::adapter::{
+    Adapter, AdapterMetrics, BaseModel, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, Matrix, SCRIPT_FILE, TENSORS_FILE,
+};
 use softprompt::config::{Generator, HeadKind, Method, PromptInit, Reads, RunConfig, Vote};
 use softprompt::error::Error;
 use softprompt::model::spec::EncoderSpec;
@@ -360,6 +362,8 @@ fn reads_what_the_first_version_wrote() {
 fn the_card_has_a_script_for_every_method() {
     let card = |adapter: &Adapter| String::from_utf8(file(&adapter.files().unwrap(), CARD_FILE).to_vec()).unwrap();
     for adapter in samples() {
+        let program = String::from_utf8(file(&adapter.files().unwrap(), SCRIPT_FILE).to_vec()).unwrap();
+        assert!(program.contains("def classify(text") && !program.contains("PeftModel"), "torch and transformers do: {program}");
         let card = card(&adapter);
         // A product is not a word that was left.
         let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase() || c == '_');

@@ -1,3 +1,4 @@
+import inspect
 from transformers import DynamicCache
 
 shape = encoder.config
@@ -6,4 +7,6 @@ cache = DynamicCache()
 for layer, (key, value) in enumerate(prefix.permute(1, 2, 3, 0, 4)):
     cache.update(key[None], value[None], layer)
 mask = torch.ones(1, @LENGTH@ + len(words))
-rows = encoder(inputs_embeds=words[None], attention_mask=mask, past_key_values=cache).last_hidden_state[0]
+# What transformers calls it depends on its version.
+name = "cache" if "cache" in inspect.signature(encoder.forward).parameters else "past_key_values"
+rows = encoder(inputs_embeds=words[None], attention_mask=mask, **{name: cache}).last_hidden_state[0]
