@@ -18,7 +18,7 @@ from run import EPOCH, EQUAL, GROUPS, RESULTS, SAME, folder
 WEIGHTS = 6 * (4 * 384**2 + 2 * 384 * 1536 + 9 * 384 + 1536) * 4
 FINE_TUNE = Path(__file__).parent / "fine_tune.json"
 # Groups whose table of costs is shown: steps end where the held-out loss does, so that these costs are those of whole trainings.
-COSTS = ["late", "progressive", "equal", "constant", "scoring", "efficient", "efficient-50", "ensemble", "auto", "time-auto"]
+COSTS = ["late", "progressive", "equal", "constant", "scoring", "efficient", "efficient-50", "ensemble", "auto", "whole"]
 
 
 def short(variant):
@@ -162,7 +162,7 @@ def main():
         print(f"\n## {group}\n")
         if group == "shift":
             shifted(found)
-        elif group in ("time", "time-late"):
+        elif group.startswith("time"):
             times(found)
         else:
             accuracies(found)

@@ -5,7 +5,7 @@
     python benches/claims/run.py --data DIR --model DIR [--only GROUP,..] [--sets SET,..] [--program FILE] [--out target/claims]
 
 --data holds snips/train.csv, banking77/train.csv, sms_spam/spam_first1500.csv and uci_sentiment_3dom/{yelp,amazon_cells,imdb}_labelled.txt.
-Accuracies do not depend on what else the machine does; times do: run the groups `time`, `time-late` and `time-auto` alone, on an idle machine. `report.py` makes the tables.
+Accuracies do not depend on what else the machine does; times do: run the groups `time`, `time-late` and `whole` alone, on an idle machine. `report.py` makes the tables.
 
 Every result is kept in benches/claims/results, without its curves, and a run goes on from there: with --fresh it begins anew.
 """
@@ -125,7 +125,7 @@ GROUPS = {
         sets=[EQUAL_LENGTHS],
     ),
     # Whole trainings, with what choosing takes.
-    "time-auto": Group(["prompt", "auto", "late", "deep", COMPOUND], seeds=3, sets=["snips"]),
+    "whole": Group(["prompt", "auto", "late", "deep", COMPOUND], seeds=3, sets=["snips"]),
 }
 # One evaluation an epoch, and always all five epochs: equal steps, whatever stops a run early elsewhere.
 SCHEDULE = ["--evaluations", "5", "--patience", "never"]
@@ -140,9 +140,7 @@ SAME = {
 
 def folder(group, name):
     """Where the cells of a group are: those of the same settings share a folder."""
-    if group == "time-auto":
-        return f"time-whole-{name}"
-    return f"{group.split('-')[0]}-{name}" if group in ("time", "time-late", "equal") else name
+    return f"{group.split('-')[0]}-{name}" if group in ("time", "time-late", "whole", "equal") else name
 
 
 def equal_lengths(args):
@@ -193,7 +191,7 @@ def keep(out):
     for cell in found["cells"]:
         for test in cell["tests"]:
             test["name"] = Path(test["name"]).name
-        if out.name.startswith("time-whole-") or not out.name.startswith("time-"):
+        if not out.name.startswith("time-"):
             cell["curve"] = []
         for key in ("training_seconds", "seconds"):
             cell[key] = round(cell[key], 3)
@@ -241,7 +239,7 @@ def main():
             if name not in args.sets.split(","):
                 continue
             more = SCHEDULE
-            if group in ("time", "time-late"):
+            if group.startswith("time"):
                 # Four epochs, measured after each: the first fills the cache.
                 more = ["--budget", f"steps:{4 * EPOCH[name]}", "--evaluations", "4", "--patience", "never"]
             if group == "equal":

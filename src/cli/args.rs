@@ -10,7 +10,7 @@ use crate::cli::{checkpoint, files};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::compare::plan::{self, Plan, Spend};
+use crate::train::compare::plan::{self, Plan};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -182,7 +182,7 @@ impl CompareArgs {
             [count] if !self.seeds.contains(',') => (config.seed..).take((*count).min(1000) as usize).collect(),
             _ => numbers,
         };
-        let budget = self.budget.as_deref().map(Spend::read).transpose()?;
+        let budget = self.budget.as_deref().map(str::parse).transpose()?;
         Plan::new(config, &plan::split(&self.methods), seeds, budget)
     }
 

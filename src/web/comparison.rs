@@ -8,7 +8,7 @@ use super::{parse, plain, thrown};
 use crate::config::RunConfig;
 use crate::data::table::Table;
 use crate::error::Result;
-use crate::train::compare::plan::{Plan, Spend};
+use crate::train::compare::plan::Plan;
 use crate::train::compare::result::CellResult;
 use crate::train::compare::{self, Tables};
 
@@ -46,7 +46,7 @@ impl Comparison {
         let done: Vec<CellResult> = parse(done)?;
         let Asked { variants, seeds, budget } = parse(plan)?;
         let start = || -> Result<compare::Comparison> {
-            let plan = Plan::new(config, &variants, seeds, budget.as_deref().map(Spend::read).transpose()?)?;
+            let plan = Plan::new(config, &variants, seeds, budget.as_deref().map(str::parse).transpose()?)?;
             let held_out = held_out.as_deref().map(Table::from_bytes).transpose()?;
             let tables = Tables { data: Table::from_bytes(&table)?, held_out, tests: Vec::new() };
             compare::Comparison::start(model.model.clone(), tables, plan, &done)

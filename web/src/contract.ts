@@ -187,7 +187,6 @@ export interface Run {
   free(): void;
 }
 
-/** A comparison that is pulled as a run is. */
 /** What is compared. */
 export interface ComparisonPlan {
   /** Methods with settings of their own, as the command line takes them. */
@@ -197,6 +196,7 @@ export interface ComparisonPlan {
   budget?: string;
 }
 
+/** A comparison that is pulled as a run is. */
 export interface Comparison {
   /** The next event; undefined when it is over. What a cell cannot do ends that cell only. */
   next(): Promise<CompareEvent | undefined>;

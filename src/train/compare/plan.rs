@@ -42,10 +42,12 @@ pub enum Spend {
 }
 
 impl FromStr for Spend {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(word: &str) -> Result<Self, String> {
-        let wrong = || "expected `steps:N`, `seconds:S` or `flops:F` with a number above 0".to_owned();
+    /// Reads the word of the command line or the page.
+    fn from_str(word: &str) -> Result<Self> {
+        let expected = "expected `steps:N`, `seconds:S` or `flops:F` with a number above 0";
+        let wrong = || Error::config("budget", expected, "steps:500 is an example");
         let (kind, number) = word.split_once(':').ok_or_else(wrong)?;
         let number: f64 = number.parse().map_err(|_| wrong())?;
         match kind {
@@ -55,16 +57,6 @@ impl FromStr for Spend {
             "flops" => Ok(Self::Flops(number)),
             _ => Err(wrong()),
         }
-    }
-}
-
-impl Spend {
-    /// Reads the word of the command line or the page.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where it is none.
-    pub fn read(word: &str) -> Result<Self> {
-        word.parse().map_err(|problem: String| Error::config("budget", problem, "steps:500 is an example"))
     }
 }
 

@@ -12,7 +12,6 @@ export class ShownResult {
   /** The kept run whose adapter the worker has got ready. */
   #loaded: string | undefined;
 
-
   constructor(
     private readonly session: Session,
     private readonly client: Client,

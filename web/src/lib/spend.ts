@@ -1,5 +1,6 @@
 /** What each run of a comparison may take: a kind, a number as it is typed, and the word that the crate reads. */
 import { counted } from "./format";
+import { numberOf } from "./options";
 
 export type SpendKind = "options" | "steps" | "seconds" | "flops";
 
@@ -42,20 +43,26 @@ export function offerOf(kind: SpendKind): Offer {
   return SPENDS.find((offer) => offer.kind === kind) ?? (SPENDS[0] as Offer);
 }
 
+/** The number, in the unit of the kind; nothing where the text is no such number. */
+function valueOf({ kind, text }: Spend): number | undefined {
+  const limits = { minimum: null, above: 0, maximum: null, below: null };
+  const found = numberOf(text, { type: kind === "steps" ? "integer" : "decimal", limits });
+  return "wrong" in found ? undefined : found.value;
+}
+
 /** The crate's word for it, such as `steps:100`; none where the options decide, `wrong` where the text is no such number. */
-export function wordOf({ kind, text }: Spend): { word?: string } | { wrong: string } {
+export function wordOf(spend: Spend): { word?: string } | { wrong: string } {
+  const { kind } = spend;
   if (kind === "options") return {};
-  const value = Number(text.trim() || Number.NaN);
-  const whole = kind === "steps";
-  if (!Number.isFinite(value) || value <= 0 || (whole && !Number.isSafeInteger(value)))
-    return { wrong: whole ? "Give a whole number above 0." : "Give a number above 0." };
+  const value = valueOf(spend);
+  if (value === undefined) return { wrong: kind === "steps" ? "Give a whole number above 0." : "Give a number above 0." };
   return { word: `${kind}:${kind === "flops" ? value * 1e12 : value}` };
 }
 
 /** `100 steps`, `1.5 TFLOP`; nothing where the options decide or the text is wrong. */
 export function spendText(spend: Spend): string | undefined {
-  if (spend.kind === "options" || "wrong" in wordOf(spend)) return undefined;
-  const value = Number(spend.text);
+  const value = spend.kind === "options" ? undefined : valueOf(spend);
+  if (value === undefined) return undefined;
   if (spend.kind === "flops") return `${value} TFLOP`;
   return counted(value, spend.kind === "steps" ? "step" : "second");
 }
