@@ -1,7 +1,13 @@
 //! The one operation in burn's graph: the whole frozen encoder, from what a method trains to pooled rows `[B, D]`.
 //!
-//! burn sees a differentiable function of one matrix ([`Route`] says what its rows are); what happens inside is an [`Engine`]. Tensors of a few kilobytes cross;
-//! nothing is read back.
+//! burn sees a differentiable function of one matrix ([`super::Route`] says what its rows are); what happens inside is an [`Engine`].
+//! Tensors of a few kilobytes cross; nothing is read back.
+
+mod inputs;
+mod operation;
+
+pub use inputs::{Inputs, Prompt};
+pub use operation::{Backend, Pass};
 
 use std::sync::{
     Arc,
@@ -9,21 +15,12 @@ use std::sync::{
 };
 
 use burn::backend::{
-    Autodiff, BackendTensor, Dispatch, DispatchKindConversion, DispatchTensor, Flex,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    },
-    backend_extension,
-    flex::FlexTensor,
-    tensor::FloatTensor,
-    wgpu::{CubeBackend, CubeTensor},
+    BackendTensor, Dispatch, DispatchKindConversion, DispatchTensor, Flex, tensor::FloatTensor, wgpu::CubeBackend,
 };
 use burn::tensor::Tensor;
 
 use super::flops::{self, Meter, Work};
-use super::{Engine, Entry, Pooling, Route, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
+use super::{Engine, Pooling, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
@@ -264,66 +261,6 @@ impl FrozenEncoder {
     }
 }
 
-/// What a method gives the encoder beside a batch.
-#[derive(Debug, Clone)]
-pub struct Inputs {
-    /// The rows in front of the text.
-    pub prompt: Prompt,
-    /// Rows `[N, D]` that are added to the word embeddings: row i to the i-th token of every text.
-    pub update: Option<Tensor<2>>,
-    /// Text rows `[T - B P, D]` of [`FrozenEncoder::states`] after so many layers, where the prompt joins them; none where it
-    /// joins at the word embeddings.
-    pub states: Option<(usize, Tensor<2>)>,
-}
-
-/// Rows in front of every text.
-#[derive(Debug, Clone)]
-pub enum Prompt {
-    /// None; the tensor, of any `[1, D]`, says on which device.
-    None(Tensor<2>),
-    /// The same `[P, D]` for every example.
-    Shared(Tensor<2>),
-    /// Of each example its own, one example after another: `[B P, D]`.
-    PerExample(Tensor<2>),
-    /// Keys and values of P prefix rows in every layer: `[P, 2 L D]`, `k_0 | v_0 | k_1 | v_1 | ..` (PEFT's `PREFIX_TUNING`).
-    Prefix(Tensor<2>),
-}
-
-impl Inputs {
-    /// A prompt alone, at the word embeddings.
-    #[must_use]
-    pub fn new(prompt: Prompt) -> Self {
-        Self { prompt, update: None, states: None }
-    }
-
-    fn route(&self, pooling: Pooling) -> Route {
-        Route {
-            entry: self.states.as_ref().map_or(Entry::Words, |(layers, _)| Entry::After(*layers)),
-            pooling,
-            per_example: matches!(self.prompt, Prompt::PerExample(_)),
-            update: self.update.as_ref().map_or(0, |update| update.dims()[0]),
-            prefix: matches!(self.prompt, Prompt::Prefix(_)),
-        }
-    }
-
-    /// One matrix `[R, D]` of everything that is trained, and the states.
-    fn join(self, hidden: usize) -> (Tensor<2>, Option<Tensor<2>>) {
-        let states = self.states.map(|(_, states)| states);
-        let mut parts: Vec<Tensor<2>> = self.update.into_iter().collect();
-        match self.prompt {
-            Prompt::Shared(rows) | Prompt::PerExample(rows) => parts.insert(0, rows),
-            Prompt::Prefix(prefix) => {
-                let [length, width] = prefix.dims();
-                parts.push(prefix.reshape([length * width / hidden, hidden]));
-            }
-            Prompt::None(rows) if parts.is_empty() => parts.push(rows),
-            Prompt::None(_) => {}
-        }
-        let one = parts.len() == 1;
-        (if one { parts.remove(0) } else { Tensor::cat(parts, 0) }, states)
-    }
-}
-
 /// Hidden states of a run's examples after a number of layers, where the encoder computes. Cheap to clone.
 #[derive(Clone)]
 pub struct StateCache(Caches);
@@ -348,127 +285,4 @@ where
     DispatchTensor: DispatchKindConversion<B>,
 {
     Tensor::from_dispatch(DispatchTensor::from_backend(BackendTensor::Float(tensor)))
-}
-
-/// What one pass needs besides its tensors.
-#[derive(Clone)]
-pub struct Pass {
-    encoder: FrozenEncoder,
-    route: Route,
-    keep: bool,
-    examples: usize,
-    work: Work,
-}
-
-impl Pass {
-    /// Counts its forward pass.
-    fn count(&self) {
-        self.encoder.meter.add(self.work.forward);
-        if self.keep {
-            self.encoder.meter.keep(self.work.kept);
-        }
-    }
-}
-
-/// The claim of one tracked forward pass on the arena; gone with the graph that holds it.
-struct Lease {
-    pass: u64,
-    pending: Arc<AtomicU64>,
-}
-
-impl Lease {
-    fn take(encoder: &FrozenEncoder) -> Arc<Self> {
-        let pass = encoder.passes.fetch_add(1, Ordering::AcqRel) + 1;
-        encoder.pending.store(pass, Ordering::Release);
-        Arc::new(Self { pass, pending: encoder.pending.clone() })
-    }
-
-    fn holds(&self) -> bool {
-        self.pending.load(Ordering::Acquire) == self.pass
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // Only its own claim: after a discard, another pass may hold the arena.
-        let _ = self.pending.compare_exchange(self.pass, 0, Ordering::AcqRel, Ordering::Acquire);
-    }
-}
-
-/// burn's backends, with the frozen encoder as one more operation.
-#[backend_extension(Autodiff, Cube, Flex)]
-pub trait Backend: burn::backend::Backend {
-    /// The trained input `[R, D]`, and text rows at the entry, to pooled rows `[B, D]`.
-    fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`.
-    fn encode_backward(d_pooled: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-}
-
-impl Backend for CubeBackend {
-    fn encode(input: CubeTensor, states: CubeTensor, pass: Pass) -> CubeTensor {
-        pass.count();
-        pass.encoder.wgsl().forward(input, states, pass.route, pass.keep, pass.examples)
-    }
-    fn encode_backward(d_pooled: CubeTensor, pass: Pass) -> CubeTensor {
-        pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.wgsl().backward(d_pooled, pass.route)
-    }
-}
-
-impl Backend for Flex {
-    fn encode(input: FlexTensor, states: FlexTensor, pass: Pass) -> FlexTensor {
-        pass.count();
-        pass.encoder.cpu().forward(input, states, pass.route, pass.keep, pass.examples)
-    }
-    fn encode_backward(d_pooled: FlexTensor, pass: Pass) -> FlexTensor {
-        pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.cpu().backward(d_pooled, pass.route)
-    }
-}
-
-#[derive(Debug)]
-struct EncodeBackward;
-
-/// What the backward pass needs: the pass, and the lease on the activations.
-#[derive(Clone)]
-struct Saved {
-    pass: Pass,
-    lease: Arc<Lease>,
-}
-
-impl std::fmt::Debug for Saved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Saved").field("route", &self.pass.route).finish_non_exhaustive()
-    }
-}
-
-impl<B: Backend> Backward<B, 1> for EncodeBackward {
-    type State = Saved;
-
-    fn backward(self, ops: Ops<Saved, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [input] = ops.parents;
-        let d_pooled = grads.consume::<B>(&ops.node);
-        if let Some(input) = input {
-            assert!(ops.state.lease.holds(), "a backward pass through a graph that was discarded");
-            grads.register::<B>(input.id, B::encode_backward(d_pooled, ops.state.pass));
-        }
-    }
-}
-
-impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
-    fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, mut pass: Pass) -> FloatTensor<Self> {
-        match EncodeBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                pass.keep = true;
-                let out = B::encode(input.primitive().clone(), states.primitive().clone(), pass.clone());
-                let lease = Lease::take(&pass.encoder);
-                prep.finish(Saved { pass, lease }, out)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::encode(input.primitive().clone(), states.primitive().clone(), pass)),
-        }
-    }
-
-    fn encode_backward(_: FloatTensor<Self>, _: Pass) -> FloatTensor<Self> {
-        unreachable!("the encoder has no second derivative here")
-    }
 }

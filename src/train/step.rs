@@ -1,32 +1,30 @@
 //! [`Trainer`]: the trained matrices, one optimizer step, and the scores of a batch.
 
+mod forward;
 mod importance;
 mod state;
+mod update;
 
 pub use state::MatrixState;
+pub use update::{Gradients, LearningRates};
 
 use std::sync::Arc;
 
-use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+use burn::optim::{AdamW, AdamWConfig, AdamWState};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::features::Features;
 use crate::adapter::Matrix;
 use crate::config::RunConfig;
-use crate::data::batch::{Example, PackedBatch};
-use crate::engine::boundary::{FrozenEncoder, Inputs, StateCache};
+use crate::engine::boundary::{FrozenEncoder, StateCache};
 use crate::engine::compute::{Compute, read};
 use crate::error::Result;
-use crate::eval::together;
 use crate::model::head::Head;
 use crate::model::spec::EncoderWeights;
-use crate::prompt::{Context, Given, Parameter, PromptMethod, Sizes};
+use crate::prompt::{Parameter, PromptMethod, Sizes};
 
 /// PyTorch's default; burn's own is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
-/// PyTorch adds it to the norm in `clip_grad_norm_`.
-const CLIP_EPSILON: f64 = 1e-6;
-
 /// Names of the head's matrices in checkpoints.
 pub const HEAD_WEIGHT: &str = "head.weight";
 /// See [`HEAD_WEIGHT`].
@@ -75,27 +73,6 @@ struct Mask {
 struct Kind {
     name: &'static str,
     rate: Option<f64>,
-}
-
-/// A loss and its gradients, on the plain device.
-pub struct Gradients {
-    /// Mean cross-entropy.
-    pub loss: Tensor<1>,
-    /// One for every trained matrix: the method's, then the head's weight and bias.
-    pub gradients: Vec<Tensor<2>>,
-    /// Rows that went through the encoder.
-    pub rows: usize,
-}
-
-/// Learning rates of one step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LearningRates {
-    /// Of the method's matrices.
-    pub prompt: f64,
-    /// Of the head.
-    pub head: f64,
-    /// On the rates of matrices that have their own.
-    pub factor: f64,
 }
 
 impl Trainer {
@@ -190,156 +167,6 @@ impl Trainer {
             Source::Encoder(encoder) => encoder.weight_bytes() + encoder.activation_bytes() + self.cache_bytes(),
             Source::Features(features) => features.bytes(),
         }
-    }
-
-    /// The examples at `indices` behind the method's rows, once for each member.
-    fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
-        Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))
-    }
-
-    /// Parameters as the method sees them: without what is pruned.
-    fn kept(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let kept = |(parameter, mask): (&Tensor<2>, &Option<Mask>)| match mask {
-            None => parameter.clone(),
-            Some(Mask { values, .. }) if parameter.device().is_autodiff() => {
-                parameter.clone() * Tensor::from_inner(values.clone())
-            }
-            Some(Mask { values, .. }) => parameter.clone() * values.clone(),
-        };
-        parameters.iter().zip(&self.masks).map(kept).collect()
-    }
-
-    /// Text rows of the examples at `indices` where the prompt joins, with the layers below; none where it joins at the words.
-    fn hidden_states(
-        &self,
-        encoder: &FrozenEncoder,
-        examples: &[Example],
-        indices: &[usize],
-    ) -> Result<Option<(usize, Tensor<2>)>> {
-        let Some(layers) = self.method.entry() else { return Ok(None) };
-        let texts = Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), 0));
-        let keys: Vec<u32> = indices.iter().map(|&i| i as u32).collect();
-        let cached = self.cache.as_ref().map(|cache| (cache, &keys[..]));
-        Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters[0])?)))
-    }
-
-    /// Class scores `[N B, C]` under parameters, tracked or not, of the examples at `indices`: B for the first member, B for the
-    /// next.
-    fn logits(
-        &self,
-        parameters: &[Tensor<2>],
-        batch: &Arc<PackedBatch>,
-        examples: &[Example],
-        indices: &[usize],
-    ) -> Result<Tensor<2>> {
-        let prompt = parameters.len() - 2;
-        let tracked = parameters[prompt].device().is_autodiff();
-        let constant = |tensor: Tensor<2>| if tracked { Tensor::from_inner(tensor) } else { tensor };
-        let pooled = match &self.source {
-            Source::Encoder(encoder) => {
-                let states = self.hidden_states(encoder, examples, indices)?;
-                let context = Context {
-                    batch,
-                    states: states.as_ref().map(|(_, states)| constant(states.clone())),
-                    layers: &self.layers,
-                    device: &self.device,
-                };
-                let Given { prompt, update } = self.method.given(&self.kept(&parameters[..prompt]), &context);
-                encoder.encode(batch, Inputs { prompt, update, states }, self.head.pooling())?
-            }
-            Source::Features(features) => {
-                let hidden = self.parameters[prompt].dims()[1];
-                constant(Tensor::from_data(TensorData::new(features.rows(indices), [indices.len(), hidden]), &self.device))
-            }
-        };
-        Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
-    }
-
-    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
-    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
-    /// and the rows that went through the encoder.
-    ///
-    /// # Errors
-    /// As [`FrozenEncoder::encode`].
-    pub fn step(&mut self, examples: &[Example], indices: &[usize], rates: LearningRates) -> Result<(Tensor<1>, usize)> {
-        let Gradients { loss, gradients, rows } = self.gradients(examples, indices)?;
-        self.update(gradients, rates);
-        Ok((loss, rows))
-    }
-
-    /// Mean cross-entropy of the examples at `indices`, and its gradient with respect to every trained matrix.
-    ///
-    /// # Errors
-    /// As [`FrozenEncoder::encode`].
-    pub fn gradients(&self, examples: &[Example], indices: &[usize]) -> Result<Gradients> {
-        let batch = self.batch(examples, indices);
-        let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
-        let logits = self.logits(&tracked, &batch, examples, indices)?;
-        let members = self.method.members();
-        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
-        // product with -1/B at each row's class: no integer tensors, no gather.
-        let mut targets = vec![0f32; indices.len() * self.classes];
-        for (row, &label) in batch.labels().iter().enumerate() {
-            targets[row * self.classes + label as usize] = -1.0 / (indices.len() / members) as f32;
-        }
-        let targets = Tensor::<2>::from_data(TensorData::new(targets, [indices.len(), self.classes]), &self.device);
-        let loss = (log_softmax(logits, 1) * Tensor::from_inner(targets)).sum();
-        let mut gradients = loss.backward();
-        let gradients = tracked
-            .iter()
-            .map(|p| p.grad_remove(&mut gradients).unwrap_or_else(|| Tensor::zeros(p.dims(), &self.device)))
-            .collect();
-        Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
-    }
-
-    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
-    /// alone.
-    fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
-        let members = self.method.members();
-        // Of every matrix the first rows are the first member's, as many are the next one's.
-        let apart = |matrix: Tensor<2>| {
-            let elements: usize = matrix.dims().iter().product();
-            matrix.reshape([members, elements / members])
-        };
-        let squares = gradients.iter().map(|gradient| match members {
-            1 => gradient.clone().square().sum().reshape([1, 1]),
-            _ => apart(gradient.clone().square()).sum_dim(1),
-        });
-        let norms = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
-        let factors = ((norms + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0);
-        let prompt = self.parameters.len() - 2;
-        for (i, gradient) in gradients.into_iter().enumerate() {
-            let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
-            let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
-            let shape = gradient.dims();
-            let clipped = (apart(gradient) * factors.clone()).reshape(shape);
-            let (parameter, state) = self.optimizer.step(rate, self.parameters[i].clone(), clipped, self.states[i].take());
-            self.parameters[i] = parameter;
-            self.states[i] = state;
-        }
-    }
-
-    /// Class scores of the examples at `indices`, row-major `[B, C]` on the host: of an ensemble those that it decides by.
-    ///
-    /// # Errors
-    /// As [`FrozenEncoder::encode`] and [`read`].
-    pub async fn scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
-        Ok(self.together(self.member_scores(examples, indices).await?))
-    }
-
-    /// The class scores of every member, one after another: `[N B, C]`.
-    ///
-    /// # Errors
-    /// As [`Trainer::scores`].
-    pub async fn member_scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
-        let repeated: Vec<usize> = std::iter::repeat_n(indices, self.method.members()).flatten().copied().collect();
-        read(self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?).await
-    }
-
-    /// What the members decide by.
-    #[must_use]
-    pub fn together(&self, scores: Vec<f32>) -> Vec<f32> {
-        together(scores, self.method.members(), self.classes, self.method.vote())
     }
 
     /// Prompts that are trained side by side.

@@ -6,13 +6,17 @@
 //! [`WgslEncoder::gradients`]. Recorded work has to be submitted before the next batch is prepared. Nothing
 //! here waits for the device, except where it says `async`.
 
+mod buffers;
+mod passes;
+
+pub(super) use passes::{begin, replay};
+
 use std::sync::{Arc, Mutex};
 
 use super::arena::{Arena, Capacity, Plan};
 use super::device::{Gpu, lock};
 use super::pipelines::Pipelines;
-use super::profile::{Clock, Timing, profile};
-use super::recorder::{BatchSize, Step};
+use super::recorder::BatchSize;
 use super::self_test::self_test;
 use super::tune::Tiles;
 use super::weights::{Weights, WordTable, check_fit};
@@ -212,134 +216,6 @@ impl WgslEncoder {
         Ok(())
     }
 
-    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `keep`, the
-    /// activations that [`Self::backward`] needs stay until the next [`Self::prepare`] or forward pass. A pass that cannot be made
-    /// records nothing and is an error of [`Gpu::check`].
-    pub fn forward(&self, commands: &mut wgpu::CommandEncoder, keep: bool) {
-        let state = &mut *lock(&self.state);
-        if let Err(error) = self.record_forward(state, commands, keep) {
-            self.gpu.report(format!("the forward pass cannot be recorded: {error}"));
-        }
-    }
-
-    /// Records the backward pass of the last forward pass, which kept its activations: from [`Self::d_pooled_buffer`] to
-    /// [`Self::gradients`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
-    /// [`Gpu::check`].
-    pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
-        let state = &mut *lock(&self.state);
-        if !state.kept {
-            self.gpu.report("a backward pass without a forward pass that kept its activations".to_owned());
-            return;
-        }
-        if state.input_rows == [0; 3] {
-            return;
-        }
-        state.kept = false;
-        let (_, pool_grad) = state.arena.pool(&self.plan(), state.route.pooling);
-        let mut pass = begin(commands, "backward");
-        for step in std::iter::once(&pool_grad).chain(state.arena.backward()) {
-            step.replay(&mut pass, state.size);
-        }
-    }
-
-    /// The trained input `[R, D]` of the current batch, to be written before the forward pass: buffers and their rows, in order.
-    /// Each accessor's buffers are the current batch's: take them after [`Self::prepare`].
-    #[must_use]
-    pub fn input(&self) -> Vec<(wgpu::Buffer, usize)> {
-        let state = lock(&self.state);
-        let Arena { prompt, update, prefix, .. } = &state.arena;
-        parts([prompt, update, prefix], state.input_rows)
-    }
-
-    /// The gradient of the trained input `[R, D]`: buffers and their rows, in order.
-    #[must_use]
-    pub fn gradients(&self) -> Vec<(wgpu::Buffer, usize)> {
-        let state = lock(&self.state);
-        let Arena { d_prompt, d_update, d_prefix, .. } = &state.arena;
-        parts([d_prompt, d_update, d_prefix], state.input_rows)
-    }
-
-    /// Text rows `[T - B P, D]` that the prompt joins, to be written before the forward pass where it joins after a layer.
-    #[must_use]
-    pub fn states_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.states.clone()
-    }
-
-    /// Prompt rows `[P, D]` of the current batch, or `[B P, D]`.
-    #[must_use]
-    pub fn prompt_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.prompt.clone()
-    }
-
-    /// Pooled rows `[B, D]`.
-    #[must_use]
-    pub fn pooled_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.pooled.clone()
-    }
-
-    /// Gradient at the pooled rows `[B, D]`, to be written before the backward pass.
-    #[must_use]
-    pub fn d_pooled_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.d_pooled.clone()
-    }
-
-    /// Gradient at the prompt rows.
-    #[must_use]
-    pub fn d_prompt_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.d_prompt.clone()
-    }
-
-    /// Examples B of the current batch.
-    #[must_use]
-    pub fn examples(&self) -> usize {
-        lock(&self.state).size.examples as usize
-    }
-
-    /// Prompt rows P of each example of the current batch.
-    #[must_use]
-    pub fn prompt_length(&self) -> usize {
-        lock(&self.state).size.prompt as usize
-    }
-
-    /// Text rows of the current batch.
-    #[must_use]
-    pub fn text_rows(&self) -> usize {
-        let BatchSize { rows, examples, prompt, .. } = lock(&self.state).size;
-        (rows - examples * prompt) as usize
-    }
-
-    /// The first `len` values of a buffer.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where the device raised an error.
-    pub async fn read(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
-        self.gpu.read(buffer, len).await
-    }
-
-    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with whatever is in the
-    /// buffers of its input and of the gradient.
-    ///
-    /// # Errors
-    /// [`Error::Model`] without a batch; [`Error::Device`] where the device raised an error.
-    pub async fn profile(&self) -> Result<(Clock, Vec<Timing>)> {
-        let (steps, size, pairs) = {
-            let state = &mut *lock(&self.state);
-            if state.size.rows == 0 {
-                return Err(Error::model("there is no batch", "prepare one first"));
-            }
-            let recompute = self.recomputes(state);
-            let route = state.route;
-            state.arena.track(&self.plan(), &route, recompute)?;
-            state.kept = false;
-            let (pool, pool_grad) = state.arena.pool(&self.plan(), route.pooling);
-            let forward = state.arena.forward(&route, true).flatten().cloned();
-            let backward = state.arena.backward().iter().cloned();
-            let steps: Vec<Step> = forward.chain([pool, pool_grad]).chain(backward).collect();
-            (steps, state.size, state.pairs)
-        };
-        profile(&self.gpu, &steps, size, pairs).await
-    }
-
     pub(super) fn plan(&self) -> Plan<'_> {
         Plan { gpu: &self.gpu, spec: &self.spec, pipelines: &self.pipelines, weights: &self.weights }
     }
@@ -373,45 +249,8 @@ impl WgslEncoder {
             }
         }
     }
-
-    fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, keep: bool) -> Result<()> {
-        if state.size.rows == 0 {
-            return Err(Error::model("there is no batch", "prepare one first"));
-        }
-        let route = state.route;
-        if keep {
-            let recompute = self.recomputes(state);
-            state.arena.track(&self.plan(), &route, recompute)?;
-        }
-        state.kept = keep;
-        if route.prefix {
-            // A prefix has no embeddings; what its rows are does not matter, but that they are numbers.
-            commands.clear_buffer(&state.arena.prompt, 0, None);
-        }
-        let (pool, _) = state.arena.pool(&self.plan(), route.pooling);
-        let mut pass = begin(commands, "forward");
-        for steps in state.arena.forward(&route, keep) {
-            replay(&mut pass, steps, state.size);
-        }
-        pool.replay(&mut pass, state.size);
-        Ok(())
-    }
-}
-
-fn parts(buffers: [&wgpu::Buffer; 3], rows: [usize; 3]) -> Vec<(wgpu::Buffer, usize)> {
-    buffers.into_iter().cloned().zip(rows).filter(|(_, rows)| *rows > 0).collect()
 }
 
 pub(super) fn command_encoder(gpu: &Gpu, label: &str) -> wgpu::CommandEncoder {
     gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(label) })
-}
-
-pub(super) fn begin<'a>(commands: &'a mut wgpu::CommandEncoder, label: &str) -> wgpu::ComputePass<'a> {
-    commands.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None })
-}
-
-pub(super) fn replay(pass: &mut wgpu::ComputePass<'_>, steps: &[Step], size: BatchSize) {
-    for step in steps {
-        step.replay(pass, size);
-    }
 }

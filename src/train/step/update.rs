@@ -1,0 +1,98 @@
+//! The loss, its gradients and the optimizer.
+
+use burn::optim::Optimizer;
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+
+use super::Trainer;
+use crate::data::batch::Example;
+use crate::error::Result;
+
+/// PyTorch adds it to the norm in `clip_grad_norm_`.
+const CLIP_EPSILON: f64 = 1e-6;
+
+/// A loss and its gradients, on the plain device.
+pub struct Gradients {
+    /// Mean cross-entropy.
+    pub loss: Tensor<1>,
+    /// One for every trained matrix: the method's, then the head's weight and bias.
+    pub gradients: Vec<Tensor<2>>,
+    /// Rows that went through the encoder.
+    pub rows: usize,
+}
+
+/// Learning rates of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LearningRates {
+    /// Of the method's matrices.
+    pub prompt: f64,
+    /// Of the head.
+    pub head: f64,
+    /// On the rates of matrices that have their own.
+    pub factor: f64,
+}
+
+impl Trainer {
+    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
+    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
+    /// and the rows that went through the encoder.
+    ///
+    /// # Errors
+    /// As [`FrozenEncoder::encode`](crate::engine::boundary::FrozenEncoder::encode).
+    pub fn step(&mut self, examples: &[Example], indices: &[usize], rates: LearningRates) -> Result<(Tensor<1>, usize)> {
+        let Gradients { loss, gradients, rows } = self.gradients(examples, indices)?;
+        self.update(gradients, rates);
+        Ok((loss, rows))
+    }
+
+    /// Mean cross-entropy of the examples at `indices`, and its gradient with respect to every trained matrix.
+    ///
+    /// # Errors
+    /// As [`FrozenEncoder::encode`](crate::engine::boundary::FrozenEncoder::encode).
+    pub fn gradients(&self, examples: &[Example], indices: &[usize]) -> Result<Gradients> {
+        let batch = self.batch(examples, indices);
+        let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
+        let logits = self.logits(&tracked, &batch, examples, indices)?;
+        let members = self.method.members();
+        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
+        // product with -1/B at each row's class: no integer tensors, no gather.
+        let mut targets = vec![0f32; indices.len() * self.classes];
+        for (row, &label) in batch.labels().iter().enumerate() {
+            targets[row * self.classes + label as usize] = -1.0 / (indices.len() / members) as f32;
+        }
+        let targets = Tensor::<2>::from_data(TensorData::new(targets, [indices.len(), self.classes]), &self.device);
+        let loss = (log_softmax(logits, 1) * Tensor::from_inner(targets)).sum();
+        let mut gradients = loss.backward();
+        let gradients = tracked
+            .iter()
+            .map(|p| p.grad_remove(&mut gradients).unwrap_or_else(|| Tensor::zeros(p.dims(), &self.device)))
+            .collect();
+        Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
+    }
+
+    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
+    /// alone.
+    fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
+        let members = self.method.members();
+        // Of every matrix the first rows are the first member's, as many are the next one's.
+        let apart = |matrix: Tensor<2>| {
+            let elements: usize = matrix.dims().iter().product();
+            matrix.reshape([members, elements / members])
+        };
+        let squares = gradients.iter().map(|gradient| match members {
+            1 => gradient.clone().square().sum().reshape([1, 1]),
+            _ => apart(gradient.clone().square()).sum_dim(1),
+        });
+        let norms = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
+        let factors = ((norms + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0);
+        let prompt = self.parameters.len() - 2;
+        for (i, gradient) in gradients.into_iter().enumerate() {
+            let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
+            let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
+            let shape = gradient.dims();
+            let clipped = (apart(gradient) * factors.clone()).reshape(shape);
+            let (parameter, state) = self.optimizer.step(rate, self.parameters[i].clone(), clipped, self.states[i].take());
+            self.parameters[i] = parameter;
+            self.states[i] = state;
+        }
+    }
+}
