@@ -11,6 +11,7 @@ Prints a line a seed and writes every figure. torch 2.15, transformers 5.23.
 """
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -88,12 +89,15 @@ def run(folder, data, domain, rate, seed):
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-        loss, _ = measure(model, head, held_out)
+        loss, accuracy = measure(model, head, held_out)
         if best is None or loss < best[0]:
-            shifted = {name: measure(model, head, rows)[1] for name, rows in data.items() if name != domain}
-            best = (loss, epoch + 1, {domain: measure(model, head, held_out)[1], **shifted})
+            best = (loss, epoch + 1, accuracy, copy.deepcopy((model.state_dict(), head.state_dict())))
     seconds = time.perf_counter() - begin
-    return {"seed": seed, "epoch": best[1], "held_out_loss": best[0], "accuracy": best[2], "seconds": seconds}
+    loss, epoch, accuracy, (model_state, head_state) = best
+    model.load_state_dict(model_state)
+    head.load_state_dict(head_state)
+    shifted = {name: measure(model, head, rows)[1] for name, rows in data.items() if name != domain}
+    return {"seed": seed, "epoch": epoch, "held_out_loss": loss, "accuracy": {domain: accuracy, **shifted}, "seconds": seconds}
 
 
 def main():

@@ -45,8 +45,8 @@ COMPOUND = "progressive+prompt.progressive.shrink=compound"
 EQUAL = "prompt of equal operations"
 
 ALL = list(SETS)
-# Where methods differ most: the other two are near their ceiling.
-HARD = ["banking77", "yelp"]
+# Groups of many variants: the sets whose runs are shortest, one near its ceiling, one of many classes with few rows each.
+QUICK = ["snips", "banking77"]
 
 
 class Group(NamedTuple):
@@ -61,7 +61,7 @@ class Group(NamedTuple):
 GROUPS = {
     # Claim 1: late against prompt, the generators, and accuracy against k.
     "late": Group(["prompt", "late"]),
-    "layer": Group(["prompt", *(f"late+prompt.late.layer={k}" for k in range(6))], sets=HARD),
+    "layer": Group(["prompt", *(f"late+prompt.late.layer={k}" for k in range(6))], sets=QUICK),
     # Claim 2: progressive training, also at equal operations.
     "progressive": Group(["prompt", COMPOUND]),
     "equal": Group([EQUAL, COMPOUND]),
@@ -75,28 +75,28 @@ GROUPS = {
             f"efficient{SHORT}+prompt.efficient.fusion=false+prompt.efficient.update=false",
             "prompt+prompt.length=8",
         ],
-        sets=HARD,
+        sets=QUICK,
     ),
     # Claim 5: PEFT's convention.
     "peft": Group(["prompt", "prompt+head.kind=peft"]),
     # Claim 4: Lester et al. Domain shift: every variant on yelp is also measured on the other two domains.
-    "length": Group(["prompt", *(f"prompt+prompt.length={p}" for p in [1, 5, 20, 50])], sets=HARD),
-    "init": Group(["prompt", "prompt+prompt.init=vocabulary", "prompt+prompt.init=random"], sets=HARD),
+    "length": Group(["prompt", *(f"prompt+prompt.length={p}" for p in [1, 5, 20, 50])], sets=QUICK),
+    "init": Group(["prompt", "prompt+prompt.init=vocabulary", "prompt+prompt.init=random"], sets=QUICK),
     "shift": Group(["prompt", "late", "deep", f"efficient{SHORT}", COMPOUND], sets=["yelp"]),
     # Automatic choice, beside the methods that it chooses from.
     "auto": Group(["auto", "prompt", "late", "deep", COMPOUND, f"efficient{SHORT}"]),
-    "ensemble": Group(["prompt", "ensemble"], sets=HARD),
+    "ensemble": Group(["prompt", "ensemble"], sets=QUICK),
     # What happens to the head where progressive training goes from one stage to the next.
-    "transition": Group([COMPOUND, *(f"{COMPOUND}+prompt.progressive.head={h}" for h in ["refit", "reset"])], sets=HARD),
+    "transition": Group([COMPOUND, *(f"{COMPOUND}+prompt.progressive.head={h}" for h in ["refit", "reset"])], sets=QUICK),
     # What the head of a late prompt reads: the mean of all rows or of the text alone.
-    "head": Group(["late", "late+head.kind=text", "prompt", "prompt+head.kind=text", "prompt+head.kind=cls"], sets=HARD),
-    "generators": Group(["prompt", *(f"late+prompt.late.generator={g}" for g in ["none", "naive", "average", "max"])], sets=HARD),
-    "shrink": Group(["prompt", *(f"progressive+prompt.progressive.shrink={s}" for s in ["compound", "depth", "width"])], sets=HARD),
-    "efficient-50": Group(["prompt+prompt.length=50", f"efficient{SHORT_50}"], sets=HARD),
+    "head": Group(["late", "late+head.kind=text", "prompt", "prompt+head.kind=text", "prompt+head.kind=cls"], sets=QUICK),
+    "generators": Group(["prompt", *(f"late+prompt.late.generator={g}" for g in ["none", "naive", "average", "max"])], sets=QUICK),
+    "shrink": Group(["prompt", *(f"progressive+prompt.progressive.shrink={s}" for s in ["compound", "depth", "width"])], sets=QUICK),
+    "efficient-50": Group(["prompt+prompt.length=50", f"efficient{SHORT_50}"], sets=QUICK),
     # The schedule of the paper (a constant learning rate), and neurons scored on as many texts as in the paper.
-    "constant": Group(["prompt+optim.schedule=constant", f"{COMPOUND}+optim.schedule=constant"], seeds=3, sets=HARD),
-    "scoring": Group([COMPOUND, f"{COMPOUND}+prompt.progressive.score_texts=1000"], seeds=3, sets=HARD),
-    "prune": Group(["prompt", "xprompt"], seeds=3, sets=HARD),
+    "constant": Group(["prompt+optim.schedule=constant", f"{COMPOUND}+optim.schedule=constant"], seeds=3, sets=QUICK),
+    "scoring": Group([COMPOUND, f"{COMPOUND}+prompt.progressive.score_texts=1000"], seeds=3, sets=QUICK),
+    "prune": Group(["prompt", "xprompt"], seeds=3, sets=QUICK),
     # Times: on an idle machine, with a fixed number of steps, so that all take the same.
     "time": Group(
         [
