@@ -53,7 +53,7 @@ const STAGES: &[Stage] = &[
         name: "test",
         what: "tests, native, with a GPU or lavapipe",
         programs: &[Program::Vulkan, Program::Pip],
-        prepare: &[],
+        prepare: &[|p| setup::cached_encoder(p).map(drop)],
         run: test,
     },
     Stage {
