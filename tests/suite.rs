@@ -14,12 +14,16 @@ mod common;
 mod compare;
 #[path = "suite/data.rs"]
 mod data;
+#[path = "suite/dataset.rs"]
+mod dataset;
 #[path = "suite/describe.rs"]
 mod describe;
 #[path = "suite/device.rs"]
 mod device;
 #[path = "suite/efficient.rs"]
 mod efficient;
+#[path = "suite/ensemble.rs"]
+mod ensemble;
 #[path = "suite/eval.rs"]
 mod eval;
 #[path = "suite/every_method.rs"]
@@ -30,6 +34,8 @@ mod formats;
 mod golden;
 #[path = "suite/gradients.rs"]
 mod gradients;
+#[path = "suite/hostile_adapters.rs"]
+mod hostile_adapters;
 #[path = "suite/kernels.rs"]
 mod kernels;
 #[path = "suite/labelled.rs"]
@@ -38,6 +44,8 @@ mod labelled;
 mod methods;
 #[path = "suite/model_files.rs"]
 mod model_files;
+#[path = "suite/peft_adapter.rs"]
+mod peft_adapter;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/rounds.rs"]
@@ -50,6 +58,8 @@ mod stages;
 mod tables;
 #[path = "suite/tiny.rs"]
 mod tiny;
+#[path = "suite/tokenizer_file.rs"]
+mod tokenizer_file;
 #[path = "suite/training.rs"]
 mod training;
 #[path = "suite/twins.rs"]
@@ -60,3 +70,5 @@ mod understanding;
 mod wgsl_encoder;
 #[path = "suite/wgsl_routes.rs"]
 mod wgsl_routes;
+#[path = "suite/workbooks.rs"]
+mod workbooks;

@@ -56,14 +56,8 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
                     Some(bed.step(&kernels[index], variant))
                 })
                 .collect();
-            let once = time(gpu, &steps, 1, bed.batch).await?;
-            let repetitions = (TARGET / once[0].max(1e-6)).clamp(1.0, 50.0) as usize;
-            let mut times: Vec<Vec<f64>> = vec![Vec::new(); steps.len()];
-            for _ in 0..ROUNDS {
-                for (times, seconds) in times.iter_mut().zip(time(gpu, &steps, repetitions, bed.batch).await?) {
-                    times.push(seconds);
-                }
-            }
+            // By the usual tile: a slow one must not take the time of the other shapes.
+            let times = in_turn(gpu, &steps, bed.batch, ROUNDS, |once| once[0]).await?;
             choices.push(Choice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
             if begin.elapsed().as_secs_f64() > SECONDS {
                 return Ok(());
@@ -71,6 +65,26 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
         }
     }
     Ok(())
+}
+
+/// Seconds of each step, `rounds` times, all in turn. `gauge` takes the seconds of one run of each: a measurement repeats its step
+/// until that many seconds have become [`TARGET`].
+async fn in_turn(
+    gpu: &Gpu,
+    steps: &[Step],
+    batch: BatchSize,
+    rounds: usize,
+    gauge: impl Fn(&[f64]) -> f64,
+) -> Result<Vec<Vec<f64>>> {
+    let once = time(gpu, steps, 1, batch).await?;
+    let repetitions = (TARGET / gauge(&once).max(1e-6)).clamp(1.0, 50.0) as usize;
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); steps.len()];
+    for _ in 0..rounds {
+        for (times, seconds) in times.iter_mut().zip(time(gpu, steps, repetitions, batch).await?) {
+            times.push(seconds);
+        }
+    }
+    Ok(times)
 }
 
 /// The index with the smallest median, if everything that was seen of the first one took so much longer; else the first.
@@ -172,15 +186,8 @@ pub async fn sweep(gpu: &Gpu, epilogue: Epilogue, rows: u32, n: u32, k: u32, rou
     let kernels = compile_all(gpu, &shaders).await?;
     let bed = Bed::new(gpu, epilogue, rows, n, k)?;
     let steps: Vec<Step> = kernels.iter().zip(&tried).map(|(kernel, &variant)| bed.step(kernel, variant)).collect();
-    let once = time(gpu, &steps, 1, bed.batch).await?;
-    let quickest = once.into_iter().fold(f64::INFINITY, f64::min);
-    let repetitions = (TARGET / quickest.max(1e-6)).clamp(1.0, 50.0) as usize;
-    let mut times: Vec<Vec<f64>> = vec![Vec::new(); steps.len()];
-    for _ in 0..rounds.max(1) {
-        for (times, seconds) in times.iter_mut().zip(time(gpu, &steps, repetitions, bed.batch).await?) {
-            times.push(seconds);
-        }
-    }
+    let quickest = |once: &[f64]| once.iter().copied().fold(f64::INFINITY, f64::min);
+    let times = in_turn(gpu, &steps, bed.batch, rounds.max(1), quickest).await?;
     let work = 2.0 * f64::from(rows) * f64::from(n) * f64::from(k);
     let rate = |(variant, times): (&Variant, &Vec<f64>)| {
         let seconds = median(times);
