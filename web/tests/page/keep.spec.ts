@@ -409,12 +409,20 @@ function driver() {
       for (const type of ["dragover", "drop"])
         document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
     },
-    set(values: Record<string, string>) {
-      document.querySelector("details")!.open = true;
+    async set(values: Record<string, string>) {
+      // The options come after the table, and their fields group after group.
+      const there = async <T>(look: () => T | null | undefined): Promise<T> => {
+        let found = look();
+        for (; !found; found = look()) await new Promise((later) => setTimeout(later, 20));
+        return found;
+      };
+      (await there(() => document.querySelector<HTMLDetailsElement>("#options"))).open = true;
       for (const [name, value] of Object.entries(values)) {
-        const label = [...document.querySelectorAll("details label")].find((one) =>
-          name === "Method" ? one.textContent!.trim().startsWith(value) : one.textContent!.trim() === name,
-        ) as HTMLLabelElement;
+        const label = await there(() =>
+          [...document.querySelectorAll<HTMLLabelElement>("#options label")].find((one) =>
+            name === "Method" ? one.textContent!.trim().startsWith(value) : one.textContent!.trim() === name,
+          ),
+        );
         const field = label.control as HTMLInputElement;
         if (name === "Method") field.click();
         else {
