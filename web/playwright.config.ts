@@ -4,6 +4,9 @@ import { defineConfig } from "@playwright/test";
 const PORT = Number(process.env.PORT ?? 4173);
 const SYSTEM_CHROMIUM = "/usr/bin/chromium";
 
+/** Tests that time something: nothing else may run beside them. */
+const TIMED = /(first-user|large|offline|safety|takehome)\.spec\.ts$/;
+
 /**
  * The built page (`npm run build`, after `cargo xtask` has written the wasm package and the encoder) in a real Chromium.
  * `CHROMIUM` names another browser; SwiftShader gives it WebGPU on any machine.
@@ -11,11 +14,15 @@ const SYSTEM_CHROMIUM = "/usr/bin/chromium";
 export default defineConfig({
   testDir: "tests/page",
   outputDir: "test-results",
-  // One worker: every test trains, and shares the processor.
-  workers: 1,
+  // `npm run e2e` runs one project after the other. A training takes one core, hence two of them at once.
+  projects: [
+    { name: "together", testIgnore: TIMED, workers: 2 },
+    { name: "alone", testMatch: TIMED, workers: 1 },
+  ],
+  workers: 2,
   fullyParallel: false,
-  timeout: 240_000,
-  expect: { timeout: 30_000 },
+  timeout: 480_000,
+  expect: { timeout: 60_000 },
   reporter: "list",
   forbidOnly: true,
   use: {
@@ -24,7 +31,7 @@ export default defineConfig({
     acceptDownloads: true,
     // Requests that the service worker answers cannot be routed; the tests about it switch it on.
     serviceWorkers: "block",
-    actionTimeout: 30_000,
+    actionTimeout: 60_000,
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? (existsSync(SYSTEM_CHROMIUM) ? SYSTEM_CHROMIUM : undefined),
       args: [
