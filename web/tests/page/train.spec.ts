@@ -15,6 +15,9 @@ import {
   unzip,
 } from "./session";
 
+// The last files of all: shared out, so that no core waits.
+test.describe.configure({ mode: "parallel" });
+
 test("the sample becomes an adapter on the CPU path", async ({ page, watch }) => {
   await page.goto("");
   await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();

@@ -5,6 +5,9 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
 import { button, drop, expect, expectAccessible, file, heading, screenshot, setOptions, smallSample, test } from "./session";
 
+// The last files of all: shared out, so that no core waits.
+test.describe.configure({ mode: "parallel" });
+
 const READY = "Your classifier is ready";
 
 /** The sample with every ninth label of the first classes set to another class: what a careless annotator leaves. */
