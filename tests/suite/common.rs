@@ -1,11 +1,25 @@
-//! What several test files share: a comparer that NaN cannot pass, and random encoders and batches.
+//! What several test files share: a comparer that NaN cannot pass, zips, and random encoders and batches.
 #![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{Cursor, Write as _};
 
 use softprompt::data::batch::{Example, PackedBatch};
 use softprompt::engine::{Entry, Pooling, Route};
 use softprompt::model::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights, NormWeights};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// A zip of these files.
+pub(crate) fn zipped<N: AsRef<str>, B: AsRef<[u8]>>(files: &[(N, B)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(name.as_ref(), SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes.as_ref()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
 
 /// Compares element by element: `|got - want| <= atol + rtol |want|`. The message names the element that is worst against
 /// its tolerance. NaN and infinity are never close to anything, different lengths are not close, and comparing nothing is an

@@ -1,6 +1,6 @@
 //! Adapters that do not fit, are damaged or made to do harm: refused by name.
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 
 use serde_json::json;
 use softprompt::adapter::{Adapter, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
@@ -12,6 +12,7 @@ use wasm_bindgen_test::*;
 use zip::write::SimpleFileOptions;
 
 use crate::adapter::{Files, changed, changed_json, sample};
+use crate::common::zipped;
 
 /// The sample's files with other tensors, whose hash is the one that is expected.
 fn with_tensors(parts: &[(&str, Vec<usize>, &[f32])]) -> Files {
@@ -19,15 +20,6 @@ fn with_tensors(parts: &[(&str, Vec<usize>, &[f32])]) -> Files {
     let mut files = changed_json(MANIFEST_FILE, "/tensors_sha256", json!(sha256_hex(&tensors)));
     files.iter_mut().find(|(name, _)| name == TENSORS_FILE).unwrap().1 = tensors;
     files
-}
-
-fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
 }
 
 /// Replaces every occurrence of some bytes; there is at least one.
@@ -189,7 +181,7 @@ fn refuses_hostile_zips() {
         ("nothing", vec![], "the file is not a zip"),
         ("a picture", b"\x89PNG\r\n\x1a\n".repeat(100), "the file is not a zip"),
         ("half a zip", good[..good.len() / 2].to_vec(), "the file is not a zip"),
-        ("an empty zip", zipped(&[]), "adapter_config.json is missing"),
+        ("an empty zip", zipped::<&str, &[u8]>(&[]), "adapter_config.json is missing"),
         ("a path upwards", zipped(&[("../../.bashrc", b"")]), "\"../../.bashrc\"; an adapter's zip has plain files"),
         ("an absolute path", replaced(&zipped(&[("xREADME.md", b"")]), b"xREAD", b"/READ"), "\"/README.md\""),
         ("a path of Windows", replaced(&zipped(&[("C_README.md", b"")]), b"C_", b"C:"), "\"C:README.md\""),

@@ -7,9 +7,7 @@ use softprompt::data::table::Table;
 use softprompt::error::{Error, Result};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-fn table(bytes: impl AsRef<[u8]>) -> Table {
-    Table::from_bytes(bytes.as_ref()).unwrap_or_else(|error| panic!("{error} ({})", error.hint()))
-}
+use crate::data::table;
 
 /// What is wrong, and in which row.
 fn data_error<T: std::fmt::Debug>(result: Result<T>) -> (String, Option<u64>) {

@@ -12,6 +12,7 @@ use web_time::{Duration, Instant};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
+use crate::common::zipped;
 use crate::data::table;
 use crate::formats::refused;
 
@@ -32,21 +33,12 @@ fn parts(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     (0..ZipArchive::new(Cursor::new(bytes)).unwrap().len()).map(read).collect()
 }
 
-fn packed(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in parts {
-        zip.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
-        zip.write_all(content).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
 /// The workbook with one of its parts changed.
 fn with_part(workbook: &[u8], part: &str, change: impl Fn(&str) -> String) -> Vec<u8> {
     let mut parts = parts(workbook);
     let (_, content) = parts.iter_mut().find(|(name, _)| name.ends_with(part)).unwrap();
     *content = change(std::str::from_utf8(content).unwrap()).into_bytes();
-    packed(&parts)
+    zipped(&parts)
 }
 
 /// A workbook with one sheet of these rows, texts in their cells.
@@ -60,7 +52,7 @@ fn sheet(data: &str) -> Vec<u8> {
             .into_bytes();
         }
     }
-    packed(&parts)
+    zipped(&parts)
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -126,9 +118,9 @@ fn broken_workbooks_are_refused() {
     // A sheet without content is passed over.
     assert!(table(sheet("")).notes[0].contains("only the sheet `Notes` is read"));
     // A binary workbook and an old one are not this format, and a zip is none.
-    let binary = packed(&[("[Content_Types].xml".into(), b"<Types/>".to_vec()), ("xl/workbook.bin".into(), vec![1, 2])]);
+    let binary = zipped(&[("[Content_Types].xml", &b"<Types/>"[..]), ("xl/workbook.bin", &[1, 2])]);
     assert!(refused(binary).0.contains(".xlsb"));
-    assert!(refused(packed(&[("a.csv".into(), b"text,label\n".to_vec())])).0.contains("a zip archive"));
+    assert!(refused(zipped(&[("a.csv", b"text,label\n")])).0.contains("a zip archive"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -237,7 +229,7 @@ fn spoilt_workbooks_never_panic() {
                 content.push(b'<');
             }
         }
-        match Table::from_bytes(&packed(&parts)) {
+        match Table::from_bytes(&zipped(&parts)) {
             Ok(_) => read += 1,
             Err(Error::Data { .. }) => refused += 1,
             Err(other) => panic!("{other:?}"),
