@@ -16,7 +16,7 @@ export default defineConfig({
   outputDir: "test-results",
   // `npm run e2e` runs one project after the other. A training takes one core, hence two of them at once.
   projects: [
-    { name: "together", testIgnore: TIMED, workers: 2 },
+    { name: "together", testIgnore: TIMED },
     { name: "alone", testMatch: TIMED, workers: 1 },
   ],
   workers: 2,

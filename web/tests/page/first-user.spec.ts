@@ -1,6 +1,7 @@
 /** Somebody who has never been here trains on the sample: with nothing set, how many clicks and how long does it take? */
 import { readFileSync } from "node:fs";
 import type { Browser } from "@playwright/test";
+import { longTasks, seeLongTasks } from "./long-tasks";
 import { button, expect, heading, share, test, unzip } from "./session";
 
 /** From opening the page to the adapter on the disk. */
@@ -27,15 +28,11 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   await page.close();
 
   const visit = await context.newPage();
+  await seeLongTasks(visit);
   // What a hand does, and no script: every pointer that goes down and every key, wherever it is.
   await visit.addInitScript(() => {
     const done: string[] = [];
-    const long: number[] = [];
-    Object.assign(window, { done, long });
-    new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({
-      type: "longtask",
-      buffered: true,
-    });
+    Object.assign(window, { done });
     for (const type of ["pointerdown", "keydown"])
       window.addEventListener(type, (event) => event.isTrusted && done.push(type), { capture: true });
   });
@@ -50,10 +47,8 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   const [download] = await Promise.all([visit.waitForEvent("download"), button(visit, "Download adapter").click()]);
   const files = unzip(readFileSync(await download.path()));
   const taken = seconds();
-  const { done, long } = await visit.evaluate(() => {
-    const { done, long } = window as unknown as { done: string[]; long: number[] };
-    return { done, long };
-  });
+  const done = await visit.evaluate(() => (window as unknown as { done: string[] }).done);
+  const long = await longTasks(visit);
 
   // Better than the line of the probe, or the page says that it is not.
   const scores = visit.getByRole("list", { name: "Accuracy beside the baselines" }).getByRole("listitem");

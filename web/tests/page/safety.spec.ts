@@ -191,8 +191,10 @@ test("nothing on the page moves by itself", async ({ page }) => {
     }).observe({ type: "layout-shift", buffered: true });
   });
   for (const [width, height, method] of [
-    [320, 740, "Prompt tuning"],
+    [1280, 900, "Prompt tuning"],
+    [360, 740, "Prompt tuning"],
     [1280, 900, "Automatic"],
+    [360, 740, "Automatic"],
     [320, 740, "Automatic"],
   ] as const) {
     await page.setViewportSize({ width, height });
