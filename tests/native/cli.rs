@@ -10,13 +10,9 @@ use serde_json::Value;
 use softprompt::adapter::Adapter;
 use softprompt::config::RunConfig;
 
-#[path = "cli_downloads.rs"]
 mod downloads;
-#[path = "cli_methods.rs"]
 mod methods;
-#[path = "cli_resume.rs"]
 mod resume;
-#[path = "cli_tables.rs"]
 mod tables;
 
 const ADAPTER_FILES: [&str; 5] =

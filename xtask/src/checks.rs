@@ -250,7 +250,7 @@ fn test(paths: &Paths) -> Outcome {
     // Nothing is skipped here for want of a device or of the real encoder.
     let (counts, output) = tests(Runner::Libtest, command.env("REQUIRE_GPU", "1").env("REQUIRE_MODEL", "1"))?;
     let binaries = Runner::binaries(&output);
-    for wanted in ["tests/suite.rs", "tests/native.rs"] {
+    for wanted in ["tests/suite/main.rs", "tests/native/main.rs"] {
         if !binaries.iter().any(|(name, counts)| name == wanted && counts.passed > 0) {
             return Err(Failure { counts, problem: format!("no test of {wanted} ran") });
         }

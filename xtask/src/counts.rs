@@ -54,7 +54,7 @@ impl Runner {
         sum
     }
 
-    /// Test binaries that this output names, each with its sum: cargo says `Running tests/suite.rs (...)` before each.
+    /// Test binaries that this output names, each with its sum: cargo says `Running tests/suite/main.rs (...)` before each.
     pub fn binaries(output: &str) -> Vec<(String, Counts)> {
         let mut found: Vec<(String, String)> = Vec::new();
         for line in output.lines() {
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn binaries_are_told_apart() {
         let output = "     Running unittests src/lib.rs (target/release/deps/a-1)\ntest result: ok. 0 passed; 0 failed; 0 ignored\n\
-                      \u{1b}[1m\u{1b}[32m     Running\u{1b}[0m tests/suite.rs (target/release/deps/suite-2)\ntest result: ok. 4 passed; 0 failed; 0 ignored\n";
+                      \u{1b}[1m\u{1b}[32m     Running\u{1b}[0m tests/suite/main.rs (target/release/deps/suite-2)\ntest result: ok. 4 passed; 0 failed; 0 ignored\n";
         assert_eq!(
             Runner::binaries(output),
-            [("src/lib.rs".to_owned(), counts(0, 0, 0)), ("tests/suite.rs".to_owned(), counts(4, 0, 0))]
+            [("src/lib.rs".to_owned(), counts(0, 0, 0)), ("tests/suite/main.rs".to_owned(), counts(4, 0, 0))]
         );
     }
 

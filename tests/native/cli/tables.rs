@@ -39,7 +39,7 @@ fn several_files_train_as_one() {
 #[test]
 fn every_kind_of_table_is_inspected() {
     let place = Place::new();
-    place.write("tickets.xlsx", include_bytes!("../files/tickets.xlsx"));
+    place.write("tickets.xlsx", include_bytes!("../../files/tickets.xlsx"));
     let shown = place.run(&["inspect", "tickets.xlsx"]).succeeded().stdout;
     for words in
         ["43 rows (Excel workbook, with a header)", "`Ticket text`", "`Queue`", "only the sheet `Tickets` is read", "advice: "]

@@ -1,0 +1,41 @@
+//! Everything that runs natively and in the browser: `cargo test --test suite`, and the same functions under
+//! `wasm-pack test --headless --chrome`, in a dedicated worker as on the page.
+#![allow(missing_docs, reason = "tests say what they show in their names")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "tests print what they skip, and panic")]
+
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+mod adapter;
+mod common;
+mod compare;
+mod data;
+mod dataset;
+mod describe;
+mod device;
+mod efficient;
+mod ensemble;
+mod eval;
+mod every_method;
+mod formats;
+mod golden;
+mod gradients;
+mod hostile_adapters;
+mod kernels;
+mod labelled;
+mod methods;
+mod model_files;
+mod peft_adapter;
+mod reference;
+mod rounds;
+mod routes;
+mod stages;
+mod tables;
+mod tiny;
+mod tokenizer_file;
+mod training;
+mod twins;
+mod understanding;
+mod wgsl_encoder;
+mod wgsl_routes;
+mod workbooks;
