@@ -9,12 +9,14 @@
 )]
 
 mod bench;
+mod changed;
 mod checks;
 mod counts;
 mod page;
 mod process;
 mod serve;
 mod setup;
+mod stages;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +32,9 @@ const HELP: &str = "cargo xtask COMMAND
   test [OPTIONS]       set up what is missing, run every check, cheapest first
       --only STAGE       run this stage alone; may be repeated
       --skip STAGE       leave this stage out; may be repeated
-      --keep-going       go on after a stage that failed
+      --changed          run only the stages that a change can touch: for the work in between, in minutes
+      --since COMMIT     the same, counting from this commit (default: where the branch left main, or the last commit)
+      --keep-going       continue after a stage that failed
   bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
                        Chromium (`bench browser --help` lists the options)
   types                write the page's types from the crate's: web/src/contract.generated.ts
