@@ -55,7 +55,7 @@ impl Run {
         Ok(Checkpoint {
             config: self.config.clone(),
             data_sha256: self.data_sha256.clone(),
-            encoder_sha256: self.model.sha256().to_owned(),
+            encoder_sha256: self.model.files_sha256().to_owned(),
             place: Place {
                 step: self.progress.step,
                 stale: self.progress.stale,
@@ -99,7 +99,7 @@ impl Run {
                 "give the same files, or start the run again",
             ))
         };
-        if checkpoint.encoder_sha256 != model.sha256() {
+        if checkpoint.encoder_sha256 != model.files_sha256() {
             return other("encoder");
         }
         if checkpoint.data_sha256 != dataset.sha256() {
