@@ -28,6 +28,8 @@ pub struct Setting {
     pub path: &'static str,
     /// Its name for people.
     pub label: &'static str,
+    /// Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for.
+    pub also: &'static [&'static str],
     /// What it does, in a sentence or two.
     pub help: &'static str,
     /// What its number counts, if that has a name; of a share, what it is a percentage of.
@@ -202,7 +204,11 @@ impl Setting {
     }
 
     const fn new(path: &'static str, label: &'static str, help: &'static str, kind: Kind) -> Self {
-        Self { path, label, help, unit: None, absent: None, kind, when: &[] }
+        Self { path, label, also: &[], help, unit: None, absent: None, kind, when: &[] }
+    }
+
+    const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
     }
 
     const fn unit(self, unit: &'static str) -> Self {

@@ -233,6 +233,8 @@ export type Setting = {
   path: string,
   /** Its name for people. */
   label: string,
+  /** Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for. */
+  also: Array<string>,
   /** What it does, in a sentence or two. */
   help: string,
   /** What its number counts, if that has a name; of a share, what it is a percentage of. */

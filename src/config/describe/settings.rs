@@ -42,6 +42,7 @@ const PROMPT: &[Setting] = &[
         "Learned tokens that join every text. More can say more, and cost time.",
         Kind::Integer { limits: Limits::from(1).to(500) },
     )
+    .also(&["num_virtual_tokens"])
     .unit("tokens")
     .when(NOT_PROBE),
     Setting::new(
