@@ -255,8 +255,9 @@ pub(super) fn validate(RunConfig { prompt, .. }: &RunConfig) -> Result<()> {
     let stages = &prompt.progressive.stages;
     let total: f64 = stages.iter().map(|stage| stage.share).sum();
     if stages.is_empty() || total >= 1.0 {
-        let hint = "give one stage or more, with shares of the steps below 1 together: the full encoder has the rest";
-        return Err(Error::config("prompt.progressive.stages", format!("shares of {total} of the steps"), hint));
+        let problem = format!("{} stages with {total} of the steps in total", stages.len());
+        let hint = "give at least one stage, and less than 1 in total: the full encoder has the remaining steps";
+        return Err(Error::config("prompt.progressive.stages", problem, hint));
     }
     Ok(())
 }

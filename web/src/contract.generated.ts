@@ -221,7 +221,7 @@ export type Recompute = "auto" | "on" | "off";
 
 /** Settings that belong together. */
 export type SettingGroup = {
-  /** What stands above them. */
+  /** The heading of the group. */
   title: string,
   /** In the order in which they are shown. */
   options: Array<Setting>,
@@ -231,23 +231,23 @@ export type SettingGroup = {
 export type Setting = {
   /** Where it is in the config, such as `optim.batch_size`. */
   path: string,
-  /** Its name for people. */
+  /** The name that is shown. */
   label: string,
   /** Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for. */
   also: Array<string>,
   /** What it does, in a sentence or two. */
   help: string,
-  /** What its number counts, if that has a name; of a share, what it is a percentage of. */
+  /** The unit of its number, if it has one; of a share, what it is a percentage of. */
   unit: string | null,
-  /** What it means to leave it out; none where it cannot be left out. */
+  /** What is used if it is left out; none where it is required. */
   absent: string | null,
-  /** What it can be. */
+  /** Its type and limits. */
   kind: SettingKind,
-  /** Where it has a meaning: where all conditions of one of these lists hold. Everywhere, if there is none. */
+  /** Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none. */
   when: Array<Array<Condition>>,
 };
 
-/** What a setting can be. */
+/** The type of a setting, and its limits. */
 export type SettingKind = { "type": "integer",
   /** Between which bounds. */
   limits: Limits,
@@ -289,11 +289,11 @@ export type Limits = {
 export type Choice = {
   /** In the config. */
   value: string,
-  /** For people. */
+  /** The name that is shown. */
   label: string,
   /** What it does, where that takes a sentence. */
   help: string,
-  /** Who it is from, where it is from someone. */
+  /** The paper it is from, if there is one. */
   source: string,
 };
 
