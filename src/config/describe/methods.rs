@@ -113,7 +113,7 @@ pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.rows",
         "Training rows per trial",
-        "At most. A stratified random subset where there are more.",
+        "At most this many, drawn at random and stratified by class.",
         whole(1),
     )
     .also(&["subset size"])
@@ -193,7 +193,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.shrink",
         "Partial encoder",
-        "How the stages before the full encoder make it smaller.",
+        "How the encoder is reduced in the stages before the full one.",
         Kind::Choice {
             choices: &[
                 Choice::new("compound", "fewer layers and feed-forward neurons (compound reduction)"),
@@ -215,7 +215,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.head",
         "Head between stages",
-        "A head that was fitted to a smaller encoder does not fit the larger one.",
+        "What happens to the classification head when the encoder grows: one fitted to a smaller encoder does not fit a larger one.",
         Kind::Choice {
             choices: &[
                 Choice::new("carry", "keep it"),
@@ -232,7 +232,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.score_texts",
         "Texts for neuron importance",
-        "The least important neurons on these training texts are left out.",
+        "Neurons are scored on at most this many training texts, and the least important ones are left out.",
         whole(1),
     )
     .also(&["importance samples"])
@@ -300,7 +300,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
     Setting::new(
         "prompt.efficient.gate",
         "Gating of the spaces",
-        "A trained gate weights the projection spaces. Off: equal weights.",
+        "A trained gate weights the projection spaces; without it the weights are equal.",
         Kind::Switch,
     )
     .also(&["gating network", "mixture of experts"])

@@ -140,7 +140,7 @@ const RATES: &[Setting] = &[
     Setting::new("optim.prompt_lr", "Prompt learning rate", "Lower it if the loss is unstable.", RATE)
         .also(&["learning_rate"])
         .when(TRAINED_RATE),
-    Setting::new("optim.head_lr", "Head learning rate", "Of the classification head.", RATE)
+    Setting::new("optim.head_lr", "Head learning rate", "For the linear layer on the pooled features.", RATE)
         .also(&["head_learning_rate", "classifier learning rate"]),
     Setting::new(
         "optim.schedule",
@@ -192,7 +192,7 @@ const MACHINE: &[Setting] = &[
     Setting::new(
         "recompute",
         "Activation recomputation (saves GPU memory)",
-        "A step takes less than half of the GPU memory and about 20 % more time. The result is the same.",
+        "With it, a step takes less than half of the GPU memory and about 20 % more time. The result is the same.",
         Kind::Choice {
             choices: &[Choice::new("auto", "where activations do not fit"), Choice::new("off", "off"), Choice::new("on", "on")],
         },
@@ -202,10 +202,10 @@ const MACHINE: &[Setting] = &[
 ];
 
 const DATA: &[Setting] = &[
-    Setting::new("data.text_column", "Text column", "Name or number of the column.", Kind::Column)
+    Setting::new("data.text_column", "Text column", "Its name, or its number counted from 1.", Kind::Column)
         .also(&["text_column_name", "sentence column"])
         .or_absent("guessed"),
-    Setting::new("data.label_column", "Label column", "Name or number of the column.", Kind::Column)
+    Setting::new("data.label_column", "Label column", "Its name, or its number counted from 1.", Kind::Column)
         .also(&["label_column_name", "target_column"])
         .or_absent("guessed"),
     Setting::new(
