@@ -220,7 +220,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
             choices: &[
                 Choice::new("carry", "keep it"),
                 Choice::new("refit", "train it alone for some steps"),
-                Choice::new("reset", "reinitialize it"),
+                Choice::new("reset", "reinitialise it"),
             ],
         },
     )

@@ -32,7 +32,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { title: "Classification head", options: HEAD },
     Group { title: "Training", options: BUDGET },
     Group { title: "Optimizer", options: RATES },
-    Group { title: "Hardware", options: MACHINE },
+    Group { title: "Device", options: MACHINE },
     Group { title: "Data", options: DATA },
 ];
 
@@ -48,7 +48,7 @@ const PROMPT: &[Setting] = &[
     .when(NOT_PROBE),
     Setting::new(
         "prompt.init",
-        "Prompt initialization",
+        "Prompt initialisation",
         "The values of the prompt before training.",
         Kind::ChoiceOrText {
             choices: &[
@@ -59,7 +59,7 @@ const PROMPT: &[Setting] = &[
             ],
         },
     )
-    .also(&["prompt_tuning_init", "prompt_tuning_init_text"])
+    .also(&["prompt_tuning_init", "prompt_tuning_init_text", "prompt initialization"])
     .when(&[&[Condition::is_not("prompt.method", &[Plain::Word("probe"), Plain::Word("late")])]]),
     Setting::new(
         "prompt.prune",
@@ -117,7 +117,7 @@ const BUDGET: &[Setting] = &[
     Setting::new("optim.steps", "Steps", "Optimizer steps. Replaces the number of epochs.", whole(1))
         .also(&["max_steps"])
         .or_absent("set by the epochs"),
-    Setting::new("optim.batch_size", "Batch size", "Texts per step.", whole(1))
+    Setting::new("optim.batch_size", "Batch size", "Training texts in one optimizer step.", whole(1))
         .also(&["per_device_train_batch_size", "train_batch_size"]),
     Setting::new(
         "eval.evaluations",
@@ -182,7 +182,7 @@ const RATES: &[Setting] = &[
 const MACHINE: &[Setting] = &[
     Setting::new(
         "device",
-        "Compute backend",
+        "Compute device",
         "Automatic measures both briefly and uses the faster one.",
         Kind::Choice {
             choices: &[Choice::new("auto", "Automatic: the faster one"), Choice::new("gpu", "GPU"), Choice::new("cpu", "CPU")],

@@ -72,6 +72,7 @@ describe("options", () => {
         .filter((one) => matches(one, "", query))
         .map(({ path }) => path);
     expect(found("batch size")).toEqual(["optim.batch_size"]);
+    expect(found("prompt length")).toEqual(["prompt.length"]);
     expect(found("optim.SEED")).toEqual([]);
     expect(found("seed")).toContain("seed");
     expect(found("cosine")).toEqual(["optim.schedule"]);
