@@ -104,11 +104,11 @@ pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.share",
         "Trial budget",
-        "Steps of all trials together, in addition to the final run.",
+        "All trials together, in addition to the steps of the final run.",
         Kind::Percent { limits: Limits::SHARE },
     )
     .also(&["search budget"])
-    .unit("of the final run’s steps")
+    .unit("of the steps")
     .when(TRIED),
     Setting::new(
         "prompt.auto.rows",
