@@ -9,7 +9,7 @@ const fn method(value: &'static str, label: &'static str, help: &'static str, so
 const AUTOMATIC: Choice = method(
     "auto",
     "Automatic",
-    "Trains several methods for a few steps on a subset of the rows and continues with the best. Takes up to twice the time.",
+    "Runs short trials of several methods on a subset of the rows, then trains the best one. Takes up to twice the time.",
     "",
 );
 const TUNING: Choice = method(
