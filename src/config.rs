@@ -32,12 +32,12 @@ pub struct RunConfig {
     pub seed: u64,
     /// Where the encoder runs.
     pub device: DeviceChoice,
-    /// Whether the GPU makes activations again instead of keeping them.
+    /// Activation recomputation on the GPU.
     pub recompute: Recompute,
 }
 
-/// Whether a training step on the GPU keeps all activations for its backward pass, or makes the largest again: less than half of
-/// the memory for a quarter more time, and the same losses.
+/// Whether a training step on the GPU saves all activations for its backward pass, or recomputes the largest: less than half of
+/// the memory for about 20 % more time, and the same losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -62,7 +62,7 @@ pub struct DataConfig {
     pub label_column: Option<String>,
     /// Share of the rows held out, stratified by class; not used when a held-out file is given.
     pub held_out_fraction: f64,
-    /// Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted.
+    /// Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted.
     pub max_tokens: usize,
 }
 
@@ -92,11 +92,11 @@ pub enum Method {
     Deep,
     /// Several prompts on one encoder (Lester et al. 2021, section 6).
     Ensemble,
-    /// The best of some, by short runs.
+    /// Automatic selection: the best of several methods, by trials.
     Auto,
 }
 
-/// How the prompt rows start (Lester et al. 2021, section 3.2).
+/// Initialisation of the prompt rows (Lester et al. 2021, section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -121,7 +121,7 @@ pub struct PromptConfig {
     pub method: Method,
     /// Virtual tokens P.
     pub length: usize,
-    /// How the rows start.
+    /// Initialisation of the rows.
     pub init: PromptInit,
     /// Of [`Method::Late`].
     pub late: LateConfig,
@@ -131,7 +131,7 @@ pub struct PromptConfig {
     pub efficient: EfficientConfig,
     /// Of [`Method::Ensemble`].
     pub ensemble: EnsembleConfig,
-    /// Pruning after the training, and training again; none if absent.
+    /// Pruning after the training, then another round of training; none if absent.
     pub prune: Option<PruneConfig>,
     /// Of [`Method::Auto`].
     pub auto: AutoConfig,
@@ -188,7 +188,7 @@ impl Default for HeadConfig {
     }
 }
 
-/// How the learning rates fall after the warm-up.
+/// Learning-rate schedule after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -213,17 +213,17 @@ pub struct OptimConfig {
     pub head_lr: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Texts a step.
+    /// Batch size: examples per step.
     pub batch_size: usize,
     /// Optimizer steps; wins over `epochs`.
     pub steps: Option<usize>,
-    /// Passes over the training rows, used where `steps` is absent.
+    /// Epochs: passes over the training set, used where `steps` is absent.
     pub epochs: usize,
     /// Share of the steps in which the learning rates rise from zero.
     pub warmup_fraction: f64,
-    /// How they fall afterwards.
+    /// Schedule afterwards.
     pub schedule: Schedule,
-    /// Gradients are scaled down to this global norm.
+    /// Gradient clipping: gradients with a larger global norm are scaled down to it.
     pub clip_norm: f64,
 }
 
@@ -250,7 +250,7 @@ impl Default for OptimConfig {
 pub struct EvalConfig {
     /// Evaluations in a run, evenly spaced, the last one at its end.
     pub evaluations: usize,
-    /// Stop after this many evaluations without a lower held-out loss; never if absent.
+    /// Early stopping after this many evaluations without a lower held-out loss; never if absent.
     pub patience: Option<usize>,
 }
 

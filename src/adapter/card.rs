@@ -2,18 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, SCRIPT_FILE, TENSORS_FILE, script};
+use super::script::{self, quoted};
+use super::{Adapter, CARD_FILE, CONFIG_FILE, MANIFEST_FILE, SCRIPT_FILE, TENSORS_FILE};
 use crate::config::{Generator, HeadKind, Method, Reads, Shrink};
 
 /// The text of `README.md`.
 pub(super) fn write(adapter: &Adapter) -> String {
     let sections = [front(adapter), labels(adapter), figures(adapter), usage(adapter), limits(adapter)];
     sections.join("\n")
-}
-
-/// A string as JSON, which is also how YAML and Python spell it.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 fn front(adapter: &Adapter) -> String {

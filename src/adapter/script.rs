@@ -9,6 +9,11 @@ pub(super) fn write(adapter: &Adapter) -> String {
     if adapter.is_peft() { filled(adapter, include_str!("python/peft.py").to_owned()) } else { plain(adapter) }
 }
 
+/// A string as JSON, which is also how YAML and Python spell it.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 /// The script with torch and transformers alone.
 fn plain(adapter: &Adapter) -> String {
     let prompt = &adapter.config.prompt;
@@ -59,7 +64,7 @@ fn filled(adapter: &Adapter, template: String) -> String {
         ("@MANIFEST@", MANIFEST_FILE.to_owned()),
         ("@TENSORS@", TENSORS_FILE.to_owned()),
         // The last one: a name is whatever its author likes.
-        ("@BASE@", super::card::quoted(&adapter.base_model.name)),
+        ("@BASE@", quoted(&adapter.base_model.name)),
     ];
     words.iter().fold(template, |text, (word, value)| text.replace(word, value))
 }

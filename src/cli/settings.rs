@@ -1,5 +1,6 @@
 //! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]; what `--help` says of it is the
-//! crate's own description, with the default of [`RunConfig::default`].
+//! crate's own description, with the default of [`RunConfig::default`]. A name that another tool has for a setting is a flag too
+//! where it takes the same values there.
 
 use std::fmt::Display;
 
@@ -14,21 +15,29 @@ mod methods;
 /// Flags that override a [`RunConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
-    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.text_column"))]
+    #[arg(long, aliases = ["text-column-name", "text_column_name"],
+          value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.text_column"))]
     text_column: Option<String>,
-    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.label_column"))]
+    #[arg(long, aliases = ["label-column-name", "label_column_name", "target-column", "target_column"],
+          value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.label_column"))]
     label_column: Option<String>,
-    #[arg(long, value_name = "SHARE", help_heading = "Data",
+    #[arg(long, aliases = ["test-size", "test_size",
+                           "validation-split", "validation_split", "validation-fraction", "validation_fraction"],
+          value_name = "SHARE", help_heading = "Data",
           help = about("data.held_out_fraction"))]
     held_out_fraction: Option<f64>,
-    #[arg(long, value_name = "N", help_heading = "Data", help = about("data.max_tokens"))]
+    #[arg(long, aliases = ["max-seq-length", "max_seq_length",
+                           "max-length", "max_length", "model-max-length", "model_max_length"],
+          value_name = "N", help_heading = "Data", help = about("data.max_tokens"))]
     max_tokens: Option<usize>,
 
     #[arg(long, value_name = "auto|probe|prompt|late|progressive|efficient|deep|ensemble", value_parser = choice::<Method>,
           help_heading = "Prompt and head",
           help = about("prompt.method"))]
     method: Option<Method>,
-    #[arg(long, value_name = "P", help_heading = "Prompt and head", help = about("prompt.length"))]
+    #[arg(long, aliases = ["num-virtual-tokens", "num_virtual_tokens",
+                           "prefix-length", "prefix_length", "pre-seq-len", "pre_seq_len"],
+          value_name = "P", help_heading = "Prompt and head", help = about("prompt.length"))]
     prompt_length: Option<usize>,
     #[arg(long, value_name = "random|vocabulary|labels|text:WORDS", value_parser = init, help_heading = "Prompt and head",
           help = about("prompt.init"))]
@@ -42,37 +51,48 @@ pub(crate) struct Settings {
 
     #[arg(
         long,
+        aliases = ["max-steps", "max_steps"],
         value_name = "N",
         conflicts_with = "epochs",
         help_heading = "Training",
         help = about("optim.steps")
     )]
     steps: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = about("optim.epochs"))]
+    #[arg(long, aliases = ["num-train-epochs", "num_train_epochs", "num-epochs", "num_epochs"],
+          value_name = "N", help_heading = "Training", help = about("optim.epochs"))]
     epochs: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = about("optim.batch_size"))]
+    #[arg(long, aliases = ["per-device-train-batch-size", "per_device_train_batch_size", "train-batch-size", "train_batch_size"],
+          value_name = "N", help_heading = "Training", help = about("optim.batch_size"))]
     batch_size: Option<usize>,
-    #[arg(long, value_name = "RATE", help_heading = "Training", help = about("optim.prompt_lr"))]
+    #[arg(long, aliases = ["learning-rate", "learning_rate"],
+          value_name = "RATE", help_heading = "Training", help = about("optim.prompt_lr"))]
     lr: Option<f64>,
-    #[arg(long, value_name = "RATE", help_heading = "Training", help = about("optim.head_lr"))]
+    #[arg(long, aliases = ["head-learning-rate", "head_learning_rate"],
+          value_name = "RATE", help_heading = "Training", help = about("optim.head_lr"))]
     head_lr: Option<f64>,
-    #[arg(long, value_name = "cosine|linear|constant", value_parser = choice::<Schedule>, help_heading = "Training",
+    #[arg(long, aliases = ["lr-scheduler-type", "lr_scheduler_type"],
+          value_name = "cosine|linear|constant", value_parser = choice::<Schedule>, help_heading = "Training",
           help = about("optim.schedule"))]
     schedule: Option<Schedule>,
-    #[arg(long, value_name = "SHARE", help_heading = "Training",
+    #[arg(long, aliases = ["warmup-ratio", "warmup_ratio"],
+          value_name = "SHARE", help_heading = "Training",
           help = about("optim.warmup_fraction"))]
     warmup: Option<f64>,
     #[arg(long, value_name = "X", help_heading = "Training", help = about("optim.weight_decay"))]
     weight_decay: Option<f64>,
-    #[arg(long, value_name = "NORM", help_heading = "Training", help = about("optim.clip_norm"))]
+    #[arg(long, aliases = ["max-grad-norm", "max_grad_norm",
+                           "clip-grad-norm", "clip_grad_norm", "gradient-clip-val", "gradient_clip_val"],
+          value_name = "NORM", help_heading = "Training", help = about("optim.clip_norm"))]
     clip: Option<f64>,
     #[arg(long, value_name = "N", help_heading = "Training",
           help = about("eval.evaluations"))]
     evaluations: Option<usize>,
-    #[arg(long, value_name = "N|never", value_parser = patience, help_heading = "Training",
+    #[arg(long, aliases = ["early-stopping-patience", "early_stopping_patience", "n-iter-no-change", "n_iter_no_change"],
+          value_name = "N|never", value_parser = patience, help_heading = "Training",
           help = about("eval.patience"))]
     patience: Option<Patience>,
-    #[arg(long, value_name = "N", help_heading = "Training", help = about("seed"))]
+    #[arg(long, aliases = ["random-state", "random_state"],
+          value_name = "N", help_heading = "Training", help = about("seed"))]
     seed: Option<u64>,
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>, help_heading = "Training",
           help = about("device"))]
@@ -147,10 +167,17 @@ pub(crate) fn about(path: &str) -> String {
     shown(path, default)
 }
 
-/// The same with a default that is told in another way.
+/// The same with a default that is written in another way.
 fn shown(path: &str, default: impl Display) -> String {
-    let words = describe::setting(path).map_or_else(String::new, |setting| format!("{}. {}", setting.label, setting.help));
-    format!("{words} [default: {default}]")
+    format!("{} [default: {default}]", described(path, ""))
+}
+
+/// Label and description of a setting, something more to say, and its names in other tools; terms of several words are for searches.
+fn described(path: &str, more: &str) -> String {
+    let Some(setting) = describe::setting(path) else { return String::new() };
+    let names: Vec<&str> = setting.also.iter().copied().filter(|name| !name.contains(' ')).collect();
+    let also = if names.is_empty() { String::new() } else { format!(" [also: {}]", names.join(", ")) };
+    format!("{}. {}{more}{also}", setting.label, setting.help)
 }
 
 /// A setting that is one of a few words, by its serde names.
@@ -177,5 +204,43 @@ fn patience(word: &str) -> Result<Patience, String> {
     match word {
         "never" => Ok(Patience(None)),
         number => number.parse().map(|n| Patience(Some(n))).map_err(|_| "expected a number or `never`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn other_names_of_a_flag_are_those_of_its_setting() {
+        let command = Flags::command();
+        let mut taken = BTreeSet::new();
+        let mut looked_at = 0;
+        for flag in command.get_arguments() {
+            let aliases = flag.get_all_aliases().unwrap_or_default();
+            for name in flag.get_long().into_iter().chain(aliases.iter().copied()) {
+                assert!(taken.insert(name.to_owned()), "--{name} is two flags");
+            }
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            for alias in aliases {
+                looked_at += 1;
+                let spelled = [alias.replace('-', "_"), alias.replace('_', "-")];
+                assert!(spelled.iter().all(|name| taken.contains(name)), "--{alias} with `_` and with `-`");
+                let settings = describe::groups().iter().flat_map(|group| group.options);
+                let named: Vec<_> = settings.filter(|setting| setting.also.contains(&spelled[0].as_str())).collect();
+                assert!(named.len() == 1 && help.starts_with(named[0].label), "--{alias} is not a name of: {help}");
+            }
+        }
+        assert!(looked_at > 30, "{looked_at}");
     }
 }

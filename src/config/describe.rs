@@ -1,4 +1,4 @@
-//! What every setting of a [`RunConfig`] is, in plain words, with its limits: for those who show settings to a person. The checks of
+//! The label, description, other names and limits of every setting of a [`RunConfig`], for `--help` and the page. The checks of
 //! [`RunConfig::validate`] read the same table.
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ mod settings;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingGroup"))]
 pub struct Group {
-    /// What stands above them.
+    /// The heading of the group.
     pub title: &'static str,
     /// In the order in which they are shown.
     pub options: &'static [Setting],
@@ -26,21 +26,23 @@ pub struct Group {
 pub struct Setting {
     /// Where it is in the config, such as `optim.batch_size`.
     pub path: &'static str,
-    /// Its name for people.
+    /// The name that is shown.
     pub label: &'static str,
+    /// Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for.
+    pub also: &'static [&'static str],
     /// What it does, in a sentence or two.
     pub help: &'static str,
-    /// What its number counts, if that has a name; of a share, what it is a percentage of.
+    /// The unit of its number, if it has one; of a share, what it is a percentage of.
     pub unit: Option<&'static str>,
-    /// What it means to leave it out; none where it cannot be left out.
+    /// What is used if it is left out; none where it is required.
     pub absent: Option<&'static str>,
-    /// What it can be.
+    /// Its type and limits.
     pub kind: Kind,
-    /// Where it has a meaning: where all conditions of one of these lists hold. Everywhere, if there is none.
+    /// Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none.
     pub when: &'static [&'static [Condition]],
 }
 
-/// What a setting can be.
+/// The type of a setting, and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingKind"))]
@@ -81,7 +83,7 @@ pub enum Kind {
     Part,
     /// A column of the data: its name, or its number counted from 1.
     Column,
-    /// Stages of a growing encoder, at least one; their shares together stay below 1.
+    /// Stages on partial encoders, at least one; their shares sum to less than 1.
     Stages {
         /// Of the share of the steps.
         share: Limits,
@@ -96,11 +98,11 @@ pub enum Kind {
 pub struct Choice {
     /// In the config.
     pub value: &'static str,
-    /// For people.
+    /// The name that is shown.
     pub label: &'static str,
     /// What it does, where that takes a sentence.
     pub help: &'static str,
-    /// Who it is from, where it is from someone.
+    /// The paper it is from, if there is one.
     pub source: &'static str,
 }
 
@@ -164,7 +166,7 @@ pub fn value_at<'a>(config: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 impl Setting {
-    /// Whether it has a meaning in a config, given as its JSON.
+    /// Whether it applies to a config, given as its JSON.
     #[must_use]
     pub fn applies(&self, config: &Value) -> bool {
         self.when.is_empty() || self.when.iter().any(|all| all.iter().all(|condition| condition.holds(config)))
@@ -194,7 +196,7 @@ impl Setting {
                 stages.iter().find_map(one)
             }
             Kind::Part if !value.is_null() && !self.applies(config) => {
-                Some(("it has no meaning with this method".to_owned(), "leave it out".to_owned()))
+                Some(("it does not apply to this method".to_owned(), "leave it out".to_owned()))
             }
             Kind::ChoiceOrText { .. } | Kind::Switch | Kind::Part | Kind::Column => None,
         };
@@ -202,7 +204,11 @@ impl Setting {
     }
 
     const fn new(path: &'static str, label: &'static str, help: &'static str, kind: Kind) -> Self {
-        Self { path, label, help, unit: None, absent: None, kind, when: &[] }
+        Self { path, label, also: &[], help, unit: None, absent: None, kind, when: &[] }
+    }
+
+    const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
     }
 
     const fn unit(self, unit: &'static str) -> Self {
@@ -313,7 +319,7 @@ impl Choice {
 fn unknown(words: &[Value], choices: &[Choice]) -> Option<(String, String)> {
     let known = |word: &&Value| choices.iter().any(|choice| word.as_str() == Some(choice.value));
     let word = words.iter().find(|word| !known(word))?;
-    Some((format!("{word} cannot be chosen here"), among(choices)))
+    Some((format!("{word} is not a valid value"), among(choices)))
 }
 
 fn among(choices: &[Choice]) -> String {
@@ -324,6 +330,6 @@ fn among(choices: &[Choice]) -> String {
 /// Checks every setting against its limits.
 pub(super) fn check(config: &RunConfig) -> Result<()> {
     let config =
-        serde_json::to_value(config).map_err(|error| Error::config("config", error.to_string(), "report this as a fault"))?;
+        serde_json::to_value(config).map_err(|error| Error::config("config", error.to_string(), "report this as a bug"))?;
     groups().iter().flat_map(|group| group.options).try_for_each(|setting| setting.check(&config))
 }

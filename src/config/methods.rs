@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Method, RunConfig};
 use crate::error::{Error, Result};
 
-/// What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3).
+/// Generator of the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -40,7 +40,7 @@ pub enum Reads {
 pub struct LateConfig {
     /// Layers k below the prompt, 0 to L - 1; half of them if absent.
     pub layer: Option<usize>,
-    /// What makes the prompt.
+    /// Generator of the prompt.
     pub generator: Generator,
     /// The row that [`Generator::Naive`] reads.
     pub reads: Reads,
@@ -59,7 +59,7 @@ impl Default for LateConfig {
     }
 }
 
-/// Which part of the encoder is left out in the stages of [`Method::Progressive`].
+/// How the encoder is reduced in the stages of [`Method::Progressive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -105,7 +105,7 @@ pub enum HeadTransition {
 pub struct ProgressiveConfig {
     /// The method that is trained; one that starts below the lowest layer.
     pub base: Method,
-    /// What is left out.
+    /// How the encoder is reduced.
     pub shrink: Shrink,
     /// Stages in order.
     pub stages: Vec<StageConfig>,
@@ -177,7 +177,7 @@ impl Default for EfficientConfig {
     }
 }
 
-/// How an ensemble decides.
+/// How an ensemble votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -196,7 +196,7 @@ pub enum Vote {
 pub struct EnsembleConfig {
     /// Prompts N, each with a head of its own.
     pub members: usize,
-    /// How they decide.
+    /// How they vote.
     pub vote: Vote,
 }
 
@@ -230,7 +230,7 @@ impl Default for PruneConfig {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct AutoConfig {
-    /// Methods that are tried.
+    /// Candidate methods.
     pub candidates: Vec<Method>,
     /// Share of the steps of a whole run that all trials have together.
     pub share: f64,
@@ -255,8 +255,9 @@ pub(super) fn validate(RunConfig { prompt, .. }: &RunConfig) -> Result<()> {
     let stages = &prompt.progressive.stages;
     let total: f64 = stages.iter().map(|stage| stage.share).sum();
     if stages.is_empty() || total >= 1.0 {
-        let hint = "give one stage or more, with shares of the steps below 1 together: the full encoder has the rest";
-        return Err(Error::config("prompt.progressive.stages", format!("shares of {total} of the steps"), hint));
+        let problem = format!("{} stages with {total} of the steps in total", stages.len());
+        let hint = "give at least one stage, and less than 1 in total: the full encoder has the remaining steps";
+        return Err(Error::config("prompt.progressive.stages", problem, hint));
     }
     Ok(())
 }

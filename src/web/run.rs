@@ -3,12 +3,13 @@
 use wasm_bindgen::prelude::*;
 
 use super::model::Model;
-use super::understanding::Told;
 use super::{parse, plain, thrown};
 use crate::config::RunConfig;
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{DataReport, Dataset, TextRow};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
+use crate::model as encoder;
+use crate::report::Course;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::job::Job;
 use crate::train::run;
@@ -21,12 +22,25 @@ fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<
     }
 }
 
+/// What a report needs beside the run itself: the encoder's words, the held-out texts, and the course of the training so far.
+pub(super) struct Context {
+    pub(super) model: encoder::Model,
+    pub(super) held_out: Vec<TextRow>,
+    pub(super) data: DataReport,
+    pub(super) course: Course,
+}
+
+impl Context {
+    fn new(model: &encoder::Model, dataset: &Dataset) -> Self {
+        Self { model: model.clone(), held_out: dataset.held_out.clone(), data: dataset.report.clone(), course: Course::default() }
+    }
+}
+
 /// A training run.
 #[wasm_bindgen]
 pub struct Run {
     pub(super) run: Job,
-    /// What is told of it afterwards.
-    pub(super) told: Told,
+    pub(super) context: Context,
 }
 
 #[wasm_bindgen]
@@ -39,8 +53,8 @@ impl Run {
         let config: RunConfig = parse(config)?;
         let model = model.model.clone();
         let dataset = dataset(&table, held_out.as_deref(), &config).map_err(thrown)?;
-        let told = Told::new(&model, &dataset);
-        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)?, told })
+        let context = Context::new(&model, &dataset);
+        Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)?, context })
     }
 
     /// Goes on from a checkpoint, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The
@@ -58,9 +72,9 @@ impl Run {
         let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(thrown)?;
         let device = if device.is_undefined() { checkpoint.config.device } else { parse(device)? };
         let dataset = dataset(&table, held_out.as_deref(), &checkpoint.config).map_err(thrown)?;
-        let told = Told::new(&model.model, &dataset);
+        let context = Context::new(&model.model, &dataset);
         let resumed = run::Run::resume_on(model.model.clone(), dataset, checkpoint, device).await.map_err(thrown)?;
-        Ok(Self { run: Job::from(resumed), told })
+        Ok(Self { run: Job::from(resumed), context })
     }
 
     /// The device that it runs on, as the settings name it; `undefined` while methods are tried.
@@ -92,7 +106,7 @@ impl Run {
     pub async fn next(&mut self) -> Result<JsValue, JsValue> {
         match self.run.next().await.map_err(thrown)? {
             Some(event) => {
-                self.told.course.take(&event);
+                self.context.course.take(&event);
                 plain(&event)
             }
             None => Ok(JsValue::UNDEFINED),

@@ -3,33 +3,17 @@
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use super::run::Run;
+use super::run::{Context, Run};
 use super::{plain, thrown};
-use crate::data::dataset::{DataReport, Dataset, TextRow};
 use crate::error::Result;
 use crate::eval::answers::Answers;
 use crate::eval::calibration::Calibration;
 use crate::eval::interval::Interval;
-use crate::model::Model;
 use crate::nearest::{Nearest, nearest};
-use crate::report::{Course, Report};
+use crate::report::Report;
 
 /// Tokens that are shown of each prompt row.
 const NEIGHBOURS: usize = 8;
-
-/// What a run itself does not keep: the encoder's words, the held-out texts, and what has been told.
-pub(super) struct Told {
-    model: Model,
-    held_out: Vec<TextRow>,
-    data: DataReport,
-    pub(super) course: Course,
-}
-
-impl Told {
-    pub(super) fn new(model: &Model, dataset: &Dataset) -> Self {
-        Self { model: model.clone(), held_out: dataset.held_out.clone(), data: dataset.report.clone(), course: Course::default() }
-    }
-}
 
 #[derive(Serialize)]
 struct Understanding {
@@ -61,7 +45,7 @@ struct Part<'a> {
 impl Run {
     fn some(&self, answers: &Answers, chosen: &[usize], from: usize, most: usize) -> Result<JsValue, JsValue> {
         let row = |&answer: &usize| {
-            let row = self.told.held_out.get(answers.rows[answer])?;
+            let row = self.context.held_out.get(answers.rows[answer])?;
             let (truth, predicted) = (answers.truth[answer] as usize, answers.predicted[answer] as usize);
             Some(AnsweredRow {
                 row: row.row,
@@ -76,11 +60,11 @@ impl Run {
     }
 
     fn neighbours(&self) -> Result<Nearest> {
-        Ok(nearest(&self.run.adapter()?, self.told.model.weights(), self.told.model.tokenizer(), NEIGHBOURS))
+        Ok(nearest(&self.run.adapter()?, self.context.model.weights(), self.context.model.tokenizer(), NEIGHBOURS))
     }
 
     fn written(&self, file: &str) -> Result<String> {
-        let Told { held_out, data, course, .. } = &self.told;
+        let Context { held_out, data, course, .. } = &self.context;
         let (adapter, answers, nearest) = (self.run.adapter()?, self.run.held_out()?, self.neighbours()?);
         Report { file, data, adapter: &adapter, course, answers: &answers, held_out, nearest: &nearest }.to_html()
     }

@@ -12,6 +12,7 @@ use softprompt::config::RunConfig;
 
 mod downloads;
 mod methods;
+mod names;
 mod resume;
 mod tables;
 

@@ -1,6 +1,6 @@
 //! The description of the settings against the settings themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use softprompt::config::describe::{Kind, Limits, Setting, groups, setting, value_at};
@@ -64,6 +64,53 @@ fn every_leaf_of_the_config_is_described_once() {
         for condition in setting.when.iter().copied().flatten() {
             assert!(value_at(&whole(), condition.path).is_some(), "{} depends on {}", setting.path, condition.path);
         }
+    }
+}
+
+/// A name as a search compares it: case, spaces, `_` and `-` do not matter.
+fn folded(name: &str) -> String {
+    name.chars().filter(|sign| !matches!(sign, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn no_name_is_given_to_two_settings() {
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    for setting in settings() {
+        let also: BTreeSet<String> = setting.also.iter().map(|name| folded(name)).collect();
+        assert_eq!(also.len(), setting.also.len(), "{}: a name twice", setting.path);
+        for name in setting.also {
+            assert!(name.trim() == *name && name.len() > 3, "{}: {name:?}", setting.path);
+            assert!(
+                !(name.contains('_') && name.contains([' ', '-'])),
+                "{}: {name:?} is neither an identifier nor a term",
+                setting.path
+            );
+        }
+        for name in also.into_iter().chain([folded(setting.label), folded(setting.path)]).collect::<BTreeSet<_>>() {
+            if let Some(other) = owners.insert(name.clone(), setting.path) {
+                panic!("{name} is {other} and {}", setting.path);
+            }
+        }
+    }
+}
+
+/// What others call it, by the names of the settings alone; the page's search has the same table (`web/tests/unit/options.test.ts`).
+#[wasm_bindgen_test(unsupported = test)]
+fn settings_are_found_by_their_usual_names() {
+    let table: BTreeMap<String, Vec<String>> = serde_json::from_str(include_str!("../files/setting-names.json")).unwrap();
+    assert!(table.len() >= 30);
+    for (search, expected) in table {
+        let wanted = folded(&search);
+        let is_called = |setting: &Setting| {
+            let names = setting.also.iter().copied().chain([setting.label, setting.path]);
+            names.map(folded).any(|name| name.contains(&wanted))
+        };
+        let found: Vec<&str> = settings().filter(|setting| is_called(setting)).map(|setting| setting.path).collect();
+        assert_eq!(found, expected, "{search}");
+    }
+    // The Trainer has one for each of these.
+    for setting in settings().filter(|setting| ["optim.", "eval."].iter().any(|group| setting.path.starts_with(group))) {
+        assert!(!setting.also.is_empty(), "{}", setting.path);
     }
 }
 

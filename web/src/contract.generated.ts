@@ -16,7 +16,7 @@ export type RunConfig = {
   seed: number,
   /** Where the encoder runs. */
   device: DeviceChoice,
-  /** Whether the GPU makes activations again instead of keeping them. */
+  /** Activation recomputation on the GPU. */
   recompute: Recompute,
 };
 
@@ -28,7 +28,7 @@ export type DataConfig = {
   label_column: string | null,
   /** Share of the rows held out, stratified by class; not used when a held-out file is given. */
   held_out_fraction: number,
-  /** Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted. */
+  /** Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted. */
   max_tokens: number,
 };
 
@@ -38,7 +38,7 @@ export type PromptConfig = {
   method: Method,
   /** Virtual tokens P. */
   length: number,
-  /** How the rows start. */
+  /** Initialisation of the rows. */
   init: PromptInit,
   /** Of [`Method::Late`]. */
   late: LateConfig,
@@ -48,7 +48,7 @@ export type PromptConfig = {
   efficient: EfficientConfig,
   /** Of [`Method::Ensemble`]. */
   ensemble: EnsembleConfig,
-  /** Pruning after the training, and training again; none if absent. */
+  /** Pruning after the training, then another round of training; none if absent. */
   prune: PruneConfig | null,
   /** Of [`Method::Auto`]. */
   auto: AutoConfig,
@@ -57,14 +57,14 @@ export type PromptConfig = {
 /** The methods that a run can use. */
 export type Method = "probe" | "prompt" | "late" | "progressive" | "efficient" | "deep" | "ensemble" | "auto";
 
-/** How the prompt rows start (Lester et al. 2021, section 3.2). */
+/** Initialisation of the prompt rows (Lester et al. 2021, section 3.2). */
 export type PromptInit = "random" | "vocabulary" | "labels" | { "text": string };
 
 /** Settings of [`Method::Late`]. */
 export type LateConfig = {
   /** Layers k below the prompt, 0 to L - 1; half of them if absent. */
   layer: number | null,
-  /** What makes the prompt. */
+  /** Generator of the prompt. */
   generator: Generator,
   /** The row that [`Generator::Naive`] reads. */
   reads: Reads,
@@ -76,7 +76,7 @@ export type LateConfig = {
   cache_mb: number,
 };
 
-/** What makes the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3). */
+/** Generator of the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3). */
 export type Generator = "none" | "naive" | "average" | "max";
 
 /** The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for. */
@@ -86,7 +86,7 @@ export type Reads = "first" | "mean";
 export type ProgressiveConfig = {
   /** The method that is trained; one that starts below the lowest layer. */
   base: Method,
-  /** What is left out. */
+  /** How the encoder is reduced. */
   shrink: Shrink,
   /** Stages in order. */
   stages: Array<StageConfig>,
@@ -98,7 +98,7 @@ export type ProgressiveConfig = {
   score_texts: number,
 };
 
-/** Which part of the encoder is left out in the stages of [`Method::Progressive`]. */
+/** How the encoder is reduced in the stages of [`Method::Progressive`]. */
 export type Shrink = "depth" | "width" | "compound";
 
 /** One stage on a partial encoder. */
@@ -140,11 +140,11 @@ export type EfficientConfig = {
 export type EnsembleConfig = {
   /** Prompts N, each with a head of its own. */
   members: number,
-  /** How they decide. */
+  /** How they vote. */
   vote: Vote,
 };
 
-/** How an ensemble decides. */
+/** How an ensemble votes. */
 export type Vote = "mean" | "majority";
 
 /** Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt). */
@@ -159,7 +159,7 @@ export type PruneConfig = {
 
 /** Settings of [`Method::Auto`]: short runs of some methods, then the best. */
 export type AutoConfig = {
-  /** Methods that are tried. */
+  /** Candidate methods. */
   candidates: Array<Method>,
   /** Share of the steps of a whole run that all trials have together. */
   share: number,
@@ -187,41 +187,41 @@ export type OptimConfig = {
   head_lr: number,
   /** Decoupled weight decay. */
   weight_decay: number,
-  /** Texts a step. */
+  /** Batch size: examples per step. */
   batch_size: number,
   /** Optimizer steps; wins over `epochs`. */
   steps: number | null,
-  /** Passes over the training rows, used where `steps` is absent. */
+  /** Epochs: passes over the training set, used where `steps` is absent. */
   epochs: number,
   /** Share of the steps in which the learning rates rise from zero. */
   warmup_fraction: number,
-  /** How they fall afterwards. */
+  /** Schedule afterwards. */
   schedule: Schedule,
-  /** Gradients are scaled down to this global norm. */
+  /** Gradient clipping: gradients with a larger global norm are scaled down to it. */
   clip_norm: number,
 };
 
-/** How the learning rates fall after the warm-up. */
+/** Learning-rate schedule after the warm-up. */
 export type Schedule = "cosine" | "linear" | "constant";
 
 /** Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case. */
 export type EvalConfig = {
   /** Evaluations in a run, evenly spaced, the last one at its end. */
   evaluations: number,
-  /** Stop after this many evaluations without a lower held-out loss; never if absent. */
+  /** Early stopping after this many evaluations without a lower held-out loss; never if absent. */
   patience: number | null,
 };
 
 /** Where the encoder runs. */
 export type DeviceChoice = "auto" | "gpu" | "cpu";
 
-/** Whether a training step on the GPU keeps all activations for its backward pass, or makes the largest again: less than half of
-* the memory for a quarter more time, and the same losses. */
+/** Whether a training step on the GPU saves all activations for its backward pass, or recomputes the largest: less than half of
+* the memory for about 20 % more time, and the same losses. */
 export type Recompute = "auto" | "on" | "off";
 
 /** Settings that belong together. */
 export type SettingGroup = {
-  /** What stands above them. */
+  /** The heading of the group. */
   title: string,
   /** In the order in which they are shown. */
   options: Array<Setting>,
@@ -231,21 +231,23 @@ export type SettingGroup = {
 export type Setting = {
   /** Where it is in the config, such as `optim.batch_size`. */
   path: string,
-  /** Its name for people. */
+  /** The name that is shown. */
   label: string,
+  /** Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for. */
+  also: Array<string>,
   /** What it does, in a sentence or two. */
   help: string,
-  /** What its number counts, if that has a name; of a share, what it is a percentage of. */
+  /** The unit of its number, if it has one; of a share, what it is a percentage of. */
   unit: string | null,
-  /** What it means to leave it out; none where it cannot be left out. */
+  /** What is used if it is left out; none where it is required. */
   absent: string | null,
-  /** What it can be. */
+  /** Its type and limits. */
   kind: SettingKind,
-  /** Where it has a meaning: where all conditions of one of these lists hold. Everywhere, if there is none. */
+  /** Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none. */
   when: Array<Array<Condition>>,
 };
 
-/** What a setting can be. */
+/** The type of a setting, and its limits. */
 export type SettingKind = { "type": "integer",
   /** Between which bounds. */
   limits: Limits,
@@ -287,11 +289,11 @@ export type Limits = {
 export type Choice = {
   /** In the config. */
   value: string,
-  /** For people. */
+  /** The name that is shown. */
   label: string,
   /** What it does, where that takes a sentence. */
   help: string,
-  /** Who it is from, where it is from someone. */
+  /** The paper it is from, if there is one. */
   source: string,
 };
 

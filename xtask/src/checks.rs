@@ -145,4 +145,3 @@ fn clock(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 60.0 { format!("{seconds:.1} s") } else { format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60) }
 }
-

@@ -104,7 +104,16 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "browser",
         what: "the tests of what can differ in a browser, in headless Chromium",
-        touched_by: &["shaders/", "src/engine/", "src/model/", "src/text/", "src/web", "tests/suite/", "Cargo.toml", "Cargo.lock"],
+        touched_by: &[
+            "shaders/",
+            "src/engine/",
+            "src/model/",
+            "src/text/",
+            "src/web",
+            "tests/suite/",
+            "Cargo.toml",
+            "Cargo.lock",
+        ],
         programs: &[Program::Chromium, Program::ChromeDriver],
         prepare: &[setup::wasm_target, setup::wasm_bindgen, setup::wasm_pack],
         run: browser,

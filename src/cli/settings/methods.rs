@@ -4,100 +4,109 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{about, choice, shown};
+use super::{about, choice, described, shown};
 use crate::config::{
     Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, Reads, RunConfig, Shrink,
     StageConfig, Vote,
 };
 
+const LPT: &str = "Late prompt tuning (LPT)";
+const FPT: &str = "Progressive prompt tuning (FPT)";
+const EPT: &str = "Efficient prompt tuning (EPT)";
+const ENSEMBLE: &str = "Prompt ensemble";
+const AUTO: &str = "Automatic selection";
+
 /// Flags that override a [`PromptConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct MethodSettings {
-    #[arg(long, value_name = "K", help_heading = "Late prompts", help = about("prompt.late.layer"))]
+    #[arg(long, aliases = ["add-prompt-layer", "add_prompt_layer"],
+          value_name = "K", help_heading = LPT, help = about("prompt.late.layer"))]
     layer: Option<usize>,
-    #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = "Late prompts",
+    #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = LPT,
           help = about("prompt.late.generator"))]
     generator: Option<Generator>,
-    #[arg(long, value_name = "first|mean", value_parser = choice::<Reads>, help_heading = "Late prompts",
+    #[arg(long, value_name = "first|mean", value_parser = choice::<Reads>, help_heading = LPT,
           help = about("prompt.late.reads"))]
     reads: Option<Reads>,
-    #[arg(long, value_name = "C", help_heading = "Late prompts",
+    #[arg(long, aliases = ["proj-down-size", "proj_down_size"],
+          value_name = "C", help_heading = LPT,
           help = about("prompt.late.bottleneck"))]
     bottleneck: Option<usize>,
-    #[arg(long, value_name = "RATE", help_heading = "Late prompts",
+    #[arg(long, value_name = "RATE", help_heading = LPT,
           help = about("prompt.late.generator_lr"))]
     generator_lr: Option<f64>,
-    #[arg(long, value_name = "MIB", help_heading = "Late prompts",
+    #[arg(long, value_name = "MIB", help_heading = LPT,
           help = about("prompt.late.cache_mb"))]
     cache_mb: Option<u64>,
 
-    #[arg(long, value_name = "prompt|efficient|deep|ensemble", value_parser = choice::<Method>, help_heading = "Progressive training",
+    #[arg(long, value_name = "prompt|efficient|deep|ensemble", value_parser = choice::<Method>, help_heading = FPT,
           help = about("prompt.progressive.base"))]
     base: Option<Method>,
-    #[arg(long, value_name = "depth|width|compound", value_parser = choice::<Shrink>, help_heading = "Progressive training",
+    #[arg(long, value_name = "depth|width|compound", value_parser = choice::<Shrink>, help_heading = FPT,
           help = about("prompt.progressive.shrink"))]
     shrink: Option<Shrink>,
-    #[arg(long, value_name = "SHARE:SIZE,..", value_parser = stages, help_heading = "Progressive training",
+    #[arg(long, value_name = "SHARE:SIZE,..", value_parser = stages, help_heading = FPT,
           help = shown("prompt.progressive.stages",
                        stages_text(&ProgressiveConfig::default().stages)))]
     stages: Option<Stages>,
-    #[arg(long, value_name = "carry|refit|reset", value_parser = choice::<HeadTransition>, help_heading = "Progressive training",
+    #[arg(long, value_name = "carry|refit|reset", value_parser = choice::<HeadTransition>, help_heading = FPT,
           help = about("prompt.progressive.head"))]
     head_transition: Option<HeadTransition>,
-    #[arg(long, value_name = "N", help_heading = "Progressive training",
+    #[arg(long, value_name = "N", help_heading = FPT,
           help = about("prompt.progressive.refit_steps"))]
     refit_steps: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = "Progressive training",
+    #[arg(long, value_name = "N", help_heading = FPT,
           help = about("prompt.progressive.score_texts"))]
     score_texts: Option<usize>,
 
-    #[arg(long, value_name = "R", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "R", help_heading = EPT,
           help = about("prompt.efficient.rank"))]
     rank: Option<usize>,
-    #[arg(long, value_name = "X", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "X", help_heading = EPT,
           help = about("prompt.efficient.scale"))]
     update_scale: Option<f64>,
-    #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
+    #[arg(long, aliases = ["lora-embedding-lr", "lora_embedding_lr"],
+          value_name = "RATE", help_heading = EPT,
           help = about("prompt.efficient.low_rank_lr"))]
     low_rank_lr: Option<f64>,
-    #[arg(long, help_heading = "Efficient prompts", help = "No update of the text embeddings; only with --no-fusion")]
+    #[arg(long, help_heading = EPT, help = off("prompt.efficient.update", " Only with --no-fusion."))]
     no_update: bool,
-    #[arg(long, help_heading = "Efficient prompts", help = "The prompt does not attend to the update")]
+    #[arg(long, help_heading = EPT, help = off("prompt.efficient.fusion", ""))]
     no_fusion: bool,
-    #[arg(long, value_name = "A", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "A", help_heading = EPT,
           help = about("prompt.efficient.attention"))]
     attention: Option<usize>,
-    #[arg(long, value_name = "S", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "S", help_heading = EPT,
           help = about("prompt.efficient.spaces"))]
     spaces: Option<usize>,
-    #[arg(long, value_name = "B", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "B", help_heading = EPT,
           help = about("prompt.efficient.space_width"))]
     space_width: Option<usize>,
-    #[arg(long, help_heading = "Efficient prompts", help = "All spaces weigh the same")]
+    #[arg(long, help_heading = EPT, help = off("prompt.efficient.gate", ""))]
     no_gate: bool,
-    #[arg(long, value_name = "RATE", help_heading = "Efficient prompts",
+    #[arg(long, value_name = "RATE", help_heading = EPT,
           help = about("prompt.efficient.module_lr"))]
     module_lr: Option<f64>,
 
-    #[arg(long, value_name = "N", help_heading = "Ensembles", help = about("prompt.ensemble.members"))]
+    #[arg(long, aliases = ["n-estimators", "n_estimators"],
+          value_name = "N", help_heading = ENSEMBLE, help = about("prompt.ensemble.members"))]
     members: Option<usize>,
-    #[arg(long, value_name = "mean|majority", value_parser = choice::<Vote>, help_heading = "Ensembles",
+    #[arg(long, value_name = "mean|majority", value_parser = choice::<Vote>, help_heading = ENSEMBLE,
           help = about("prompt.ensemble.vote"))]
     vote: Option<Vote>,
 
     #[arg(long, value_name = "ROWS:PIECES:SHARE", value_parser = prune, num_args = 0..=1, require_equals = true,
           default_missing_value = DEFAULT_PRUNE, help_heading = "Pruning",
-          help = shown("prompt.prune",
-                       format!("no; --prune alone: {}", prune_text(&PruneConfig::default()))))]
+          help = pruning())]
     prune: Option<PruneConfig>,
 
-    #[arg(long, value_name = "METHOD,..", value_delimiter = ',', value_parser = choice::<Method>, help_heading = "Automatic choice",
+    #[arg(long, value_name = "METHOD,..", value_delimiter = ',', value_parser = choice::<Method>, help_heading = AUTO,
           help = shown("prompt.auto.candidates", names(&RunConfig::default().prompt.auto.candidates)))]
     candidates: Vec<Method>,
-    #[arg(long, value_name = "SHARE", help_heading = "Automatic choice",
+    #[arg(long, value_name = "SHARE", help_heading = AUTO,
           help = about("prompt.auto.share"))]
     trial_share: Option<f64>,
-    #[arg(long, value_name = "N", help_heading = "Automatic choice",
+    #[arg(long, value_name = "N", help_heading = AUTO,
           help = about("prompt.auto.rows"))]
     trial_rows: Option<usize>,
 }
@@ -160,6 +169,17 @@ fn stages_text(stages: &[StageConfig]) -> String {
 
 fn prune_text(prune: &PruneConfig) -> String {
     format!("{}:{}:{}", prune.tokens, prune.pieces, prune.piece_share)
+}
+
+/// Of a flag that turns a setting off.
+fn off(path: &str, more: &str) -> String {
+    format!("Turns off: {}", described(path, more))
+}
+
+fn pruning() -> String {
+    let parts = " ROWS: share of the tokens that is pruned; PIECES: pieces per token; SHARE: share of the pieces that is pruned.";
+    let default = prune_text(&PruneConfig::default());
+    format!("{} [default: no; --prune alone: {default}]", described("prompt.prune", parts))
 }
 
 fn names(methods: &[Method]) -> String {

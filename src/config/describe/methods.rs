@@ -1,4 +1,4 @@
-//! The methods as a person meets them who knows no paper, and the settings of each.
+//! The methods, by the names of their papers, and the settings of each.
 
 use super::{Choice, Condition, Kind, Limits, Plain, Setting};
 
@@ -9,49 +9,49 @@ const fn method(value: &'static str, label: &'static str, help: &'static str, so
 const AUTOMATIC: Choice = method(
     "auto",
     "Automatic",
-    "Tries a few methods for a short time on a part of your rows, and takes the best. Costs up to twice the time.",
+    "Runs short trials of several methods on a subset of the rows, then trains the best one. Takes up to twice the time.",
     "",
 );
 const TUNING: Choice = method(
     "prompt",
     "Prompt tuning",
-    "Learns some tokens that stand in front of every text. Simple, and a good start.",
+    "Trains virtual tokens that are prepended to every text. Simple, and a good first choice.",
     "Lester et al. 2021",
 );
 const LATER: Choice = method(
     "late",
-    "Late prompt",
-    "The tokens join halfway up the encoder and are made for each text. Faster: the lower half is computed only once.",
-    "Liu et al. 2022, LPT",
+    "Late prompt tuning (LPT)",
+    "A generator computes a prompt for each text, which is inserted in the middle of the encoder. Faster: the lower layers are computed only once.",
+    "Liu et al. 2022",
 );
 const GROWING: Choice = method(
     "progressive",
-    "Growing encoder",
-    "Learns on a small part of the encoder first, which grows to the whole. Less computing for nearly the same result.",
-    "Huang et al. 2022, FPT",
+    "Progressive prompt tuning (FPT)",
+    "Trains on a small partial encoder first, then on larger ones up to the full encoder. Less compute for nearly the same accuracy.",
+    "Huang et al. 2022",
 );
 const SHORT: Choice = method(
     "efficient",
-    "Short prompt",
-    "Few tokens, and small learned changes to the words of the text. Less time per text than a long prompt.",
-    "EPT on DePT, 2024",
+    "Efficient prompt tuning (EPT)",
+    "A short prompt and a low-rank update of the text’s embeddings, combined by fusion and projection. Faster per text than a long prompt.",
+    "Lan et al. 2024, on DePT",
 );
 const DEEP: Choice = method(
     "deep",
-    "Prompt in every layer",
-    "Each layer of the encoder gets learned tokens of its own. More room to learn, for hard tasks with many rows.",
-    "Liu et al. 2022, P-tuning v2",
+    "P-tuning v2 (prefix)",
+    "Trains prefix keys and values in every layer of the encoder. More trainable parameters, for hard tasks with many rows.",
+    "Liu et al. 2022",
 );
 const SEVERAL: Choice = method(
     "ensemble",
-    "Several prompts",
-    "Several prompts learn side by side and decide together. Steadier, and several times the computing.",
+    "Prompt ensemble",
+    "Trains several prompts at once, which vote. More stable, at several times the compute.",
     "Lester et al. 2021, section 6",
 );
 const PROBE: Choice = method(
     "probe",
     "Linear probe",
-    "No prompt: only the last layer learns, on the frozen encoder. Done in no time; what the others must beat.",
+    "No prompt: trains only the classification head on the frozen encoder. Very fast, and the baseline for the other methods.",
     "",
 );
 
@@ -95,61 +95,86 @@ const TRIED: When = &[&[method_is(&[Plain::Word("auto")])]];
 pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.candidates",
-        "Methods to try",
-        "The one with the lowest loss on held-out rows is taken.",
+        "Candidate methods",
+        "The method with the lowest held-out loss is chosen.",
         Kind::List { choices: &[PROBE, TUNING, LATER, GROWING, SHORT, DEEP, SEVERAL] },
     )
+    .also(&["hyperparameter_search", "model selection"])
     .when(TRIED),
     Setting::new(
         "prompt.auto.share",
-        "Trials together",
-        "Steps on top of those of the run that follows.",
+        "Trial budget",
+        "All trials together, in addition to the steps of the final run.",
         Kind::Percent { limits: Limits::SHARE },
     )
-    .unit("of its steps")
+    .also(&["search budget"])
+    .unit("of the steps")
     .when(TRIED),
-    Setting::new("prompt.auto.rows", "Rows of a trial", "To learn from, at most.", whole(1)).when(TRIED),
+    Setting::new(
+        "prompt.auto.rows",
+        "Training rows per trial",
+        "At most this many, drawn at random and stratified by class.",
+        whole(1),
+    )
+    .also(&["subset size"])
+    .when(TRIED),
 ];
 
 const LATE_ONLY: When = &[&[IS_LATE]];
 const GENERATED: When = &[&[IS_LATE, MAKES]];
 
 pub(super) const LATE: &[Setting] = &[
-    Setting::new("prompt.late.layer", "Layers below the prompt", "More is faster, fewer lets the prompt do more.", whole(0))
-        .or_absent("half of them")
-        .when(LATE_ONLY),
+    Setting::new(
+        "prompt.late.layer",
+        "Prompt insertion layer",
+        "Encoder layers below the prompt. More is faster, fewer gives the prompt more influence.",
+        whole(0),
+    )
+    .also(&["add_prompt_layer", "prompt layer"])
+    .or_absent("half of the layers")
+    .when(LATE_ONLY),
     Setting::new(
         "prompt.late.generator",
-        "Made from",
-        "What the tokens are computed from.",
+        "Prompt generator",
+        "How the prompt is computed from the text.",
         Kind::Choice {
             choices: &[
-                Choice::new("naive", "one row of the text"),
-                Choice::new("average", "parts of the text, averaged"),
-                Choice::new("max", "parts of the text, their largest values"),
-                Choice::new("none", "nothing: the same for every text"),
+                Choice::new("naive", "one vector of the text (NPG)"),
+                Choice::new("average", "average pooling over parts of the text (APPG)"),
+                Choice::new("max", "max pooling over parts of the text (MPPG)"),
+                Choice::new("none", "none: the same prompt for every text"),
             ],
         },
     )
+    .also(&["generator_type", "encoder_reparameterization_type", "prompt encoder"])
     .when(LATE_ONLY),
     Setting::new(
         "prompt.late.reads",
-        "The row",
-        "What stands for the text where the tokens are made from one row of it.",
-        Kind::Choice { choices: &[Choice::new("first", "its first"), Choice::new("mean", "the mean of all")] },
+        "Generator input",
+        "The vector of the text that the generator reads.",
+        Kind::Choice { choices: &[Choice::new("first", "[CLS] token"), Choice::new("mean", "mean of the text’s tokens")] },
     )
+    .also(&["generator pooling"])
     .when(&[&[IS_LATE, Condition::is("prompt.late.generator", &[Plain::Word("naive")])]]),
-    Setting::new("prompt.late.bottleneck", "Width of the generator", "Wider learns more, and the adapter gets larger.", whole(1))
-        .unit("neurons")
-        .when(GENERATED),
-    Setting::new("prompt.late.generator_lr", "Learning rate of the generator", "Smaller if the loss jumps.", RATE)
+    Setting::new(
+        "prompt.late.bottleneck",
+        "Generator bottleneck size",
+        "Larger has more trainable parameters and a larger adapter.",
+        whole(1),
+    )
+    .also(&["encoder_hidden_size", "proj_down_size"])
+    .unit("neurons")
+    .when(GENERATED),
+    Setting::new("prompt.late.generator_lr", "Generator learning rate", "Lower it if the loss is unstable.", RATE)
+        .also(&["prompt encoder learning rate"])
         .when(GENERATED),
     Setting::new(
         "prompt.late.cache_mb",
-        "Memory for the lower half",
-        "So that it is computed only once; 0: every time again.",
+        "Hidden-state cache",
+        "Keeps the output of the layers below the prompt between epochs. 0 turns the cache off.",
         whole(0),
     )
+    .also(&["feature cache"])
     .unit("MiB")
     .when(LATE_ONLY),
 ];
@@ -160,48 +185,58 @@ const SHARE_OF_STEPS: Limits = Limits::POSITIVE.below(1);
 pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.base",
-        "What is trained",
-        "The method that learns while the encoder grows.",
+        "Base method",
+        "The method that is trained progressively.",
         Kind::Choice { choices: &[TUNING, SHORT, DEEP, SEVERAL] },
     )
     .when(GROWS_ONLY),
     Setting::new(
         "prompt.progressive.shrink",
-        "What is left out",
-        "In the stages before the whole encoder.",
+        "Partial encoder",
+        "How the encoder is reduced in the stages before the full one.",
         Kind::Choice {
             choices: &[
-                Choice::new("compound", "layers and neurons"),
-                Choice::new("depth", "layers"),
-                Choice::new("width", "neurons"),
+                Choice::new("compound", "fewer layers and feed-forward neurons (compound reduction)"),
+                Choice::new("depth", "fewer layers (layer dropping)"),
+                Choice::new("width", "fewer feed-forward neurons (FFN reduction)"),
             ],
         },
     )
+    .also(&["layer dropping", "FFN reduction"])
     .when(GROWS_ONLY),
     Setting::new(
         "prompt.progressive.stages",
         "Stages",
-        "In order; the whole encoder has the steps that are left.",
+        "In order. The full encoder has the remaining steps.",
         Kind::Stages { share: SHARE_OF_STEPS, size: Limits::POSITIVE.to(1) },
     )
+    .also(&["training stages", "progressive shrinking"])
     .when(GROWS_ONLY),
     Setting::new(
         "prompt.progressive.head",
-        "Classifier, when it grows",
-        "What was fitted to a smaller encoder is not right for the larger one.",
+        "Head between stages",
+        "What happens to the classification head when the encoder grows: one fitted to a smaller encoder does not fit a larger one.",
         Kind::Choice {
             choices: &[
-                Choice::new("carry", "goes on"),
-                Choice::new("refit", "is trained alone for some steps"),
-                Choice::new("reset", "starts again"),
+                Choice::new("carry", "keep it"),
+                Choice::new("refit", "train it alone for some steps"),
+                Choice::new("reset", "reinitialise it"),
             ],
         },
     )
+    .also(&["head initialization"])
     .when(GROWS_ONLY),
-    Setting::new("prompt.progressive.refit_steps", "Steps alone", "Of the stage's steps.", whole(0))
+    Setting::new("prompt.progressive.refit_steps", "Head-only steps", "At the start of a stage, taken from its steps.", whole(0))
+        .also(&["linear probing"])
         .when(&[&[GROWS, Condition::is("prompt.progressive.head", &[Plain::Word("refit")])]]),
-    Setting::new("prompt.progressive.score_texts", "Texts to judge neurons by", "Neurons that say least are left out.", whole(1))
-        .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
+    Setting::new(
+        "prompt.progressive.score_texts",
+        "Texts for neuron importance",
+        "Neurons are scored on at most this many training texts, and the least important ones are left out.",
+        whole(1),
+    )
+    .also(&["importance samples"])
+    .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
 ];
 
 const IS_SHORT: Condition = method_is(&[Plain::Word("efficient")]);
@@ -220,34 +255,63 @@ const FUSED_OR_SPACED: When =
 pub(super) const EFFICIENT: &[Setting] = &[
     Setting::new(
         "prompt.efficient.update",
-        "Change the words",
-        "Each position of the text gets a small learned change.",
+        "Low-rank embedding update",
+        "Adds a trained low-rank matrix to the embeddings of the text, position by position (DePT).",
         Kind::Switch,
     )
+    .also(&["low-rank decomposition"])
     .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.rank", "Rank of the change", "Higher can say more.", whole(1)).when(UPDATED),
-    Setting::new("prompt.efficient.scale", "Strength of the change", "The change of the words is multiplied by it.", RATE)
+    Setting::new("prompt.efficient.rank", "Update rank", "Higher has more trainable parameters.", whole(1))
+        .also(&["lora_rank"])
         .when(UPDATED),
-    Setting::new("prompt.efficient.low_rank_lr", "Learning rate of the change", "Smaller if the loss jumps.", RATE).when(UPDATED),
-    Setting::new("prompt.efficient.fusion", "Tell the prompt of it", "The prompt sees the change of the words.", Kind::Switch)
+    Setting::new(
+        "prompt.efficient.scale",
+        "Update scale (alpha)",
+        "The update is multiplied by this over the square root of the rank.",
+        RATE,
+    )
+    .also(&["lora_alpha"])
+    .when(UPDATED),
+    Setting::new("prompt.efficient.low_rank_lr", "Update learning rate", "Lower it if the loss is unstable.", RATE)
+        .also(&["lora_embedding_lr"])
+        .when(UPDATED),
+    Setting::new("prompt.efficient.fusion", "Prompt fusion", "The prompt attends to the low-rank update (EPT).", Kind::Switch)
+        .also(&["cross-attention"])
         .when(SHORT_ONLY),
     Setting::new(
         "prompt.efficient.attention",
-        "Width of the telling",
-        "Of the attention between the prompt and the change of the words.",
+        "Fusion attention size",
+        "Dimension of the queries and keys of the prompt fusion.",
         whole(1),
     )
+    .also(&["attention dimension"])
     .when(FUSED),
-    Setting::new("prompt.efficient.spaces", "Spaces", "So many views of the prompt, added up; 0: none.", whole(0))
-        .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.space_width", "Width of a space", "Narrow ones are small.", whole(1)).when(SPACED),
-    Setting::new("prompt.efficient.gate", "Weigh the spaces", "Off: each counts the same.", Kind::Switch).when(SPACED),
+    Setting::new(
+        "prompt.efficient.spaces",
+        "Projection spaces",
+        "The prompt is projected into this many spaces and the results are added (EPT). 0 turns this off.",
+        whole(0),
+    )
+    .also(&["multi-space projection"])
+    .when(SHORT_ONLY),
+    Setting::new("prompt.efficient.space_width", "Projection size", "Dimension of each projection space.", whole(1))
+        .also(&["projection dimension"])
+        .when(SPACED),
+    Setting::new(
+        "prompt.efficient.gate",
+        "Gating of the spaces",
+        "A trained gate weights the projection spaces; without it the weights are equal.",
+        Kind::Switch,
+    )
+    .also(&["gating network", "mixture of experts"])
+    .when(SPACED),
     Setting::new(
         "prompt.efficient.module_lr",
-        "Learning rate of the extras",
-        "Of the telling and of the spaces with their weights.",
+        "Fusion and projection learning rate",
+        "Of the prompt fusion, the projection spaces and their gate.",
         RATE,
     )
+    .also(&["module learning rate"])
     .when(FUSED_OR_SPACED),
 ];
 
@@ -256,16 +320,23 @@ const SEVERAL_ONLY: When = &[&[method_is(&[Plain::Word("ensemble")])], &[GROWS, 
 pub(super) const ENSEMBLE: &[Setting] = &[
     Setting::new(
         "prompt.ensemble.members",
-        "Prompts",
-        "Time and memory grow with them.",
+        "Ensemble size",
+        "Number of prompts. Time and memory grow in proportion.",
         Kind::Integer { limits: Limits::from(2).to(100) },
     )
+    .also(&["n_estimators", "ensemble members"])
     .when(SEVERAL_ONLY),
     Setting::new(
         "prompt.ensemble.vote",
-        "They decide by",
-        "How one answer is made of theirs.",
-        Kind::Choice { choices: &[Choice::new("mean", "their mean"), Choice::new("majority", "a vote")] },
+        "Voting",
+        "How the predictions of the prompts are combined.",
+        Kind::Choice {
+            choices: &[
+                Choice::new("mean", "mean of the probabilities (soft voting)"),
+                Choice::new("majority", "majority vote (hard voting)"),
+            ],
+        },
     )
+    .also(&["aggregation"])
     .when(SEVERAL_ONLY),
 ];

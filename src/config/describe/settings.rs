@@ -18,176 +18,212 @@ pub(super) const GROUPS: &[Group] = &[
         options: &[Setting::new(
             "prompt.method",
             "Method",
-            "How the prompt is made and trained.",
+            "How the prompt is built and trained.",
             Kind::Choice { choices: METHODS },
-        )],
+        )
+        .also(&["peft_type", "prefix tuning", "soft prompt"])],
     },
-    Group { title: "Trials", options: AUTO },
-    Group { title: "Late prompt", options: LATE },
-    Group { title: "Growing encoder", options: PROGRESSIVE },
-    Group { title: "Short prompt", options: EFFICIENT },
-    Group { title: "Several prompts", options: ENSEMBLE },
+    Group { title: "Automatic selection", options: AUTO },
+    Group { title: "Late prompt tuning (LPT)", options: LATE },
+    Group { title: "Progressive prompt tuning (FPT)", options: PROGRESSIVE },
+    Group { title: "Efficient prompt tuning (EPT)", options: EFFICIENT },
+    Group { title: "Prompt ensemble", options: ENSEMBLE },
     Group { title: "Prompt", options: PROMPT },
-    Group { title: "Classifier", options: HEAD },
-    Group { title: "Budget", options: BUDGET },
-    Group { title: "Learning rates", options: RATES },
-    Group { title: "Machine", options: MACHINE },
+    Group { title: "Classification head", options: HEAD },
+    Group { title: "Training", options: BUDGET },
+    Group { title: "Optimizer", options: RATES },
+    Group { title: "Device", options: MACHINE },
     Group { title: "Data", options: DATA },
 ];
 
 const PROMPT: &[Setting] = &[
     Setting::new(
         "prompt.length",
-        "Prompt length",
-        "Learned tokens that join every text. More can say more, and cost time.",
+        "Prompt length (virtual tokens)",
+        "Trained tokens that are added to every text. More has more trainable parameters and takes more time.",
         Kind::Integer { limits: Limits::from(1).to(500) },
     )
+    .also(&["num_virtual_tokens", "prefix_length", "pre_seq_len"])
     .unit("tokens")
     .when(NOT_PROBE),
     Setting::new(
         "prompt.init",
-        "Starts from",
-        "What the prompt is before it has learned anything.",
+        "Prompt initialisation",
+        "The values of the prompt before training.",
         Kind::ChoiceOrText {
             choices: &[
-                Choice::new("labels", "the class names"),
-                Choice::new("vocabulary", "words of the vocabulary"),
-                Choice::new("random", "random numbers"),
-                Choice::new("text", "a text of yours"),
+                Choice::new("labels", "class names"),
+                Choice::new("vocabulary", "tokens of the vocabulary"),
+                Choice::new("random", "random values"),
+                Choice::new("text", "a text"),
             ],
         },
     )
+    .also(&["prompt_tuning_init", "prompt_tuning_init_text", "prompt initialization"])
     .when(&[&[Condition::is_not("prompt.method", &[Plain::Word("probe"), Plain::Word("late")])]]),
     Setting::new(
         "prompt.prune",
-        "Prune afterwards",
-        "What matters least of the trained prompt is left out, and the rest is trained again: a smaller adapter.",
+        "Prompt pruning",
+        "After training, prunes the least important parts of the prompt and trains the rest again (XPrompt). The adapter gets smaller.",
         Kind::Part,
     )
-    .or_absent("the whole prompt is kept")
+    .also(&["XPrompt", "sparsity"])
+    .or_absent("no pruning")
     .when(PRUNABLE),
-    Setting::new("prompt.prune.tokens", "Tokens left out", "Those that matter least.", Kind::Percent { limits: Limits::SHARE })
-        .unit("of them")
+    Setting::new("prompt.prune.tokens", "Pruned tokens", "The least important ones.", Kind::Percent { limits: Limits::SHARE })
+        .also(&["token-level pruning"])
+        .unit("of the tokens")
         .when(PRUNED),
-    Setting::new("prompt.prune.pieces", "Pieces of a token", "Into which each token that is left is cut.", whole(1)).when(PRUNED),
+    Setting::new("prompt.prune.pieces", "Pieces per token", "Each remaining token is split into this many equal pieces.", whole(1))
+        .when(PRUNED),
     Setting::new(
         "prompt.prune.piece_share",
-        "Pieces left out",
-        "Of the tokens that are left.",
+        "Pruned pieces",
+        "The least important pieces of the remaining tokens.",
         Kind::Percent { limits: Limits::SHARE },
     )
-    .unit("of them")
+    .also(&["piece-level pruning"])
+    .unit("of the pieces")
     .when(PRUNED),
 ];
 
 const HEAD: &[Setting] = &[
     Setting::new(
         "head.kind",
-        "Classifier reads",
-        "The mean is best for small encoders; PEFT’s convention makes an adapter that Hugging Face PEFT loads.",
+        "Pooling",
+        "What the classification head reads. The mean is best for small encoders. Hugging Face PEFT can load adapters with PEFT’s convention.",
         Kind::Choice {
             choices: &[
-                Choice::new("mean", "the mean of all tokens"),
-                Choice::new("text", "the mean of the text"),
-                Choice::new("cls", "the [CLS] token"),
+                Choice::new("mean", "mean of all tokens"),
+                Choice::new("text", "mean of the text’s tokens"),
+                Choice::new("cls", "[CLS] token"),
                 Choice::new("peft", "PEFT’s convention"),
             ],
         },
-    ),
+    )
+    .also(&["pooling_mode", "classifier_pooling"]),
     Setting::new(
         "head.feature_scale",
-        "Strength of what it reads",
-        "What the classifier reads is multiplied by this: more lets it learn faster beside the prompt.",
+        "Feature scale",
+        "The pooled features are multiplied by this. Higher trains the classification head faster relative to the prompt.",
         RATE,
     )
+    .also(&["feature scaling"])
     .when(&[&[Condition::is_not("head.kind", &[Plain::Word("peft")])]]),
 ];
 
 const BUDGET: &[Setting] = &[
-    Setting::new("optim.epochs", "Passes", "Over all rows; also called epochs.", whole(1)),
-    Setting::new("optim.steps", "Steps", "Instead of passes, if given.", whole(1)).or_absent("as the passes say"),
-    Setting::new("optim.batch_size", "Texts per step", "Also called batch size.", whole(1)),
-    Setting::new("eval.evaluations", "Evaluations", "On the held-out rows, evenly spaced over a run.", whole(1)),
-    Setting::new("eval.patience", "Stop early after", "So many evaluations without a lower held-out loss.", whole(1))
-        .or_absent("never"),
+    Setting::new("optim.epochs", "Epochs", "Passes over the training set.", whole(1)).also(&["num_train_epochs", "num_epochs"]),
+    Setting::new("optim.steps", "Steps", "Optimizer steps. Replaces the number of epochs.", whole(1))
+        .also(&["max_steps"])
+        .or_absent("set by the epochs"),
+    Setting::new("optim.batch_size", "Batch size", "Training texts in one optimizer step.", whole(1))
+        .also(&["per_device_train_batch_size", "train_batch_size"]),
+    Setting::new(
+        "eval.evaluations",
+        "Evaluations",
+        "On the held-out set, evenly spaced over the run. The parameters with the lowest held-out loss are used.",
+        whole(1),
+    )
+    .also(&["eval_steps", "eval_strategy", "load_best_model_at_end"]),
+    Setting::new(
+        "eval.patience",
+        "Early stopping patience",
+        "Training stops after this many evaluations without a lower held-out loss.",
+        whole(1),
+    )
+    .also(&["early_stopping_patience", "n_iter_no_change"])
+    .or_absent("never"),
 ];
 
 const RATES: &[Setting] = &[
-    Setting::new("optim.prompt_lr", "Learning rate of the prompt", "Smaller if the loss jumps.", RATE).when(TRAINED_RATE),
-    Setting::new("optim.head_lr", "Learning rate of the classifier", "Of the linear layer on top.", RATE),
+    Setting::new("optim.prompt_lr", "Prompt learning rate", "Lower it if the loss is unstable.", RATE)
+        .also(&["learning_rate"])
+        .when(TRAINED_RATE),
+    Setting::new("optim.head_lr", "Head learning rate", "For the linear layer on the pooled features.", RATE)
+        .also(&["head_learning_rate", "classifier learning rate"]),
     Setting::new(
         "optim.schedule",
-        "They fall",
-        "How the learning rates go down after the warm-up.",
+        "Learning-rate schedule",
+        "How the learning rates decay after the warm-up.",
         Kind::Choice {
             choices: &[
-                Choice::new("cosine", "along a cosine, to zero"),
-                Choice::new("linear", "in a line, to zero"),
-                Choice::new("constant", "not at all"),
+                Choice::new("cosine", "cosine decay to zero"),
+                Choice::new("linear", "linear decay to zero"),
+                Choice::new("constant", "constant"),
             ],
         },
-    ),
+    )
+    .also(&["lr_scheduler_type", "learning rate scheduler"]),
     Setting::new(
         "optim.warmup_fraction",
         "Warm-up",
-        "While the learning rates rise from zero, at the start.",
+        "The learning rates rise linearly from zero at the start.",
         Kind::Percent { limits: Limits::SHARE },
     )
+    .also(&["warmup_ratio", "warmup_steps"])
     .unit("of the steps"),
     Setting::new(
         "optim.weight_decay",
         "Weight decay",
-        "Pulls what is learned towards zero: against learning the rows by heart.",
+        "Decoupled, as in AdamW. Higher reduces overfitting.",
         Kind::Decimal { limits: Limits::from(0) },
-    ),
+    )
+    .also(&["L2 regularization"]),
     Setting::new(
         "optim.clip_norm",
-        "Largest change",
-        "Gradients with a larger norm are scaled down to it: smaller if the loss jumps.",
+        "Gradient clipping (max norm)",
+        "Gradients with a larger global norm are scaled down to it. Lower it if the loss is unstable.",
         RATE,
-    ),
+    )
+    .also(&["max_grad_norm", "clip_grad_norm", "gradient_clip_val"]),
 ];
 
 const MACHINE: &[Setting] = &[
     Setting::new(
         "device",
-        "Computes on",
-        "The automatic choice measures both for a moment, and takes the faster.",
+        "Compute device",
+        "Automatic measures both briefly and uses the faster one.",
         Kind::Choice {
             choices: &[Choice::new("auto", "Automatic: the faster one"), Choice::new("gpu", "GPU"), Choice::new("cpu", "CPU")],
         },
-    ),
+    )
+    .also(&["use_cpu", "no_cuda", "accelerator"]),
     Setting::new(
         "recompute",
-        "Intermediate values",
-        "Made again, a step needs less than half of the GPU’s memory and a little more time. The result is the same.",
+        "Activation recomputation (saves GPU memory)",
+        "With it, a step takes less than half of the GPU memory and about 20 % more time. The result is the same.",
         Kind::Choice {
-            choices: &[
-                Choice::new("auto", "made again where they do not fit"),
-                Choice::new("off", "kept"),
-                Choice::new("on", "made again"),
-            ],
+            choices: &[Choice::new("auto", "where activations do not fit"), Choice::new("off", "off"), Choice::new("on", "on")],
         },
     )
+    .also(&["gradient_checkpointing", "activation checkpointing"])
     .when(NOT_PROBE),
 ];
 
 const DATA: &[Setting] = &[
-    Setting::new("data.text_column", "Column of the texts", "As it is called, or its number.", Kind::Column).or_absent("guessed"),
-    Setting::new("data.label_column", "Column of the labels", "As it is called, or its number.", Kind::Column)
+    Setting::new("data.text_column", "Text column", "Its name, or its number counted from 1.", Kind::Column)
+        .also(&["text_column_name", "sentence column"])
+        .or_absent("guessed"),
+    Setting::new("data.label_column", "Label column", "Its name, or its number counted from 1.", Kind::Column)
+        .also(&["label_column_name", "target_column"])
         .or_absent("guessed"),
     Setting::new(
         "data.held_out_fraction",
-        "Held out",
-        "Never trained on; the accuracy is measured there. Each class gives its share.",
+        "Held-out share",
+        "Never trained on; the accuracy is measured on it. Stratified by class.",
         Kind::Percent { limits: Limits::POSITIVE.below(1) },
     )
+    .also(&["test_size", "validation_split", "validation_fraction"])
     .unit("of the rows"),
-    Setting::new("data.max_tokens", "Longest text", "Longer ones are cut, and counted.", whole(3)).unit("tokens"),
+    Setting::new("data.max_tokens", "Maximum sequence length (tokens)", "Longer texts are truncated and counted.", whole(3))
+        .also(&["max_seq_length", "max_length", "model_max_length"])
+        .unit("tokens"),
     Setting::new(
         "seed",
         "Seed",
-        "Every random draw comes from it: the same seed gives the same run.",
+        "For all random draws: the same seed gives the same run.",
         Kind::Integer { limits: Limits::from(0).to(EXACT) },
-    ),
+    )
+    .also(&["random_state", "random seed"]),
 ];

@@ -104,7 +104,7 @@ impl Gpu {
             None => Ok(()),
             Some(Raised { text, memory: true }) => {
                 let problem = format!("the GPU ({}) has not enough memory: {text}", self.name());
-                Err(Error::device_memory(problem, "use fewer texts per step, a smaller encoder, or the CPU"))
+                Err(Error::device_memory(problem, "use a smaller batch size, a smaller encoder, or the CPU"))
             }
             Some(Raised { text, memory: false }) => {
                 let problem = format!("the GPU ({}) failed: {text}", self.name());
@@ -161,7 +161,7 @@ impl Gpu {
         if bytes > largest {
             return Err(Error::device_memory(
                 format!("{label} needs {bytes} bytes, but this GPU binds {largest} at most"),
-                "use fewer texts per step or shorter texts, or use the CPU",
+                "use a smaller batch size or shorter texts, or use the CPU",
             ));
         }
         Ok(self.device.create_buffer(&wgpu::BufferDescriptor {

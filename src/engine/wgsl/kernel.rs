@@ -130,3 +130,21 @@ pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &w
     let mut binding = 0..;
     buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
 }
+
+/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit.
+pub(super) async fn compile_all(gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Kernel>> {
+    #[cfg(not(target_family = "wasm"))]
+    {
+        use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+        shaders.par_iter().map(|shader| pollster::block_on(Kernel::compile(gpu, shader))).collect()
+    }
+    #[cfg(target_family = "wasm")]
+    {
+        let begun: Vec<_> = shaders.iter().map(|shader| Kernel::compile(gpu, shader)).collect();
+        let mut kernels = Vec::new();
+        for kernel in begun {
+            kernels.push(kernel.await?);
+        }
+        Ok(kernels)
+    }
+}

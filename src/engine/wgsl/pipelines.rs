@@ -2,7 +2,7 @@
 
 use super::attention::Blocking;
 use super::device::Gpu;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, compile_all};
 use super::matmul::{self, Variant};
 use super::source::Shader;
 use super::tile::Tile;
@@ -138,23 +138,5 @@ impl Pipelines {
     #[must_use]
     pub fn tiles(&self) -> &Tiles {
         &self.tiles
-    }
-}
-
-/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit.
-pub(super) async fn compile_all(gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Kernel>> {
-    #[cfg(not(target_family = "wasm"))]
-    {
-        use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-        shaders.par_iter().map(|shader| pollster::block_on(Kernel::compile(gpu, shader))).collect()
-    }
-    #[cfg(target_family = "wasm")]
-    {
-        let begun: Vec<_> = shaders.iter().map(|shader| Kernel::compile(gpu, shader)).collect();
-        let mut kernels = Vec::new();
-        for kernel in begun {
-            kernels.push(kernel.await?);
-        }
-        Ok(kernels)
     }
 }

@@ -134,7 +134,7 @@ fn pruning_and_help() {
         "auto|probe|prompt|late|progressive|efficient|deep|ensemble",
         "mean|text|cls|peft",
         "[default: naive]",
-        "[default: half of them]",
+        "[default: half of the layers]",
         "[default: 0.2:0.25,0.2:0.5,0.2:0.75]",
         "[default: no; --prune alone: 0.2:16:0.2]",
         "[default: prompt,late,deep]",

@@ -12,6 +12,18 @@ export interface EncoderFile {
   git?: string;
 }
 
+/** A frozen encoder: which files it is made of. */
+export interface Encoder {
+  /** Name on the model hub, or of the user's folder. */
+  id: string;
+  /** In the order of `FILES`. */
+  files: readonly EncoderFile[];
+  /** Commit on the hub. */
+  revision?: string;
+  /** From the user's disk: there is nowhere to fetch it from. */
+  local?: boolean;
+}
+
 export interface Download {
   parts: Parts;
   signal: AbortSignal;

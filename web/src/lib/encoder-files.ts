@@ -2,25 +2,14 @@
  * Gets the files of the frozen encoder: from the browser's cache, the page's own server, the model hub, or the user's disk.
  * A file counts only when its size and checksum are the expected ones, and only then is it kept.
  */
-import { cancelled, download, sha256Of, type EncoderFile } from "./download";
+import { cancelled, download, sha256Of, type Encoder, type EncoderFile } from "./download";
 import { kept, keep, note, partsOf } from "./encoder-store";
 import { checkSize, FILES, HUB } from "./hub";
 import type { Store } from "./parts";
 import { asProblem, problem, type Problem } from "./problem";
 import { Rate } from "./rate";
 
-export type { EncoderFile, Store };
-
-export interface Encoder {
-  /** Name on the model hub, or of the user's folder. */
-  id: string;
-  /** In the order of `FILES`. */
-  files: readonly EncoderFile[];
-  /** Commit on the hub. */
-  revision?: string;
-  /** From the user's disk: there is nowhere to fetch it from. */
-  local?: boolean;
-}
+export type { Encoder, EncoderFile, Store };
 
 export const DEFAULT_ENCODER: Encoder = {
   id: "sentence-transformers/all-MiniLM-L6-v2",

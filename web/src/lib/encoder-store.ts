@@ -1,6 +1,5 @@
 /** Encoders in the browser's cache: files by their checksum, and beside them which files make an encoder. */
-import { verify, type EncoderFile } from "./download";
-import type { Encoder } from "./encoder-files";
+import { verify, type Encoder, type EncoderFile } from "./download";
 import { Parts, pieces, type Store } from "./parts";
 
 /** An encoder that this browser has, or has begun to fetch. */

@@ -1,6 +1,5 @@
 /** The model hub: which encoder an id means, which files it has, how large they are, and what they must hash to. */
-import type { EncoderFile } from "./download";
-import type { Encoder } from "./encoder-files";
+import type { Encoder, EncoderFile } from "./download";
 import { problem } from "./problem";
 
 export const HUB = "https://huggingface.co";

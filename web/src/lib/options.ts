@@ -29,14 +29,48 @@ export function fitting(config: RunConfig): RunConfig {
   return kept ? config : { ...config, prompt: { ...config.prompt, prune: null } };
 }
 
-/** Whether every word of a query is in what is said of a setting. */
+/** A name as the search compares it: case, spaces, `_` and `-` do not matter. */
+function folded(text: string): string {
+  return text.toLowerCase().replace(/[\s_-]+/g, "");
+}
+
+/** The words of a query, folded. */
+function wordsIn(query: string): string[] {
+  return query.split(/\s+/).map(folded);
+}
+
+/** Whether a query, or every word of it, is in a name. */
+function isNamed(name: string, query: string): boolean {
+  const text = folded(name);
+  return text.includes(folded(query)) || wordsIn(query).every((word) => text.includes(word));
+}
+
+/** Whether a query is in a name of a setting, or every word of it in what is said of the setting. */
 export function matches(setting: Setting, group: string, query: string): boolean {
-  const choices = choicesOf(setting).flatMap(({ label, help }) => [label, help]);
-  const said = [setting.label, setting.help, setting.path, group, ...choices].join(" ").toLowerCase();
-  return query
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => said.includes(word));
+  const choices = choicesOf(setting);
+  const names = [setting.label, setting.path, group, ...setting.also, ...choices.map(({ label }) => label)];
+  if (names.some((name) => isNamed(name, query))) return true;
+  // Words of a sentence stay apart: a search for "seed" must not find "uses each".
+  const sentences = [setting.help, ...choices.map(({ help }) => help)].map((help) => help.toLowerCase().replace(/[_-]/g, ""));
+  const said = [...names.map(folded), ...sentences].join(" ");
+  return wordsIn(query).every((word) => said.includes(word));
+}
+
+/** The other names that a query finds a setting by; none where its label has it. A whole name comes before words of it. */
+export function alsoCalled({ label, also }: Setting, query: string): string[] {
+  const whole = folded(query);
+  if (whole === "" || folded(label).includes(whole)) return [];
+  const names = also.filter((name) => folded(name).includes(whole));
+  return names.length || isNamed(label, query) ? names : also.filter((name) => isNamed(name, query));
+}
+
+/** Settings that a query names and that have no meaning under this config, with their groups. */
+export function unused(config: RunConfig, query: string): { label: string; group: string }[] {
+  return groups().flatMap(({ title, options }) =>
+    options
+      .filter((setting) => !applies(setting, config) && [setting.label, ...setting.also].some((name) => isNamed(name, query)))
+      .map(({ label }) => ({ label, group: title })),
+  );
 }
 
 export function isNumber(kind: Kind): kind is NumberKind {

@@ -32,14 +32,14 @@ export function asProblem(thrown: unknown): Problem {
     return problem(
       "panic",
       `The trainer stopped with an internal error (${message}).`,
-      "Your data is still here: start the training again. If it stops again, the memory may be too small: choose fewer texts per step.",
+      "Your data is still here: start the training again. If it stops again, the memory may be too small: choose a smaller batch size.",
     );
   // Wasm memory, or a buffer of JavaScript's own.
   if (name === "RangeError" && /memory|allocation|array buffer/i.test(message))
     return problem(
       "memory",
       `The browser has not enough memory for this (${message}).`,
-      "Close other tabs and programs, or choose fewer texts per step, then try again.",
+      "Close other tabs and programs, or choose a smaller batch size, then try again.",
     );
   return problem("internal", message, "Try again. If it stays, reload the page.");
 }

@@ -15,15 +15,15 @@ export interface Variant {
 const SPECIAL: Variant[] = [
   {
     name: "dept",
-    label: "Short prompt, plain",
-    help: "Few tokens and learned changes to the words, without the parts that tell one of the other.",
-    source: "Shi and Lipani 2024, DePT",
+    label: "Decomposed prompt tuning (DePT)",
+    help: "A short prompt and a low-rank update of the text’s embeddings, without EPT’s fusion and projection.",
+    source: "Shi and Lipani 2024",
   },
   {
     name: "xprompt",
-    label: "Pruned prompt",
-    help: "Prompt tuning, then what matters least is left out and the rest is trained again.",
-    source: "Ma et al. 2022, XPrompt",
+    label: "Pruned prompt tuning (XPrompt)",
+    help: "Prompt tuning, then pruning of the least important tokens and pieces and training of the rest.",
+    source: "Ma et al. 2022",
   },
 ];
 

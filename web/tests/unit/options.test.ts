@@ -1,8 +1,9 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Method, RunConfig, Setting } from "../../src/contract";
 import { settingAt, settings } from "../../src/lib/described.svelte";
 import { methods, pageDefaults, withMethod } from "../../src/lib/methods";
-import { applies, matches, nextStage, optionsFor, textOf, toggled, withText, wordsOf } from "../../src/lib/options";
+import { alsoCalled, applies, matches, nextStage, optionsFor, textOf, toggled, unused, withText, wordsOf } from "../../src/lib/options";
 import { config, pruning } from "./config";
 import "./core";
 
@@ -59,9 +60,9 @@ describe("options", () => {
   it("are told in words", () => {
     expect(wordsOf(config, option("prompt.length"))).toBe("3 tokens");
     expect(wordsOf(config, option("data.held_out_fraction"))).toBe("7 % of the rows");
-    expect(wordsOf(config, option("prompt.late.layer"))).toBe("half of them");
-    expect(wordsOf(config, option("head.kind"))).toBe("the [CLS] token");
-    expect(wordsOf(config, option("prompt.auto.candidates"))).toBe("Prompt tuning, Late prompt");
+    expect(wordsOf(config, option("prompt.late.layer"))).toBe("half of the layers");
+    expect(wordsOf(config, option("head.kind"))).toBe("[CLS] token");
+    expect(wordsOf(config, option("prompt.auto.candidates"))).toBe("Prompt tuning, Late prompt tuning (LPT)");
     expect(wordsOf(config, option("prompt.progressive.stages"))).toBe("2 stages");
   });
 
@@ -71,9 +72,47 @@ describe("options", () => {
         .filter((one) => matches(one, "", query))
         .map(({ path }) => path);
     expect(found("batch size")).toEqual(["optim.batch_size"]);
+    expect(found("prompt length")).toEqual(["prompt.length"]);
     expect(found("optim.SEED")).toEqual([]);
     expect(found("seed")).toContain("seed");
     expect(found("cosine")).toEqual(["optim.schedule"]);
+    // In any order, and in several sentences.
+    expect(found("norm clipping")).toEqual(["optim.clip_norm"]);
+    expect(found("loss unstable global")).toEqual(["optim.clip_norm"]);
+  });
+
+  it("are found by their usual names elsewhere, however those are written", () => {
+    // The table that the crate's own test has.
+    const names = new URL("../../../tests/files/setting-names.json", import.meta.url);
+    const table = Object.entries(JSON.parse(readFileSync(names, "utf8")) as Record<string, string[]>);
+    expect(table.length).toBeGreaterThanOrEqual(30);
+    for (const [query, expected] of table) {
+      for (const written of [query, query.toUpperCase(), query.replace(/[ _-]/g, "-"), query.replace(/[ _-]/g, "")]) {
+        const found = settings().filter((one) => matches(one, "", written));
+        expect(found.map(({ path }) => path), written).toEqual(expect.arrayContaining(expected));
+      }
+    }
+    expect(settings().filter((one) => matches(one, "", "dropout"))).toEqual([]);
+  });
+
+  it("say by which other name they were found", () => {
+    expect(alsoCalled(option("optim.clip_norm"), "max grad norm")).toEqual(["max_grad_norm"]);
+    expect(alsoCalled(option("optim.clip_norm"), "Max_Grad")).toEqual(["max_grad_norm"]);
+    expect(alsoCalled(option("optim.clip_norm"), "grad_norm")).toEqual(["max_grad_norm", "clip_grad_norm"]);
+    expect(alsoCalled(option("eval.evaluations"), "best load")).toEqual(["load_best_model_at_end"]);
+    // Where the label says it, there is nothing to add.
+    expect(alsoCalled(option("optim.clip_norm"), "norm grad")).toEqual([]);
+    expect(alsoCalled(option("optim.clip_norm"), "gradient-clipping")).toEqual([]);
+    expect(alsoCalled(option("optim.clip_norm"), "")).toEqual([]);
+    expect(alsoCalled(option("optim.clip_norm"), "warmup_ratio")).toEqual([]);
+  });
+
+  it("of another method are named where the search finds none of this one", () => {
+    const late = { label: "Generator bottleneck size", group: "Late prompt tuning (LPT)" };
+    expect(unused(config, "encoder_hidden_size")).toEqual([late]);
+    expect(unused(withMethod(config, "late"), "encoder_hidden_size")).toEqual([]);
+    expect(unused(config, "max_grad_norm")).toEqual([]);
+    expect(unused(config, "zeppelin")).toEqual([]);
   });
 
   it("never changes the config it was given", () => {
@@ -99,7 +138,7 @@ describe("the options of a method", () => {
     expect(paths(withMethod(config, "prompt"))).toContain("optim.prompt_lr");
   });
 
-  it("of a growing encoder come with those of what it trains", () => {
+  it("of progressive training come with those of what it trains", () => {
     const growing = withMethod(config, "progressive");
     const based = (base: "efficient" | "ensemble") =>
       own({ ...growing, prompt: { ...growing.prompt, progressive: { ...growing.prompt.progressive, base } } });
