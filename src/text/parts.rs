@@ -14,6 +14,9 @@ struct Parts {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
+    /// Not used, but parsed: what is no valid JSON in it ends the program.
+    #[serde(default, rename = "decoder")]
+    _decoder: Value,
 }
 
 /// Checks a `tokenizer.json`: that it is JSON, and those of its parts.
@@ -21,7 +24,10 @@ struct Parts {
 /// # Errors
 /// What is wrong, as text.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let Parts { normalizer, pre_tokenizer, post_processor } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    // Strings that are skipped are not checked by the JSON reader.
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let Parts { normalizer, pre_tokenizer, post_processor, .. } =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
     [normalizer, pre_tokenizer, post_processor].iter().try_for_each(check_within)
 }
 
@@ -100,6 +106,21 @@ mod tests {
         trie[0xc1] = 1 << 31;
         let units = trie.iter().flat_map(|unit| unit.to_le_bytes());
         [&1024_u32.to_le_bytes()[..], &units.collect::<Vec<_>>(), b"B\0"].concat()
+    }
+
+    #[test]
+    fn a_decoder_that_is_no_json_is_found() {
+        assert_eq!(check(br#"{"decoder": {"type": "WordPiece", "prefix": "x"}}"#), Ok(()));
+        let deep = format!(r#"{{"decoder": {}{}}}"#, "[".repeat(300), "]".repeat(300));
+        let broken: [&[u8]; 4] = [
+            b"{\"decoder\": {\"p\x91\": 1}}",
+            b"{\"model\": {\"\xff\": 1}}",
+            br#"{"decoder": {"prefix": "\ud83d"}}"#,
+            deep.as_bytes(),
+        ];
+        for bytes in broken {
+            assert!(check(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
     }
 
     #[test]
