@@ -7,8 +7,8 @@ mod inputs;
 mod operation;
 
 pub use inputs::{Inputs, Prompt};
-pub use operation::{Backend, Pass};
 use operation::Passes;
+pub use operation::{Backend, Pass};
 
 use std::sync::Arc;
 

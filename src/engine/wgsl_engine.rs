@@ -7,8 +7,8 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
-use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::Place};
 use super::turn::{Claim, Turn};
+use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::Place};
 use super::{Engine, Entry, Pooling, Route};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{HeadTransition, Method, RunConfig, Vote};
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::Prompt;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 use crate::rng::Rng;
 use crate::text::tokenizer::Tokenizer;
@@ -155,6 +155,11 @@ pub trait PromptMethod: Send + Sync {
         Growth::default()
     }
 
+    /// Shapes of the trained matrices, in the order of [`PromptMethod::initial`], each with the setting that makes it large.
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        self.stored(sizes).into_iter().map(|(_, shape)| ("prompt.length", shape)).collect()
+    }
+
     /// The trained matrices at their start.
     ///
     /// # Errors
@@ -188,6 +193,30 @@ pub struct Sizes {
     pub layers: usize,
     /// The longest text in tokens.
     pub longest: usize,
+}
+
+/// The most numbers that a run trains: 256 MiB, four times that with their gradients and the moments of AdamW.
+const MOST_TRAINED: u64 = 1 << 26;
+
+/// Checks, before anything is made, that what a method trains has a size that memory can hold, with `classes` classes.
+///
+/// # Errors
+/// [`Error::Config`] with the setting that makes the largest part of it.
+pub fn check_size(method: &dyn PromptMethod, sizes: Sizes, classes: usize) -> Result<()> {
+    let numbers = |[rows, columns]: [usize; 2]| (rows as u64).saturating_mul(columns as u64);
+    let members = method.members();
+    let of_head = if members > 1 { "prompt.ensemble.members" } else { "data.label_column" };
+    let mut parts = method.trained(sizes);
+    parts.push((of_head, [members * classes, sizes.hidden + 1]));
+    let all = parts.iter().fold(0_u64, |sum, &(_, shape)| sum.saturating_add(numbers(shape)));
+    match parts.into_iter().max_by_key(|&(_, shape)| numbers(shape)) {
+        Some((path, [rows, columns])) if all > MOST_TRAINED => Err(Error::config(
+            path,
+            format!("{all} numbers would be trained, {rows} x {columns} of them by this setting; the limit is {MOST_TRAINED}"),
+            "use a smaller value, or a shorter prompt",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The method that a config names, for an encoder of these sizes.

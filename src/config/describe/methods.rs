@@ -1,6 +1,7 @@
 //! The methods as a person meets them who knows no paper, and the settings of each.
 
 use super::{Choice, Condition, Kind, Limits, Plain, Setting};
+use crate::config::MOST_STEPS;
 
 const fn method(value: &'static str, label: &'static str, help: &'static str, source: &'static str) -> Choice {
     Choice { value, label, help, source }
@@ -86,8 +87,8 @@ pub(super) const PRUNED: When =
 
 const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
 
-const fn whole(minimum: u32) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum) }
+const fn whole(minimum: u32, maximum: u64) -> Kind {
+    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
 const TRIED: When = &[&[method_is(&[Plain::Word("auto")])]];
@@ -108,16 +109,21 @@ pub(super) const AUTO: &[Setting] = &[
     )
     .unit("of its steps")
     .when(TRIED),
-    Setting::new("prompt.auto.rows", "Rows of a trial", "To learn from, at most.", whole(1)).when(TRIED),
+    Setting::new("prompt.auto.rows", "Rows of a trial", "To learn from, at most.", whole(1, 1_000_000_000)).when(TRIED),
 ];
 
 const LATE_ONLY: When = &[&[IS_LATE]];
 const GENERATED: When = &[&[IS_LATE, MAKES]];
 
 pub(super) const LATE: &[Setting] = &[
-    Setting::new("prompt.late.layer", "Layers below the prompt", "More is faster, fewer lets the prompt do more.", whole(0))
-        .or_absent("half of them")
-        .when(LATE_ONLY),
+    Setting::new(
+        "prompt.late.layer",
+        "Layers below the prompt",
+        "More is faster, fewer lets the prompt do more.",
+        whole(0, 1000),
+    )
+    .or_absent("half of them")
+    .when(LATE_ONLY),
     Setting::new(
         "prompt.late.generator",
         "Made from",
@@ -139,16 +145,21 @@ pub(super) const LATE: &[Setting] = &[
         Kind::Choice { choices: &[Choice::new("first", "its first"), Choice::new("mean", "the mean of all")] },
     )
     .when(&[&[IS_LATE, Condition::is("prompt.late.generator", &[Plain::Word("naive")])]]),
-    Setting::new("prompt.late.bottleneck", "Width of the generator", "Wider learns more, and the adapter gets larger.", whole(1))
-        .unit("neurons")
-        .when(GENERATED),
+    Setting::new(
+        "prompt.late.bottleneck",
+        "Width of the generator",
+        "Wider learns more, and the adapter gets larger.",
+        whole(1, 4096),
+    )
+    .unit("neurons")
+    .when(GENERATED),
     Setting::new("prompt.late.generator_lr", "Learning rate of the generator", "Smaller if the loss jumps.", RATE)
         .when(GENERATED),
     Setting::new(
         "prompt.late.cache_mb",
         "Memory for the lower half",
         "So that it is computed only once; 0: every time again.",
-        whole(0),
+        whole(0, 1 << 20),
     )
     .unit("MiB")
     .when(LATE_ONLY),
@@ -198,10 +209,15 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
         },
     )
     .when(GROWS_ONLY),
-    Setting::new("prompt.progressive.refit_steps", "Steps alone", "Of the stage's steps.", whole(0))
+    Setting::new("prompt.progressive.refit_steps", "Steps alone", "Of the stage's steps.", whole(0, MOST_STEPS))
         .when(&[&[GROWS, Condition::is("prompt.progressive.head", &[Plain::Word("refit")])]]),
-    Setting::new("prompt.progressive.score_texts", "Texts to judge neurons by", "Neurons that say least are left out.", whole(1))
-        .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
+    Setting::new(
+        "prompt.progressive.score_texts",
+        "Texts to judge neurons by",
+        "Neurons that say least are left out.",
+        whole(1, 1_000_000_000),
+    )
+    .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
 ];
 
 const IS_SHORT: Condition = method_is(&[Plain::Word("efficient")]);
@@ -225,7 +241,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
         Kind::Switch,
     )
     .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.rank", "Rank of the change", "Higher can say more.", whole(1)).when(UPDATED),
+    Setting::new("prompt.efficient.rank", "Rank of the change", "Higher can say more.", whole(1, 1024)).when(UPDATED),
     Setting::new("prompt.efficient.scale", "Strength of the change", "The change of the words is multiplied by it.", RATE)
         .when(UPDATED),
     Setting::new("prompt.efficient.low_rank_lr", "Learning rate of the change", "Smaller if the loss jumps.", RATE).when(UPDATED),
@@ -235,12 +251,12 @@ pub(super) const EFFICIENT: &[Setting] = &[
         "prompt.efficient.attention",
         "Width of the telling",
         "Of the attention between the prompt and the change of the words.",
-        whole(1),
+        whole(1, 1024),
     )
     .when(FUSED),
-    Setting::new("prompt.efficient.spaces", "Spaces", "So many views of the prompt, added up; 0: none.", whole(0))
+    Setting::new("prompt.efficient.spaces", "Spaces", "So many views of the prompt, added up; 0: none.", whole(0, 64))
         .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.space_width", "Width of a space", "Narrow ones are small.", whole(1)).when(SPACED),
+    Setting::new("prompt.efficient.space_width", "Width of a space", "Narrow ones are small.", whole(1, 1024)).when(SPACED),
     Setting::new("prompt.efficient.gate", "Weigh the spaces", "Off: each counts the same.", Kind::Switch).when(SPACED),
     Setting::new(
         "prompt.efficient.module_lr",

@@ -2,12 +2,11 @@
 
 use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRESSIVE, PRUNABLE, PRUNED, TRAINED_RATE};
 use super::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
+use crate::config::{LARGEST_SEED, MOST_STEPS};
 
-/// The largest whole number below which JavaScript keeps every one exactly.
-const EXACT: u64 = (1 << 53) - 1;
-
-const fn whole(minimum: u32) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum) }
+/// A whole number. Every one has a largest, far beyond what is of use, so that no product of settings and rows can overflow.
+const fn whole(minimum: u32, maximum: u64) -> Kind {
+    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
 const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
@@ -69,7 +68,8 @@ const PROMPT: &[Setting] = &[
     Setting::new("prompt.prune.tokens", "Tokens left out", "Those that matter least.", Kind::Percent { limits: Limits::SHARE })
         .unit("of them")
         .when(PRUNED),
-    Setting::new("prompt.prune.pieces", "Pieces of a token", "Into which each token that is left is cut.", whole(1)).when(PRUNED),
+    Setting::new("prompt.prune.pieces", "Pieces of a token", "Into which each token that is left is cut.", whole(1, 4096))
+        .when(PRUNED),
     Setting::new(
         "prompt.prune.piece_share",
         "Pieces left out",
@@ -104,11 +104,11 @@ const HEAD: &[Setting] = &[
 ];
 
 const BUDGET: &[Setting] = &[
-    Setting::new("optim.epochs", "Passes", "Over all rows; also called epochs.", whole(1)),
-    Setting::new("optim.steps", "Steps", "Instead of passes, if given.", whole(1)).or_absent("as the passes say"),
-    Setting::new("optim.batch_size", "Texts per step", "Also called batch size.", whole(1)),
-    Setting::new("eval.evaluations", "Evaluations", "On the held-out rows, evenly spaced over a run.", whole(1)),
-    Setting::new("eval.patience", "Stop early after", "So many evaluations without a lower held-out loss.", whole(1))
+    Setting::new("optim.epochs", "Passes", "Over all rows; also called epochs.", whole(1, 1_000_000)),
+    Setting::new("optim.steps", "Steps", "Instead of passes, if given.", whole(1, MOST_STEPS)).or_absent("as the passes say"),
+    Setting::new("optim.batch_size", "Texts per step", "Also called batch size.", whole(1, 1 << 16)),
+    Setting::new("eval.evaluations", "Evaluations", "On the held-out rows, evenly spaced over a run.", whole(1, MOST_STEPS)),
+    Setting::new("eval.patience", "Stop early after", "So many evaluations without a lower held-out loss.", whole(1, MOST_STEPS))
         .or_absent("never"),
 ];
 
@@ -183,11 +183,11 @@ const DATA: &[Setting] = &[
         Kind::Percent { limits: Limits::POSITIVE.below(1) },
     )
     .unit("of the rows"),
-    Setting::new("data.max_tokens", "Longest text", "Longer ones are cut, and counted.", whole(3)).unit("tokens"),
+    Setting::new("data.max_tokens", "Longest text", "Longer ones are cut, and counted.", whole(3, 1_000_000_000)).unit("tokens"),
     Setting::new(
         "seed",
         "Seed",
         "Every random draw comes from it: the same seed gives the same run.",
-        Kind::Integer { limits: Limits::from(0).to(EXACT) },
+        Kind::Integer { limits: Limits::from(0).to(LARGEST_SEED) },
     ),
 ];
