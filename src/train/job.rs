@@ -93,6 +93,7 @@ impl Job {
         let ((method, reason), seconds) = (trials.chosen(), trials.seconds());
         config.prompt.method = method;
         let mut run = Run::with_limits(model, dataset, config, limits).await?;
+        run.chosen = true;
         if self.stopping {
             run.stop();
         }

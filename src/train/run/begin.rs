@@ -98,6 +98,7 @@ impl Run {
             rounds: Rounds::new(&config, &*method),
             best: None,
             stopping: false,
+            chosen: false,
             begin,
             earlier: Duration::ZERO,
             cost: Cost::default(),
