@@ -281,7 +281,7 @@ impl Checkpoint {
                     None => None,
                     Some(state) => Some(take(&tensors, "best.trainer", state)?),
                 },
-                scores: tensors.read(SCORES, tensors.shape(SCORES).unwrap_or_dedamaged()).map_err(damaged)?,
+                scores: tensors.read(SCORES, tensors.shape(SCORES).unwrap_or_default()).map_err(damaged)?,
             }),
         };
         let probe = match header.probe {
