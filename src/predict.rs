@@ -55,6 +55,13 @@ pub struct Predictor {
     layers: Vec<usize>,
 }
 
+/// One predictor answers any number of threads at once.
+#[cfg(not(target_family = "wasm"))]
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Predictor>();
+};
+
 impl Predictor {
     /// Opens the device that `device` asks for.
     ///

@@ -36,10 +36,14 @@ mod golden;
 mod gradients;
 #[path = "suite/hostile_adapters.rs"]
 mod hostile_adapters;
+#[path = "suite/hostile_checkpoints.rs"]
+mod hostile_checkpoints;
 #[path = "suite/kernels.rs"]
 mod kernels;
 #[path = "suite/labelled.rs"]
 mod labelled;
+#[path = "suite/limits.rs"]
+mod limits;
 #[path = "suite/methods.rs"]
 mod methods;
 #[path = "suite/model_files.rs"]
@@ -56,6 +60,10 @@ mod routes;
 mod stages;
 #[path = "suite/tables.rs"]
 mod tables;
+// A page has one thread.
+#[cfg(not(target_family = "wasm"))]
+#[path = "suite/threads.rs"]
+mod threads;
 #[path = "suite/tiny.rs"]
 mod tiny;
 #[path = "suite/tokenizer_file.rs"]
