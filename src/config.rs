@@ -315,3 +315,23 @@ impl RunConfig {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_steps_has_a_limit() {
+        let mut config = RunConfig::default();
+        (config.optim.batch_size, config.optim.epochs) = (16, 5);
+        assert_eq!(config.total_steps(33).expect("few"), 15);
+        assert_eq!(config.total_steps(0).expect("few"), 5);
+        (config.optim.batch_size, config.optim.epochs) = (1, 1_000_000);
+        assert_eq!(config.total_steps(100).expect("as many as allowed"), 100_000_000);
+        for rows in [101, usize::MAX] {
+            assert!(matches!(config.total_steps(rows), Err(Error::Config { field: "optim.epochs", .. })), "{rows} rows");
+        }
+        config.optim.steps = Some(7);
+        assert_eq!(config.total_steps(usize::MAX).expect("they win"), 7);
+    }
+}

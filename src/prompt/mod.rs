@@ -249,3 +249,49 @@ fn of(method: Method, config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptM
         _ => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    /// Of a large encoder, the largest of each setting: each is allowed, and together they are more than memory holds.
+    #[test]
+    fn what_is_trained_has_a_limit() {
+        let spec = EncoderSpec {
+            layers: 1000,
+            hidden: 1 << 16,
+            heads: 1 << 12,
+            ffn: 1 << 18,
+            vocab: 1 << 24,
+            max_positions: 1 << 20,
+            layer_norm_eps: 1e-12,
+        };
+        let sizes = Sizes { hidden: spec.hidden, layers: spec.layers, longest: spec.max_positions };
+        let mut config = RunConfig::default();
+        (config.prompt.length, config.prompt.late.bottleneck, config.prompt.ensemble.members) = (500, 4096, 100);
+        let efficient = &mut config.prompt.efficient;
+        (efficient.rank, efficient.attention, efficient.spaces, efficient.space_width) = (1024, 1024, 64, 1024);
+        for (method, path) in [
+            (Method::Late, "prompt.late.bottleneck"),
+            (Method::Deep, "prompt.length"),
+            (Method::Ensemble, "prompt.ensemble.members"),
+            (Method::Efficient, "prompt.efficient.space_width"),
+            (Method::Progressive, "data.label_column"),
+            (Method::Probe, "data.label_column"),
+        ] {
+            config.prompt.method = method;
+            let classes = if path == "data.label_column" { 1 << 20 } else { 2 };
+            let refused = check_size(&*super::method(&config, &spec), sizes, classes);
+            let Err(Error::Config { field, .. }) = refused else { panic!("{method:?}: {refused:?}") };
+            assert_eq!(field, path, "{method:?}");
+        }
+        // What is usual is far below it, also with an encoder of the large kind.
+        let usual = RunConfig::default();
+        let sizes = Sizes { hidden: 1024, layers: 24, longest: 512 };
+        for method in [Method::Late, Method::Deep, Method::Ensemble, Method::Efficient, Method::Progressive, Method::Probe] {
+            let method = of(method, &usual, &EncoderSpec { layers: 24, hidden: 1024, ..spec.clone() });
+            assert!(check_size(&*method, sizes, 200).is_ok());
+        }
+    }
+}

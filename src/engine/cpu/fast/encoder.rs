@@ -331,3 +331,41 @@ impl FastEncoder {
 fn block_of(x: &[f32], first: usize, rows: usize, width: usize) -> &[f32] {
     &x[first * width..][..rows * width]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::{LayerWeights, LinearWeights, NormWeights};
+
+    #[test]
+    fn a_batch_without_room_is_an_error_and_spoils_nothing() {
+        let spec = EncoderSpec { layers: 1, hidden: 4, heads: 1, ffn: 4, vocab: 2, max_positions: 4, layer_norm_eps: 1e-12 };
+        let linear = |rows: usize| LinearWeights { weight: vec![0.1; rows * 4], bias: vec![0.0; rows] };
+        let norm = || NormWeights { gamma: vec![1.0; 4], beta: vec![0.0; 4] };
+        let layer = LayerWeights {
+            qkv: linear(12),
+            attention_out: linear(4),
+            attention_norm: norm(),
+            ffn_in: linear(4),
+            ffn_out: linear(4),
+            ffn_norm: norm(),
+        };
+        let encoder = FastEncoder::new(Arc::new(EncoderWeights {
+            word: Arc::new(vec![0.5; 8]),
+            position: vec![0.5; 16],
+            embed_norm: norm(),
+            layers: vec![layer],
+            pooler: None,
+            spec,
+        }));
+        let mut buffers = Activations::default();
+        // More than there are addresses for; then more numbers than can be counted.
+        for rows in [usize::MAX / 16, usize::MAX / 2] {
+            for tracked in [None, Some(Entry::Words), Some(Entry::After(0))] {
+                let refused = encoder.reserve(rows, tracked, &mut buffers);
+                assert!(matches!(refused, Err(Error::DeviceMemory { .. })), "{rows} rows: {refused:?}");
+            }
+        }
+        assert!(encoder.reserve(8, Some(Entry::Words), &mut buffers).is_ok());
+    }
+}
