@@ -1,5 +1,7 @@
 //! Everything that runs natively and in the browser: `cargo test --test suite`, and the same functions under
 //! `wasm-pack test --headless --chrome`, in a dedicated worker as on the page.
+// To know that a predictor crosses threads, the compiler looks into every type of wgpu.
+#![recursion_limit = "256"]
 #![allow(missing_docs, reason = "tests say what they show in their names")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "tests print what they skip, and panic")]
 
@@ -61,22 +63,3 @@ mod stages;
 #[path = "suite/tables.rs"]
 mod tables;
 // A page has one thread.
-#[cfg(not(target_family = "wasm"))]
-#[path = "suite/threads.rs"]
-mod threads;
-#[path = "suite/tiny.rs"]
-mod tiny;
-#[path = "suite/tokenizer_file.rs"]
-mod tokenizer_file;
-#[path = "suite/training.rs"]
-mod training;
-#[path = "suite/twins.rs"]
-mod twins;
-#[path = "suite/understanding.rs"]
-mod understanding;
-#[path = "suite/wgsl_encoder.rs"]
-mod wgsl_encoder;
-#[path = "suite/wgsl_routes.rs"]
-mod wgsl_routes;
-#[path = "suite/workbooks.rs"]
-mod workbooks;
