@@ -63,3 +63,22 @@ mod stages;
 #[path = "suite/tables.rs"]
 mod tables;
 // A page has one thread.
+#[cfg(not(target_family = "wasm"))]
+#[path = "suite/threads.rs"]
+mod threads;
+#[path = "suite/tiny.rs"]
+mod tiny;
+#[path = "suite/tokenizer_file.rs"]
+mod tokenizer_file;
+#[path = "suite/training.rs"]
+mod training;
+#[path = "suite/twins.rs"]
+mod twins;
+#[path = "suite/understanding.rs"]
+mod understanding;
+#[path = "suite/wgsl_encoder.rs"]
+mod wgsl_encoder;
+#[path = "suite/wgsl_routes.rs"]
+mod wgsl_routes;
+#[path = "suite/workbooks.rs"]
+mod workbooks;
