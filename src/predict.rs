@@ -41,7 +41,8 @@ pub struct Prediction {
     pub probabilities: Vec<LabelProbability>,
 }
 
-/// An encoder with an adapter, ready to classify.
+/// An encoder with an adapter, ready to classify. Any number of threads may share it; a crate that moves it to one may have to set
+/// `#![recursion_limit = "256"]`, so that the compiler comes to the end of wgpu's types.
 pub struct Predictor {
     model: Model,
     adapter: Adapter,
@@ -54,6 +55,13 @@ pub struct Predictor {
     bias: Tensor<2>,
     layers: Vec<usize>,
 }
+
+/// One predictor answers any number of threads at once.
+#[cfg(not(target_family = "wasm"))]
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Predictor>();
+};
 
 impl Predictor {
     /// Opens the device that `device` asks for.

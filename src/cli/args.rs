@@ -75,8 +75,9 @@ pub(crate) struct TrainArgs {
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Go on with a training that was stopped or killed, with its settings, from the checkpoint beside its --out
-    #[arg(long, conflicts_with = "config")]
+    /// Continue a training that was stopped or killed from the checkpoint beside its --out, with its settings: flags that are given
+    /// must be those of the checkpoint, but for --device. Without a checkpoint it starts from the beginning
+    #[arg(long)]
     pub resume: bool,
     /// Settings from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
     #[arg(long, value_name = "FILE.json")]
@@ -87,20 +88,16 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The checkpoint to go on from, if that is asked for.
+    /// The checkpoint to continue from; none where that is not asked for, or there is none.
     ///
     /// # Errors
-    /// No checkpoint, a broken one, or a setting beside `--resume`.
+    /// A broken checkpoint, or a setting that is given and differs from it.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
-        if !self.resume {
-            return Ok(None);
+        let found = if self.resume { checkpoint::read(&self.out())? } else { None };
+        if let Some(checkpoint) = &found {
+            self.settings.check_against(self.config.as_deref(), checkpoint)?;
         }
-        let mut config = RunConfig::default();
-        self.settings.apply(&mut config);
-        if config != RunConfig::default() {
-            return Err(Error::config("resume", "settings cannot be changed in the middle of a training", "leave them out"));
-        }
-        checkpoint::read(&self.out()).map(Some)
+        Ok(found)
     }
 
     /// The settings of this run: defaults, then the `--config` file, then the flags.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule, describe};
 
+mod given;
 mod methods;
 
 /// Flags that override a [`RunConfig`].
@@ -106,6 +107,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The device, where it was given.
+    pub(crate) fn device(&self) -> Option<DeviceChoice> {
+        self.device
+    }
+
     /// Overrides the fields whose flags were given.
     pub(crate) fn apply(&self, config: &mut RunConfig) {
         let RunConfig { data, prompt, head, optim, eval, seed, device, recompute } = config;

@@ -12,7 +12,7 @@ use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
 use crate::cli::report::Notes;
 use crate::cli::{Context, checkpoint, data, interrupt, progress};
-use crate::config::{Method, RunConfig};
+use crate::config::{DeviceChoice, Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
 use crate::train::event::Event;
@@ -42,6 +42,10 @@ enum Notice<'a> {
 /// its exit code tells.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let checkpoint = args.checkpoint()?;
+    if args.resume && checkpoint.is_none() {
+        let path = checkpoint::path(&args.out());
+        context.output.note(&format!("note: there is no {}; the training starts from the beginning", path.display()));
+    }
     let config = match &checkpoint {
         Some(checkpoint) => checkpoint.config.clone(),
         None => args.run_config()?,
@@ -56,7 +60,10 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     };
     let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.place.step);
     let mut run = match checkpoint {
-        Some(checkpoint) => Job::from(block_on(Run::resume(model, dataset, checkpoint))?),
+        Some(checkpoint) => Job::from(match args.settings.device().filter(|&device| device != DeviceChoice::Auto) {
+            Some(device) => block_on(Run::resume_on(model, dataset, checkpoint, device))?,
+            None => block_on(Run::resume(model, dataset, checkpoint))?,
+        }),
         None => block_on(Job::start(model, dataset, config.clone()))?,
     };
     if let Some(steps) = resumed {
@@ -115,7 +122,13 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     }
     if stopped {
         let data: Vec<String> = args.data.iter().map(|path| files::shell_word(path)).collect();
-        let resume = format!("{} train {} --resume", files::program(), data.join(" "));
+        let mut resume = format!("{} train {} --resume", files::program(), data.join(" "));
+        // Without them it would look for another encoder, and hold out other rows.
+        for (flag, value) in [("--model", args.model.model.as_deref().map(Path::new)), ("--held-out", args.held_out.as_deref())] {
+            if let Some(value) = value {
+                resume += &format!(" {flag} {}", files::shell_word(value));
+            }
+        }
         context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
     } else {
         checkpoint::remove(&out);

@@ -222,7 +222,7 @@ impl Comparison {
         }
         let config = self.config(&name, &dataset, seed).await?;
         let labels = dataset.labels.clone();
-        let planned_steps = config.total_steps(dataset.train.len());
+        let planned_steps = config.total_steps(dataset.train.len())?;
         let limits = Limits { learned: 0, ..Limits::default() };
         let job = Job::with_limits(self.model.clone(), dataset, config, limits).await?;
         let result = CellResult { planned_steps, ..CellResult::new(name, seed) };

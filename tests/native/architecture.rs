@@ -55,6 +55,7 @@ const TABLE: &[Row] = &[
             "data",
             "model::spec",
             "engine",
+            "engine::cpu",
             "engine::wgsl",
             "engine::cpu_engine",
             "engine::wgsl_engine",

@@ -1,5 +1,7 @@
 //! Everything that runs natively and in the browser: `cargo test --test suite`, and the same functions under
 //! `wasm-pack test --headless --chrome`, in a dedicated worker as on the page.
+// To know that a predictor crosses threads, the compiler looks into every type of wgpu.
+#![recursion_limit = "256"]
 #![allow(missing_docs, reason = "tests say what they show in their names")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "tests print what they skip, and panic")]
 
@@ -21,8 +23,10 @@ mod formats;
 mod golden;
 mod gradients;
 mod hostile_adapters;
+mod hostile_checkpoints;
 mod kernels;
 mod labelled;
+mod limits;
 mod methods;
 mod model_files;
 mod peft_adapter;
@@ -31,6 +35,9 @@ mod rounds;
 mod routes;
 mod stages;
 mod tables;
+// A page has one thread.
+#[cfg(not(target_family = "wasm"))]
+mod threads;
 mod tiny;
 mod tokenizer_file;
 mod training;

@@ -74,6 +74,8 @@ impl Gpu {
                 "close other programs that use the GPU, or use the CPU",
             )
         })?;
+        #[cfg(test)]
+        DEVICES.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let info = adapter.get_info();
         let gpu = Self { instance, adapter, device, queue, info, error: Arc::default() };
         gpu.watch();
@@ -248,6 +250,10 @@ impl Gpu {
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
 }
+
+/// Devices that were opened.
+#[cfg(test)]
+pub(in crate::engine) static DEVICES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// The state of a mapping on its way.
 #[derive(Default)]
