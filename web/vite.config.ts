@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
@@ -34,8 +35,14 @@ function contentSecurityPolicy(): Plugin {
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
+/** Checksum of the wasm. Results that the page remembers are those of a program. */
+function program(): string {
+  const wasm = new URL("pkg/softprompt_bg.wasm", import.meta.url);
+  return existsSync(wasm) ? createHash("sha256").update(readFileSync(wasm)).digest("hex").slice(0, 16) : "not built";
+}
+
 export default defineConfig({
-  define: { VERSION: JSON.stringify(version) },
+  define: { VERSION: JSON.stringify(version), PROGRAM: JSON.stringify(program()) },
   // Relative addresses: the built page works in any folder of any static server.
   base: "./",
   // No fallback to index.html: a missing file is a 404, not a page.

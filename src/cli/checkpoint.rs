@@ -56,7 +56,17 @@ pub(crate) fn read(out: &Path) -> Result<Option<Checkpoint>> {
     Checkpoint::from_bytes(&files::read(&path)?).map(Some)
 }
 
-/// Removes it, when the training is done.
+/// Removes it, when the training is done, and what a process that was killed while it wrote one has left.
 pub(crate) fn remove(out: &Path) {
-    let _ = fs::remove_file(path(out));
+    let path = path(out);
+    let _ = fs::remove_file(&path);
+    let Some(name) = path.file_name().map(|name| format!("{}.", name.to_string_lossy())) else { return };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        let id = other.strip_prefix(&name).unwrap_or_default();
+        if !id.is_empty() && id.bytes().all(|letter| letter.is_ascii_digit()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }

@@ -39,17 +39,42 @@ struct Stored {
     seeds: Vec<u64>,
     budget: Option<String>,
     /// Data, held-out and test files.
-    files: Vec<Hash>,
-    encoder: Hash,
+    files: Vec<Input>,
+    encoder: Encoder,
     cells: Vec<CellResult>,
     failed: Vec<Failed>,
     rows: Vec<Row>,
 }
 
+/// A file of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Hash {
+struct Input {
     name: String,
     sha256: String,
+    /// What it is for.
+    #[serde(default)]
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    /// Earlier versions did not write it.
+    #[default]
+    Unknown,
+    Data,
+    HeldOut,
+    Test,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Encoder {
+    name: String,
+    /// Of the weights.
+    sha256: String,
+    /// See [`Model::files_sha256`].
+    #[serde(default)]
+    files_sha256: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,18 +95,21 @@ impl Stored {
         let broken = |error: serde_json::Error| io_error(&path, format!("is not a comparison: {error}"), hint);
         let earlier: Self = serde_json::from_slice(&files::read(&path)?).map_err(broken)?;
         let settings = |stored: &Self| RunConfig { seed: 0, ..stored.config.clone() };
-        let hashes = |stored: &Self| stored.files.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>();
-        let other = match () {
-            () if hashes(&earlier) != hashes(self) => "data",
-            () if earlier.encoder.sha256 != self.encoder.sha256 => "encoder",
-            () if settings(&earlier) != settings(self) => "settings",
-            () if earlier.budget != self.budget => "budget",
-            () => {
-                self.cells = earlier.cells;
-                return Ok(());
-            }
-        };
-        Err(io_error(&path, format!("holds a comparison with another {other}, from which this one cannot go on"), hint))
+        let files = |stored: &Self| stored.files.iter().map(|file| (file.role, file.sha256.clone())).collect::<Vec<_>>();
+        // Everything that a cell depends on besides its variant and its seed.
+        let differs = [
+            ("version of the program", earlier.version != self.version),
+            ("data", files(&earlier) != files(self)),
+            ("encoder", earlier.encoder.files_sha256 != self.encoder.files_sha256),
+            ("settings", settings(&earlier) != settings(self)),
+            ("budget", earlier.budget != self.budget),
+        ];
+        if let Some((other, _)) = differs.iter().find(|(_, differs)| *differs) {
+            let problem = format!("holds a comparison with another {other}, from which this one cannot go on");
+            return Err(io_error(&path, problem, hint));
+        }
+        self.cells = earlier.cells;
+        Ok(())
     }
 
     fn write(&self, out: &Path) -> Result<()> {
@@ -114,9 +142,9 @@ fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
 /// What is wrong with the flags, the data, the encoder or the disk. A method that cannot be run is told in the table.
 pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (plan, out) = (args.plan()?, args.out());
-    let (tables, hashes) = tables(args)?;
+    let (tables, inputs) = tables(args)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
-    let mut stored = stored(args, &plan, hashes, &model);
+    let mut stored = stored(args, &plan, inputs, &model);
     stored.go_on(&out)?;
     stored.write(&out)?;
     let cells_of = |stored: &Stored| stored.cells.len();
@@ -164,20 +192,20 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tables(args: &CompareArgs) -> Result<(Tables, Vec<Hash>)> {
-    let mut hashes = Vec::new();
-    let mut read = |path: &Path| -> Result<Table> {
+fn tables(args: &CompareArgs) -> Result<(Tables, Vec<Input>)> {
+    let mut inputs = Vec::new();
+    let mut read = |role: Role, path: &Path| -> Result<Table> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        hashes.push(Hash { name, sha256: sha256_hex(&files::read(path)?) });
+        inputs.push(Input { name, sha256: sha256_hex(&files::read(path)?), role });
         data::read(path)
     };
-    let data = read(&args.data)?;
-    let held_out = args.held_out.as_deref().map(&mut read).transpose()?;
-    let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect();
-    Ok((Tables { data, held_out, tests: tests? }, hashes))
+    let data = read(Role::Data, &args.data)?;
+    let held_out = args.held_out.as_deref().map(|path| read(Role::HeldOut, path)).transpose()?;
+    let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(Role::Test, path)?))).collect();
+    Ok((Tables { data, held_out, tests: tests? }, inputs))
 }
 
-fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Hash>, model: &Model) -> Stored {
+fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Model) -> Stored {
     Stored {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: plan.config.clone(),
@@ -185,7 +213,11 @@ fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Hash>, model: &Model) -> S
         seeds: plan.seeds.clone(),
         budget: args.budget.clone(),
         files,
-        encoder: Hash { name: model.name().to_owned(), sha256: model.sha256().to_owned() },
+        encoder: Encoder {
+            name: model.name().to_owned(),
+            sha256: model.sha256().to_owned(),
+            files_sha256: model.files_sha256().to_owned(),
+        },
         cells: Vec::new(),
         failed: Vec::new(),
         rows: Vec::new(),

@@ -27,6 +27,7 @@ pub struct Model {
 struct Inner {
     name: String,
     sha256: String,
+    files_sha256: String,
     weights: Arc<EncoderWeights>,
     tokenizer: Tokenizer,
     /// Devices that are open: weights on the GPU are worth keeping between runs.
@@ -48,10 +49,12 @@ impl Model {
     /// # Errors
     /// As [`Model::from_bytes`].
     pub fn from_checked(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8], sha256: String) -> Result<Self> {
+        let files_sha256 = sha256_hex([sha256_hex(config), sha256_hex(tokenizer), sha256.clone()].join("\n").as_bytes());
         let weights = weights::load(config::parse(config)?, weights)?;
         let tokenizer = Tokenizer::from_bytes(tokenizer)?;
         tokenizer.check_vocab(weights.spec.vocab)?;
-        let inner = Inner { name: name.to_owned(), sha256, weights: Arc::new(weights), tokenizer, devices: Mutex::default() };
+        let (name, weights, devices) = (name.to_owned(), Arc::new(weights), Mutex::default());
+        let inner = Inner { name, sha256, files_sha256, weights, tokenizer, devices };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -65,6 +68,12 @@ impl Model {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
+    }
+
+    /// SHA-256 over the checksums of all three files: results depend on the tokenizer and the config as on the weights.
+    #[must_use]
+    pub fn files_sha256(&self) -> &str {
+        &self.inner.files_sha256
     }
 
     /// Sizes.

@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::step::{MatrixState, Trained};
 use crate::adapter::{Matrix, archive};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
@@ -22,7 +21,7 @@ const SCORES: &str = "best.scores";
 pub struct Checkpoint {
     /// Settings.
     pub config: RunConfig,
-    /// SHA-256 of the data and of the encoder's weights.
+    /// SHA-256 of the data, and of the encoder's files.
     pub data_sha256: String,
     /// See `data_sha256`.
     pub encoder_sha256: String,
@@ -50,6 +49,32 @@ pub struct Machine {
     pub device: DeviceChoice,
     /// [`crate::engine::compute::Compute::machine`].
     pub name: String,
+}
+
+/// One trained matrix with everything that a step needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixState {
+    /// Its name.
+    pub name: String,
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Its values, row-major.
+    pub values: Vec<f32>,
+    /// Steps so far and the first and second moments of AdamW; none before the first step.
+    pub moments: Option<(usize, Vec<f32>, Vec<f32>)>,
+    /// 0 where an element is pruned, else 1; none where it is whole.
+    pub mask: Option<Vec<f32>>,
+}
+
+/// What inference needs of a trained model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// What the method stores.
+    pub stored: Vec<Matrix>,
+    /// Head weight `[C, D]`; of N members `[N C, D]`.
+    pub head_weight: Vec<f32>,
+    /// Head bias `[C]`; of N members `[N C]`.
+    pub head_bias: Vec<f32>,
 }
 
 /// Counters of a run.

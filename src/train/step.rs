@@ -5,7 +5,7 @@ mod importance;
 mod state;
 mod update;
 
-pub use state::MatrixState;
+pub use super::checkpoint::{MatrixState, Trained};
 pub use update::{Gradients, LearningRates};
 
 use std::sync::Arc;
@@ -209,15 +209,4 @@ impl Trainer {
         let hidden = self.parameters[self.parameters.len() - 2].dims()[1];
         Sizes { hidden, layers: self.layers.len(), longest: 0 }
     }
-}
-
-/// What inference needs of a trained model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trained {
-    /// What the method stores.
-    pub stored: Vec<Matrix>,
-    /// Head weight `[C, D]`; of N members `[N C, D]`.
-    pub head_weight: Vec<f32>,
-    /// Head bias `[C]`; of N members `[N C]`.
-    pub head_bias: Vec<f32>,
 }

@@ -35,6 +35,7 @@ const TABLE: &[Row] = &[
     row("adapter", 1, &["error", "config", "eval", "tensors", "model::spec"]),
     row("nearest", 1, &["config", "text", "model::spec", "adapter"]),
     row("report", 1, &["error", "config", "data", "eval", "adapter", "nearest"]),
+    row("train::checkpoint", 1, &["error", "config", "tensors", "adapter"]),
     row("engine", 1, &["error", "data", "model::spec"]),
     row("engine::cpu", 1, &["error", "data", "model::spec", "engine"]),
     // Ring 2, tensors and devices. Each row may import those above it, never one below.
@@ -107,6 +108,7 @@ const TABLE: &[Row] = &[
             "prompt",
             "predict",
             "report",
+            "train::checkpoint",
         ],
     ),
     // Ring 3, the outside: nobody imports them.
@@ -125,6 +127,7 @@ const TABLE: &[Row] = &[
             "engine::compute",
             "model::spec",
             "model",
+            "train::checkpoint",
             "train",
             "predict",
         ],
@@ -146,6 +149,7 @@ const TABLE: &[Row] = &[
             "model::half",
             "model",
             "prompt",
+            "train::checkpoint",
             "train",
             "predict",
         ],

@@ -19,10 +19,20 @@ fn csv(rows: std::ops::Range<usize>) -> String {
 }
 
 fn command(folder: &Path, more: &[&str]) -> Command {
+    let mut command = command_of(folder, &["--test", "other.csv"]);
+    command.args(more);
+    command
+}
+
+fn command_of(folder: &Path, files: &[&str]) -> Command {
+    with_encoder(folder, TINY, files)
+}
+
+fn with_encoder(folder: &Path, encoder: &str, files: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_softprompt"));
-    command.args(["compare", "data.csv", "--model", TINY, "--device", "cpu", "--batch-size", "8", "--prompt-length", "4"]);
-    command.args(["--methods", "prompt,late+prompt.late.bottleneck=8", "--seeds", "2", "--test", "other.csv", "--out", "out"]);
-    command.args(more).current_dir(folder).env("SOFTPROMPT_OFFLINE", "1");
+    command.args(["compare", "data.csv", "--model", encoder, "--device", "cpu", "--batch-size", "8", "--prompt-length", "4"]);
+    command.args(["--methods", "prompt,late+prompt.late.bottleneck=8", "--seeds", "2", "--out", "out"]);
+    command.args(files).current_dir(folder).env("SOFTPROMPT_OFFLINE", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -97,6 +107,33 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
     fs::write(folder.join("data.csv"), csv(0..57)).unwrap();
     failed(&steps, "another data");
     assert_eq!(stored(folder), all, "left as it was");
+    fs::write(folder.join("data.csv"), csv(0..60)).unwrap();
+
+    // The same files, one of them for something else.
+    let mut held_out = command_of(folder, &["--held-out", "other.csv"]);
+    let output = held_out.args(steps).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("another data"));
+    // The same weights under another tokenizer: it takes other words for the same.
+    let other = folder.join("encoder");
+    fs::create_dir(&other).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(Path::new(TINY).join(file), other.join(file)).unwrap();
+    }
+    let tokenizer = fs::read_to_string(Path::new(TINY).join("tokenizer.json")).unwrap();
+    let cased =
+        tokenizer.replace("\"lowercase\": true", "\"lowercase\": false").replace("\"lowercase\":true", "\"lowercase\":false");
+    assert_ne!(cased, tokenizer);
+    fs::write(other.join("tokenizer.json"), cased).unwrap();
+    let output = with_encoder(folder, "encoder", &["--test", "other.csv"]).args(steps).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.contains("another encoder"), "{stderr}");
+    // Another version of the program may come to other figures.
+    let path = folder.join("out/compare.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version));
+    fs::write(&path, text.replace(&version, "\"version\": \"0.0.1\"")).unwrap();
+    failed(&steps, "another version of the program");
 }
 
 #[test]

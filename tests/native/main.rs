@@ -15,3 +15,4 @@ mod minilm;
 #[path = "../suite/reference.rs"]
 mod reference;
 mod shaders;
+mod soak;

@@ -210,6 +210,11 @@ fn rows_are_means_over_seeds_and_differences_are_paired() {
     assert_close(&[difference.mean, difference.error.expect("two pairs")], &[0.25, 0.15], 1e-12, 0.0);
     assert_eq!((a.flops, a.peak_bytes, b.peak_bytes, b.seeds), (15.0, 2, 3, 3));
     assert_close(&[a.tests[0].accuracy.mean], &[0.3], 1e-12, 0.0);
+    // A file that only some cells were measured on, as in a `compare.json` that somebody has edited.
+    let mut cells = cells;
+    cells[1].tests.clear();
+    let table = rows(&["a".into()], &cells);
+    assert_close(&[table[0].tests[0].accuracy.mean], &[0.25], 1e-12, 0.0);
     assert_eq!(Spread::of(&[0.4]), Spread { mean: 0.4, deviation: 0.0 });
     assert_eq!(Difference::of(&[(0.1, 0.4)]).expect("a pair").error, None);
 }

@@ -10,7 +10,9 @@ declare const VERSION_FILES: { policy: string; version: string; files: Record<st
 
 const PREFIX = "softprompt-page-";
 const { policy, version, files } = VERSION_FILES;
-const current = PREFIX + version;
+// Several pages may lie in folders of one origin, whose caches they share.
+const folder = new URL(self.registration.scope).pathname;
+const current = `${PREFIX}${version}${folder === "/" ? "" : `@${folder}`}`;
 /** Address of a file of the page. */
 const address = (path: string) => new URL(path, self.registration.scope).href;
 const INDEX = "index.html";
@@ -40,8 +42,9 @@ async function fetched(path: string, hash: string): Promise<Response> {
   });
 }
 
+/** Caches of the page in this folder. */
 async function versions(): Promise<string[]> {
-  return (await caches.keys()).filter((name) => name.startsWith(PREFIX));
+  return (await caches.keys()).filter((name) => name.startsWith(PREFIX) && (name.split("@")[1] ?? "/") === folder);
 }
 
 /** All files, or none: a version that is not complete is not installed. */

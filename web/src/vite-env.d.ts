@@ -2,6 +2,8 @@
 
 /** Of the page. */
 declare const VERSION: string;
+/** Checksum of the wasm: results of another build are not this one's. */
+declare const PROGRAM: string;
 
 // `cargo xtask` writes the package with its own types; until then the contract stands in for them (a real file wins over this pattern).
 declare module "*/pkg/softprompt.js" {

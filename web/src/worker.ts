@@ -17,11 +17,13 @@ import type {
   TokenCount,
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
-import { checkMemory, encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
+import { encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
 import type { Encoder, Progress } from "./lib/encoder-files";
 import type { EncoderFolder } from "./lib/folder";
+import { comparisonId, encoderId, type Compared } from "./lib/identity";
 import { bytesOf, stage } from "./lib/job";
 import { stayAlive } from "./lib/locks";
+import { checkMemory, checkTraining, Resident, type Weights } from "./lib/memory";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
 import { resultCalls } from "./lib/result-calls";
@@ -48,6 +50,9 @@ export interface EncoderInfo {
 
 let ready: Promise<unknown> | undefined;
 let model: Model | undefined;
+/** Which it is, and its weights in memory. */
+let loaded: { encoder: Encoder; weights: Weights } | undefined;
+const resident = new Resident();
 /** Its small files: a page of one file has them inside. */
 let modelFiles: { config: Blob; tokenizer: Blob } | undefined;
 let run: Run | undefined;
@@ -73,15 +78,19 @@ const api = {
   ...tableCalls(core),
   ...runFileCalls(openRuns),
 
-  /** Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end. */
+  /**
+   * Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end, or where the encoder
+   * in use is not this one.
+   */
   async countTokens(
+    of: Encoder,
     table: Blob,
     config: RunConfig,
     onProgress: (count: TokenCount) => void,
   ): Promise<TokenCount | undefined> {
     const wanted = counting.begin();
     const bytes = await bytesOf(table);
-    if (!model || !wanted()) return undefined;
+    if (!model || !wanted() || !isLoaded(of)) return undefined;
     const encoder = model;
     return counting.run(stage("count tokens", () => core.TokenCounter.start(encoder, bytes, config)), wanted, onProgress);
   },
@@ -107,16 +116,19 @@ const api = {
     const [config, tokenizer, weights] = got.files as [Uint8Array, Uint8Array, Uint8Array];
     const sha256 = got.encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
     await compiled();
-    checkMemory(core.Model.describe(config), weights.length, limit);
-    const loaded = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
+    const description = core.Model.describe(config);
+    checkMemory(description, weights.length, resident.bytes, limit);
+    const opened = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
     model?.free();
-    model = loaded;
+    model = opened;
+    loaded = { encoder: got.encoder, weights: { bytes: description.bytes } };
+    resident.hold("model", loaded.weights);
     modelFiles = { config: new Blob([config as Uint8Array<ArrayBuffer>]), tokenizer: new Blob([tokenizer as Uint8Array<ArrayBuffer>]) };
     const kept = chosen ? await keepChosen(got, page) : got.kept;
     return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder };
   },
 
-  ...encoderCalls(core, compiled),
+  ...encoderCalls(core, compiled, resident),
 
   /**
    * Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. With a record the
@@ -130,13 +142,14 @@ const api = {
     record?: RunRecord,
     onKept?: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
-    const encoder = loadedModel();
+    const { encoder, weights } = loadedFor(record?.encoderId);
     counting.stop();
     const mine = (pull = new Pull());
+    checkTraining(weights, makesPartial(config), resident.bytes);
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
     const keeping = record && onKept && (await Keeper.begin(openRuns, record, table, heldOut, onKept));
-    return follow(started, mine, onEvent, keeping);
+    return follow(started, weights, mine, onEvent, keeping);
   },
 
   /**
@@ -149,20 +162,21 @@ const api = {
     onEvent: (event: RunEvent) => void,
     onKept: (kept: Kept) => void,
   ): Promise<"done" | "cancelled"> {
-    const encoder = loadedModel();
     counting.stop();
     const mine = (pull = new Pull());
     const store = await openRuns();
     const opened = await store.open(id);
     if (!opened?.table) throw problem("storage", "This run is not kept any more.", "Start a new one.");
     const { record, view, checkpoint, table, heldOut } = opened;
+    const { encoder, weights } = loadedFor(record.encoderId);
+    checkTraining(weights, makesPartial(record.config), resident.bytes);
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () =>
       checkpoint && view
         ? core.Run.resume(encoder, rows, others, checkpoint, device ?? record.device)
         : core.Run.start(encoder, rows, others, device ? { ...record.config, device } : record.config),
     );
-    return follow(started, mine, onEvent, Keeper.goOn(store, opened, onKept));
+    return follow(started, weights, mine, onEvent, Keeper.goOn(store, opened, onKept));
   },
 
   /** Keeps the run as it is now, if it can: the page may be about to go. */
@@ -170,8 +184,9 @@ const api = {
     await keepNow();
   },
 
-  /** Compares to the end, or until `stop`. Results of `done` are not worked out again. */
+  /** Compares to the end, or until `stop`, with the encoder `of`. Results of `done` are not worked out again. */
   async compare(
+    of: Encoder,
     table: Blob,
     heldOut: Blob | undefined,
     config: RunConfig,
@@ -179,9 +194,10 @@ const api = {
     done: CellResult[],
     onEvent: (event: CompareEvent) => void,
   ): Promise<void> {
-    const encoder = loadedModel();
+    const { encoder, weights } = loadedFor(encoderId(of));
     counting.stop();
     const mine = (pull = new Pull());
+    checkTraining(weights, plan.variants.some((name) => name.startsWith("progressive")), resident.bytes);
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, plan, results);
     // What another version of the page has kept may not be readable: then it is worked out again.
@@ -190,20 +206,19 @@ const api = {
       return start([]);
     });
     comparison = started;
+    resident.hold("comparison", weights);
     try {
       await mine.run(() => started.next(), onEvent);
     } finally {
       comparison = undefined;
       await mine.exclusive(() => started.free());
+      resident.hold("comparison", undefined);
     }
   },
 
-  /** A name for data and settings: the same for the same, and no other. None where the browser cannot say (an insecure address). */
-  async identify(table: Blob, heldOut: Blob | undefined, settings: string): Promise<string | undefined> {
-    const digest = async (blob: Blob) => hex(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
-    if (!crypto.subtle) return undefined;
-    const parts = [await digest(table), heldOut ? await digest(heldOut) : "", settings];
-    return digest(new Blob([parts.join("\n")]));
+  /** The key of a comparison's results. */
+  async identify(compared: Compared): Promise<string | undefined> {
+    return comparisonId(compared);
   },
 
   async pause(): Promise<void> {
@@ -242,7 +257,12 @@ const api = {
 
   /** Gets an adapter's zip ready to classify, in place of the one before. */
   async loadAdapter(zip: Uint8Array, device: DeviceChoice = "auto"): Promise<AdapterInfo> {
-    return pull.exclusive(() => classifying.load(zip, device));
+    return pull.exclusive(async () => {
+      const weights = loaded?.weights;
+      const info = await classifying.load(zip, device);
+      resident.hold("adapter", weights);
+      return info;
+    });
   },
 
   /** Classifies with the adapter of `loadAdapter`. */
@@ -280,6 +300,10 @@ const api = {
   async standalone(zip: Uint8Array | undefined, onProgress: (done: number, of: number) => void): Promise<Blob> {
     const adapter = zip ?? (await pull.exclusive(() => finished().adapter()));
     const encoder = loadedModel();
+    const { name, sha256 } = core.adapter_info(adapter).encoder;
+    // The result may be of an encoder that was in use before this one.
+    if (sha256 && sha256 !== encoder.sha256)
+      throw problem("model", `This adapter was made with the encoder ${name}.`, "Choose that encoder, then try again.");
     return standalonePage(encoder, modelFiles!, adapter, onProgress);
   },
 };
@@ -291,15 +315,34 @@ function loadedModel(): Model {
   throw problem("model", "The encoder is not loaded.", "Load it first.");
 }
 
+function isLoaded(encoder: Encoder): boolean {
+  return loaded !== undefined && encoderId(loaded.encoder) === encoderId(encoder);
+}
+
+/** @param id of the encoder that is meant: another one may have been loaded since; none where it is not known */
+function loadedFor(id: string | undefined): { encoder: Model; weights: Weights } {
+  const encoder = loadedModel();
+  if (!loaded || (id !== undefined && encoderId(loaded.encoder) !== id))
+    throw problem("model", "Another encoder has been loaded meanwhile.", "Choose the encoder again, then start again.");
+  return { encoder, weights: loaded.weights };
+}
+
+/** Whether a run may lay partial encoders beside the whole one. */
+function makesPartial({ prompt }: RunConfig): boolean {
+  return prompt.method === "progressive" || prompt.method === "auto";
+}
+
 /** Pulls a run that has started to its end, and keeps it on the way. */
 async function follow(
   started: Run,
+  weights: Weights,
   mine: Pull,
   onEvent: (event: RunEvent) => void,
   keeping: Keeper | undefined,
 ): Promise<"done" | "cancelled"> {
   run?.free();
   run = started;
+  resident.hold("run", weights);
   keeper = keeping;
   ended = false;
   const next = async () => {
@@ -327,6 +370,7 @@ async function follow(
   }
   await mine.exclusive(() => started.free());
   run = undefined;
+  resident.hold("run", undefined);
   return "cancelled";
 }
 
@@ -369,10 +413,6 @@ function noteCost({ spent }: Keeper): void {
 function finished(): Run {
   if (run) return run;
   throw problem("internal", "There is no trained prompt.", "Train one first.");
-}
-
-function hex(bytes: ArrayBuffer): string {
-  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The wasm module, fetched and compiled once. */

@@ -16,6 +16,7 @@ mod page;
 mod process;
 mod serve;
 mod setup;
+mod soak;
 mod stages;
 mod system;
 
@@ -37,6 +38,9 @@ const HELP: &str = "cargo xtask COMMAND
       --keep-going       continue after a stage that failed
   bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
                        Chromium (`bench browser --help` lists the options)
+  soak [--kills N] [--seed S]
+                       train with the tiny encoder, kill the program N times (20 unless told) with SIGKILL at random moments, resume; the
+                       adapters must be those of unbroken runs. With --page in the built page, killing the browser
   types                write the page's types from the crate's: web/src/contract.generated.ts
   setup                only set up what `test` and `serve` need
 
@@ -64,6 +68,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
         }
         ["page"] => page::build(&paths)?,
         ["bench", "browser", options @ ..] => bench::browser(&paths, options)?,
+        ["soak", options @ ..] => soak::soak(&paths, options)?,
         ["types"] => page::types(&paths)?,
         ["setup"] => checks::set_up(&paths)?,
         ["test", rest @ ..] => return checks::run_stages(&paths, &checks::Options::parse(rest)?),

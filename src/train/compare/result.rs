@@ -225,10 +225,12 @@ pub fn rows(names: &[String], cells: &[CellResult]) -> Vec<Row> {
         let model = cells.first()?;
         let spread = |figure: &dyn Fn(&CellResult) -> f64| Spread::of(&cells.iter().map(|cell| figure(cell)).collect::<Vec<_>>());
         let losses: Vec<f64> = cells.iter().filter_map(|cell| cell.loss).collect();
-        let tests = model.tests.iter().enumerate().map(|(i, test)| TestRow {
-            name: test.name.clone(),
-            accuracy: spread(&|cell| cell.tests[i].accuracy),
-            macro_f1: spread(&|cell| cell.tests[i].macro_f1),
+        let tests = model.tests.iter().map(|test| {
+            let measured: Vec<&TestResult> =
+                cells.iter().filter_map(|cell| cell.tests.iter().find(|other| other.name == test.name)).collect();
+            let spread =
+                |figure: fn(&TestResult) -> f64| Spread::of(&measured.iter().map(|test| figure(test)).collect::<Vec<_>>());
+            TestRow { name: test.name.clone(), accuracy: spread(|test| test.accuracy), macro_f1: spread(|test| test.macro_f1) }
         });
         let pair = |cell: &&CellResult| {
             let other = first.iter().find(|other| other.seed == cell.seed)?;

@@ -59,7 +59,7 @@ impl Run {
         Ok(Checkpoint {
             config: self.config.clone(),
             data_sha256: self.data_sha256.clone(),
-            encoder_sha256: self.model.sha256().to_owned(),
+            encoder_sha256: self.model.files_sha256().to_owned(),
             machine: Some(Machine { device: self.device(), name: self.compute.machine.clone() }),
             chosen: self.chosen,
             place: Place {
@@ -111,7 +111,9 @@ impl Run {
     /// # Errors
     /// As [`Run::resume`].
     pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
-        if checkpoint.encoder_sha256 != model.sha256() {
+        // The format before named the weights alone.
+        let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
+        if checkpoint.encoder_sha256 != named {
             return Err(other("encoder"));
         }
         if checkpoint.data_sha256 != dataset.sha256() {

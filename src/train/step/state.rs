@@ -6,21 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::{Mask, Trainer};
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
-
-/// One trained matrix with everything that a step needs of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatrixState {
-    /// Its name.
-    pub name: String,
-    /// Rows and columns.
-    pub shape: [usize; 2],
-    /// Its values, row-major.
-    pub values: Vec<f32>,
-    /// Steps so far and the first and second moments of AdamW; none before the first step.
-    pub moments: Option<(usize, Vec<f32>, Vec<f32>)>,
-    /// 0 where an element is pruned, else 1; none where it is whole.
-    pub mask: Option<Vec<f32>>,
-}
+use crate::train::checkpoint::MatrixState;
 
 impl Trainer {
     /// The state, read back.

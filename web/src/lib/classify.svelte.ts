@@ -5,6 +5,7 @@ import type { LabelledFile, Labels } from "./classifying";
 import type { Client } from "./client";
 import { percent } from "./format";
 import { asProblem, problem, type Problem } from "./problem";
+import { isEncoderOf } from "./identity";
 import type { Session } from "./session.svelte";
 import { snapshot } from "./source";
 
@@ -58,9 +59,7 @@ export class Classify {
   async openZip(name: string, zip: Uint8Array<ArrayBuffer>): Promise<void> {
     // What is wrong with the zip is known before 90 MB of encoder are asked for.
     await this.client.call((api) => api.adapterInfo(zip));
-    await this.session.encoder.ensure();
-    const device = this.session.config?.device ?? "auto";
-    const info = await this.client.call((api) => api.loadAdapter(zip, device));
+    const info = await this.session.result.load(zip, zip, this.session.config?.device ?? "auto");
     this.forgetFile();
     this.zip = zip;
     this.info = info;
@@ -143,7 +142,7 @@ export class Classify {
   async #needEncoder(): Promise<void> {
     const { stage, result, record, encoder } = this.session;
     if (stage === "classifying" || result.inWorker || !record) return;
-    if (record.encoder !== encoder.chosen.id)
+    if (!isEncoderOf(record, encoder.chosen))
       throw problem("model", `This run was made with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
     await encoder.ensure();
   }

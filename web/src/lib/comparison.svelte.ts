@@ -3,7 +3,9 @@ import * as Comlink from "comlink";
 import type { CompareEvent, ComparisonPlan, RunConfig } from "../contract";
 import type { Client } from "./client";
 import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
+import type { Encoder } from "./encoder-files";
 import { percent } from "./format";
+import type { Compared } from "./identity";
 import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
 import type { Session } from "./session.svelte";
 import { offerOf, wordOf, type Spend, type SpendKind } from "./spend";
@@ -30,7 +32,9 @@ export class Comparison {
   /** Cells of this plan that were finished before the page was left. */
   kept = $state(0);
   /** What the latest comparison was about. */
-  plan: ({ config: RunConfig } & ComparisonPlan) | undefined;
+  plan: ({ config: RunConfig; encoder: { name: string; sha256?: string } } & ComparisonPlan) | undefined;
+  /** Counts the looks: what an earlier one finds is dropped. */
+  #looks = 0;
 
   constructor(
     private readonly session: Session,
@@ -70,13 +74,17 @@ export class Comparison {
 
   /** Counts the cells that need not be run again. */
   async look(): Promise<void> {
-    const id = await this.#identify();
-    const { variants, seeds } = this.#planned();
+    const mine = ++this.#looks;
+    const { source, heldOut, config, encoder } = this.session;
+    const { variants, seeds, budget } = this.#planned();
+    const id = source && config && (await this.#identify(encoder.chosen, source.bytes, heldOut?.bytes, config, budget));
+    if (mine !== this.#looks) return;
     const cells = id ? keptCells(shelf(), id) : [];
     this.kept = cells.filter(({ name, seed }) => seeds.includes(seed) && [...variants, "probe"].includes(name)).length;
   }
 
   again(): void {
+    this.#looks++;
     forgetCells(shelf());
     this.kept = 0;
   }
@@ -86,7 +94,8 @@ export class Comparison {
     const { source, config } = session;
     if (!source || !config || !this.ready || this.running) return;
     const plan = this.#planned();
-    this.plan = { config, ...plan };
+    const heldOut = session.heldOut?.bytes;
+    this.plan = undefined;
     const view = emptyComparison();
     this.view = view;
     this.running = true;
@@ -113,12 +122,14 @@ export class Comparison {
       timer ??= setTimeout(refresh, REFRESH);
     };
     try {
-      await session.encoder.ensure();
-      id = await this.#identify();
+      const { encoder } = await session.encoder.ensure();
+      const sha256 = encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
+      this.plan = { config, encoder: { name: encoder.id, sha256 }, ...plan };
+      id = await this.#identify(encoder, source.bytes, heldOut, config, plan.budget);
       const done = id ? keptCells(shelf(), id) : [];
       await this.client.occupy(
         () => true,
-        (api) => api.compare(source.bytes, session.heldOut?.bytes, config, plan, done, Comlink.proxy(onEvent)),
+        (api) => api.compare(encoder, source.bytes, heldOut, config, plan, done, Comlink.proxy(onEvent)),
       );
       const best = bestOf(view.rows);
       session.announcement = best
@@ -167,9 +178,17 @@ export class Comparison {
     return JSON.stringify({ ...this.plan, rows: this.view.rows, cells: resultsOf(this.view) }, undefined, 2);
   }
 
+  /** Another encoder: what was measured with the one before is not what this one does. */
+  encoderChanged(): void {
+    // A comparison that failed for its encoder stays on the screen, with what it says of that.
+    if (this.session.stage !== "comparing") this.forget();
+    if (this.session.stage === "choosing") void this.look();
+  }
+
   /** Other data: what was measured has no place any more. */
   forget(): void {
     if (this.running) return;
+    this.#looks++;
     this.view = emptyComparison();
     this.failed = false;
     this.kept = 0;
@@ -182,18 +201,16 @@ export class Comparison {
     return { variants: this.chosen, seeds, budget: "word" in spend ? spend.word : undefined };
   }
 
-  /** A name for what the results depend on, besides variant and seed. */
-  async #identify(): Promise<string | undefined> {
-    const { source, heldOut, config } = this.session;
-    if (!source || !config) return undefined;
-    const settings = JSON.stringify({
-      ...config,
-      seed: 0,
-      prompt: { ...config.prompt, method: "", prune: null },
-      version: VERSION,
-      budget: this.#planned().budget,
-    });
-    return this.client.call((api) => api.identify(source.bytes, heldOut?.bytes, settings)).catch(() => undefined);
+  /** The key of the results, besides variant and seed. */
+  async #identify(
+    encoder: Encoder,
+    table: Blob,
+    heldOut: Blob | undefined,
+    config: RunConfig,
+    budget: string | undefined,
+  ): Promise<string | undefined> {
+    const compared: Compared = { program: PROGRAM, encoder, table, heldOut, config, budget };
+    return this.client.call((api) => api.identify(compared)).catch(() => undefined);
   }
 }
 

@@ -3,6 +3,7 @@ import * as Comlink from "comlink";
 import type { TokenCount } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
+import { tokensId } from "./identity";
 import { asProblem, type Problem } from "./problem";
 import type { Session } from "./session.svelte";
 import { checkSize, joinedName, joinedParts, PASTED, snapshot, TYPED, type Source } from "./source";
@@ -10,7 +11,8 @@ import { checkSize, joinedName, joinedParts, PASTED, snapshot, TYPED, type Sourc
 /** A count of tokens, and what it is a count of. */
 interface Counted {
   of: Blob;
-  settings: string;
+  /** `tokensId` of the rest. */
+  id: string;
   count: TokenCount;
 }
 
@@ -71,20 +73,23 @@ export class DataStep {
   /** Counts the tokens of the table as it is now, unless that is done already. Nobody waits for it: a problem ends it. */
   async count(): Promise<void> {
     const { source, config } = this.session;
-    if (!source || !config) return;
-    const settings = JSON.stringify([config.data, config.prompt]);
+    const { now } = this.session.encoder;
+    if (!source || !config || now.state !== "ready") return;
+    const { encoder } = now.info;
+    const id = tokensId(encoder, config);
     const known = this.#counted;
-    if (known?.of === source.bytes && known.settings === settings) return void (this.tokens = known.count);
+    // A count under way is of something else: its answer is not wanted any more.
     const mine = ++this.#counts;
+    if (known?.of === source.bytes && known.id === id) return void (this.tokens = known.count);
     const latest = () => mine === this.#counts;
     this.tokens = undefined;
     this.uncounted = false;
     const progress = Comlink.proxy((count: TokenCount) => void (latest() && (this.tokens = count)));
-    const count = await this.client.call((api) => api.countTokens(source.bytes, config, progress)).catch(() => undefined);
+    const count = await this.client.call((api) => api.countTokens(encoder, source.bytes, config, progress)).catch(() => undefined);
     if (!latest()) return;
     this.tokens = count;
     this.uncounted = count === undefined;
-    this.#counted = count && { of: source.bytes, settings, count };
+    this.#counted = count && { of: source.bytes, id, count };
   }
 
   /** Ends a count under way. */

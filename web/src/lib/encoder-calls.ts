@@ -4,9 +4,8 @@ import { DEFAULT_ENCODER, fetchEncoder, keepTaken, sourcesOf, takeEncoder, total
 import type { Encoder, EncoderBytes, Progress } from "./encoder-files";
 import { list, openStore, remove, type KeptEncoder } from "./encoder-store";
 import type { EncoderFolder } from "./folder";
-import { bytes as megabytes } from "./format";
 import { lookUp, wantedOf } from "./hub";
-import { problem } from "./problem";
+import { checkMemory, type Resident } from "./memory";
 
 /** An encoder of the hub that can be used, before it is downloaded. */
 export interface Offer extends EncoderDescription {
@@ -15,8 +14,6 @@ export interface Offer extends EncoderDescription {
   size: number;
 }
 
-/** Bytes that a page can hold: wasm addresses 4 GB, and the texts and the training need some of them. */
-const MEMORY = 3.4e9;
 /** Milliseconds between two progress messages. */
 const PROGRESS_EVERY = 100;
 
@@ -52,28 +49,10 @@ export async function keepChosen(bytes: EncoderBytes, page: string): Promise<boo
 }
 
 /**
- * @param size bytes of its files
- * @param limit bytes of the largest weight that the GPU takes, where the user wants the GPU
- * @throws a problem (`model`) where the page or the GPU has no room for it
+ * @param compiled resolves when `core` can be called
+ * @param resident what is in the worker's memory
  */
-export function checkMemory({ bytes, largest }: EncoderDescription, size: number, limit = Number.POSITIVE_INFINITY): void {
-  if (largest > limit)
-    throw problem(
-      "model",
-      `This encoder does not fit your GPU: its largest weight has ${megabytes(largest)}, and the GPU takes ${megabytes(limit)} at most.`,
-      "Choose the CPU as device, or a smaller encoder.",
-    );
-  if (bytes + size <= MEMORY) return;
-  const needed = ((bytes + size) / 1e9).toFixed(1);
-  throw problem(
-    "model",
-    `This encoder needs ${needed} GB of memory while it is loaded; a page has 4 GB for all.`,
-    "Choose a smaller encoder, or use the command line.",
-  );
-}
-
-/** @param compiled resolves when `core` can be called */
-export function encoderCalls(core: Core, compiled: () => Promise<unknown>) {
+export function encoderCalls(core: Core, compiled: () => Promise<unknown>, resident: Resident) {
   return {
     /** What `owner/name` on the hub is and how large, judged by its `config.json` alone; `limit` is that of `checkMemory`. */
     async lookUpEncoder(page: string, text: string, limit?: number): Promise<Offer> {
@@ -85,7 +64,7 @@ export function encoderCalls(core: Core, compiled: () => Promise<unknown>) {
       const [bytes] = files as [Uint8Array<ArrayBuffer>];
       const description = core.Model.describe(bytes);
       const size = totalSize(encoder);
-      checkMemory(description, size, limit);
+      checkMemory(description, size, resident.bytes, limit);
       return { ...description, encoder, size };
     },
 

@@ -28,7 +28,8 @@ export function partsOf(file: EncoderFile, page: string, store: Store | undefine
   return new Parts(store, new URL(`partial/${sumOf(file)}/`, page).href);
 }
 
-function sumOf({ sha256, git, name, size }: EncoderFile): string {
+/** What names the contents of a file. */
+export function sumOf({ sha256, git, name, size }: EncoderFile): string {
   return sha256 ?? (git ? `git-${git}` : `unknown-${name}-${size}`);
 }
 
@@ -118,8 +119,9 @@ export async function remove(encoder: Encoder, known: Encoder, page: string, sto
 export function isEncoder(value: unknown): value is Encoder {
   const { id, files } = (value ?? {}) as Partial<Encoder>;
   const isFile = (file: unknown) => {
-    const { name, size } = (file ?? {}) as Partial<EncoderFile>;
-    return typeof name === "string" && typeof size === "number";
+    const { name, size, sha256, git } = (file ?? {}) as Partial<EncoderFile>;
+    // Without a checksum nothing would tell its files from those of another encoder.
+    return typeof name === "string" && typeof size === "number" && [sha256, git].some((sum) => typeof sum === "string" && sum !== "");
   };
   return typeof id === "string" && Array.isArray(files) && files.length === 3 && files.every(isFile);
 }

@@ -6,6 +6,7 @@ import type { Offer } from "./encoder-calls";
 import { DEFAULT_ENCODER, shortName, type Encoder as Which, type Progress } from "./encoder-files";
 import { isEncoder, type KeptEncoder } from "./encoder-store";
 import type { EncoderFolder } from "./folder";
+import { encoderId } from "./identity";
 import { asProblem, problem, type Problem } from "./problem";
 
 export type EncoderState =
@@ -35,10 +36,14 @@ export class Encoder {
   /** The user's files, where the browser had no room for them. */
   #folder: EncoderFolder | undefined;
 
-  /** @param limit bytes of the largest weight that the GPU takes, where the user wants the GPU */
+  /**
+   * @param limit bytes of the largest weight that the GPU takes, where the user wants the GPU
+   * @param changed called when another encoder has taken the place of the one before
+   */
   constructor(
     private readonly client: Client,
     private readonly limit: () => number | undefined = () => undefined,
+    private readonly changed: () => void = () => undefined,
   ) {}
 
   /** Whether a download or the loading of a chosen encoder is under way. */
@@ -119,7 +124,7 @@ export class Encoder {
       if (!tell(undefined)) return false;
       this.#current = this.#loading = loading;
       this.now = { state: "ready", info };
-      this.chosen = info.encoder;
+      this.#take(info.encoder);
       this.#folder = info.kept ? undefined : folder;
       remember(info.encoder);
       void this.look();
@@ -166,12 +171,18 @@ export class Encoder {
   async remove(which: Which): Promise<void> {
     await this.client.call((api) => api.removeEncoder(document.baseURI, which));
     if (which.id === this.chosen.id && this.now.state !== "ready") {
-      this.chosen = DEFAULT_ENCODER;
       this.#loading = undefined;
       this.now = { state: "absent" };
+      this.#take(DEFAULT_ENCODER);
     }
     if (which.id === remembered().id) remember(DEFAULT_ENCODER);
     await this.look();
+  }
+
+  #take(encoder: Which): void {
+    const another = encoderId(encoder) !== encoderId(this.chosen);
+    this.chosen = encoder;
+    if (another) this.changed();
   }
 
   /** The worker that held it is gone. */

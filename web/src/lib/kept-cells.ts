@@ -1,5 +1,5 @@
 /**
- * Results of cells that a lost page does not lose: those of the latest comparison, under a name for its data and settings. Figures
+ * Results of cells that a lost page does not lose: those of the latest comparison, under the key that `comparisonId` makes. Figures
  * only, no text of the user's.
  */
 import type { CellResult } from "../contract";

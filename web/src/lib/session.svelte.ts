@@ -69,8 +69,10 @@ export class Session {
     this.result.workerGone();
     this.encoder.forget();
   });
-  readonly encoder = new Encoder(this.#client, () =>
-    this.config?.device === "gpu" && this.device?.gpu ? this.device.largest_buffer : undefined,
+  readonly encoder = new Encoder(
+    this.#client,
+    () => (this.config?.device === "gpu" && this.device?.gpu ? this.device.largest_buffer : undefined),
+    () => this.comparison.encoderChanged(),
   );
   readonly comparison: Comparison = new Comparison(this, this.#client);
   readonly data: DataStep = new DataStep(this, this.#client);

@@ -1,5 +1,5 @@
 /** The result that is shown: its adapter, and classifying with it. The worker holds the run that it has trained; a kept one comes from the store. */
-import type { Prediction } from "../contract";
+import type { AdapterInfo, DeviceChoice, Prediction } from "../contract";
 import type { Client } from "./client";
 import { problem } from "./problem";
 import type { Session } from "./session.svelte";
@@ -9,8 +9,8 @@ export class ShownResult {
   downloaded = $state(false);
   /** The worker has the run that is shown; otherwise it is known from what is kept. */
   inWorker = false;
-  /** The kept run whose adapter the worker has got ready. */
-  #loaded: string | undefined;
+  /** The adapter that the worker has got ready: it holds one, whoever asked for it. */
+  #loaded: unknown;
 
   constructor(
     private readonly session: Session,
@@ -54,17 +54,27 @@ export class ShownResult {
     }
   }
 
-  /** What the worker classifies with: the run that it holds, or an adapter. A kept run is got ready as the latter. */
+  /** Gets an adapter ready in the worker, in place of the one before. `key` tells it from all others. */
+  async load(key: unknown, zip: Uint8Array, device: DeviceChoice): Promise<AdapterInfo> {
+    this.#loaded = undefined;
+    await this.session.encoder.ensure();
+    const info = await this.client.call((api) => api.loadAdapter(zip, device));
+    this.#loaded = key;
+    return info;
+  }
+
+  /** What the worker classifies with: the run that it holds, or an adapter, which is got ready where it is not. */
   async classifiesBy(): Promise<"run" | "adapter"> {
-    const { record } = this.session;
-    if (this.session.stage === "classifying") return "adapter";
+    const { record, classify, config } = this.session;
+    if (this.session.stage === "classifying") {
+      if (classify.zip && this.#loaded !== classify.zip) await this.load(classify.zip, classify.zip, config?.device ?? "auto");
+      return "adapter";
+    }
     if (this.inWorker || !record) return "run";
     if (this.#loaded === record.id) return "adapter";
     const zip = await this.session.library.adapter(record.id);
     if (!zip) throw problem("storage", "What this run learned is not kept any more.", "Train it again.");
-    await this.session.encoder.ensure();
-    await this.client.call((api) => api.loadAdapter(zip, record.device ?? "auto"));
-    this.#loaded = record.id;
+    await this.load(record.id, zip, record.device ?? "auto");
     return "adapter";
   }
 

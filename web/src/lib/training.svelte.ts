@@ -3,6 +3,7 @@ import * as Comlink from "comlink";
 import type { DeviceChoice, RunConfig, RunEvent } from "../contract";
 import type { Client } from "./client";
 import { percent, sentence } from "./format";
+import { encoderId, isEncoderOf } from "./identity";
 import { holdRun } from "./locks";
 import { methodName } from "./methods";
 import { asProblem, problem } from "./problem";
@@ -47,6 +48,7 @@ export class Training {
       source.name,
       session.heldOut?.name,
       session.encoder.chosen.id,
+      encoderId(session.encoder.chosen),
     );
     void session.library.persist();
     await this.#follow({ record, table: source.bytes, heldOut: session.heldOut?.bytes, kept: false });
@@ -55,19 +57,19 @@ export class Training {
   /** Goes on with a run that was interrupted; on another device where one is named, which may come to another result. */
   async goOn(id: string, device?: DeviceChoice): Promise<void> {
     const opened = await this.session.library.load(id);
-    if (!opened || !(await this.session.showData(opened)) || !(await this.#bringEncoder(opened.record.encoder))) return;
+    if (!opened || !(await this.session.showData(opened)) || !(await this.#bringEncoder(opened.record))) return;
     // Without a checkpoint it begins again.
     const view = opened.checkpoint && opened.view;
     await this.#follow({ record: opened.record, view, kept: true }, device);
   }
 
-  /** Sees to it that the encoder in use is the one of that name; says whether it is. */
-  async #bringEncoder(id: string): Promise<boolean> {
-    if (this.session.encoder.chosen.id === id) return true;
+  /** Sees to it that the encoder in use is the one of the run; says whether it is. */
+  async #bringEncoder(record: RunRecord): Promise<boolean> {
+    if (isEncoderOf(record, this.session.encoder.chosen)) return true;
     await this.session.encoder.look();
-    const found = this.session.encoder.kept.find(({ encoder }) => encoder.id === id);
+    const found = this.session.encoder.kept.find(({ encoder }) => isEncoderOf(record, encoder));
     if (found && (await this.session.encoder.choose(found.encoder))) return true;
-    const why = problem("model", `This run was made with the encoder ${id}.`, "Choose that encoder, then go on.");
+    const why = problem("model", `This run was made with the encoder ${record.encoder}${record.encoder === this.session.encoder.chosen.id ? ", with other files" : ""}.`, "Choose that encoder, then go on.");
     this.session.report("library", why);
     return false;
   }

@@ -1,6 +1,6 @@
 /** What the page knows of a result beyond its figures, asked for piece by piece, and the labels that the user puts right. */
 import { SvelteMap } from "svelte/reactivity";
-import type { AnsweredPart, AnsweredRow, Edit, Nearest, Understanding as Summary } from "../contract";
+import type { AnsweredPart, AnsweredRow, Edit, Nearest, RunConfig, Understanding as Summary } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, endsWorker, problem } from "./problem";
@@ -34,6 +34,8 @@ export class Understanding {
   /** The files that the result is from: row numbers are theirs, also where a later training on changed ones was cancelled. */
   #source: Source | undefined;
   #heldOut: Source | undefined;
+  /** The settings that it was trained with: the columns are theirs, also where others were chosen since. */
+  #config: RunConfig | undefined;
   /** What is kept of the result, where the worker does not hold it, or not any more. */
   #kept: Asked | undefined;
   /** Counts the results: what arrives of an earlier one is dropped. */
@@ -51,6 +53,7 @@ export class Understanding {
     if (kept) this.#remember(kept);
     this.#source = this.session.source;
     this.#heldOut = this.session.heldOut;
+    this.#config = this.session.record?.config ?? this.session.config;
     await this.#ask(
       (result) => result.understand(),
       (summary) => (this.summary = summary),
@@ -137,7 +140,7 @@ export class Understanding {
 
   /** The changed table as a CSV, or nothing with the problem told. */
   async changed(): Promise<Blob | undefined> {
-    const { config } = this.session;
+    const config = this.#config;
     const source = this.#heldOut ?? this.#source;
     if (!source || !config) return undefined;
     const edits: Edit[] = Array.from(this.fixes, ([row, label]) => ({ row, label }));

@@ -17,11 +17,11 @@ const row = (number: number): AnsweredRow => ({
 /** A session and a worker that answer at once; what was changed and trained is noted. */
 function place(heldOut?: string) {
   const file = (content: string) => ({ name: content, bytes: new Blob([content]) });
-  const seen = { edits: [] as { table: string; edits: Edit[] }[], trained: 0, problems: [] as string[], fails: false };
+  const seen = { edits: [] as { table: string; edits: Edit[] }[], columns: [] as unknown[], trained: 0, problems: [] as string[], fails: false };
   const session = {
     source: file("rows.csv"),
     heldOut: heldOut === undefined ? undefined : file(heldOut),
-    config: {},
+    config: { data: { label_column: "topic" } },
     result: { inWorker: true },
     announcement: "",
     clear: () => undefined,
@@ -38,7 +38,8 @@ function place(heldOut?: string) {
     mistakes: (from: number, most: number) => Promise.resolve({ total: 7, rows: rows.slice(from, from + most) }),
     cell: (_truth: number, _said: number, from: number, most: number) =>
       Promise.resolve({ total: 7, rows: rows.slice(from, from + most) }),
-    editTable: async (table: Blob, _config: unknown, edits: Edit[]) => {
+    editTable: async (table: Blob, config: typeof session.config, edits: Edit[]) => {
+      seen.columns.push(config.data.label_column);
       if (seen.fails) throw problem("data", "no", "");
       seen.edits.push({ table: await table.text(), edits });
       return new Blob([`changed ${seen.edits.length}`]);
@@ -49,6 +50,15 @@ function place(heldOut?: string) {
 }
 
 describe("labels that are put right", () => {
+  it("go into the column that the result is from, whichever was chosen since", async () => {
+    const { session, seen, understanding } = place();
+    await understanding.load();
+    understanding.setLabel(row(12), "b");
+    session.config = { data: { label_column: "language" } };
+    await understanding.changed();
+    expect(seen.columns).toEqual(["topic"]);
+  });
+
   it("are collected, taken back, and trained on", async () => {
     const { session, seen, understanding } = place();
     await understanding.load();

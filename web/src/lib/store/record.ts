@@ -53,6 +53,8 @@ export interface RunRecord {
   device?: "gpu" | "cpu";
   /** Name of the encoder on the model hub. */
   encoder: string;
+  /** What tells it from others of that name; absent in runs of earlier versions. */
+  encoderId?: string;
   /** Version of the page that wrote it. */
   version: string;
   figures: Figures;
@@ -93,6 +95,7 @@ export function newRecord(
   file: string,
   heldOutFile: string | undefined,
   encoder: string,
+  encoderId?: string,
 ): RunRecord {
   const now = Date.now();
   return {
@@ -106,6 +109,7 @@ export function newRecord(
     file,
     heldOutFile,
     encoder,
+    encoderId,
     version: VERSION,
     figures: figuresOf(emptyRun(config.prompt.method)),
   };
@@ -128,7 +132,7 @@ export function readRecord(value: unknown): RunRecord | undefined {
   if (!isObject(value) || value.format !== FORMAT) return undefined;
   const texts = ["id", "name", "file", "encoder", "version"].every((key) => isText(value[key]));
   const numbers = ["created", "changed"].every((key) => isNumber(value[key]) && Math.abs(value[key]) < 8e15);
-  const maybe = ["heldOutFile", "data", "heldOut"].every((key) => isAbsent(value[key]) || isText(value[key]));
+  const maybe = ["heldOutFile", "data", "heldOut", "encoderId"].every((key) => isAbsent(value[key]) || isText(value[key]));
   const device = isAbsent(value.device) || value.device === "gpu" || value.device === "cpu";
   const state = isText(value.state) && STATES.includes(value.state);
   const { config, figures } = value;

@@ -1,0 +1,3 @@
+//! The parts of `src/train` without tensors.
+pub mod checkpoint;
+pub mod result;

@@ -1,0 +1,1 @@
+../../../src/train/compare/result.rs

@@ -1,0 +1,319 @@
+//! Trainings of the native program that are killed with SIGKILL at random moments and resumed until they are done. The adapter must be
+//! byte for byte that of an unbroken run. Standard library only: `cargo xtask soak` and a test of the crate share it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The trainings, in turn.
+const METHODS: [&[&str]; 8] = [
+    &["--method", "prompt"],
+    &["--method", "late"],
+    &["--method", "progressive"],
+    &["--method", "deep"],
+    &["--method", "ensemble", "--members", "3"],
+    &["--method", "prompt", "--prune"],
+    &["--method", "efficient", "--held-out", "held.csv"],
+    &["--method", "auto"],
+];
+const SHARED: [&str; 8] = ["--device", "cpu", "--batch-size", "8", "--prompt-length", "4", "--evaluations", "12"];
+/// Steps, of which the tiny encoder does hundreds in a second.
+const STEPS: &str = "240";
+/// A training is killed at most so often, and then runs to its end.
+const MOST: usize = 6;
+/// A training that is not over by then hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a soak did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Processes that were killed.
+    pub kills: usize,
+    /// Of them while a checkpoint was being written.
+    pub writing: usize,
+    /// Trainings that came to their end.
+    pub trainings: usize,
+    /// Times that a training was resumed from a checkpoint.
+    pub resumed: usize,
+    /// Times that it was started again, since there was none yet.
+    pub again: usize,
+    /// Adapters that are not those of an unbroken run.
+    pub differences: usize,
+}
+
+impl Summary {
+    /// One line.
+    pub fn line(&self, seed: u64) -> String {
+        let Self { kills, writing, trainings, resumed, again, differences } = self;
+        format!(
+            "{kills} kills ({writing} while a checkpoint was written) in {trainings} trainings, seed {seed}: {resumed} resumed from a \
+             checkpoint, {again} started again before the first one, {differences} differences"
+        )
+    }
+}
+
+/// SplitMix64: the same moments in the order of the run for the same seed, as far as a machine repeats itself.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to below 1.
+    fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// An unbroken run: what it left, and how long it took, in all and to its first checkpoint.
+struct Whole {
+    adapter: Vec<(String, Vec<u8>)>,
+    took: Duration,
+    first: Duration,
+}
+
+/// When a process is killed.
+enum Moment {
+    /// After a time, wherever it is then.
+    After(Duration),
+    /// While a checkpoint is written: the n-th that is seen on the disk.
+    Writing(u64),
+}
+
+/// Kills trainings of `program` until there were `kills` kills and the last training came to its end. Works in `folder`, which stays.
+///
+/// # Errors
+/// A program that does not start, fails, or hangs: with what it said.
+pub fn soak(program: &Path, encoder: &Path, folder: &Path, kills: usize, seed: u64) -> Result<Summary, String> {
+    let place = Place { program, encoder, folder };
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    place.write("data.csv", &csv(0..60))?;
+    place.write("held.csv", &csv(60..84))?;
+    let mut random = Random(seed);
+    let mut summary = Summary::default();
+    let mut known: [Option<Whole>; METHODS.len()] = Default::default();
+    while summary.kills < kills {
+        let at = summary.trainings % METHODS.len();
+        if known[at].is_none() {
+            known[at] = Some(place.whole(METHODS[at])?);
+        }
+        let whole = known[at].as_ref().expect("it was just made");
+        place.broken(METHODS[at], whole, kills, &mut random, &mut summary)?;
+    }
+    Ok(summary)
+}
+
+struct Place<'a> {
+    program: &'a Path,
+    encoder: &'a Path,
+    folder: &'a Path,
+}
+
+impl Place<'_> {
+    fn write(&self, name: &str, content: &str) -> Result<(), String> {
+        fs::write(self.folder.join(name), content).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn start(&self, arguments: &[&str]) -> Result<Child, String> {
+        let mut command = Command::new(self.program);
+        command.args(["train", "data.csv", "--model"]).arg(self.encoder).args(arguments);
+        command.current_dir(self.folder).env("SOFTPROMPT_OFFLINE", "1");
+        let log = fs::File::create(self.folder.join("stderr.txt")).map_err(|error| error.to_string())?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().map_err(|error| format!("{}: {error}", self.program.display()))
+    }
+
+    fn arguments<'b>(method: &[&'b str], out: &'b str) -> Vec<&'b str> {
+        [method, &SHARED, &["--steps", STEPS, "--out", out]].concat()
+    }
+
+    /// Where the program keeps the checkpoint of an adapter's training.
+    fn checkpoint(&self, out: &str) -> PathBuf {
+        self.folder.join(format!("{out}.checkpoint"))
+    }
+
+    fn failed(&self, what: &str) -> String {
+        let said = fs::read_to_string(self.folder.join("stderr.txt")).unwrap_or_default();
+        format!("{what}: {}", said.trim())
+    }
+
+    /// An unbroken run.
+    fn whole(&self, method: &[&str]) -> Result<Whole, String> {
+        let begin = Instant::now();
+        let mut child = self.start(&Self::arguments(method, "whole"))?;
+        let mut first = None;
+        let status = loop {
+            if first.is_none() && self.checkpoint("whole").exists() {
+                first = Some(begin.elapsed());
+            }
+            if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                break status;
+            }
+            if begin.elapsed() > PATIENCE {
+                kill(&mut child);
+                return Err(self.failed("an unbroken training hangs"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        if !status.success() {
+            return Err(self.failed(&format!("an unbroken training failed ({status})")));
+        }
+        let took = begin.elapsed();
+        let adapter = self.adapter("whole")?;
+        fs::remove_dir_all(self.folder.join("whole")).map_err(|error| error.to_string())?;
+        Ok(Whole { adapter, took, first: first.unwrap_or(took) })
+    }
+
+    /// All files of an adapter, by name.
+    fn adapter(&self, out: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let read = || -> std::io::Result<Vec<(String, Vec<u8>)>> {
+            let mut files = Vec::new();
+            for entry in fs::read_dir(self.folder.join(out))? {
+                let entry = entry?;
+                files.push((entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?));
+            }
+            files.sort();
+            Ok(files)
+        };
+        read().map_err(|error| format!("{out}: {error}"))
+    }
+
+    /// A training that is killed some times and comes to its end.
+    fn broken(
+        &self,
+        method: &[&str],
+        whole: &Whole,
+        kills: usize,
+        random: &mut Random,
+        summary: &mut Summary,
+    ) -> Result<(), String> {
+        // Each has a name of its own: what one leaves cannot help another.
+        let out = format!("adapter-{}", summary.trainings);
+        let mut story = String::new();
+        for time in 0.. {
+            let resume = self.checkpoint(&out).is_file();
+            let arguments = match resume {
+                true => {
+                    let held_out = method.iter().position(|word| *word == "--held-out").map_or(&[][..], |at| &method[at..at + 2]);
+                    [&["--resume", "--out", &out][..], held_out].concat()
+                }
+                false => Self::arguments(method, &out),
+            };
+            if time > 0 {
+                *(if resume { &mut summary.resumed } else { &mut summary.again }) += 1;
+            }
+            let mut child = self.start(&arguments)?;
+            let moment = (time < MOST && summary.kills < kills).then(|| match random.next() % 5 {
+                // A program needs some time to start; further kills of it show nothing.
+                0 => Moment::After(whole.first.mul_f64(0.3 + 0.8 * random.share())),
+                1 | 2 => Moment::After(whole.took.mul_f64(random.share())),
+                _ => Moment::Writing(1 + random.next() % 4),
+            });
+            let over = self.watch(&mut child, moment.as_ref(), &out)?;
+            if over {
+                break;
+            }
+            summary.kills += 1;
+            // The unfinished file of a checkpoint is there only while one is written.
+            let writing = self.unfinished(&out, child.id()).exists();
+            summary.writing += usize::from(writing);
+            let _ = write!(
+                story,
+                "{}{}, ",
+                if resume { "resumed, killed" } else { "started, killed" },
+                if writing { " writing" } else { "" }
+            );
+        }
+        summary.trainings += 1;
+        let left = self.left(&out)?;
+        if !left.is_empty() {
+            return Err(format!("{out} is done, and {} is left beside it", left.join(", ")));
+        }
+        let found = self.adapter(&out)?;
+        if found == whole.adapter {
+            fs::remove_dir_all(self.folder.join(&out)).map_err(|error| error.to_string())?;
+        } else {
+            summary.differences += 1;
+            let other = found.iter().zip(&whole.adapter).filter(|(a, b)| a != b).map(|(file, _)| file.0.as_str());
+            let names = other.collect::<Vec<_>>().join(", ");
+            self.write(&format!("{out}.txt"), &format!("{}\n{story}\nother files: {names}\n", method.join(" ")))?;
+            let expected = self.folder.join(format!("{out}-expected"));
+            let written = fs::create_dir_all(&expected)
+                .and_then(|()| whole.adapter.iter().try_for_each(|(name, bytes)| fs::write(expected.join(name), bytes)));
+            written.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Files of a checkpoint that are still there.
+    fn left(&self, out: &str) -> Result<Vec<String>, String> {
+        let entries = fs::read_dir(self.folder).map_err(|error| error.to_string())?;
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        Ok(names.filter(|name| name.starts_with(&format!("{out}.checkpoint"))).collect())
+    }
+
+    fn unfinished(&self, out: &str, id: u32) -> PathBuf {
+        self.folder.join(format!("{out}.checkpoint.{id}"))
+    }
+
+    /// Waits for the end of a process, or kills it at its moment; says whether it came to its end.
+    fn watch(&self, child: &mut Child, moment: Option<&Moment>, out: &str) -> Result<bool, String> {
+        let begin = Instant::now();
+        let unfinished = self.unfinished(out, child.id());
+        let (mut seen, mut there) = (0, false);
+        loop {
+            if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                if status.success() {
+                    return Ok(true);
+                }
+                return Err(self.failed(&format!("a training that was to be killed failed by itself ({status})")));
+            }
+            let now = match moment {
+                Some(Moment::After(time)) => begin.elapsed() >= *time,
+                Some(Moment::Writing(which)) => {
+                    let exists = unfinished.exists();
+                    seen += u64::from(exists && !there);
+                    there = exists;
+                    exists && seen >= *which
+                }
+                None => false,
+            };
+            if now {
+                kill(child);
+                return Ok(false);
+            }
+            if begin.elapsed() > PATIENCE {
+                kill(child);
+                return Err(self.failed("a training hangs"));
+            }
+            match moment {
+                // A checkpoint is written in less than a millisecond.
+                Some(Moment::Writing(_)) => std::hint::spin_loop(),
+                _ => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
+    }
+}
+
+fn kill(child: &mut Child) {
+    // SIGKILL: no handler, no last word.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Rows of three classes, of words that the tiny encoder knows; no text occurs twice.
+fn csv(rows: std::ops::Range<usize>) -> String {
+    let words = [["card", "lost", "bank"], ["play", "song", "happy"], ["rain", "cold", "weather"]];
+    let row = |i: usize| {
+        let word = |k: usize| words[i % 3][(i / 3 + k) % 3];
+        format!("the {} {} number {i},{}\n", word(0), word(i % 2 + 1), ["bank", "music", "weather"][i % 3])
+    };
+    rows.fold(String::from("text,label\n"), |text, i| text + &row(i))
+}
