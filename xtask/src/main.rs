@@ -33,6 +33,8 @@ const HELP: &str = "cargo xtask COMMAND
       --keep-going       go on after a stage that failed
   bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
                        Chromium (`bench browser --help` lists the options)
+  bench page [...]     set up what is missing, build the page, measure how long it takes for what and how long it stands still
+                       (options go to Playwright, such as `--grep \"4 files\"`)
   types                write the page's types from the crate's: web/src/contract.generated.ts
   setup                only set up what `test` and `serve` need
 
@@ -60,6 +62,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
         }
         ["page"] => page::build(&paths)?,
         ["bench", "browser", options @ ..] => bench::browser(&paths, options)?,
+        ["bench", "page", options @ ..] => bench::page(&paths, options)?,
         ["types"] => page::types(&paths)?,
         ["setup"] => checks::set_up(&paths)?,
         ["test", rest @ ..] => return checks::run_stages(&paths, &checks::Options::parse(rest)?),

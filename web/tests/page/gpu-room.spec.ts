@@ -1,9 +1,7 @@
 /** A GPU without room: said once and in place, not tried again; the CPU does it. */
-import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, heading, openWithTiny, setOptions, smallSample, test, TINY } from "./session";
 
-const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
 const OPTIONS = {
   Method: "Prompt tuning",
   Steps: "40",
@@ -48,12 +46,8 @@ const ending = () => {
 
 /** With a tiny encoder, which a GPU of software takes at once. */
 async function begin(page: Page) {
-  await page.goto("");
+  await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
-  await button(page, "Change").click();
-  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
-  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
 }
 
 test("an encoder that does not fit is refused where it is chosen, and where it is trained with", async ({ page }) => {
@@ -81,7 +75,6 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
 });
 
 test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
-  test.setTimeout(600_000);
   await inWorker(page, ending);
   await begin(page);
   await page.getByLabel("Device").selectOption("gpu");

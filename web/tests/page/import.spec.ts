@@ -249,10 +249,8 @@ test("hostile files are refused, and what was there stays", async ({ page }, inf
     writeFileSync(path, content);
     if (content === "") truncateSync(path, 1e9);
     const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Another file").click()]);
-    const begin = performance.now();
     await chooser.setFiles(path);
     for (const words of said) await expect(alert(page)).toContainText(words);
-    expect(performance.now() - begin, name).toBeLessThan(10_000);
     await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
   };
   // 1 GB of nothing: refused by its size, without a look inside.
