@@ -57,7 +57,7 @@ test.describe("the second visit", () => {
     await page.goto("");
     await expect(page.getByText("it opens without a network, too")).toBeVisible();
     await button(page, "Try with sample data").click();
-    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 120_000 });
+    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
     await page.close();
     const visit = await context.newPage();
     await seeLongTasks(visit);

@@ -57,7 +57,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   const alert = page.getByRole("alert");
-  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/, { timeout: 60_000 });
+  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/);
   await expect(alert).toHaveCount(1);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
@@ -71,7 +71,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   await page.keyboard.press("Escape");
 
   await button(page, "Train on the CPU instead").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
 });
 
 test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
@@ -85,7 +85,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   const devices = await worker!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
   expect(devices).toBeGreaterThan(0);
   await worker!.evaluate(() => void ((globalThis as unknown as { full: boolean }).full = true));
-  await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 60_000 });
+  await expect(heading(page, "The training could not go on")).toBeVisible();
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
   await expect(alert).toContainText("has not enough memory");
@@ -94,7 +94,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);
   await expectAccessible(page, "a GPU without memory");
   await button(page, "Go on with the CPU").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expect(page.getByText("It goes on with the CPU")).toBeVisible();
   await expect(page.getByRole("img", { name: /^Training loss .* after 40 steps/ })).toBeVisible();
 });

@@ -222,7 +222,7 @@ test("a worker that is killed is replaced, and the run goes on by itself", async
 test("while methods are tried it begins again, to the same adapter", async ({ page, context, browser, baseURL }) => {
   const options = { ...OPTIONS, Method: "Automatic", Steps: "24" };
   await begin(page, options);
-  await expect(page.getByText(/^Trying /).first()).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText(/^Trying /).first()).toBeVisible();
   await page.close({ runBeforeUnload: false });
   const back = await context.newPage();
   await back.goto("");
@@ -265,7 +265,7 @@ test("where the browser keeps nothing, training works and the page says so", asy
   );
   const { context, page } = await ownBrowser(profile, baseURL!, launchOptions);
   await begin(page);
-  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible();
   await expect(page.getByText("does not let the page keep anything")).toBeVisible();
   await expectAccessible(page, "training, not kept");
   await done(page);
@@ -287,7 +287,7 @@ test("a full storage stops the keeping, and not the training", async ({ page, co
   // The browser believes for half a minute what it has looked up. Meanwhile, what the run must come to.
   await Promise.all([page.waitForTimeout(35_000), reference(browser, baseURL!)]);
   await button(page, "Resume").click();
-  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible();
   await expect(page.getByText("no room left")).toBeVisible();
   await expectAccessible(page, "storage full");
   await screenshot(page, "storage-full");
@@ -315,7 +315,7 @@ test.describe("a lost GPU", () => {
     await keptUpTo(page, KEPT, 400_000);
     const devtools = await browser.newBrowserCDPSession();
     await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
-    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible();
     await expect(page.getByText(/went on by itself from step \d/)).toBeVisible();
     await screenshot(page, "gpu-lost");
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
@@ -339,7 +339,7 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Texts per step": "560" }, SAMPLE);
-  await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible();
   await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 200_000 });
   await expect(page.getByText("(3 times so far)")).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("choose fewer texts per step");
@@ -357,15 +357,15 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
 test("training goes on in a hidden tab", async ({ browser, baseURL }) => {
   const tab = await rawTab(browser, baseURL!);
   await tab.run(`(${driver.toString()})()`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 60_000 }).toContain("Try with sample data");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Try with sample data");
   const encoder = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, readFileSync(join(TINY, name)).toString("base64")]);
   await tab.run(`give(${JSON.stringify(encoder)})`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 60_000 }).toContain("2 layers of width 32, frozen");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("2 layers of width 32, frozen");
   await tab.run(`drop(${JSON.stringify(TABLE)})`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 60_000 }).toContain("Look at your data");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Look at your data");
   await tab.run(`set(${JSON.stringify(OPTIONS)})`);
   await tab.run(`press("Train")`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 120_000 }).toMatch(KEPT);
+  await expect.poll(() => tab.run("document.body.innerText")).toMatch(KEPT);
   await tab.hide();
   expect(await tab.run("document.visibilityState")).toBe("hidden");
   expect(await tab.run("document.body.innerText"), "it was hidden in the middle").not.toContain("Your classifier is ready");

@@ -100,7 +100,7 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
 
   // After an evaluation its step and its figure are said; then it is paused, and Pause has become Resume under the finger.
   const evaluation = /^Step \d+: held-out accuracy \d+\.\d%\.$/;
-  await expect.poll(async () => (await heard()).at(-1), { timeout: 120_000 }).toMatch(evaluation);
+  await expect.poll(async () => (await heard()).at(-1)).toMatch(evaluation);
   await tabTo(page, /^Pause$/);
   await page.keyboard.press("Enter");
   await expect(heading(page, "Paused")).toBeVisible();

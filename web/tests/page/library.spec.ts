@@ -142,7 +142,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   expect(await understood(page)).toEqual(before);
   await expectAccessible(page, "a kept result");
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
-  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
   expect(await page.getByRole("list", { name: "Probabilities" }).textContent()).toBe(probabilities);
   const [web] = await Promise.all([page.waitForEvent("download"), button(page, "Download as a web page").click()]);
   expect(readFileSync(await web.path()).length).toBeGreaterThan(10e6);
@@ -203,9 +203,9 @@ test("a kept run is taken home as itself, whatever the trainer holds; one that i
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   const webPage = async () => {
-    const arrives = page.waitForEvent("download", { timeout: 120_000 });
+    const arrives = page.waitForEvent("download");
     await button(page, "Download as a web page").click();
-    const failed = page.getByRole("alert").waitFor({ timeout: 120_000 });
+    const failed = page.getByRole("alert").waitFor();
     await Promise.race([arrives, failed.then(async () => Promise.reject(new Error((await page.getByRole("alert").textContent()) ?? "")))]);
     return readFileSync(await (await arrives).path());
   };
@@ -252,7 +252,7 @@ test.describe("with the page kept for use without a network", () => {
 
   test("erased is erased, and the next visit is like the first", async ({ page }) => {
     await page.goto("");
-    await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+    await expect(page.getByText("it opens without a network, too")).toBeVisible();
     await giveTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(8));
     await train(page, { Steps: "8", "Prompt length": "4" });
@@ -271,7 +271,7 @@ test.describe("with the page kept for use without a network", () => {
     await expect(page.getByText("it opens without a network, too")).toHaveCount(0);
     await expectAccessible(page, "erased");
     await page.reload();
-    await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+    await expect(page.getByText("it opens without a network, too")).toBeVisible();
     const { caches: kept, workers, ...rest } = await left(page);
     expect([kept, workers]).toEqual([[expect.stringMatching(/^softprompt-page-/)], 1]);
     expect({ ...rest, caches: [], workers: 0 }).toEqual(NOTHING);

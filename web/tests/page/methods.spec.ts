@@ -63,7 +63,7 @@ test("an automatic run tells what it tried, and why it chose", async ({ page }) 
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is learning")).toBeFocused();
   const trials = page.getByRole("table", { name: "Short runs on a part of the rows" });
-  await expect(trials).toBeVisible({ timeout: 120_000 });
+  await expect(trials).toBeVisible();
   await expectAccessible(page, "trials");
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
   await expect(trials.getByRole("row")).toHaveCount(4);
@@ -93,8 +93,8 @@ test("a growing encoder tells its stages", async ({ page }) => {
   });
   await button(page, "Train").click();
   const said = () => page.evaluate(() => [...(window as unknown as { stages: Set<string> }).stages].join("\n"));
-  await expect.poll(said, { timeout: 120_000 }).toMatch(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/m);
-  await expect.poll(said, { timeout: 120_000 }).toMatch(/^Stage 4 of 4: 2 layers of 64 neurons\.$/m);
+  await expect.poll(said).toMatch(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/m);
+  await expect.poll(said).toMatch(/^Stage 4 of 4: 2 layers of 64 neurons\.$/m);
   await screenshot(page, "training-progressive");
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
   await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
@@ -138,8 +138,8 @@ test("methods are compared, and the best goes on", async ({ page }) => {
 
   await button(page, "Start comparing").click();
   await expect(heading(page, "Comparing methods on your data")).toBeFocused();
-  await expect(heading(page, "Prompt tuning, seed 0")).toBeVisible({ timeout: 120_000 });
-  await expect(page.getByRole("img", { name: /Prompt tuning: \d/ })).toBeVisible({ timeout: 120_000 });
+  await expect(heading(page, "Prompt tuning, seed 0")).toBeVisible();
+  await expect(page.getByRole("img", { name: /Prompt tuning: \d/ })).toBeVisible();
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   await expectAccessible(page, "comparing");
@@ -167,7 +167,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await limit(page);
   await expect(there).toBeVisible();
   await button(page, "Start comparing").click();
-  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible({ timeout: 60_000 });
+  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible();
   await expect(heading(page, "The methods side by side")).toBeVisible({ timeout: 400_000 });
   await expect(figures.getByRole("row")).toHaveCount(4);
   const accuracy = async (name: RegExp) =>

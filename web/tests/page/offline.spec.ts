@@ -24,9 +24,9 @@ test("after the first visit the page trains without a network", async ({ page, c
   // In a folder, as on many a static server, and without a header of its own.
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+  await expect(kept(page)).toBeVisible();
   await button(page, "Try with sample data").click();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
 
   // No network: neither for the page nor for its workers, and nobody to answer.
   await context.setOffline(true);
@@ -61,7 +61,7 @@ test("after the first visit the page trains without a network", async ({ page, c
 test("it can be installed, and every answer says the policy", async ({ page, context }) => {
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+  await expect(kept(page)).toBeVisible();
   const client = await context.newCDPSession(page);
   const { installabilityErrors } = await client.send("Page.getInstallabilityErrors");
   // The test's own profile is a private one, from which nothing is installed.
@@ -101,7 +101,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     copyPage(folder);
     served = await serveFolder(folder, { base: "/soft/" });
     await page.goto(served.address);
-    await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+    await expect(kept(page)).toBeVisible();
     const [old] = await pageCaches(page);
     const fetchedBefore = served.requests.filter((path) => path.endsWith(".wasm")).length;
 
@@ -119,7 +119,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     await drop(page, "requests.csv", "text/csv", smallSample(8));
     await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.update());
     const reload = page.getByRole("button", { name: "Reload to use it" });
-    await expect(reload).toBeVisible({ timeout: 30_000 });
+    await expect(reload).toBeVisible();
     // Nothing has happened to what the user was doing, and this version still answers.
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
     await expectAccessible(page, "a new version waits");

@@ -10,13 +10,12 @@ test.describe("a whole session", () => {
   test.use({ serviceWorkers: "allow", otherOrigins: [/^http:\/\/127\.0\.0\.1:\d+\//] });
 
   test("makes no request after the encoder is loaded, from the drop of a file to the last export", async ({ page, watch }) => {
-    test.setTimeout(600_000);
     const served = await serveFolder(DIST);
     try {
       await page.goto(served.address);
-      await expect(page.getByText("it opens without a network, too")).toBeVisible({ timeout: 60_000 });
+      await expect(page.getByText("it opens without a network, too")).toBeVisible();
       await drop(page, "requests.csv", "text/csv", hostileTable());
-      await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+      await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
       await page.waitForLoadState("networkidle");
       // Two witnesses: what the browser says it asks for, and what arrives at the only server there is.
       const [asked, arrived] = [watch.requests.length, served.requests.length];
@@ -44,7 +43,7 @@ test.describe("a whole session", () => {
         buffer: Buffer.from("text\nwhat comes of <img src=/more.png> this?\nand of this\n"),
       });
       const labelled = page.getByRole("button", { name: /^Download .*-labelled/ });
-      await expect(labelled).toBeVisible({ timeout: 60_000 });
+      await expect(labelled).toBeVisible();
       await saved(/^more-labelled\.csv$/, () => labelled.click());
       await saved(/report\.html$/, () => button(page, "Download report").click());
       await saved(/classifier\.html$/, () => button(page, "Download as a web page").click());

@@ -147,11 +147,11 @@ export async function moveLargeRun(page: Page, folder: string, part: Part) {
   await expect(heading(page, "Your runs")).toBeFocused();
   await part("importing a run of 60 MB", async () => {
     await page.getByLabel("Import a run").setInputFiles(path);
-    await expect(button(page, "Export large")).toBeVisible({ timeout: 120_000 });
+    await expect(button(page, "Export large")).toBeVisible();
   });
   await page.getByLabel("Put the rows into exported files").check();
   await part("exporting a run of 60 MB", async () => {
-    const [file] = await Promise.all([page.waitForEvent("download", { timeout: 120_000 }), button(page, "Export large").click()]);
+    const [file] = await Promise.all([page.waitForEvent("download"), button(page, "Export large").click()]);
     expect(statSync(await file.path()).size).toBeGreaterThan(80e6);
   });
 }
@@ -164,7 +164,7 @@ export async function labelLarge(page: Page, folder: string, part: Part) {
   const progress = page.locator("#label-progress");
   await part("classifying 100,000 rows, and a text in between", async () => {
     await page.getByLabel("Choose a file to classify").setInputFiles(path);
-    await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/, { timeout: 120_000 });
+    await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/);
     const first = await progress.textContent();
     await expect(progress).not.toHaveText(first!);
     await page.getByLabel("A text like those in your table").fill("play some jazz");

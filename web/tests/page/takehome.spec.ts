@@ -52,7 +52,7 @@ let trained: Buffer | undefined;
 async function train(page: Page) {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(20));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
   await setOptions(page, { Method: "Prompt tuning", Steps: "16", Evaluations: "2", "Stop early after": "" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 200_000 });
@@ -79,7 +79,7 @@ function predictions(csv: string): { label: string; probability: number; truth: 
 async function labelFile(page: Page, name: string, content: string): Promise<string> {
   await page.getByLabel(/Choose (a file to classify|another file)/).setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
   const save = page.getByRole("button", { name: /^Download .*-labelled/ });
-  await expect(save).toBeVisible({ timeout: 120_000 });
+  await expect(save).toBeVisible();
   const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
   expect(download.suggestedFilename()).toBe(name.replace(".", "-labelled."));
   return readFileSync(await download.path(), "utf8");
@@ -93,7 +93,7 @@ async function open(page: Page, zip: Buffer) {
 /** Drops the adapter onto a start page that is open. */
 async function give(page: Page, zip: Buffer) {
   await drop(page, "requests.zip", "application/zip", zip);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(heading(page, "Classify with your adapter")).toBeFocused();
 }
 
 test("a result is taken home, and classifies a file", async ({ page }) => {
@@ -155,13 +155,13 @@ test("an adapter becomes a page of one file that classifies from the disk", asyn
     alone.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     alone.on("pageerror", (error) => errors.push(String(error)));
     await alone.goto(pathToFileURL(path).href);
-    await expect(alone.locator("#state")).toHaveText(/^Ready, on /, { timeout: 120_000 });
+    await expect(alone.locator("#state")).toHaveText(/^Ready, on /);
     await alone.getByLabel("A text to classify").fill("will it rain in paris tomorrow");
     await expect(alone.locator("#classes li").first()).toBeVisible();
     await expectAccessible(alone, "page of one file");
     await screenshot(alone, "standalone", true);
     const [saved] = await Promise.all([
-      alone.waitForEvent("download", { timeout: 120_000 }),
+      alone.waitForEvent("download"),
       alone.locator("#file").setInputFiles({ name: "fresh.csv", mimeType: "text/csv", buffer: Buffer.from(rows) }),
     ]);
     const theirs = predictions(readFileSync(await saved.path(), "utf8"));
@@ -284,12 +284,12 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
   // An adapter of another encoder names the one that it needs.
   const other = withManifest((copy) => Object.assign(copy.base_model, { name: "intfloat/e5-small-v2", layers: 12 }));
   await drop(page, "other.zip", "application/zip", other);
-  await expect(alert(page)).toContainText("intfloat/e5-small-v2", { timeout: 60_000 });
+  await expect(alert(page)).toContainText("intfloat/e5-small-v2");
 
   // Labels are text, whatever is in them.
   const markup = withManifest((copy) => (copy.labels[0] = "<img src=x onerror=alert(1)>"));
   await drop(page, "markup.zip", "application/zip", markup);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(heading(page, "Classify with your adapter")).toBeFocused();
   await expect(page.getByRole("list", { name: "Classes" }).getByText("<img src=x onerror=alert(1)>")).toBeVisible();
   expect(await page.locator("main img").count()).toBe(0);
 
