@@ -1,0 +1,120 @@
+//! What a column looks like: how much like texts, how much like labels.
+
+use std::collections::HashSet;
+
+use super::cells::is_blank;
+use super::kinds::{Kind, shape, words};
+use super::names::Named;
+use super::split::are_parts;
+use super::values::Reading;
+use crate::data::table::Table;
+
+/// Cells that are looked at, of all columns together; of each column a part that grows less with their number.
+const CELLS: usize = 200_000;
+/// And at most so many of one column.
+const ROWS: usize = 10_000;
+/// What is left of the score of a column whose name says that it is about the row.
+const ABOUT: f64 = 0.3;
+
+/// Codes of languages, of which a column of labels rarely consists.
+#[rustfmt::skip]
+const LANGUAGES: &[&str] = &[
+    "en", "de", "fr", "es", "it", "pt", "nl", "ru", "zh", "ja", "ko", "ar", "tr", "pl", "sv", "da", "fi", "nb", "cs", "el", "he", "hi",
+    "th", "vi", "id", "uk", "ro", "hu", "bg", "ca", "hr", "sk", "sl", "lt", "lv", "et", "fa", "ur", "bn", "ta", "te", "sw", "zh-cn", "zh-tw",
+    "en-us", "en-gb", "pt-br", "fr-ca", "es-mx", "de-at", "de-ch",
+];
+
+/// What a column looks like.
+#[derive(Debug, Clone)]
+pub(super) struct Looks {
+    /// How much its cells look like texts; 0 is "not at all".
+    pub(super) text: f64,
+    /// How much its cells look like labels; 0 is "not at all".
+    pub(super) label: f64,
+    /// What its name says.
+    pub(super) named: Named,
+    /// Share of its cells that are words.
+    wordy: f64,
+    /// Share of its rows with something in it.
+    pub(super) filled: f64,
+    /// Of its cells, the share that differ.
+    pub(super) distinct: f64,
+    /// What most cells are.
+    pub(super) kind: Kind,
+    /// All cells are 0 or 1, true or false, and both are there.
+    pub(super) binary: bool,
+}
+
+impl Looks {
+    pub(super) fn new(table: &Table, column: usize) -> Self {
+        // Every k-th row of a long file: files are often sorted by class, so that its beginning would not do.
+        let most = (CELLS / table.columns.len().max(1)).clamp(100, ROWS);
+        let step = table.rows.len().div_ceil(most).max(1);
+        let all = || table.rows.iter().step_by(step).map(|row| row[column].trim());
+        let count = |cells: usize| cells.max(1) as f64;
+        let sampled = count(all().count());
+        let filled: Vec<&str> = all().filter(|cell| !is_blank(cell)).collect();
+        let texts = Reading::of_texts(table, column);
+        let texts: Vec<_> = filled.iter().map(|cell| texts.value(cell)).filter(|cell| !cell.is_empty()).collect();
+        let labels = Reading::of_labels(table, column);
+        let labels: Vec<_> = filled.iter().map(|cell| labels.value(cell)).filter(|cell| !cell.is_empty()).collect();
+        let named = Named::new(&table.columns[column]);
+
+        let kinds: Vec<Kind> = texts.iter().map(|cell| Kind::of(cell)).collect();
+        let share = |kind: Kind| kinds.iter().filter(|&&other| other == kind).count() as f64 / count(kinds.len());
+        let wordy = share(Kind::Words);
+        let kind = [Kind::Number, Kind::Time, Kind::Code, Kind::Link, Kind::Agent].into_iter().find(|&kind| share(kind) > 0.5);
+        let different = texts.iter().collect::<HashSet<_>>().len();
+        let shapes = texts.iter().map(|cell| shape(cell)).collect::<HashSet<_>>().len();
+        let distinct = different as f64 / count(texts.len());
+        let patterns = shapes as f64 / count(different);
+        let length = texts.iter().map(|cell| words(cell).min(200.0)).sum::<f64>() / count(texts.len());
+        let about = if named.about { ABOUT } else { 1.0 };
+        let text = texts.len() as f64 / sampled
+            * wordy
+            * distinct.sqrt()
+            * (0.1 + 0.9 * patterns.sqrt())
+            * (length / (length + 4.0))
+            * about;
+
+        let classes: HashSet<&str> = labels.iter().map(AsRef::as_ref).collect();
+        let letters = labels.iter().map(|cell| cell.chars().count()).sum::<usize>() as f64 / count(labels.len());
+        let repeated = 1.0 - classes.len() as f64 / count(labels.len());
+        let unlikely = match () {
+            () if classes.len() < 2 => 0.0,
+            () if are_parts(&classes.iter().copied().collect::<Vec<_>>()) => 0.05,
+            () if matches!(kind, Some(Kind::Time | Kind::Link | Kind::Agent)) => 0.1,
+            () if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) => 0.4,
+            () => 1.0,
+        };
+        let label = labels.len() as f64 / sampled * repeated * unlikely * about
+            / (1.0 + letters / 20.0)
+            / (1.0 + (classes.len().max(1) as f64).ln() / 8.0);
+        let flag = |class: &&str| matches!(class.to_lowercase().as_str(), "0" | "1" | "0.0" | "1.0" | "true" | "false");
+        Self {
+            text,
+            label,
+            named,
+            wordy,
+            filled: filled.len() as f64 / sampled,
+            distinct,
+            kind: kind.unwrap_or(Kind::Words),
+            binary: classes.len() == 2 && classes.iter().all(flag),
+        }
+    }
+
+    /// Names help where the cells could be texts.
+    pub(super) fn as_text(&self) -> f64 {
+        self.text + self.named.text * self.wordy - self.named.label
+    }
+
+    /// Names help where the cells could be labels.
+    pub(super) fn as_label(&self) -> f64 {
+        self.label + self.named.label * (self.label * 3.0).min(1.0) - self.named.text
+    }
+
+    /// Whether the column could be the texts: for its cells, or at least for its name.
+    pub(super) fn may_be_text(&self) -> bool {
+        self.text > 0.0
+    }
+}
