@@ -2,12 +2,10 @@
 //! file is accounted for.
 
 mod advice;
-mod cells;
 mod columns;
 mod kinds;
 mod labels;
 mod looks;
-mod names;
 mod notes;
 mod rows;
 mod several;
@@ -21,9 +19,7 @@ use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::tensors::sha256_hex;
 pub use advice::Lengths;
-pub use cells::is_blank;
-pub(super) use cells::normalised;
-pub use columns::{Candidates, ColumnChoice};
+pub use columns::{Candidates, ColumnChoice, find_column, text_alone};
 pub use labels::{ClassIndex, LabelGroup};
 use rows::{HeldOut, Rows};
 use split::Given;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::cells::is_blank;
 use super::kinds::Kind;
 use super::looks::Looks;
 use crate::config::DataConfig;
+use crate::data::cells::is_blank;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
@@ -127,38 +127,44 @@ impl ColumnChoice {
         }
         if config.label_column.is_none() {
             self.other_labels(table, &looks, &mut found);
+            if looks[self.label].is_about() {
+                found.notes.push(format!(
+                    "the labels are taken from column {}, which by its name is about the row: --label-column names another",
+                    called(table, self.label)
+                ));
+            }
         }
         found
     }
 
     fn other_texts(self, table: &Table, looks: &[Looks], found: &mut Candidates) {
         let chosen = looks[self.text].as_text();
-        let others = || (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].named.about);
+        let others = || (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
         let close = others().filter(|&i| looks[i].may_be_text() && looks[i].as_text() >= CLOSE_TEXT * chosen);
         let mut close: Vec<usize> = close.filter(|&i| looks[i].distinct > 0.3 || looks[i].named.text >= 1.0).collect();
         close.sort_by(|&a, &b| looks[b].as_text().total_cmp(&looks[a].as_text()));
         let left_out: Vec<usize> = others()
             .filter(|&i| close.contains(&i) || looks[i].text >= A_TEXT && looks[i].distinct > 0.3 && looks[i].filled > 0.3)
             .collect();
-        let name = &table.columns[self.text];
+        let name = called(table, self.text);
         let list = names(table, &left_out);
         match left_out.as_slice() {
             [] => {}
-            [_] => found.notes.push(format!("column {list} also holds texts, which are left out; only `{name}` is read")),
-            _ => found.notes.push(format!("columns {list} also hold texts, which are left out; only `{name}` is read")),
+            [_] => found.notes.push(format!("column {list} also holds texts, which are left out; only {name} is read")),
+            _ => found.notes.push(format!("columns {list} also hold texts, which are left out; only {name} is read")),
         }
         found.text.extend(close);
     }
 
     fn other_labels(self, table: &Table, looks: &[Looks], found: &mut Candidates) {
         let chosen = looks[self.label].as_label();
-        let others = (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].named.about);
+        let others = (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
         let close = others.filter(|&i| looks[i].label > 0.0 && looks[i].as_label() >= CLOSE_LABEL * chosen);
         let mut close: Vec<usize> = close.filter(|&i| !same_classes(table, self.label, i)).collect();
         close.sort_by(|&a, &b| looks[b].as_label().total_cmp(&looks[a].as_label()));
-        let name = &table.columns[self.label];
+        let name = called(table, self.label);
         let mut flags: Vec<usize> =
-            (0..looks.len()).filter(|&i| i != self.text && looks[i].binary && !looks[i].named.about).collect();
+            (0..looks.len()).filter(|&i| i != self.text && looks[i].binary && !looks[i].is_about()).collect();
         if looks[self.label].binary && flags.len() > 1 && looks[self.label].named.label < 1.0 {
             flags.sort_unstable();
             let list = names(table, &flags);
@@ -168,15 +174,15 @@ impl ColumnChoice {
             });
             found.notes.push(if single {
                 format!(
-                    "columns {list} are one column a class, with a single 1 in each row: only `{name}` is learned; put the names of the classes into one column"
+                    "columns {list} are one column a class, with a single 1 in each row: only {name} is learned; put the names of the classes into one column"
                 )
             } else {
-                format!("columns {list} hold 0 or 1, so that a row can have several labels: only `{name}` is learned")
+                format!("columns {list} hold 0 or 1, so that a row can have several labels: only {name} is learned")
             });
         } else if !close.is_empty() {
             let list = names(table, &close);
             let verb = if close.len() == 1 { "column" } else { "columns" };
-            found.notes.push(format!("the labels could also be {verb} {list}: `{name}` is taken; --label-column names another"));
+            found.notes.push(format!("the labels could also be {verb} {list}: {name} is taken; --label-column names another"));
         }
         found.label.extend(close);
     }
@@ -223,14 +229,33 @@ fn same_classes(table: &Table, a: usize, b: usize) -> bool {
     })
 }
 
+/// A column for notes: its name, and its number where the name is not its own.
+fn called(table: &Table, column: usize) -> String {
+    let name = &table.columns[column];
+    let own = table.columns.iter().filter(|other| *other == name).count() == 1;
+    if own { format!("`{name}`") } else { format!("`{name}` (column {})", column + 1) }
+}
+
 fn names(table: &Table, columns: &[usize]) -> String {
-    let list: Vec<String> = columns.iter().take(5).map(|&i| format!("`{}`", table.columns[i])).collect();
+    let list: Vec<String> = columns.iter().take(5).map(|&i| called(table, i)).collect();
     let more = if columns.len() > 5 { ", ..." } else { "" };
     list.join(", ") + more
 }
 
-pub(super) fn find(table: &Table, name: &str) -> Result<usize> {
+/// The column with this name, else with this name without regard to case, else with this number counted from 1.
+///
+/// # Errors
+/// [`Error::Data`] where there is none; it lists those that there are.
+pub fn find_column(table: &Table, name: &str) -> Result<usize> {
     find_all(table, name).map(|found| found[0])
+}
+
+/// The column that looks most like texts, where there need not be labels.
+#[must_use]
+pub fn text_alone(table: &Table) -> Option<usize> {
+    let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
+    let texts = (0..looks.len()).rev().filter(|&i| looks.len() == 1 || looks[i].may_be_text());
+    texts.max_by(|&a, &b| looks[a].as_text().total_cmp(&looks[b].as_text()))
 }
 
 /// All columns that a name means; at least one.

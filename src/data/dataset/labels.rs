@@ -9,7 +9,7 @@ use serde::Serialize;
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
 use super::ClassCount;
-use super::cells::{is_invisible, is_odd_hyphen};
+use crate::data::cells::{is_invisible, is_odd_hyphen};
 
 /// Labels that look the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,10 @@ const TRUE: &[&str] = &["1", "true", "yes", "y", "t"];
 const FALSE: &[&str] = &["0", "false", "no", "n", "f"];
 /// Cyrillic and Greek letters, in lower case, and the Latin ones that they look like.
 const LOOKALIKES: (&str, &str) = ("аеорсухіјѕԁһӏοναρ", "aeopcyxijsdhlovap");
+
+/// Letters as HTML writes them.
+const ENTITIES: &[(&str, &str)] =
+    &[("&nbsp;", " "), ("&#39;", "'"), ("&apos;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
 /// Whether a cell is one of the words for a missing value.
 pub(super) fn looks_missing(cell: &str) -> bool {
@@ -59,11 +63,10 @@ impl Column {
     /// Labels with the same key differ in notation alone: in their Unicode form, in what cannot be seen, in the kind and the
     /// number of spaces, and `1` and `1.0` in a column of numbers.
     fn certain(self, label: &str) -> String {
-        // Joiners and selectors of variants make other pictures of emoji.
-        let meant = |letter: char| matches!(letter, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}');
-        let letters = label.nfc().map(|(letter, _)| letter).filter(|&letter| meant(letter) || !is_invisible(letter));
-        let letters = letters.map(|letter| if is_odd_hyphen(letter) { '-' } else { letter });
-        let key = words(&letters.collect::<String>());
+        // Selectors of variants make other pictures of emoji.
+        let variant = |letter: char| matches!(letter, '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}');
+        let letters = label.nfc().map(|(letter, _)| if is_odd_hyphen(letter) { '-' } else { letter });
+        let key = words(&visible(letters, variant));
         if self.numbers { without_zeros(&key).unwrap_or(key) } else { key }
     }
 
@@ -75,6 +78,18 @@ impl Column {
         }
         number(&key).unwrap_or(key)
     }
+}
+
+/// Without what is invisible, but for what is `meant`, and for joiners where they change the letters around them.
+fn visible(letters: impl Iterator<Item = char>, meant: impl Fn(char) -> bool) -> String {
+    let mut text = String::new();
+    for letter in letters {
+        let joins = matches!(letter, '\u{200C}' | '\u{200D}') && text.chars().next_back().is_some_and(|before| !before.is_ascii());
+        if joins || meant(letter) || !is_invisible(letter) {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 fn truth(word: &str) -> Option<&'static str> {
@@ -116,7 +131,11 @@ fn number(key: &str) -> Option<String> {
 
 /// Without regard to case, width, dashes and underscores between words, quotes and punctuation at the end.
 fn folded(label: &str) -> String {
-    let visible: String = label.nfkc().map(|(letter, _)| letter).filter(|&letter| !is_invisible(letter)).collect();
+    let mut label = std::borrow::Cow::Borrowed(label);
+    for (entity, letter) in ENTITIES.iter().filter(|_| label.contains('&')).copied().collect::<Vec<_>>() {
+        label = label.replace(entity, letter).into();
+    }
+    let visible = visible(label.nfkc().map(|(letter, _)| letter), |_| false);
     let letters: Vec<char> = visible.to_lowercase().chars().map(plain).collect();
     let is_word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());
     let mut key = String::with_capacity(visible.len());
@@ -162,7 +181,8 @@ impl Joining {
         }
         let mut loose: BTreeMap<String, Vec<(&str, Vec<(&str, usize)>)>> = BTreeMap::new();
         for (key, forms) in certain {
-            let name = named(&key, &forms);
+            let clean = forms.iter().find(|(form, _)| *form == key).map(|(form, _)| *form);
+            let name = clean.unwrap_or_else(|| named(&key, &forms));
             loose.entry(column.loose(name)).or_default().push((name, forms));
         }
         let (mut class, mut groups) = (HashMap::new(), Vec::new());
@@ -201,11 +221,9 @@ fn group(name: &str, labels: &[(&str, usize)], joined: bool) -> LabelGroup {
     LabelGroup { name: name.to_owned(), labels, joined }
 }
 
-/// The form that is the key itself, or else the one of the most rows, the first of equals.
+/// The form of the most rows; of equals the key itself, or else the first.
 fn named<'a>(key: &str, forms: &[(&'a str, usize)]) -> &'a str {
-    let key_itself = forms.iter().find(|(form, _)| *form == key);
-    let most = || forms.iter().rev().max_by_key(|(_, rows)| *rows);
-    key_itself.or_else(most).map_or("", |(form, _)| form)
+    forms.iter().rev().max_by_key(|(form, rows)| (*rows, *form == key)).map_or("", |(form, _)| form)
 }
 
 /// Finds the class of a label in another file than the one that the classes are from.

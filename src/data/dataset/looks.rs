@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::cells::is_blank;
 use super::kinds::{Kind, shape, words};
-use super::names::Named;
 use super::split::are_parts;
 use super::values::Reading;
+use crate::data::cells::is_blank;
+use crate::data::names::Named;
 use crate::data::table::Table;
+use crate::rng::Rng;
 
 /// Cells that are looked at, of all columns together; of each column a part that grows less with their number.
 const CELLS: usize = 200_000;
@@ -47,13 +48,11 @@ pub(super) struct Looks {
 
 impl Looks {
     pub(super) fn new(table: &Table, column: usize) -> Self {
-        // Every k-th row of a long file: files are often sorted by class, so that its beginning would not do.
         let most = (CELLS / table.columns.len().max(1)).clamp(100, ROWS);
-        let step = table.rows.len().div_ceil(most).max(1);
-        let all = || table.rows.iter().step_by(step).map(|row| row[column].trim());
+        let all: Vec<&str> = sample(table.rows.len(), most).map(|row| table.rows[row][column].trim()).collect();
         let count = |cells: usize| cells.max(1) as f64;
-        let sampled = count(all().count());
-        let filled: Vec<&str> = all().filter(|cell| !is_blank(cell)).collect();
+        let sampled = count(all.len());
+        let filled: Vec<&str> = all.into_iter().filter(|cell| !is_blank(cell)).collect();
         let texts = Reading::of_texts(table, column);
         let texts: Vec<_> = filled.iter().map(|cell| texts.value(cell)).filter(|cell| !cell.is_empty()).collect();
         let labels = Reading::of_labels(table, column);
@@ -85,10 +84,14 @@ impl Looks {
             () if are_parts(&classes.iter().copied().collect::<Vec<_>>()) => 0.05,
             () if matches!(kind, Some(Kind::Time | Kind::Link | Kind::Agent)) => 0.1,
             () if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) => 0.4,
+            // Counts of something, rather than classes.
+            () if kind == Some(Kind::Number) && classes.len() > 5 => 0.6,
+            () if kind == Some(Kind::Number) && classes.len() > 2 => 0.85,
+            () if kind == Some(Kind::Code) => 0.7,
             () => 1.0,
         };
         let label = labels.len() as f64 / sampled * repeated * unlikely * about
-            / (1.0 + letters / 20.0)
+            / (1.0 + letters / 30.0)
             / (1.0 + (classes.len().max(1) as f64).ln() / 8.0);
         let flag = |class: &&str| matches!(class.to_lowercase().as_str(), "0" | "1" | "0.0" | "1.0" | "true" | "false");
         Self {
@@ -103,18 +106,39 @@ impl Looks {
         }
     }
 
-    /// Names help where the cells could be texts.
-    pub(super) fn as_text(&self) -> f64 {
-        self.text + self.named.text * self.wordy - self.named.label
+    /// Whether its name says that it is about the row, and not a text or a label.
+    pub(super) fn is_about(&self) -> bool {
+        self.named.about
     }
 
-    /// Names help where the cells could be labels.
+    /// Names help where the cells could be what they say.
+    pub(super) fn as_text(&self) -> f64 {
+        self.text + self.says_text() - self.says_label()
+    }
+
+    /// The same for labels.
     pub(super) fn as_label(&self) -> f64 {
-        self.label + self.named.label * (self.label * 3.0).min(1.0) - self.named.text
+        self.label + self.says_label() - self.says_text()
+    }
+
+    fn says_text(&self) -> f64 {
+        self.named.text * self.wordy
+    }
+
+    fn says_label(&self) -> f64 {
+        self.named.label * (self.label * 3.0).min(1.0)
     }
 
     /// Whether the column could be the texts: for its cells, or at least for its name.
     pub(super) fn may_be_text(&self) -> bool {
         self.text > 0.0
     }
+}
+
+/// Rows of a long file, at most `most`: one of every stretch, none of which is at a fixed place, since files may be sorted by class
+/// or have their classes in turn.
+pub(super) fn sample(rows: usize, most: usize) -> impl Iterator<Item = usize> {
+    let step = rows.div_ceil(most).max(1);
+    let mut rng = Rng::stream(0, "columns");
+    (0..rows).step_by(step).map(move |start| start + if step == 1 { 0 } else { rng.below(step.min(rows - start)) })
 }

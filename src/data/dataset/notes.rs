@@ -1,7 +1,7 @@
 //! One note a kind: with a count, and five examples at most.
 
-use super::cells::shown;
 use super::labels::LabelGroup;
+use crate::data::cells::shown;
 use crate::data::table::rows_have;
 
 /// Examples in a note.

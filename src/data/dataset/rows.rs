@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::advice::{Lengths, advice};
-use super::cells::{normalised, shown};
 use super::labels::{ClassIndex, Joining, looks_missing};
 use super::notes::{self, some};
 use super::values::{Inside, Reading};
 use super::{ClassCount, ColumnChoice, DataReport, TextRow, several};
 use crate::config::DataConfig;
+use crate::data::cells::{normalised, shown};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
@@ -56,7 +56,8 @@ impl Rows {
         notes::alike(&mut notes, &joining.groups);
         let raw: Vec<(&str, usize)> = counts.iter().map(|(label, rows)| (*label, *rows)).collect();
         notes.extend(missing_labels(&raw));
-        notes.extend(several::note(&raw));
+        let plain: Vec<_> = raw.into_iter().filter(|(label, _)| !label.starts_with(['[', '{'])).collect();
+        notes.extend(several::note(&plain));
         let labels = sorted_labels(used);
         let index: HashMap<&str, u32> = labels.iter().enumerate().map(|(i, label)| (label.as_str(), i as u32)).collect();
         let row = |cells: &&Cells<'_>| TextRow {
@@ -255,7 +256,8 @@ impl Insides {
     fn note(&self, notes: &mut Vec<String>, reading: &Reading, what: &str) {
         let member = reading.member.as_ref().map(|member| format!(": of objects the member `{member}`")).unwrap_or_default();
         notes::rows(notes, &self.one, &format!("a list or an object as {what}, from which the {what} is taken{member}"));
-        notes::rows(notes, &self.several, &format!("several values in a list as {what}; the list is taken as one {what}"));
+        let whole = if what == "label" { "each combination is taken as a class of its own" } else { "the list is taken as it is" };
+        notes::rows(notes, &self.several, &format!("several values in a list as {what}; {whole}"));
         notes::rows(notes, &self.nested, &format!("an object as {what}, which is taken as its JSON"));
     }
 }

@@ -1,9 +1,9 @@
 //! The split into training and held-out rows: by a column of the file, or drawn.
 
 use super::TextRow;
-use super::cells::is_blank;
 use super::columns::{self, ColumnChoice};
 use crate::config::DataConfig;
+use crate::data::cells::is_blank;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -77,7 +77,7 @@ impl Given {
         if none && !table.columns.contains(name) {
             return Ok(None);
         }
-        let column = columns::find(table, name)?;
+        let column = columns::find_column(table, name)?;
         let wrong = |problem: String, row: Option<u64>| {
             let hint = "name a column with the words train, test, dev or validation, or none".to_owned();
             Error::Data { problem, hint, row, column: Some(table.columns[column].clone()) }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::cells::is_blank;
+use super::looks::sample;
+use crate::data::cells::is_blank;
 use crate::data::table::Table;
 
 /// Members of an object that name a label, the first that is there.
@@ -126,11 +127,11 @@ struct Objects {
 }
 
 impl Objects {
-    /// Looks at every k-th row of a long file.
+    /// Looks at some rows of a long file.
     fn of(table: &Table, column: usize) -> Self {
-        let step = table.rows.len().div_ceil(2000).max(1);
         let mut objects = Self::default();
-        for cell in table.rows.iter().step_by(step).map(|row| row[column].trim()).filter(|cell| !cell.is_empty()) {
+        let cells = sample(table.rows.len(), 2000).map(|row| table.rows[row][column].trim());
+        for cell in cells.filter(|cell| !cell.is_empty()) {
             objects.cells += 1;
             match parse(cell) {
                 Some(Json::Array(_)) => objects.lists += 1,

@@ -4,7 +4,7 @@ use unicode_normalization_alignments::UnicodeNormalization as _;
 
 /// Letters that show nothing: control characters, Unicode's default ignorable code points (zero-width spaces, byte order marks,
 /// soft hyphens, marks of direction) and the blank of Braille. White space is not among them.
-pub(super) fn is_invisible(letter: char) -> bool {
+pub(crate) fn is_invisible(letter: char) -> bool {
     let ignorable = matches!(
         letter,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
@@ -48,7 +48,7 @@ fn joined(text: &str) -> String {
 }
 
 /// A label for a note: what cannot be seen of it stands as its code point.
-pub(super) fn shown(label: &str) -> String {
+pub(crate) fn shown(label: &str) -> String {
     let mut text = String::with_capacity(label.len());
     for letter in label.chars() {
         let combining = unicode_normalization_alignments::char::is_combining_mark(letter);
@@ -62,6 +62,6 @@ pub(super) fn shown(label: &str) -> String {
 }
 
 /// Hyphens that look like `-`.
-pub(super) fn is_odd_hyphen(letter: char) -> bool {
+pub(crate) fn is_odd_hyphen(letter: char) -> bool {
     matches!(letter, '\u{2010}' | '\u{2011}')
 }

@@ -27,22 +27,22 @@ const ABOUT: &[&str] = &[
     "src", "origin", "dataset", "file", "filename", "file_name", "path", "url", "uri", "link", "href", "date", "time", "datetime", "timestamp",
     "ts", "created_at", "updated_at", "lead_time", "version", "batch", "page", "length", "len", "count", "confidence", "weight", "hash",
     "sha", "md5", "sha1", "sha256", "checksum", "ip", "device", "platform", "browser", "useragent", "address", "adresse", "location", "city",
-    "country", "at", "by",
+    "country", "at", "by", "first_name", "last_name", "surname", "speaker", "sender", "recipient", "from", "to", "phone", "zip", "postcode",
 ];
 
 /// How much the name of a column says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// 1 for a usual name of texts, less for one that has it as a word (`ticket_text`, `Review Title`).
-    pub(super) text: f64,
+    pub(crate) text: f64,
     /// The same for labels.
-    pub(super) label: f64,
+    pub(crate) label: f64,
     /// It names what is known about a row: an id, a date, who labelled it.
-    pub(super) about: bool,
+    pub(crate) about: bool,
 }
 
 impl Named {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let words = words(name);
         let whole = words.join("_");
         let bare = whole.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '_');
@@ -58,6 +58,11 @@ impl Named {
         };
         Self { text: strength(text, TEXT), label: strength(label, LABEL).max(if flag { 0.3 } else { 0.0 }), about }
     }
+}
+
+/// Whether a column of this name usually holds texts.
+pub(crate) fn is_text_name(name: &str) -> bool {
+    Named::new(name).text >= 1.0
 }
 
 /// The words of a name, in lower case: `created_at`, `Created at` and `createdAt` have the same.
