@@ -52,6 +52,8 @@ mod model_files;
 mod notes;
 #[path = "suite/peft_adapter.rs"]
 mod peft_adapter;
+#[path = "suite/predict_files.rs"]
+mod predict_files;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/rounds.rs"]
