@@ -283,7 +283,6 @@ impl Dataset {
     /// # Errors
     /// As [`Self::from_table`], and for a held-out label that the training file does not have (with its row).
     pub fn with_held_out(train: &Table, held_out: &Table, config: &DataConfig) -> Result<Self> {
-        const FILE: &str = "held-out file";
         let columns = ColumnChoice::guess(train, config)?;
         let mut rows = Rows::new(train, columns, config, |_| true);
         check(train, columns, &rows.report)?;
@@ -305,6 +304,20 @@ impl Dataset {
             ));
         }
         Ok(Self { labels, train, held_out: held, report })
+    }
+}
+
+/// What the held-out file is called.
+const FILE: &str = "held-out file";
+
+impl Dataset {
+    /// The rows of another file than the one that was trained on, with its classes: all that have a text and a label.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a column is not found, for a label that is not among `labels` (with its row), and for no rows.
+    pub fn rows_of(train: &Table, other: &Table, labels: &[String], config: &DataConfig) -> Result<Vec<TextRow>> {
+        let columns = ColumnChoice::guess(train, config)?.in_other(train, other, config)?;
+        Ok(HeldOut::new(other, columns, (labels, config.merge_labels), FILE, |_| true)?.rows)
     }
 }
 
