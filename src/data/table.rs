@@ -97,17 +97,20 @@ impl Table {
         }
         let (separator, text) = separator_line(&decoded.text);
         let reading = dialect::read(text, separator)?;
-        Self::from_records(Records {
-            records: reading.records,
-            rows: reading.rows,
-            width: reading.width,
-            header: None,
-            format: Format::Text,
-            encoding: decoded.encoding,
-            separator: reading.separator,
-            quoting: reading.quotes != quotes::Quotes::None,
-            notes: decoded.note.into_iter().chain(reading.note).collect(),
-        }, fewest)
+        Self::from_records(
+            Records {
+                records: reading.records,
+                rows: reading.rows,
+                width: reading.width,
+                header: None,
+                format: Format::Text,
+                encoding: decoded.encoding,
+                separator: reading.separator,
+                quoting: reading.quotes != quotes::Quotes::None,
+                notes: decoded.note.into_iter().chain(reading.note).collect(),
+            },
+            fewest,
+        )
     }
 
     /// # Errors

@@ -80,11 +80,11 @@ fn train_uses_a_split_column_and_joins_labels() {
     place.write("data.csv", split);
     let apart = place.train(&["--json"]).succeeded().objects();
     let report = event(&apart, "data")[0];
-    assert_eq!((report["usable"].as_u64(), report["alike"][0]["joined"].as_bool()), (Some(48), Some(false)));
+    assert_eq!((report["usable"].as_u64(), report["similar_labels"][0]["merged"].as_bool()), (Some(48), Some(false)));
     assert_eq!(event(&apart, "started")[0]["held_out_rows"], 12);
-    let joined = place.train(&["--json", "--merge-labels", "--split-column", "none", "--out", "joined"]).succeeded().objects();
-    assert_eq!(event(&joined, "data")[0]["classes"].as_array().map(Vec::len), Some(3));
-    assert_eq!(event(&joined, "started")[0]["held_out_rows"], 9);
+    let merged = place.train(&["--json", "--merge-labels", "--split-column", "none", "--out", "merged"]).succeeded().objects();
+    assert_eq!(event(&merged, "data")[0]["classes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(event(&merged, "started")[0]["held_out_rows"], 9);
     place.train(&["--split-column", "label"]).failed(1, &["cannot be the column of the texts or of the labels"]);
 }
 

@@ -7,10 +7,12 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::zipped;
 
-const TEXTS: [&str; 3] = ["the invoice for the café was charged twice", "parcel 7 is still at the depot", "reset, code 5 never reaches my phone"];
+const TEXTS: [&str; 3] =
+    ["the invoice for the café was charged twice", "parcel 7 is still at the depot", "reset, code 5 never reaches my phone"];
 
 fn open(bytes: impl AsRef<[u8]>, name: &str) -> Table {
-    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark")).unwrap_or_else(|error| panic!("{name}: {error} ({})", error.hint()))
+    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark"))
+        .unwrap_or_else(|error| panic!("{name}: {error} ({})", error.hint()))
 }
 
 fn texts(table: &Table) -> Vec<&str> {
@@ -50,7 +52,11 @@ fn files_with_one_column_are_texts() {
     ] {
         let found = open(&file, name);
         assert_eq!(texts(&found), TEXTS, "{name}: {file}");
-        assert_eq!((found.has_header.then(|| found.columns[text_alone(&found).unwrap()].as_str()), found.row_numbers[0]), (header, first_row), "{name}: {file}");
+        assert_eq!(
+            (found.has_header.then(|| found.columns[text_alone(&found).unwrap()].as_str()), found.row_numbers[0]),
+            (header, first_row),
+            "{name}: {file}"
+        );
     }
     // To learn from, there has to be a second column.
     assert!(Table::from_bytes(format!("text\n{quoted}").as_bytes()).is_err());
@@ -58,15 +64,31 @@ fn files_with_one_column_are_texts() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn workbooks_with_one_column_are_texts() {
-    let cell = |row: usize, text: &str| format!("<row r=\"{row}\"><c r=\"A{row}\" t=\"inlineStr\"><is><t>{text}</t></is></c></row>");
+    let cell =
+        |row: usize, text: &str| format!("<row r=\"{row}\"><c r=\"A{row}\" t=\"inlineStr\"><is><t>{text}</t></is></c></row>");
     let rows: String = std::iter::once("text").chain(TEXTS).enumerate().map(|(i, text)| cell(i + 1, text)).collect();
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = "http://schemas.openxmlformats.org/package/2006/relationships";
     let book = zipped(&[
-        ("_rels/.rels", format!("<Relationships xmlns=\"{package}\"><Relationship Id=\"r\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>")),
-        ("xl/workbook.xml", format!("<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"s\"/></sheets></workbook>")),
-        ("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{package}\"><Relationship Id=\"s\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>")),
+        (
+            "_rels/.rels",
+            format!(
+                "<Relationships xmlns=\"{package}\"><Relationship Id=\"r\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"s\"/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                "<Relationships xmlns=\"{package}\"><Relationship Id=\"s\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+            ),
+        ),
         ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>")),
     ]);
     for name in ["a.xlsx", "a.xlsm", "noext"] {
