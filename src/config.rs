@@ -66,7 +66,12 @@ pub struct DataConfig {
     pub text_column: Option<String>,
     /// Name of the label column, or its number counted from 1; guessed if absent.
     pub label_column: Option<String>,
-    /// Share of the rows held out, stratified by class; not used when a held-out file is given.
+    /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
+    pub merge_labels: bool,
+    /// Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
+    /// used if it is empty or `none`.
+    pub split_column: Option<String>,
+    /// Share of the rows held out, stratified by class; not used when a held-out file or a split column is given.
     pub held_out_fraction: f64,
     /// Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted.
     pub max_tokens: usize,
@@ -74,7 +79,14 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { text_column: None, label_column: None, held_out_fraction: 0.2, max_tokens: 128 }
+        Self {
+            text_column: None,
+            label_column: None,
+            merge_labels: false,
+            split_column: None,
+            held_out_fraction: 0.2,
+            max_tokens: 128,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::{
     HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
     RunConfig, Schedule, Shrink, StageConfig, Vote,
 };
-use crate::data::dataset::{ClassCount, DataReport, Lengths};
+use crate::data::dataset::{ClassCount, DataReport, LabelGroup, Lengths};
 use crate::data::edit::Edit;
 use crate::data::table::{Format, Part};
 use crate::data::view::TableView;
@@ -75,6 +75,7 @@ fn typescript() -> String {
         Format,
         DataReport,
         ClassCount,
+        LabelGroup,
         Lengths,
         Part,
         Edit,

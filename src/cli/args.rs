@@ -209,6 +209,13 @@ pub(crate) struct EvalArgs {
     /// Column of the labels [default: as in training where DATA has that name, else guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
+    /// Take labels that look like those of the adapter for them, such as `Spam` for `spam` [default: as in training]
+    #[arg(long)]
+    pub merge_labels: bool,
+    /// Column with the words train, test or dev: only its held-out rows are measured. `none` measures all [default: as in
+    /// training, else found by looking]
+    #[arg(long, value_name = "NAME|NUMBER|none")]
+    pub split_column: Option<String>,
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -224,7 +231,7 @@ pub(crate) struct PredictArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx) with a text column, or any other file with a text a line
+    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx), of texts alone too, or any other file with a text a line
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]

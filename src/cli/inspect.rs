@@ -160,7 +160,7 @@ fn method(adapter: &Adapter) -> String {
 
 fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) -> Result<()> {
     let columns = data::in_file(path, ColumnChoice::guess(file, config))?;
-    let report = DataReport::new(file, columns);
+    let report = DataReport::with_config(file, columns, config);
     let preview = &file.rows[..file.rows.len().min(PREVIEW_ROWS)];
     context.output.object(&Found::Data {
         columns: &file.columns,

@@ -181,7 +181,9 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
         class_table(per_class),
         String::new(),
     ];
-    if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
+    if accuracy <= majority_accuracy {
+        lines.push("This is no better than the majority class: always answering that is right as often.".to_owned());
+    } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
     }
     let folder = files::shell_word(out);

@@ -11,6 +11,7 @@ use softprompt::adapter::Adapter;
 use softprompt::config::RunConfig;
 
 mod downloads;
+mod files;
 mod methods;
 mod names;
 mod resume;

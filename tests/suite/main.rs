@@ -9,6 +9,7 @@
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 mod adapter;
+mod columns;
 mod common;
 mod compare;
 mod data;
@@ -26,15 +27,20 @@ mod hostile_adapters;
 mod hostile_checkpoints;
 mod kernels;
 mod labelled;
+mod labels;
 mod limits;
 mod methods;
 mod model_files;
+mod notes;
 mod peft_adapter;
+mod predict_files;
 mod reference;
 mod rounds;
 mod routes;
+mod splits;
 mod stages;
 mod tables;
+mod text_files;
 // A page has one thread.
 #[cfg(not(target_family = "wasm"))]
 mod threads;
@@ -43,6 +49,7 @@ mod tokenizer_file;
 mod training;
 mod twins;
 mod understanding;
+mod values;
 mod wgsl_encoder;
 mod wgsl_routes;
 mod workbooks;
