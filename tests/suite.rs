@@ -22,6 +22,8 @@ mod describe;
 mod device;
 #[path = "suite/efficient.rs"]
 mod efficient;
+#[path = "suite/encoder_folders.rs"]
+mod encoder_folders;
 #[path = "suite/ensemble.rs"]
 mod ensemble;
 #[path = "suite/eval.rs"]
@@ -66,6 +68,8 @@ mod training;
 mod twins;
 #[path = "suite/understanding.rs"]
 mod understanding;
+#[path = "suite/unknown_words.rs"]
+mod unknown_words;
 #[path = "suite/wgsl_encoder.rs"]
 mod wgsl_encoder;
 #[path = "suite/wgsl_routes.rs"]

@@ -11,7 +11,7 @@ use crate::cli::fetch::DEFAULT_MODEL;
 use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
 use crate::cli::report::Notes;
-use crate::cli::{Context, checkpoint, data, interrupt, progress};
+use crate::cli::{Context, checkpoint, data, interrupt, progress, unseen};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
@@ -50,6 +50,13 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    for note in model.notes() {
+        context.output.object(&Event::Warning { message: note.clone() })?;
+    }
+    let texts = dataset.train.iter().chain(&dataset.held_out).map(|row| row.text.as_str());
+    for note in unseen::notes(&model, texts, config.data.max_tokens)? {
+        context.warn(&note)?;
+    }
     let mut notes = match &args.report {
         Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),
         None => None,
@@ -170,6 +177,9 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
     ];
     if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
+    }
+    if accuracy <= majority_accuracy {
+        lines.push("The result is no better than the majority class: nothing was learnt that the texts say.".to_owned());
     }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));

@@ -144,7 +144,7 @@ impl LabelledFile {
         let (mut texts, mut filled) = (Vec::new(), Vec::new());
         for cells in &self.rows[self.answers.len()..] {
             let text = cells[self.text].trim();
-            if text.is_empty() {
+            if predictor.is_empty(text) {
                 filled.push(false);
             } else if texts.len() < EVAL_BATCH {
                 filled.push(true);

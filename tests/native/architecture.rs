@@ -116,6 +116,7 @@ const TABLE: &[Row] = &[
             "error",
             "config",
             "data",
+            "text",
             "eval",
             "adapter",
             "tensors",
