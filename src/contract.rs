@@ -20,6 +20,7 @@ use crate::eval::calibration::Bin;
 use crate::eval::interval::Interval;
 use crate::predict::file::{FileProgress, FileView};
 use crate::predict::{LabelProbability, Prediction};
+use crate::model::folder::Choice as EncoderChoice;
 use crate::text::count::TokenCount;
 use crate::train::compare::event::CompareEvent;
 use crate::train::compare::result::{Cell, CellResult, Difference, Point, Row, Spread, TestResult, TestRow};
@@ -79,6 +80,7 @@ fn typescript() -> String {
         Part,
         Edit,
         TokenCount,
+        EncoderChoice,
         Prediction,
         LabelProbability,
         FileView,

@@ -22,7 +22,7 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 
 /// The files of an encoder, as paths below the folder that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "EncoderFolderChoice"))]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "FolderChoice"))]
 pub struct Choice {
     /// The folder that they lie in: empty for the one that was given.
     pub folder: String,

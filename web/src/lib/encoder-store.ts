@@ -122,5 +122,5 @@ export function isEncoder(value: unknown): value is Encoder {
     const { name, size } = (file ?? {}) as Partial<EncoderFile>;
     return typeof name === "string" && typeof size === "number";
   };
-  return typeof id === "string" && Array.isArray(files) && files.length === 3 && files.every(isFile);
+  return typeof id === "string" && Array.isArray(files) && files.length >= 3 && files.every(isFile);
 }
