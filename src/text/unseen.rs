@@ -110,7 +110,7 @@ impl Unseen {
             let named = &lacking[..lacking.len().min(NAMED)];
             let mut note = format!("{:.1}% of the tokens are unknown to the encoder ([UNK])", share * 100.0);
             if !named.is_empty() {
-                note += &format!(": its vocabulary lacks {}", named.join(", "));
+                note += &format!("; not in its vocabulary: {}", named.join(", "));
             }
             note += ". It cannot tell such words apart";
             if self.lost > 0 {

@@ -38,7 +38,7 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
     let count = tiny(&["መጥፎ ትንሽ ቤት", "ቤት the ውሃ", "the card was lost"]);
     // Of 10 tokens.
     assert_eq!((count.unknown, count.empty), (5, 0));
-    let expected = "50.0% of the tokens are unknown to the encoder ([UNK]): its vocabulary lacks Ethiopic script (Amharic, \
+    let expected = "50.0% of the tokens are unknown to the encoder ([UNK]); not in its vocabulary: Ethiopic script (Amharic, \
                     Tigrinya). It cannot tell such words apart, and 1 of 3 texts have no other token. Use an encoder whose \
                     vocabulary has them, such as intfloat/multilingual-e5-small";
     assert_eq!(count.notes, [expected]);
@@ -56,11 +56,11 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
         ("€", "currency signs"),
     ] {
         let notes = tiny(&[text]).notes;
-        assert!(notes.len() == 1 && notes[0].contains(&format!("lacks {name}")), "{text}: {notes:?}");
+        assert!(notes.len() == 1 && notes[0].contains(&format!("not in its vocabulary: {name}")), "{text}: {notes:?}");
     }
     // The most frequent first, three at most.
     let notes = tiny(&["🙂 🥳 ቤት", "🧿 ቤት ร้อน שלום привет", "x"]).notes;
-    assert!(notes[0].contains("lacks emoji, Cyrillic script (Russian, Ukrainian), Ethiopic script"), "{notes:?}");
+    assert!(notes[0].contains("vocabulary: emoji, Cyrillic script (Russian, Ukrainian), Ethiopic script"), "{notes:?}");
     assert!(!notes[0].contains("Thai"), "{notes:?}");
 }
 
@@ -68,7 +68,7 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
 fn words_that_are_too_long_are_no_script() {
     let long = "a".repeat(101);
     let notes = tiny(&[&long]).notes;
-    assert!(notes[0].contains("lacks words of more than 100 characters") && notes[0].contains("Put spaces"), "{notes:?}");
+    assert!(notes[0].contains("vocabulary: words of more than 100 characters") && notes[0].contains("Put spaces"), "{notes:?}");
     // All of whose letters are there, but not in this order.
     let short = tiny(&["a".repeat(100).as_str()]);
     assert_eq!((short.unknown, short.notes), (0, vec![]));
