@@ -321,6 +321,10 @@ fn configs_of_all_years_are_read() {
     let nan = text.replacen('{', r#"{"a": NaN, "b": [-Infinity, Infinity], "c\\\"": "NaN\" {NaN",  "#, 1);
     assert!(same("NaN", &with(nan.as_bytes())).is_empty());
 
+    // Outside of strings alone.
+    let quoted = text.replacen('{', r#"{"a": NaN, "c": "\"", "hidden_act": "x\"NaN", "#, 1).replace("\"hidden_act\": \"gelu\",", "");
+    refused("NaN in a string", &with(quoted.as_bytes()), &[r#""hidden_act" is "x\"NaN""#]);
+
     // 2019: no model_type. Google's had no architectures either.
     for architectures in [None, Some(json!(["BertForMaskedLM"]))] {
         let old = config(|fields| {

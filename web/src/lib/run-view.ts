@@ -149,9 +149,14 @@ export type Verdict = { tone: "good" | "even" | "poor"; text: string };
 
 /**
  * Compares the prompt with the linear probe. The difference counts only beyond one standard error of an accuracy on that
- * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself.
+ * many rows: less could be luck. A result that is no better than the majority class is called that. `method` is the one that was trained: the probe is not compared with itself.
  */
 export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
+  if (done.accuracy <= done.majority_accuracy)
+    return {
+      tone: "poor",
+      text: "No better than always answering the most frequent class: the texts, as this encoder sees them, do not tell the labels apart.",
+    };
   if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;

@@ -147,6 +147,14 @@ describe("the verdict", () => {
     expect(verdict(done(0.9, 0.5), 200, "probe")).toMatchObject({ tone: "even", text: expect.stringContaining("itself") });
   });
 
+  it("calls a result that is no better than the majority class that, whatever the probe is", () => {
+    for (const [accuracy, probe, method] of [[0.2, 0.1, "prompt"], [0.2, 0.9, "prompt"], [0.15, 0.15, "probe"]] as const) {
+      const { tone, text } = verdict(done(accuracy, probe), 200, method);
+      expect([tone, text]).toEqual(["poor", expect.stringContaining("No better than always answering the most frequent class")]);
+    }
+    expect(verdict(done(0.21, 0.1), 200).text).not.toContain("most frequent");
+  });
+
   it("makes nothing of numbers that are none", () => {
     expect(verdict(done(Number.NaN, 0.9), 200).tone).toBe("even");
     expect(verdict(done(0.9, 0.5), 0).tone).toBe("even");
