@@ -118,7 +118,8 @@ pub fn join(shards: &[(&str, &[u8])]) -> Result<Vec<u8>, String> {
         for (name, info) in header.tensors() {
             let (start, end) = info.data_offsets;
             let part = data.get(start..end).ok_or_else(|| format!("{shard}: tensor \"{name}\" lies outside the file"))?;
-            let view = TensorView::new(info.dtype, info.shape.clone(), part).map_err(|error| format!("{shard}: {name}: {error}"))?;
+            let view =
+                TensorView::new(info.dtype, info.shape.clone(), part).map_err(|error| format!("{shard}: {name}: {error}"))?;
             if views.insert(name.clone(), view).is_some() {
                 return Err(format!("{shard}: tensor \"{name}\" is in another shard, too"));
             }

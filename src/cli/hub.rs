@@ -106,7 +106,8 @@ fn look_up(agent: &ureq::Agent, hub: &str, id: &str) -> Result<Answer> {
         ),
         error => failed(error.to_string(), NO_NETWORK),
     })?;
-    let bytes = response.body_mut().read_to_vec().map_err(|error| failed(format!("the answer broke off: {error}"), NO_NETWORK))?;
+    let bytes =
+        response.body_mut().read_to_vec().map_err(|error| failed(format!("the answer broke off: {error}"), NO_NETWORK))?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
     answer.filter(|answer| is_hexadecimal(&answer.sha, 40)).ok_or_else(|| {
         failed("the hub answered with something else than a list of files".to_owned(), "try again later, or pass --model FOLDER")

@@ -58,7 +58,15 @@ impl Training {
     /// Shows nothing where not `visible`.
     #[must_use]
     pub(crate) fn new(visible: bool) -> Self {
-        Self { bar: ProgressBar::hidden(), visible, lines: Lines::new(), stepping: false, loss: None, held_out: None, measuring: None }
+        Self {
+            bar: ProgressBar::hidden(),
+            visible,
+            lines: Lines::new(),
+            stepping: false,
+            loss: None,
+            held_out: None,
+            measuring: None,
+        }
     }
 
     /// Shows one event.

@@ -125,17 +125,23 @@ fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
 fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
     const MISSING: &str = "config.json: \"model_type\" is missing; supported is [\"bert\"]";
     if fields.contains_key("peft_type") {
-        return Err(Error::model(format!("{MISSING}; it is the file of a PEFT adapter"), "give the encoder that it was made for"));
+        return Err(Error::model(
+            format!("{MISSING}; it is the file of a PEFT adapter"),
+            "give the encoder that it was made for",
+        ));
     }
     if fields.contains_key("word_embedding_dimension") {
         let problem = format!("{MISSING}; it is the file of a pooling layer");
         return Err(Error::model(problem, "take the config.json that lies beside the weights"));
     }
-    let all = ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "vocab_size"];
+    let all =
+        ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "vocab_size"];
     // RoBERTa has one token type, ALBERT and ELECTRA embeddings of another size, and each says its name where it has architectures.
     let bert = all.iter().all(|field| fields.contains_key(*field))
         && fields.get("type_vocab_size").is_some_and(|types| types == 2)
-        && !["embedding_size", "num_hidden_groups", "relative_attention", "n_layers"].iter().any(|field| fields.contains_key(*field))
+        && !["embedding_size", "num_hidden_groups", "relative_attention", "n_layers"]
+            .iter()
+            .any(|field| fields.contains_key(*field))
         && match fields.get("architectures") {
             None | Some(Value::Null) => true,
             Some(named) => named.as_array().is_some_and(|named| {
@@ -145,7 +151,10 @@ fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
     if bert {
         return Ok("config.json has no \"model_type\"; its other fields are those of BERT, and it is read as BERT");
     }
-    Err(Error::model(MISSING, "if it is a BERT encoder, add the line `\"model_type\": \"bert\",` behind the first { of config.json"))
+    Err(Error::model(
+        MISSING,
+        "if it is a BERT encoder, add the line `\"model_type\": \"bert\",` behind the first { of config.json",
+    ))
 }
 
 fn wrong(problem: String) -> Error {

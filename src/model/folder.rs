@@ -91,8 +91,7 @@ fn chosen(folder: &str, names: &[&str]) -> Result<Choice> {
 }
 
 /// Writes a tokenizer.json out of whatever a tokenizer is made of.
-const WRITE_TOKENIZER: &str =
-    "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself";
+const WRITE_TOKENIZER: &str = "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself";
 
 fn without_config(names: &[&str]) -> Error {
     // What may lie there in its place, what that means, and what to do.
@@ -144,13 +143,18 @@ fn weights(names: &[&str]) -> Result<Vec<String>> {
             return Err(Error::model("there are shards of several models", hint));
         }
         if let Some(missing) = (1..=of).find(|number| !shards.iter().any(|shard| shard.number == *number)) {
-            let problem = format!("there are {} of {of} shards of the weights; {} is missing", shards.len(), Shard::name(stem, missing, of));
+            let problem = format!(
+                "there are {} of {of} shards of the weights; {} is missing",
+                shards.len(),
+                Shard::name(stem, missing, of)
+            );
             return Err(Error::model(problem, "put all shards into the folder"));
         }
         return Ok(shards.iter().map(|shard| Shard::name(stem, shard.number, of)).collect());
     }
     let ends = |end: &str| names.iter().find(|name| name.ends_with(end)).copied();
-    let stored: Vec<&str> = names.iter().filter(|name| name.ends_with(".safetensors") && !name.starts_with("adapter_")).copied().collect();
+    let stored: Vec<&str> =
+        names.iter().filter(|name| name.ends_with(".safetensors") && !name.starts_with("adapter_")).copied().collect();
     match stored[..] {
         [one] => return Ok(vec![one.to_owned()]),
         [one, other, ..] => {
@@ -160,7 +164,8 @@ fn weights(names: &[&str]) -> Result<Vec<String>> {
         [] => {}
     }
     if names.contains(&"model.safetensors.index.json") {
-        let problem = "there is a model.safetensors.index.json, but none of the shards that it lists (model-00001-of-0000N.safetensors)";
+        let problem =
+            "there is a model.safetensors.index.json, but none of the shards that it lists (model-00001-of-0000N.safetensors)";
         return Err(Error::model(problem, "put all shards into the folder"));
     }
     let other = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"].into_iter().find_map(ends);

@@ -49,11 +49,15 @@ pub(crate) fn recognise(bytes: &[u8], meant: Meant) -> Option<(String, &'static 
         return Some((format!("is a web page ({})", excerpt(text)), hint));
     }
     // What servers say in place of a file: a sentence, or an object with an error in it.
-    let refused = ["entry not found", "not found", "404", "403", "401", "access to model", "invalid username", "invalid credentials"];
+    let refused =
+        ["entry not found", "not found", "404", "403", "401", "access to model", "invalid username", "invalid credentials"];
     let sentence = refused.iter().any(|words| start.starts_with(words));
     let object = bytes.len() <= ANSWER && start.starts_with("{\"error\"");
     if sentence || object || meant == Meant::Safetensors && bytes.len() <= ANSWER {
-        return Some((format!("holds the text \"{}\"", excerpt(text)), "download the file itself; a server answered in its place, perhaps"));
+        return Some((
+            format!("holds the text \"{}\"", excerpt(text)),
+            "download the file itself; a server answered in its place, perhaps",
+        ));
     }
     None
 }

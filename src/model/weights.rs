@@ -31,8 +31,9 @@ pub(crate) fn read(spec: EncoderSpec, bytes: &[u8]) -> Result<(EncoderWeights, V
     if let Some((what, hint)) = foreign::recognise(bytes, Meant::Safetensors) {
         return Err(Error::model(format!("model.safetensors {what}"), hint));
     }
-    let tensors = Tensors::parse(bytes)
-        .map_err(|problem| Error::model(format!("model.safetensors cannot be read: {problem}"), "download the file again, whole"))?;
+    let tensors = Tensors::parse(bytes).map_err(|problem| {
+        Error::model(format!("model.safetensors cannot be read: {problem}"), "download the file again, whole")
+    })?;
     let names = tensors.names();
     let prefix = prefix(&names)?;
     let notes = unused_layers(&names, prefix, spec.layers).into_iter().collect();
@@ -76,7 +77,9 @@ fn prefix(names: &[String]) -> Result<&str> {
             if !OTHERS.contains(&family) {
                 return Ok(prefix);
             }
-            let problem = format!("model.safetensors has the weights of another family: its names begin with \"{prefix}\", config.json says BERT");
+            let problem = format!(
+                "model.safetensors has the weights of another family: its names begin with \"{prefix}\", config.json says BERT"
+            );
             Err(Error::model(problem, "take config.json from the same place as the weights; of that family it cannot be used"))
         }
         (Some(_), Some(_)) => {
@@ -108,7 +111,8 @@ fn unused_layers(names: &[String], prefix: &str, layers: usize) -> Option<String
     let start = format!("{prefix}encoder.layer.");
     let number = |name: &String| name.strip_prefix(&start)?.split_once('.')?.0.parse::<usize>().ok();
     let found = names.iter().filter_map(number).max()?.saturating_add(1);
-    (found > layers).then(|| format!("model.safetensors has {found} layers, config.json asks for {layers}: the lowest {layers} are used"))
+    (found > layers)
+        .then(|| format!("model.safetensors has {found} layers, config.json asks for {layers}: the lowest {layers} are used"))
 }
 
 /// A place in the tree of tensor names.

@@ -90,8 +90,10 @@ pub fn followed(tokenizer: &[u8], config: &[u8]) -> Result<Option<(Vec<u8>, Vec<
         return Ok(None);
     }
     let Ok(Value::Object(mut json)) = serde_json::from_slice(text) else { return Ok(None) };
-    let of = |json: &Map<String, Value>, part: &str| json.get(part).and_then(|part| part.get("type")?.as_str().map(str::to_owned));
-    if of(&json, "normalizer").as_deref() != Some("BertNormalizer") || of(&json, "model").is_some_and(|kind| kind != "WordPiece") {
+    let of =
+        |json: &Map<String, Value>, part: &str| json.get(part).and_then(|part| part.get("type")?.as_str().map(str::to_owned));
+    if of(&json, "normalizer").as_deref() != Some("BertNormalizer") || of(&json, "model").is_some_and(|kind| kind != "WordPiece")
+    {
         return Ok(None);
     }
     let Some(normalizer) = json.get_mut("normalizer").and_then(Value::as_object_mut) else { return Ok(None) };
@@ -99,7 +101,9 @@ pub fn followed(tokenizer: &[u8], config: &[u8]) -> Result<Option<(Vec<u8>, Vec<
     let mut follow = |name: &str, field: &str, said: Option<bool>, usual: bool| {
         let found = normalizer.get(field).and_then(Value::as_bool).unwrap_or(usual);
         let Some(said) = said.filter(|&said| said != found) else { return found };
-        notes.push(format!("tokenizer_config.json says {name} {said}, tokenizer.json says {found}: {said} is followed, as transformers does"));
+        notes.push(format!(
+            "tokenizer_config.json says {name} {said}, tokenizer.json says {found}: {said} is followed, as transformers does"
+        ));
         normalizer.insert(field.to_owned(), said.into());
         said
     };

@@ -48,7 +48,8 @@ impl Tokenizer {
             return Err(Error::model(format!("tokenizer.json has {} bytes; the limit is {MAX_BYTES}", bytes.len()), HINT));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let unknown = parts::check(bytes).map_err(|problem| Error::model(format!("tokenizer.json cannot be read: {problem}"), HINT))?;
+        let unknown =
+            parts::check(bytes).map_err(|problem| Error::model(format!("tokenizer.json cannot be read: {problem}"), HINT))?;
         let mut inner =
             Inner::from_bytes(bytes).map_err(|error| Error::model(format!("tokenizer.json cannot be read: {error}"), HINT))?;
         inner.with_padding(None);

@@ -20,7 +20,9 @@ pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[
     if !settings.is_bert() || settings.basic == Some(false) {
         let how = if settings.is_bert() { "do_basic_tokenize is false" } else { settings.class() };
         return Err(Error::model(
-            format!("there is no tokenizer.json, and vocab.txt alone does not say how text is split (tokenizer_config.json: {how})"),
+            format!(
+                "there is no tokenizer.json, and vocab.txt alone does not say how text is split (tokenizer_config.json: {how})"
+            ),
             "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself",
         ));
     }
@@ -58,9 +60,14 @@ pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[
     let lower = settings.lower.unwrap_or(capitals == 0);
     let mut notes = Vec::new();
     if settings.lower.is_none() {
-        let (case, because) =
-            if lower { ("made lower case", "none of its pieces has a capital letter") } else { ("not made lower case", "its pieces have capital letters") };
-        notes.push(format!("the tokenizer is made from vocab.txt; text is {case}, since {because} (no do_lower_case in a tokenizer_config.json)"));
+        let (case, because) = if lower {
+            ("made lower case", "none of its pieces has a capital letter")
+        } else {
+            ("not made lower case", "its pieces have capital letters")
+        };
+        notes.push(format!(
+            "the tokenizer is made from vocab.txt; text is {case}, since {because} (no do_lower_case in a tokenizer_config.json)"
+        ));
     }
     let around = |token: &str, kind: u32| json!({"SpecialToken": {"id": token, "type_id": kind}});
     let text = |name: &str, kind: u32| json!({"Sequence": {"id": name, "type_id": kind}});

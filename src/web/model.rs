@@ -46,7 +46,12 @@ pub fn choose_encoder(paths: Vec<String>) -> Result<JsValue, JsValue> {
 /// # Errors
 /// `model`, with the file that is not what its name says.
 #[wasm_bindgen]
-pub fn encoder_tokenizer(path: &str, bytes: Vec<u8>, config: Option<Vec<u8>>, added: Option<Vec<u8>>) -> Result<JsValue, JsValue> {
+pub fn encoder_tokenizer(
+    path: &str,
+    bytes: Vec<u8>,
+    config: Option<Vec<u8>>,
+    added: Option<Vec<u8>>,
+) -> Result<JsValue, JsValue> {
     let (bytes, notes) = files::tokenizer_of(path, bytes, config.as_deref(), added.as_deref()).map_err(thrown)?;
     let made = js_sys::Object::new();
     js_sys::Reflect::set(&made, &"bytes".into(), &Uint8Array::from(bytes.as_slice()))?;

@@ -198,7 +198,8 @@ fn an_answer_that_is_no_encoder_is_not_kept() {
     for name in FILES {
         // Everything is as it is listed.
         let page = b"<html>Please log in to this network</html>".to_vec();
-        let files = FILES.map(|file| (file, if file == name { page.clone() } else { fs::read(format!("{TINY}/{file}")).unwrap() }));
+        let files =
+            FILES.map(|file| (file, if file == name { page.clone() } else { fs::read(format!("{TINY}/{file}")).unwrap() }));
         let place = place(hosted(ID, &files));
         place.run(&["model", "fetch", ID]).failed(1, &[ID, name, "is a web page"]);
         nothing_is_kept(&place);

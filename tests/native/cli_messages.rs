@@ -36,7 +36,8 @@ fn nothing_that_a_file_says_reaches_the_terminal_as_a_command() {
     let train = [&["train"], &data[..], &["--model", TINY, "--device", "cpu", "--steps", "2", "--out", "adapter"]].concat();
     only_text(&place.run(&train).succeeded());
     only_text(&place.run(&["inspect", "adapter"]).succeeded());
-    let predicted = place.run(&["predict", "adapter", "--model", TINY, "--device", "cpu", "--file", "evil.csv", "--text-column", "text"]);
+    let predicted =
+        place.run(&["predict", "adapter", "--model", TINY, "--device", "cpu", "--file", "evil.csv", "--text-column", "text"]);
     only_text(&predicted.succeeded());
     // A label that the adapter does not know stands in the error.
     place.write("other.csv", "text,label\nthe card,good\nthe bank,\u{1b}[31munknown\u{9b}\n".repeat(2));
@@ -59,7 +60,8 @@ fn nor_do_names_and_answers_in_errors() {
     missing.failed(1, &["no such file"]);
     only_text(&missing);
     only_text(&place.run(&["nonsense\u{1b}[31m"]));
-    for (name, bytes) in [("tokenizer.json", fs::read(format!("{TINY}/tokenizer.json")).unwrap()), ("model.safetensors", vec![1])] {
+    for (name, bytes) in [("tokenizer.json", fs::read(format!("{TINY}/tokenizer.json")).unwrap()), ("model.safetensors", vec![1])]
+    {
         place.write(&format!("encoder/{name}"), bytes);
     }
     let config = fs::read_to_string(format!("{TINY}/config.json")).unwrap().replace("\"bert\"", "\"evil\u{9b}31m\u{202e}\"");
@@ -89,7 +91,9 @@ fn what_the_encoder_cannot_see_is_said_before_training() {
 
     let with = ["--model", TINY, "--device", "cpu"];
     assert!(heard(&place.run(&[&["eval", "amharic-adapter", "amharic.csv"], &with[..]].concat()).succeeded().stderr));
-    assert!(heard(&place.run(&[&["predict", "amharic-adapter", "--file", "amharic.csv"], &with[..]].concat()).succeeded().stderr));
+    assert!(heard(
+        &place.run(&[&["predict", "amharic-adapter", "--file", "amharic.csv"], &with[..]].concat()).succeeded().stderr
+    ));
     assert!(heard(&place.run(&["inspect", "amharic.csv", "--model", TINY]).succeeded().stdout));
     let json = place.run(&["inspect", "amharic.csv", "--model", TINY, "--json"]).succeeded().objects().pop().unwrap();
     assert!(heard(json["encoder_notes"][0].as_str().unwrap()), "{json}");

@@ -271,7 +271,12 @@ fn a_tokenizer_is_made_of_a_vocabulary() {
     for (what, vocabulary, config, words) in [
         ("no [CLS]", text.replace("[CLS]\n", "[cls]\n"), "{}", &["vocab.txt has no line `[CLS]`"][..]),
         ("counts", text.replace('\n', "\t7\n"), "{}", &["vocab.txt has no line `[UNK]`"]),
-        ("Japanese", text.clone(), r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#, &["BertJapaneseTokenizer", "AutoTokenizer"]),
+        (
+            "Japanese",
+            text.clone(),
+            r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#,
+            &["BertJapaneseTokenizer", "AutoTokenizer"],
+        ),
         ("spaces only", text.clone(), r#"{"do_basic_tokenize": false}"#, &["do_basic_tokenize", "AutoTokenizer"]),
         ("no object", text.clone(), "[1]", &["tokenizer_config.json is not a JSON object"]),
         ("no JSON", text.clone(), "{", &["tokenizer_config.json is not a JSON object: EOF"]),
@@ -322,7 +327,8 @@ fn configs_of_all_years_are_read() {
     assert!(same("NaN", &with(nan.as_bytes())).is_empty());
 
     // Outside of strings alone.
-    let quoted = text.replacen('{', r#"{"a": NaN, "c": "\"", "hidden_act": "x\"NaN", "#, 1).replace("\"hidden_act\": \"gelu\",", "");
+    let quoted =
+        text.replacen('{', r#"{"a": NaN, "c": "\"", "hidden_act": "x\"NaN", "#, 1).replace("\"hidden_act\": \"gelu\",", "");
     refused("NaN in a string", &with(quoted.as_bytes()), &[r#""hidden_act" is "x\"NaN""#]);
 
     // 2019: no model_type. Google's had no architectures either.

@@ -80,7 +80,11 @@ fn texts_of_invisible_characters_are_empty() {
     for text in invisible {
         let count = tiny(&[text]);
         assert_eq!((count.empty, count.unknown), (1, 0), "{text:?}");
-        assert_eq!(count.notes, ["1 of 1 text have no token at all: they are empty, or hold only invisible characters"], "{text:?}");
+        assert_eq!(
+            count.notes,
+            ["1 of 1 text have no token at all: they are empty, or hold only invisible characters"],
+            "{text:?}"
+        );
     }
     let notes = tiny(&["the card", "\u{200b}", "\u{feff}", "?", "..."]).notes;
     assert_eq!(notes, ["2 of 5 texts have no token at all: they are empty, or hold only invisible characters"]);
@@ -90,7 +94,8 @@ fn texts_of_invisible_characters_are_empty() {
 fn other_kinds_of_tokenizers_name_their_unknown_piece_too() {
     let mut json: Value = serde_json::from_slice(TOKENIZER).unwrap();
     json["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"});
-    let vocab = json!([["[PAD]", 0.0], ["[UNK]", 0.0], ["[CLS]", 0.0], ["[SEP]", 0.0], ["▁", -1.0], ["a", -1.0], ["▁card", -2.0]]);
+    let vocab =
+        json!([["[PAD]", 0.0], ["[UNK]", 0.0], ["[CLS]", 0.0], ["[SEP]", 0.0], ["▁", -1.0], ["a", -1.0], ["▁card", -2.0]]);
     json["model"] = json!({"type": "Unigram", "unk_id": 1, "vocab": vocab, "byte_fallback": false});
     json["added_tokens"].as_array_mut().unwrap().truncate(4);
     let count = counted(json.to_string().as_bytes(), &["card a", "ቤት"]);
