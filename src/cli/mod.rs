@@ -26,7 +26,6 @@ use clap::Parser;
 use serde::Serialize;
 
 use crate::error::{Error, Report, Result};
-use crate::train::event::Event;
 use args::{Cli, Command, ModelCommand, ModelId};
 use models::Models;
 use output::Output;
@@ -40,12 +39,6 @@ struct Context {
 impl Context {
     fn models(&self) -> Models {
         Models { offline: self.offline, download: progress::Download::new(!self.output.is_json()) }
-    }
-
-    /// What the user should know before a run: a note for people, a `warning` event for scripts.
-    fn warn(&self, message: &str) -> Result<()> {
-        self.output.note(&format!("note: {message}"));
-        self.output.object(&Event::Warning { message: message.to_owned() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::fetch::DEFAULT_MODEL;
 use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
 use crate::cli::report::Notes;
-use crate::cli::{Context, checkpoint, data, interrupt, progress, unseen};
+use crate::cli::{Context, checkpoint, data, interrupt, progress};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
@@ -52,10 +52,6 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     for note in model.notes() {
         context.output.object(&Event::Warning { message: note.clone() })?;
-    }
-    let texts = dataset.train.iter().chain(&dataset.held_out).map(|row| row.text.as_str());
-    for note in unseen::notes(&model, texts, config.data.max_tokens)? {
-        context.warn(&note)?;
     }
     let mut notes = match &args.report {
         Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),

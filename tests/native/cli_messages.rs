@@ -82,12 +82,12 @@ fn what_the_encoder_cannot_see_is_said_before_training() {
 
     let train = ["train", "amharic.csv", "--model", TINY, "--device", "cpu", "--steps", "2"];
     let people = place.run(&train).succeeded();
-    let (note, training) = (people.stderr.find("unknown to the encoder"), people.stderr.find("Training on"));
-    assert!(heard(&people.stderr) && note < training, "{}", people.stderr);
+    let (note, step) = (people.stderr.find("unknown to the encoder"), people.stderr.find("step 2: "));
+    assert!(heard(&people.stderr) && note < step, "{}", people.stderr);
     let objects = place.run(&[&train[..], &["--json", "--out", "other"]].concat()).succeeded().objects();
     let warning = objects.iter().position(|object| object["event"] == "warning").unwrap();
-    let started = objects.iter().position(|object| object["event"] == "started").unwrap();
-    assert!(warning < started && heard(objects[warning]["message"].as_str().unwrap()), "{objects:?}");
+    let step = objects.iter().position(|object| object["event"] == "step").unwrap();
+    assert!(warning < step && heard(objects[warning]["message"].as_str().unwrap()), "{objects:?}");
 
     let with = ["--model", TINY, "--device", "cpu"];
     assert!(heard(&place.run(&[&["eval", "amharic-adapter", "amharic.csv"], &with[..]].concat()).succeeded().stderr));
