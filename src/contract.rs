@@ -18,6 +18,7 @@ use crate::error::Report;
 use crate::eval::ClassMetrics;
 use crate::eval::calibration::Bin;
 use crate::eval::interval::Interval;
+use crate::model::folder::Choice as EncoderChoice;
 use crate::predict::file::{FileProgress, FileView};
 use crate::predict::{LabelProbability, Prediction};
 use crate::text::count::TokenCount;
@@ -80,6 +81,7 @@ fn typescript() -> String {
         Part,
         Edit,
         TokenCount,
+        EncoderChoice,
         Prediction,
         LabelProbability,
         FileView,

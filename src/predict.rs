@@ -128,6 +128,12 @@ impl Predictor {
         &self.compute.name
     }
 
+    /// Whether the encoder sees nothing of a text: it is empty, or holds only invisible characters. There is nothing to classify then.
+    #[must_use]
+    pub fn is_empty(&self, text: &str) -> bool {
+        text.trim().is_empty() || self.model.tokenizer().pieces(text).is_ok_and(|pieces| pieces.is_empty())
+    }
+
     /// Class scores of texts, row-major `[n, C]`.
     ///
     /// # Errors

@@ -22,7 +22,9 @@ Exit codes:
 Environment:
   SOFTPROMPT_CACHE    folder that keeps downloaded encoders
   SOFTPROMPT_HUB      address of the model hub, for a mirror
-  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)";
+  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)
+  SOFTPROMPT_PROGRESS_SECONDS
+                      time between two lines of progress where stderr is no terminal [default: 10]";
 
 /// Tune a soft prompt for a small frozen text encoder, and use it.
 #[derive(Debug, Parser)]
@@ -258,6 +260,9 @@ pub(crate) struct InspectArgs {
     /// Column of the labels of a data file [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
+    /// Encoder to look at a data file with: says which words its vocabulary lacks
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<String>,
 }
 
 /// `softprompt model`.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::cli::args::EvalArgs;
 use crate::cli::output::{class_table, count, percent};
-use crate::cli::{Context, data, files, progress};
+use crate::cli::{Context, data, files, progress, unseen};
 use crate::config::DataConfig;
 use crate::data::dataset::{ClassIndex, ColumnChoice, Reading, held_out_rows};
 use crate::data::table::Table;
@@ -64,6 +64,9 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let rows = rows(&args.data, &table, columns, part.as_deref(), (&adapter, &index))?;
     let labels = adapter.labels.clone();
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
+    for note in unseen::notes(&model, rows.texts.iter().copied(), adapter.config.data.max_tokens)? {
+        context.output.note(&format!("note: {note}"));
+    }
     let predictor = block_on(Predictor::new(model, adapter, args.device.unwrap_or_default()))?;
 
     let bar = progress::texts(rows.texts.len(), !context.output.is_json());

@@ -47,6 +47,37 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| system_error(path, &error))
 }
 
+/// Paths of the files in a folder and in those below it, with `/` between their parts, some levels deep: an encoder may lie in a folder
+/// of a sentence encoder, or in a snapshot of the hub's own cache.
+///
+/// # Errors
+/// [`Error::Io`] where the folder cannot be read.
+pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
+    const LEVELS: usize = 4;
+    const MOST: usize = 5000;
+    let (mut found, mut left) = (Vec::new(), vec![(folder.to_owned(), String::new(), 0)]);
+    while let Some((at, start, level)) = left.pop() {
+        let entries = match fs::read_dir(&at) {
+            Err(error) if level == 0 => return Err(system_error(&at, &error)),
+            entries => entries.into_iter().flatten().flatten(),
+        };
+        for entry in entries {
+            let path = entry.path();
+            let name = format!("{start}{}", entry.file_name().to_string_lossy());
+            if path.is_file() {
+                found.push(name);
+            } else if level + 1 < LEVELS && path.is_dir() {
+                left.push((path, format!("{name}/"), level + 1));
+            }
+        }
+        if found.len() > MOST {
+            break;
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// A [`RunConfig`] from JSON: the settings alone, or a file such as an adapter's `softprompt.json` that has them as `config`.
 ///
 /// # Errors

@@ -12,9 +12,8 @@ use serde::Serialize;
 use crate::cli::args::PredictArgs;
 use crate::cli::files::{self, system_error};
 use crate::cli::output::{one_line, percent};
-use crate::cli::{Context, data};
+use crate::cli::{Context, data, unseen};
 use crate::config::DataConfig;
-use crate::data::cells::is_blank;
 use crate::data::dataset::Reading;
 use crate::data::table::{Table, Written};
 use crate::error::{Error, Result};
@@ -52,6 +51,11 @@ pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let texts = args.file.as_deref().map(|file| from_file(context, file, args, &adapter.config.data)).transpose()?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
+    if let Some(texts) = &texts {
+        for note in unseen::notes(&model, texts.iter().map(|text| text.text.as_str()), adapter.config.data.max_tokens)? {
+            context.output.note(&format!("note: {note}"));
+        }
+    }
     let device = args.device.unwrap_or_default();
     let predictor = block_on(Predictor::new(model, adapter, device))?;
     if let Some(texts) = texts {
@@ -76,11 +80,12 @@ fn show(context: &Context, predictor: &Predictor, texts: &[Text]) -> Result<()> 
     if context.output.is_closed() {
         return Ok(());
     }
-    let filled: Vec<&str> = texts.iter().map(|text| text.text.as_str()).filter(|text| !is_blank(text)).collect();
+    let empty: Vec<bool> = texts.iter().map(|text| predictor.is_empty(&text.text)).collect();
+    let filled: Vec<&str> = texts.iter().zip(&empty).filter(|(_, empty)| !**empty).map(|(text, _)| text.text.as_str()).collect();
     let mut predictions = block_on(predictor.predict(&filled))?.into_iter();
     let width = predictor.adapter().labels.iter().map(|label| one_line(label, 30).chars().count()).max().unwrap_or(0);
-    for text in texts {
-        let prediction = if is_blank(&text.text) { None } else { predictions.next() };
+    for (text, empty) in texts.iter().zip(empty) {
+        let prediction = if empty { None } else { predictions.next() };
         context.output.object(&Labelled {
             row: text.row,
             text: &text.text,

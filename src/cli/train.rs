@@ -54,6 +54,9 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    for note in model.notes() {
+        context.output.object(&Event::Warning { message: note.clone() })?;
+    }
     let mut notes = match &args.report {
         Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),
         None => None,
@@ -185,6 +188,9 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
         lines.push("This is no better than the majority class: always answering that is right as often.".to_owned());
     } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
+    }
+    if accuracy <= majority_accuracy {
+        lines.push("The result is no better than the majority class: the texts, as this encoder sees them, do not tell the labels apart.".to_owned());
     }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::{EVAL_BATCH, Predictor};
 use crate::adapter::Adapter;
 use crate::config::DataConfig;
-use crate::data::cells::is_blank;
 use crate::data::dataset::{ClassIndex, ColumnChoice, Reading, find_column, text_alone};
 use crate::data::table::{Table, Written};
 use crate::error::{Error, Result};
@@ -123,7 +122,7 @@ impl LabelledFile {
         let (mut texts, mut filled) = (Vec::new(), Vec::new());
         for cells in &self.rows[self.answers.len()..] {
             let text = self.readings.0.value(&cells[self.text]);
-            if is_blank(&text) {
+            if predictor.is_empty(&text) {
                 filled.push(false);
             } else if texts.len() < EVAL_BATCH {
                 filled.push(true);

@@ -14,15 +14,36 @@ struct Parts {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
+    #[serde(default)]
+    model: Option<Model>,
 }
 
-/// Checks a `tokenizer.json`: that it is JSON, and those of its parts.
+/// Of the model only how it names the piece for unknown words: by its text or by its number.
+#[derive(Deserialize)]
+struct Model {
+    #[serde(default)]
+    unk_token: Value,
+    #[serde(default)]
+    unk_id: Value,
+}
+
+/// The piece that stands for all that the vocabulary lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Token(String),
+    Id(u32),
+}
+
+/// Checks a `tokenizer.json`: that it is JSON, and those of its parts. Gives the piece for unknown words, where it names one.
 ///
 /// # Errors
 /// What is wrong, as text.
-pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let Parts { normalizer, pre_tokenizer, post_processor } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    [normalizer, pre_tokenizer, post_processor].iter().try_for_each(check_within)
+pub(super) fn check(bytes: &[u8]) -> Result<Option<Unknown>, String> {
+    let parts: Parts = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    [parts.normalizer, parts.pre_tokenizer, parts.post_processor].iter().try_for_each(check_within)?;
+    let Some(Model { unk_token, unk_id }) = parts.model else { return Ok(None) };
+    let id = unk_id.as_u64().and_then(|id| u32::try_from(id).ok());
+    Ok(unk_token.as_str().map(|token| Unknown::Token(token.to_owned())).or(id.map(Unknown::Id)))
 }
 
 fn check_within(value: &Value) -> Result<(), String> {

@@ -119,6 +119,7 @@ const TABLE: &[Row] = &[
             "error",
             "config",
             "data",
+            "text",
             "eval",
             "adapter",
             "tensors",

@@ -12,6 +12,7 @@ use softprompt::config::RunConfig;
 
 mod downloads;
 mod files;
+mod messages;
 mod methods;
 mod names;
 mod resume;

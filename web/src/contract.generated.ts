@@ -472,6 +472,28 @@ export type TokenCount = {
   long: number,
   /** Tokens that they lose together. */
   cut: number,
+  /** Tokens that stand for a word which the encoder's vocabulary lacks (`[UNK]`), of those that it takes in. */
+  unknown: number,
+  /** Texts without any token besides `[CLS]` and `[SEP]`. */
+  empty: number,
+  /** What the user should know about these, once all texts are counted. */
+  notes: Array<string>,
+};
+
+/** The files of an encoder, as paths below the folder that was given. */
+export type FolderChoice = {
+  /** The folder that they lie in: empty for the one that was given. */
+  folder: string,
+  /** `config.json`. */
+  config: string,
+  /** `tokenizer.json`, or the `vocab.txt` that one is to be made of. */
+  tokenizer: string,
+  /** `tokenizer_config.json`, where it is there. */
+  tokenizer_config: string | null,
+  /** `added_tokens.json`, where it is there and belongs to a `vocab.txt`. */
+  added_tokens: string | null,
+  /** The weights, or their shards in order. */
+  weights: Array<string>,
 };
 
 /** What the model makes of a text. */

@@ -24,6 +24,7 @@ use crate::model::spec::EncoderSpec;
 use crate::predict::EVAL_BATCH;
 use crate::prompt::{self, Sizes, Start};
 use crate::rng::Rng;
+use crate::text::unseen::Unseen;
 use crate::train::cost::Cost;
 use crate::train::event::Event;
 use crate::train::examples::{Examples, Scored};
@@ -78,6 +79,10 @@ impl Run {
         let rows: Vec<&TextRow> = dataset.train.iter().chain(&dataset.held_out).collect();
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let encoded = model.tokenizer().encode_batch(&texts, limit)?;
+        let mut unseen = Unseen::default();
+        for (text, encoded) in texts.iter().zip(&encoded) {
+            unseen.add(model.tokenizer(), text, encoded)?;
+        }
         let truncated_texts = encoded.iter().filter(|encoded| encoded.cut > 0).count();
         let examples: Vec<Example> =
             encoded.into_iter().zip(&rows).map(|(encoded, row)| Example { tokens: encoded.ids, label: row.label }).collect();
@@ -132,6 +137,9 @@ impl Run {
         });
         if truncated_texts > 0 {
             run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
+        }
+        for note in unseen.notes() {
+            run.warn(note);
         }
         let baseline = if run.has_prompt() && limits.learned == 0 { Baseline::Known } else { run.baseline()? };
         run.stage = Some(Stage::Training(Box::new(Training {
