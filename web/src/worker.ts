@@ -118,7 +118,8 @@ const api = {
     const [config, stored, weights, beside] = got.files as [Uint8Array, Uint8Array, Uint8Array, Uint8Array | undefined];
     const sha256 = got.encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
     await compiled();
-    checkMemory(core.Model.describe(config), weights.length, resident.bytes, limit);
+    const description = core.Model.describe(config);
+    checkMemory(description, weights.length, resident.bytes, limit);
     const made = beside && stage("read tokenizer", () => core.encoder_tokenizer("tokenizer.json", stored, beside));
     const tokenizer = made?.bytes ?? stored;
     const opened = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
