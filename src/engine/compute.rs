@@ -100,49 +100,65 @@ struct Opened {
     device: Device,
 }
 
-/// The GPU of this program, and burn's device on it once that is needed. burn never lets go of a device that it was given, nor of the
-/// kernels that it has compiled for it: each further one would cost memory to the end, and the time to compile them again. (In the
-/// browser wgpu's objects stay on their thread; a page opens one GPU, and a worker that lost it is replaced.)
-#[cfg(not(target_family = "wasm"))]
-static OPENED: std::sync::Mutex<Option<(Arc<Gpu>, Option<Device>)>> = std::sync::Mutex::new(None);
+/// What [`program_gpu`] opened, and burn's device on it once that is needed.
+type Program = Option<(Arc<Gpu>, Option<Device>)>;
 
+/// The GPU of this program. burn never lets go of a device that it was given, nor of the kernels that it has compiled for it: each
+/// further one would cost memory to the end, and the time to compile them again.
 #[cfg(not(target_family = "wasm"))]
-fn opened() -> std::sync::MutexGuard<'static, Option<(Arc<Gpu>, Option<Device>)>> {
-    OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
+    static PROGRAM: std::sync::Mutex<Program> = std::sync::Mutex::new(None);
+    f(&mut PROGRAM.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// The same in a browser, where wgpu's objects stay on their thread, the worker that owns the GPU.
+#[cfg(target_family = "wasm")]
+fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
+    thread_local!(static PROGRAM: std::cell::RefCell<Program> = const { std::cell::RefCell::new(None) });
+    PROGRAM.with_borrow_mut(f)
 }
 
 /// The GPU of this program: the one that was opened before, if it has not failed since. Several threads that ask at once get the same.
-async fn program_gpu() -> Result<Arc<Gpu>> {
+///
+/// # Errors
+/// As [`Gpu::open`].
+pub async fn program_gpu() -> Result<Arc<Gpu>> {
+    let working = |program: &mut Program| program.as_ref().filter(|(gpu, _)| gpu.check().is_ok()).map(|(gpu, _)| gpu.clone());
     #[cfg(not(target_family = "wasm"))]
-    {
-        let mut opened = opened();
-        if let Some((gpu, _)) = opened.as_ref().filter(|(gpu, _)| gpu.check().is_ok()) {
-            return Ok(gpu.clone());
+    return with_program(|program| match working(program) {
+        Some(gpu) => Ok(gpu),
+        None => {
+            // Natively nothing in it waits for anything that needs this thread.
+            let gpu = Arc::new(pollster::block_on(Gpu::open())?);
+            *program = Some((gpu.clone(), None));
+            Ok(gpu)
         }
-        // Natively nothing in it waits for anything that needs this thread.
-        let gpu = Arc::new(pollster::block_on(Gpu::open())?);
-        *opened = Some((gpu.clone(), None));
-        Ok(gpu)
-    }
+    });
     #[cfg(target_family = "wasm")]
-    Gpu::open().await.map(Arc::new)
+    {
+        if let Some(gpu) = with_program(working) {
+            return Ok(gpu);
+        }
+        let gpu = Arc::new(Gpu::open().await?);
+        // Another call may have opened one meanwhile: the first stays.
+        Ok(with_program(|program| working(program).unwrap_or_else(|| program.insert((gpu, None)).0.clone())))
+    }
 }
 
 impl Opened {
     /// burn's device on [`program_gpu`], made once.
     fn of(gpu: Arc<Gpu>) -> Result<Self> {
-        #[cfg(not(target_family = "wasm"))]
-        if let Some((program, device)) = &mut *opened()
-            && Arc::ptr_eq(program, &gpu)
-        {
-            if let Some(device) = device {
-                return Ok(Self { gpu, device: device.clone() });
+        with_program(|program| match program {
+            Some((known, device)) if Arc::ptr_eq(known, &gpu) => {
+                if let Some(device) = device {
+                    return Ok(Self { gpu, device: device.clone() });
+                }
+                let new = Self::new(gpu)?;
+                *device = Some(new.device.clone());
+                Ok(new)
             }
-            let new = Self::new(gpu)?;
-            *device = Some(new.device.clone());
-            return Ok(new);
-        }
-        Self::new(gpu)
+            _ => Self::new(gpu),
+        })
     }
 
     fn new(gpu: Arc<Gpu>) -> Result<Self> {
