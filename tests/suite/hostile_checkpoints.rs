@@ -55,8 +55,8 @@ async fn counters_that_cannot_be_are_refused() {
         ("the place in the order", |c| c.orders[0].2 -= 1),
         ("the place in the order", |c| c.orders[0].2 = usize::MAX),
         ("another split", |c| c.orders[0].1[0] = c.orders[0].1[1]),
-        ("another split", |c| drop(c.orders[0].1.pop())),
-        ("another method", |c| drop(c.orders.pop())),
+        ("another split", |c| _ = c.orders[0].1.pop()),
+        ("another method", |c| _ = c.orders.pop()),
         ("another method", |c| c.orders.push(c.orders[0].clone())),
     ];
     all_refused(&config, &after(&config, 2).await, changes).await;
@@ -68,13 +68,13 @@ async fn parameters_that_cannot_be_are_refused() {
     let good = after(&config, 2).await;
     let probe: &[Change] = &[
         ("the linear probe", |c| c.probe.as_mut().unwrap().loss = f64::NAN),
-        ("the linear probe", |c| drop(c.probe.as_mut().unwrap().trained.head_bias.pop())),
+        ("the linear probe", |c| _ = c.probe.as_mut().unwrap().trained.head_bias.pop()),
         ("another split", |c| c.probe.as_mut().unwrap().predicted[0] = 3),
-        ("another split", |c| drop(c.probe.as_mut().unwrap().predicted.pop())),
+        ("another split", |c| _ = c.probe.as_mut().unwrap().predicted.pop()),
     ];
     all_refused(&config, &good, if good.probe.is_some() { probe } else { panic!("the probe is known by now") }).await;
     let changes: &[Change] = &[
-        ("not those of its settings", |c| drop(c.matrices.pop())),
+        ("not those of its settings", |c| _ = c.matrices.pop()),
         ("not those of its settings", |c| c.matrices[0].shape = [c.matrices[0].shape[1], c.matrices[0].shape[0]]),
         ("not finite", |c| c.matrices[0].values[3] = f32::NAN),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = usize::MAX),
@@ -83,8 +83,8 @@ async fn parameters_that_cannot_be_are_refused() {
         ("the step of the best", |c| c.best.as_mut().unwrap().step = c.place.step + 1),
         ("the loss of the best", |c| c.best.as_mut().unwrap().loss = f64::INFINITY),
         ("the loss of the best", |c| c.best.as_mut().unwrap().scores[0] = f32::NAN),
-        ("another split", |c| drop(c.best.as_mut().unwrap().scores.pop())),
-        ("the best parameters", |c| drop(c.best.as_mut().unwrap().trained.stored.pop())),
+        ("another split", |c| _ = c.best.as_mut().unwrap().scores.pop()),
+        ("the best parameters", |c| _ = c.best.as_mut().unwrap().trained.stored.pop()),
         ("the best parameters", |c| c.best.as_mut().unwrap().trained.stored[0].name = "other".to_owned()),
         ("the best parameters", |c| c.best.as_mut().unwrap().trained.stored[0].values[0] = f32::NAN),
         ("the best parameters", |c| {
@@ -113,7 +113,7 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
     config.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
     let first: &[Change] = &[
         ("the state of the best", |c| c.best.as_mut().unwrap().state = None),
-        ("not those of its settings", |c| drop(c.best.as_mut().unwrap().state.as_mut().unwrap().pop())),
+        ("not those of its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
         // Not pruned, but in the second round.
         ("the step", |c| c.place.round = 1),
         ("the round", |c| c.place.round = 2),
