@@ -55,6 +55,9 @@ pub fn bounded<R>(what: &str, input: usize, multiple: usize, job: impl FnOnce() 
     PEAK.store(before, Relaxed);
     let result = job();
     let taken = PEAK.load(Relaxed).saturating_sub(before);
+    if input > 50_000 && std::env::var_os("SHOW_MEMORY").is_some() {
+        println!("{what}: {:.1} bytes a byte", taken as f64 / input as f64);
+    }
     assert!(taken <= BASE + multiple * input, "{what}: {taken} bytes of memory for {input} bytes of input");
     result
 }

@@ -15,32 +15,32 @@ use crate::train::checkpoint::Checkpoint;
 use crate::train::result::{CellResult, rows};
 
 /// Of a table's bytes. The shortest row is `,` and a line break: two cells, each with a string of its own.
-const TABLE: usize = 512;
+const TABLE: usize = 160;
 /// Of a workbook's unpacked parts.
-const WORKBOOK: usize = 512;
+const WORKBOOK: usize = 160;
 /// Of a zip's bytes.
-const ZIP: usize = 16;
+const ZIP: usize = 8;
 /// Of an adapter's and a checkpoint's files.
-const STORED: usize = 64;
+const STORED: usize = 32;
 /// Of a JSON file of settings.
-const JSON: usize = 128;
+const JSON: usize = 64;
 /// Of a `tokenizer.json`.
-const TOKENIZER: usize = 256;
+const TOKENIZER: usize = 64;
 /// Of a safetensors file.
-const TENSORS: usize = 64;
+const TENSORS: usize = 32;
 
 /// A table in any notation.
 pub fn table(data: &[u8]) -> bool {
-    read_table("table", data, TABLE * data.len())
+    read_table("table", data, TABLE)
 }
 
 /// As [`table`], with seeds of its own: objects a line, and lists of them.
 pub fn json(data: &[u8]) -> bool {
-    read_table("json", data, TABLE * data.len())
+    read_table("json", data, TABLE)
 }
 
-fn read_table(what: &str, data: &[u8], limit: usize) -> bool {
-    let Ok(table) = bounded(what, limit, 1, || Table::from_bytes(data)) else { return false };
+fn read_table(what: &str, data: &[u8], multiple: usize) -> bool {
+    let Ok(table) = bounded(what, data.len(), multiple, || Table::from_bytes(data)) else { return false };
     let columns = table.columns.len();
     assert!(
         columns >= 2 && table.rows.iter().all(|row| row.len() == columns),
@@ -95,7 +95,7 @@ pub fn workbook(data: &[u8]) -> bool {
         }
     }
     let zip = archive::write(&files).expect("a zip");
-    read_table("workbook", &zip, WORKBOOK * zip.len())
+    read_table("workbook", &zip, WORKBOOK)
 }
 
 /// A zip of plain files.

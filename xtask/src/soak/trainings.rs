@@ -232,10 +232,6 @@ impl Place<'_> {
             );
         }
         summary.trainings += 1;
-        let left = self.left(&out)?;
-        if !left.is_empty() {
-            return Err(format!("{out} is done, and {} is left beside it", left.join(", ")));
-        }
         let found = self.adapter(&out)?;
         if found == whole.adapter {
             fs::remove_dir_all(self.folder.join(&out)).map_err(|error| error.to_string())?;
@@ -249,7 +245,11 @@ impl Place<'_> {
                 .and_then(|()| whole.adapter.iter().try_for_each(|(name, bytes)| fs::write(expected.join(name), bytes)));
             written.map_err(|error| error.to_string())?;
         }
-        Ok(())
+        let left = self.left(&out)?;
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{out} is done, and {} is left beside it", left.join(", "))),
+        }
     }
 
     /// Files of a checkpoint that are still there.
