@@ -49,8 +49,7 @@ impl Table {
             }
             // A name alone above: no separator below is one.
             let first = decoded.text.split(LINE_ENDS).find(|line| !is_blank(line)).unwrap_or_default().trim();
-            let alone = !first.contains([',', ';', '\t', '|']);
-            if written != Written::Lines && alone && is_name(first.trim_matches('"')) {
+            if written != Written::Lines && is_name(first.trim_matches('"')) {
                 return Self::of_single(decoded, written, &is_name);
             }
         }
