@@ -212,7 +212,8 @@ impl Dataset {
         let other = columns.in_other(train, held_out, config)?;
         let HeldOut { rows: held, notes, .. } = HeldOut::new(held_out, other, classes, FILE, |_| true)?;
         rows.report.notes.extend(held_out.notes.iter().map(|note| format!("{FILE}: {note}")).chain(notes));
-        let Rows { labels, rows: train, report } = rows.without(&held, FILE);
+        let Rows { labels, rows: train, mut report } = rows.without(&held, FILE);
+        rows::not_evaluated(&mut report.notes, &labels, &held);
         if report.classes.iter().filter(|class| class.count > 0).count() < 2 || train.len() < FEWEST_ROWS {
             return Err(Error::data(
                 format!("nearly all training texts are in the held-out file too: {} rows are left to train on", train.len()),

@@ -136,6 +136,17 @@ fn a_split_that_cannot_be_used_does_no_harm() {
     let (problem, row, _) = data_error(read(&other, Some("split")));
     assert!(problem.contains("the held-out part has the label `z`"), "{problem}");
     assert_eq!(row, Some(6));
+    // A class without a held-out row is not evaluated, which is said.
+    let mut alone = split("split", ["train", "test"]);
+    alone.rows[0][1] = "z".into();
+    alone.rows[1][1] = "z".into();
+    let set = read(&alone, None).unwrap();
+    assert_eq!((set.labels.len(), set.held_out.len()), (3, 16));
+    assert!(
+        set.report.notes.contains(&"class `z` has no held-out row: it is not evaluated".to_owned()),
+        "{:?}",
+        set.report.notes
+    );
     // Nothing, or nearly nothing, to train on.
     let few = made("text,label,split", &|i| vec![text(i), ["x", "y"][i % 2].into(), if i < 3 { "train" } else { "test" }.into()]);
     assert!(

@@ -156,6 +156,11 @@ fn what_holds_no_texts_says_so() {
     assert!(refused(b"[\"\", null]", "a.json").0.contains("no texts"));
     assert!(refused(b"\x89PNG\r\n\x1a\n", "a.csv").0.contains("PNG"));
     assert_eq!(refused(b"{\"text\": \"a\"}\n{\"text\": NaN}\n", "a.jsonl").1, Some(2));
+    // What is wrong with a table is not taken for texts.
+    assert!(refused(b"note,label\n\"a, b,1\nc, d,0\ne, f,1\n", "a.csv").1 == Some(2));
+    assert!(refused(b"id\ttext\n", "a.tsv").0.contains("no rows"));
+    // Commas in a file of tabs are letters, however irregular.
+    assert_eq!(texts(&open("so, good\nso bad\nso, so, so\nfine\n", "a.tsv")), ["so, good", "so bad", "so, so, so", "fine"]);
     // A quote that never closes must not swallow the rows behind it: quotes are letters then.
     let found = open("text\n\"so good\nso bad\nfine\n", "a.csv");
     assert_eq!(texts(&found), ["\"so good", "so bad", "fine"]);

@@ -1,7 +1,7 @@
 //! The rows of one file: all of them, or divided by a split column.
 
 use super::advice::{Lengths, advice};
-use super::rows::{HeldOut, Rows, count};
+use super::rows::{HeldOut, Rows, count, not_evaluated};
 use super::split::Given;
 use super::{ColumnChoice, DataReport, FEWEST_ROWS, TextRow};
 use crate::config::DataConfig;
@@ -91,6 +91,7 @@ impl Parts {
         )];
         said.append(&mut report.notes);
         said.extend(notes);
+        not_evaluated(&mut said, &labels, &held);
         report.notes = said;
         Ok(Self { labels, train: rows, held_out: Some(held), report, refused: None })
     }

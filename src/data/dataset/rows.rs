@@ -113,6 +113,14 @@ pub(super) fn count(classes: &mut [ClassCount], rows: &[TextRow]) {
     rows.iter().for_each(|row| classes[row.label as usize].count += 1);
 }
 
+/// Says which classes have no held-out row.
+pub(super) fn not_evaluated(notes: &mut Vec<String>, labels: &[String], held_out: &[TextRow]) {
+    let there: HashSet<u32> = held_out.iter().map(|row| row.label).collect();
+    let missing = labels.iter().zip(0..).filter(|(_, class)| !there.contains(class)).map(|(label, _)| label.as_str());
+    let (one, many) = ("has no held-out row: it is not evaluated", "have no held-out row: they are not evaluated");
+    notes::classes(notes, missing, one, many);
+}
+
 /// Rows to evaluate on: all that have a text and a label.
 pub(super) struct HeldOut {
     pub(super) rows: Vec<TextRow>,

@@ -1,6 +1,6 @@
 //! Files of texts alone: one column, which is no table to learn from but can be classified.
 
-use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
+use super::{Format, HEADER_WORDS, Table, decode, dialect, json, limits};
 use crate::data::cells::is_blank;
 use crate::data::names::is_text_name;
 use crate::error::{Error, Result};
@@ -49,8 +49,7 @@ impl Table {
             }
             // A name alone above: no separator below is one.
             let first = decoded.text.split(LINE_ENDS).find(|line| !is_blank(line)).unwrap_or_default().trim();
-            let alone = !first.contains([',', ';', '\t', '|']);
-            if written != Written::Lines && alone && is_name(first.trim_matches('"')) {
+            if written != Written::Lines && is_name(first.trim_matches('"')) {
                 return Self::of_single(decoded, written, &is_name);
             }
         }
@@ -68,9 +67,18 @@ impl Table {
                 }
                 None
             }
-            // Whatever is wrong with a row is said; a file with no second column is one of texts alone.
-            Err(error) if written != Written::Lines && matches!(&error, Error::Data { row: Some(_), .. }) => return Err(error),
-            Err(error) => Some(error),
+            Err(error) => {
+                // Whatever is wrong with a table is said; a file with no second column is one of texts alone.
+                let table = |text: &str| match written {
+                    Written::Table => json::format_of(text).is_some() || dialect::has_columns(text),
+                    Written::Tabs => json::format_of(text).is_some() || text.contains('\t'),
+                    Written::Lines => false,
+                };
+                if decoded.as_ref().is_ok_and(|decoded| table(&decoded.text)) {
+                    return Err(error);
+                }
+                Some(error)
+            }
         };
         match (decoded, table) {
             (Ok(decoded), None) => Self::of_single(&decoded, written, &is_name),
