@@ -69,6 +69,9 @@ fn words_that_are_too_long_are_no_script() {
     let long = "a".repeat(101);
     let notes = tiny(&[&long]).notes;
     assert!(notes[0].contains("vocabulary: words of more than 100 characters") && notes[0].contains("Put spaces"), "{notes:?}");
+    // What it lacks says more than its length.
+    let notes = tiny(&[&format!("{long}ቤ")]).notes;
+    assert!(notes[0].contains("Ethiopic") && !notes[0].contains("100 characters"), "{notes:?}");
     // All of whose letters are there, but not in this order.
     let short = tiny(&["a".repeat(100).as_str()]);
     assert_eq!((short.unknown, short.notes), (0, vec![]));
