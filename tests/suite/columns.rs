@@ -6,7 +6,7 @@ use softprompt::data::table::Table;
 use softprompt::data::view::TableView;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 
 pub const TEXTS: [&str; 12] = [
     "the kettle arrived early and boils in a minute",

@@ -5,7 +5,8 @@ use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, TextRow, text
 use softprompt::rng::Rng;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::{WORDS, data_error, dataset, file, table};
+use crate::common::table;
+use crate::data::{WORDS, data_error, dataset, file};
 
 #[wasm_bindgen_test(unsupported = test)]
 fn columns_are_guessed() {

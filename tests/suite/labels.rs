@@ -6,7 +6,8 @@ use softprompt::data::table::Table;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::columns::{TEXTS, made, text};
-use crate::data::{data_error, table};
+use crate::common::table;
+use crate::data::data_error;
 
 fn labelled(labels: &[&str]) -> Table {
     made("text,label", &|i| vec![text(i), labels[i % labels.len()].to_owned()])

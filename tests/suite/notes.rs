@@ -5,7 +5,7 @@ use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, find_column};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::columns::{made, text};
-use crate::data::table;
+use crate::common::table;
 
 const COLUMNS: ColumnChoice = ColumnChoice { text: 0, label: 1 };
 

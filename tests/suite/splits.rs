@@ -8,7 +8,8 @@ use softprompt::error::Result;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::columns::{made, text};
-use crate::data::{data_error, file, table};
+use crate::common::table;
+use crate::data::{data_error, file};
 
 const COLUMNS: ColumnChoice = ColumnChoice { text: 0, label: 1 };
 

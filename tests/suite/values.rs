@@ -7,7 +7,8 @@ use softprompt::data::edit::{Edit, NewRow};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::columns::{TEXTS, made, text};
-use crate::data::{dataset, table};
+use crate::common::table;
+use crate::data::dataset;
 
 /// Rows of JSON: a text, and behind it whatever the row has.
 fn json(rows: usize, rest: &dyn Fn(usize) -> String) -> String {
