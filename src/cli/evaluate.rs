@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let rows = rows(&args.data, &table, columns, part.as_deref(), (&adapter, &index))?;
     let labels = adapter.labels.clone();
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
-    for note in unseen::notes(&model, rows.texts.iter().copied(), adapter.config.data.max_tokens)? {
+    for note in unseen::notes(&model, rows.texts.iter().map(AsRef::as_ref), adapter.config.data.max_tokens)? {
         context.output.note(&format!("note: {note}"));
     }
     let predictor = block_on(Predictor::new(model, adapter, args.device.unwrap_or_default()))?;

@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
         DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..DataConfig::default() };
     let unseen = match &args.model {
         Some(name) => {
-            let texts = usable_texts(&table, data::in_file(path, ColumnChoice::guess(&table, &config))?);
+            let texts = usable_texts(&table, data::in_file(path, ColumnChoice::guess(&table, &config))?, &config);
             unseen::notes(&context.models().load(name)?, texts.iter().map(String::as_str), config.max_tokens)?
         }
         None => Vec::new(),
