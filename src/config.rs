@@ -13,6 +13,12 @@ pub use methods::{
     Shrink, StageConfig, Vote,
 };
 
+/// The largest seed: JavaScript keeps every whole number up to it exactly.
+pub const LARGEST_SEED: u64 = (1 << 53) - 1;
+
+/// The most optimizer steps that a run can have: years of training, and few enough for every count of them to fit into 32 bits.
+pub const MOST_STEPS: u64 = 100_000_000;
+
 /// Everything a run depends on, besides the data, the encoder and the device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -60,7 +66,12 @@ pub struct DataConfig {
     pub text_column: Option<String>,
     /// Name of the label column, or its number counted from 1; guessed if absent.
     pub label_column: Option<String>,
-    /// Share of the rows held out, stratified by class; not used when a held-out file is given.
+    /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
+    pub merge_labels: bool,
+    /// Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
+    /// used if it is empty or `none`.
+    pub split_column: Option<String>,
+    /// Share of the rows held out, stratified by class; not used when a held-out file or a split column is given.
     pub held_out_fraction: f64,
     /// Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted.
     pub max_tokens: usize,
@@ -68,7 +79,14 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { text_column: None, label_column: None, held_out_fraction: 0.2, max_tokens: 128 }
+        Self {
+            text_column: None,
+            label_column: None,
+            merge_labels: false,
+            split_column: None,
+            held_out_fraction: 0.2,
+            max_tokens: 128,
+        }
     }
 }
 
@@ -290,9 +308,42 @@ impl RunConfig {
     }
 
     /// Optimizer steps of a run over `train_rows` examples.
-    #[must_use]
-    pub fn total_steps(&self, train_rows: usize) -> usize {
+    ///
+    /// # Errors
+    /// [`Error::Config`] for more than [`MOST_STEPS`].
+    pub fn total_steps(&self, train_rows: usize) -> Result<usize> {
+        if let Some(steps) = self.optim.steps {
+            return Ok(steps.max(1));
+        }
         let per_epoch = train_rows.div_ceil(self.optim.batch_size.max(1)).max(1);
-        self.optim.steps.unwrap_or(self.optim.epochs * per_epoch).max(1)
+        let steps = (self.optim.epochs as u64).checked_mul(per_epoch as u64).filter(|&steps| steps <= MOST_STEPS);
+        // On 32 bits, too, every number of steps up to the limit fits.
+        steps.map(|steps| (steps as usize).max(1)).ok_or_else(|| {
+            Error::config(
+                "optim.epochs",
+                format!("{} epochs of {per_epoch} steps are more than {MOST_STEPS} steps", self.optim.epochs),
+                format!("use at most {} epochs", MOST_STEPS / per_epoch as u64),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_steps_has_a_limit() {
+        let mut config = RunConfig::default();
+        (config.optim.batch_size, config.optim.epochs) = (16, 5);
+        assert_eq!(config.total_steps(33).expect("few"), 15);
+        assert_eq!(config.total_steps(0).expect("few"), 5);
+        (config.optim.batch_size, config.optim.epochs) = (1, 1_000_000);
+        assert_eq!(config.total_steps(100).expect("as many as allowed"), 100_000_000);
+        for rows in [101, usize::MAX] {
+            assert!(matches!(config.total_steps(rows), Err(Error::Config { field: "optim.epochs", .. })), "{rows} rows");
+        }
+        config.optim.steps = Some(7);
+        assert_eq!(config.total_steps(usize::MAX).expect("they win"), 7);
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{
     HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
     RunConfig, Schedule, Shrink, StageConfig, Vote,
 };
-use crate::data::dataset::{ClassCount, DataReport, Lengths};
+use crate::data::dataset::{ClassCount, DataReport, LabelGroup, Lengths};
 use crate::data::edit::Edit;
 use crate::data::table::{Format, Part};
 use crate::data::view::TableView;
@@ -18,6 +18,7 @@ use crate::error::Report;
 use crate::eval::ClassMetrics;
 use crate::eval::calibration::Bin;
 use crate::eval::interval::Interval;
+use crate::model::folder::Choice as EncoderChoice;
 use crate::predict::file::{FileProgress, FileView};
 use crate::predict::{LabelProbability, Prediction};
 use crate::text::count::TokenCount;
@@ -75,10 +76,12 @@ fn typescript() -> String {
         Format,
         DataReport,
         ClassCount,
+        LabelGroup,
         Lengths,
         Part,
         Edit,
         TokenCount,
+        EncoderChoice,
         Prediction,
         LabelProbability,
         FileView,

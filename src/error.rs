@@ -117,6 +117,15 @@ impl Error {
         Self::Model { problem: problem.into(), hint: hint.into(), tensor: None }
     }
 
+    /// With an encoder's folder or id in front, where it is about an encoder.
+    #[must_use]
+    pub fn of_model(self, name: &str) -> Self {
+        match self {
+            Self::Model { problem, hint, tensor } => Self::Model { problem: format!("{name}: {problem}"), hint, tensor },
+            error => error,
+        }
+    }
+
     /// An adapter error.
     pub fn adapter(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter { problem: problem.into(), hint: hint.into() }

@@ -41,7 +41,8 @@ pub struct Prediction {
     pub probabilities: Vec<LabelProbability>,
 }
 
-/// An encoder with an adapter, ready to classify.
+/// An encoder with an adapter, ready to classify. Any number of threads may share it; a crate that moves it to one may have to set
+/// `#![recursion_limit = "256"]`, so that the compiler comes to the end of wgpu's types.
 pub struct Predictor {
     model: Model,
     adapter: Adapter,
@@ -54,6 +55,13 @@ pub struct Predictor {
     bias: Tensor<2>,
     layers: Vec<usize>,
 }
+
+/// One predictor answers any number of threads at once.
+#[cfg(not(target_family = "wasm"))]
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Predictor>();
+};
 
 impl Predictor {
     /// Opens the device that `device` asks for.
@@ -118,6 +126,12 @@ impl Predictor {
     #[must_use]
     pub fn device(&self) -> &str {
         &self.compute.name
+    }
+
+    /// Whether the encoder sees nothing of a text: it is empty, or holds only invisible characters. There is nothing to classify then.
+    #[must_use]
+    pub fn is_empty(&self, text: &str) -> bool {
+        text.trim().is_empty() || self.model.tokenizer().pieces(text).is_ok_and(|pieces| pieces.is_empty())
     }
 
     /// Class scores of texts, row-major `[n, C]`.

@@ -47,7 +47,13 @@ impl<'a> Tensors<'a> {
         self.header.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// Appends a tensor's elements to `out`, row-major, converted from F32, F16 or BF16.
+    /// Names of all tensors, in the order of their data.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.header.offset_keys()
+    }
+
+    /// Appends a tensor's elements to `out`, row-major, converted from F64, F32, F16 or BF16.
     ///
     /// # Errors
     /// Missing, another shape, another data type, an element that is no finite number, no memory: as text, with the
@@ -62,10 +68,11 @@ impl<'a> Tensors<'a> {
         let before = out.len();
         out.try_reserve_exact(shape.iter().product()).map_err(|_| format!("no memory for tensor \"{name}\" {shape:?}"))?;
         match info.dtype {
+            Dtype::F64 => out.extend(data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32)),
             Dtype::F32 => out.extend(data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
             Dtype::F16 => out.extend(data.as_chunks().0.iter().map(|&bytes| half::f16::from_le_bytes(bytes).to_f32())),
             Dtype::BF16 => out.extend(data.as_chunks().0.iter().map(|&bytes| half::bf16::from_le_bytes(bytes).to_f32())),
-            other => return Err(format!("tensor \"{name}\" has data type {other}; supported are F32, F16 and BF16")),
+            other => return Err(format!("tensor \"{name}\" has data type {other}; supported are F64, F32, F16 and BF16")),
         }
         match out[before..].iter().position(|value| !value.is_finite()) {
             Some(at) => Err(format!("tensor \"{name}\" has {} at element {at}", out[before + at])),
@@ -97,6 +104,29 @@ pub fn write(tensors: &[(&str, Vec<usize>, &[f32])]) -> Result<Vec<u8>, String> 
     // One entry only: safetensors writes them in the order of a hash map.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, Some(metadata)).map_err(|error| error.to_string())
+}
+
+/// Joins the shards of a safetensors file: the bytes that the library writes for all tensors in one file, whatever the order of the
+/// shards. Each shard has a name for the errors.
+///
+/// # Errors
+/// A shard that cannot be read, or a tensor that two of them have: as text, with the name of the shard.
+pub fn join(shards: &[(&str, &[u8])]) -> Result<Vec<u8>, String> {
+    let mut views = std::collections::BTreeMap::new();
+    for (shard, bytes) in shards {
+        let Tensors { header, data } = Tensors::parse(bytes).map_err(|problem| format!("{shard} cannot be read: {problem}"))?;
+        for (name, info) in header.tensors() {
+            let (start, end) = info.data_offsets;
+            let part = data.get(start..end).ok_or_else(|| format!("{shard}: tensor \"{name}\" lies outside the file"))?;
+            let view =
+                TensorView::new(info.dtype, info.shape.clone(), part).map_err(|error| format!("{shard}: {name}: {error}"))?;
+            if views.insert(name.clone(), view).is_some() {
+                return Err(format!("{shard}: tensor \"{name}\" is in another shard, too"));
+            }
+        }
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
 }
 
 /// A tensor that is to be written in half precision.

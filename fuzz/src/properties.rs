@@ -8,9 +8,10 @@ use crate::config::{DataConfig, RunConfig};
 use crate::data::dataset::{ColumnChoice, Dataset};
 use crate::data::table::Table;
 use crate::memory::bounded;
-use crate::model::{config, spec::EncoderSpec, weights};
+use crate::model::{config, files, spec::EncoderSpec, weights};
 use crate::tensors::{self, Tensors, sha256_hex};
 use crate::text::tokenizer::Tokenizer;
+use crate::text::vocabulary;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::result::{CellResult, rows};
 
@@ -198,6 +199,10 @@ pub fn encoder_config(data: &[u8]) -> bool {
 
 /// The encoder's `tokenizer.json`.
 pub fn tokenizer(data: &[u8]) -> bool {
+    // The same bytes as a `vocab.txt`: what is made of it is a tokenizer.
+    if let Ok((made, _)) = bounded("vocabulary", data.len(), TOKENIZER, || vocabulary::tokenizer_json(data, None, None)) {
+        let _ = Tokenizer::from_bytes(&made);
+    }
     let Ok(tokenizer) = bounded("tokenizer", data.len(), TOKENIZER, || Tokenizer::from_bytes(data)) else { return false };
     let long = "many words ".repeat(50);
     let texts = ["", " ", "a", "The card, please!", "Grüße an Zoë", "密码 是什么", "\u{13000}\u{301}\0x", &long];
@@ -238,6 +243,7 @@ pub fn tensors(data: &[u8]) -> bool {
         assert!(found.iter().map(|x| x.to_bits()).eq(values.iter().map(|x| x.to_bits())), "{name} has other values");
     }
     let spec = EncoderSpec { layers: 1, hidden: 4, heads: 1, ffn: 4, vocab: 4, max_positions: 4, layer_norm_eps: 1e-12 };
+    let _ = bounded("shards", data.len(), TENSORS, || files::joined(&[("a", data), ("b", data)]));
     let _ = bounded("weights", data.len(), TENSORS, || weights::load(spec, data));
     true
 }

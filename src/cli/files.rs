@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::adapter::{Adapter, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
 use crate::cli::interrupt;
 use crate::config::RunConfig;
@@ -45,15 +47,71 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| system_error(path, &error))
 }
 
+/// Paths of the files in a folder and in those below it, with `/` between their parts, some levels deep: an encoder may lie in a folder
+/// of a sentence encoder, or in a snapshot of the hub's own cache.
+///
+/// # Errors
+/// [`Error::Io`] where the folder cannot be read.
+pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
+    const LEVELS: usize = 4;
+    const MOST: usize = 5000;
+    let (mut found, mut left) = (Vec::new(), vec![(folder.to_owned(), String::new(), 0)]);
+    while let Some((at, start, level)) = left.pop() {
+        let entries = match fs::read_dir(&at) {
+            Err(error) if level == 0 => return Err(system_error(&at, &error)),
+            entries => entries.into_iter().flatten().flatten(),
+        };
+        for entry in entries {
+            let path = entry.path();
+            let name = format!("{start}{}", entry.file_name().to_string_lossy());
+            if path.is_file() {
+                found.push(name);
+            } else if level + 1 < LEVELS && path.is_dir() {
+                left.push((path, format!("{name}/"), level + 1));
+            }
+        }
+        if found.len() > MOST {
+            break;
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// A [`RunConfig`] from JSON: the settings alone, or a file such as an adapter's `softprompt.json` that has them as `config`.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read or has an unknown setting.
 pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
+    read_config_over(path, &RunConfig::default())
+}
+
+/// The same over other settings: what the file leaves out is as it is there.
+///
+/// # Errors
+/// As [`read_config`].
+pub(crate) fn read_config_over(path: &Path, base: &RunConfig) -> Result<RunConfig> {
     let broken =
         |error: serde_json::Error| io_error(path, error.to_string(), "`softprompt inspect ADAPTER --json` shows all settings");
-    let json: serde_json::Value = serde_json::from_slice(&read(path)?).map_err(broken)?;
-    serde_json::from_value(json.get("config").cloned().unwrap_or(json)).map_err(broken)
+    let json: Value = serde_json::from_slice(&read(path)?).map_err(broken)?;
+    let given = json.get("config").cloned().unwrap_or(json);
+    // By itself first: what is wrong with the file is said of the file.
+    serde_json::from_value::<RunConfig>(given.clone()).map_err(broken)?;
+    let mut all = serde_json::to_value(base).map_err(broken)?;
+    merge(&mut all, given);
+    serde_json::from_value(all).map_err(broken)
+}
+
+/// Puts the values of one JSON object over those of another.
+fn merge(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                merge(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// A new folder on the same disk as `target`, whose files [`Unfinished::finish`] moves there. Removed when dropped and at

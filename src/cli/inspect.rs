@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{count, one_line, percent, thousands};
-use crate::cli::{Context, data, files};
+use crate::cli::{Context, data, files, unseen};
 use crate::config::{DataConfig, Generator, HeadKind, Method, Reads, RunConfig};
-use crate::data::dataset::{ColumnChoice, DataReport};
+use crate::data::dataset::{ColumnChoice, DataReport, usable_texts};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
 
@@ -44,6 +44,8 @@ enum Found<'a> {
         label_column: &'a str,
         report: &'a DataReport,
         preview: &'a [Vec<String>],
+        /// What the encoder that was named does not see of the texts.
+        encoder_notes: &'a [String],
     },
 }
 
@@ -60,7 +62,14 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     let table = data::read(path)?;
     let config =
         DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..DataConfig::default() };
-    data_file(context, path, &table, &config)
+    let unseen = match &args.model {
+        Some(name) => {
+            let texts = usable_texts(&table, data::in_file(path, ColumnChoice::guess(&table, &config))?, &config);
+            unseen::notes(&context.models().load(name)?, texts.iter().map(String::as_str), config.max_tokens)?
+        }
+        None => Vec::new(),
+    };
+    data_file(context, path, &table, &config, &unseen)
 }
 
 fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
@@ -158,9 +167,9 @@ fn method(adapter: &Adapter) -> String {
     text
 }
 
-fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) -> Result<()> {
+fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig, unseen: &[String]) -> Result<()> {
     let columns = data::in_file(path, ColumnChoice::guess(file, config))?;
-    let report = DataReport::new(file, columns);
+    let report = DataReport::with_config(file, columns, config);
     let preview = &file.rows[..file.rows.len().min(PREVIEW_ROWS)];
     context.output.object(&Found::Data {
         columns: &file.columns,
@@ -173,8 +182,12 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) 
         label_column: &file.columns[columns.label],
         report: &report,
         preview,
+        encoder_notes: unseen,
     })?;
     context.output.line(&data::describe(&path.display().to_string(), file, columns, &report))?;
+    for note in unseen {
+        context.output.line(&format!("note: {note}"))?;
+    }
     let rows: Vec<Vec<String>> = preview
         .iter()
         .map(|cells| vec![one_line(cells[columns.label].trim(), 30), one_line(cells[columns.text].trim(), 90)])

@@ -7,6 +7,7 @@ mod data;
 mod evaluate;
 mod fetch;
 mod files;
+mod hub;
 mod inspect;
 mod interrupt;
 mod models;
@@ -17,8 +18,8 @@ mod progress;
 mod report;
 mod settings;
 mod train;
+mod unseen;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -83,8 +84,13 @@ pub fn main() -> ExitCode {
 
 /// `--help` and `--version` go to stdout, mistakes to stderr and, for scripts, to stdout as well.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing can be done where even this cannot be written.
-    let _ = error.print();
+    if std::env::args_os().any(|arg| arg.to_string_lossy().chars().any(char::is_control)) {
+        // A file's name may have been typed by a shell. Without colours, which are control characters themselves.
+        output::to_stderr(&error.render().to_string());
+    } else {
+        // Nothing can be done where even this cannot be written.
+        let _ = error.print();
+    }
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         let message = error.render().to_string().trim().to_owned();
         let report = Report { code: "usage", message, hint: "see --help".to_owned(), row: None, column: None };
@@ -97,7 +103,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(output: &Output, error: &Error) -> ExitCode {
     let report = error.report();
     let hint = if report.hint.is_empty() { String::new() } else { format!("\nhint: {}", report.hint) };
-    let _ = writeln!(std::io::stderr(), "error: {}{hint}", report.message);
+    output::to_stderr(&format!("error: {}{hint}", report.message));
     let _ = output.object(&Notice::Error { report: &report });
     ExitCode::from(match error {
         Error::Cancelled => interrupt::EXIT_CODE,

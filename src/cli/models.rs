@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::fetch::{self, DEFAULT_MODEL, DEFAULT_WEIGHTS, FILES};
-use crate::cli::files::{self, io_error};
+use crate::cli::fetch::{self, DEFAULT_MODEL, DEFAULT_WEIGHTS};
+use crate::cli::files;
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::model::files::EncoderBytes;
+use crate::model::folder::choose;
 use crate::tensors::sha256_hex;
 
 /// Where encoders may come from.
@@ -19,12 +21,21 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Loads the encoder in the folder `name` or, where there is no such folder, with that id.
+    /// Loads the encoder in the folder `name` or, where there is no such folder, with that id. What is to be known about its files is
+    /// said.
     ///
     /// # Errors
     /// [`Error::Io`] where it is neither, or cannot be fetched; [`Error::Model`] where its files are not an encoder that can be
     /// used.
     pub(crate) fn load(self, name: &str) -> Result<Model> {
+        let model = self.find(name)?;
+        for note in model.notes() {
+            self.download.note(&format!("note: {name}: {note}"));
+        }
+        Ok(model)
+    }
+
+    fn find(self, name: &str) -> Result<Model> {
         if Path::new(name).is_dir() {
             return load_folder(name, Path::new(name));
         }
@@ -64,13 +75,13 @@ fn load_known(id: &str, folder: &Path) -> Result<Model> {
 }
 
 fn load_folder(name: &str, folder: &Path) -> Result<Model> {
-    if let Some(missing) = FILES.iter().find(|file| !folder.join(file).is_file()) {
-        return Err(io_error(folder, format!("has no {missing}"), format!("an encoder's folder holds {}", FILES.join(", "))));
-    }
-    let [config, tokenizer, weights] = FILES.map(|file| files::read(&folder.join(file)));
-    let (config, tokenizer, weights) = (config?, tokenizer?, weights?);
-    // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
-    let sha256 = sha256_hex(&weights);
-    let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };
-    Model::from_checked(name, &config, &tokenizer, &weights, sha256)
+    let load = || {
+        let choice = choose(&files::list(folder)?)?;
+        let bytes = EncoderBytes::read(&choice, |path| files::read(&folder.join(path)))?;
+        // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
+        let sha256 = sha256_hex(&bytes.weights);
+        let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };
+        Model::from_folder(name, &bytes, sha256)
+    };
+    load().map_err(|error| error.of_model(&folder.display().to_string()))
 }

@@ -1,6 +1,8 @@
 //! What goes to stdout (results, or with `--json` one object a line) and to stderr (everything else).
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -44,7 +46,7 @@ impl Output {
     /// # Errors
     /// Where stdout cannot be written, other than because its reader has gone.
     pub(crate) fn line(&self, text: &str) -> Result<()> {
-        if self.json { Ok(()) } else { self.write(text) }
+        if self.json { Ok(()) } else { self.write(&printable(text)) }
     }
 
     /// A result for scripts.
@@ -56,7 +58,8 @@ impl Output {
             return Ok(());
         }
         match serde_json::to_string(object) {
-            Ok(text) => self.write(&text),
+            // JSON has names for the control characters below the space only; of others a terminal obeys some, too.
+            Ok(text) => self.write(&escaped(&text)),
             Err(error) => Err(system_error(Path::new("stdout"), &error.into())),
         }
     }
@@ -64,8 +67,7 @@ impl Output {
     /// A word on what is going on, for people, on stderr.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
-            // A program whose stderr is closed has nobody to tell.
-            let _ = writeln!(std::io::stderr(), "{text}");
+            to_stderr(text);
         }
     }
 
@@ -78,6 +80,42 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// Writes lines for people to stderr, without control characters of the files, names and answers that they quote.
+pub(crate) fn to_stderr(text: &str) {
+    // A program whose stderr is closed has nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+}
+
+/// Whether a terminal may obey a character instead of showing it: control characters, and those that turn the direction of writing.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text as it may go to a terminal: its lines, and a replacement character for whatever a terminal would obey.
+#[must_use]
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| is_obeyed(c) && c != '\n' && c != '\t';
+    if text.contains(obeyed) { text.replace(obeyed, "\u{fffd}").into() } else { text.into() }
+}
+
+/// A JSON text with such characters as JSON escapes; outside of its strings there are none.
+fn escaped(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_obeyed) {
+        return json.into();
+    }
+    json.chars()
+        .fold(String::with_capacity(json.len()), |mut out, c| {
+            if is_obeyed(c) {
+                // All of them lie below U+10000.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            } else {
+                out.push(c);
+            }
+            out
+        })
+        .into()
 }
 
 /// A share as a percentage.
@@ -121,7 +159,7 @@ pub(crate) fn clock(seconds: f64) -> String {
 /// One line of a text or a name from a file: without control characters, which a terminal might obey, and cut to `width`.
 #[must_use]
 pub(crate) fn one_line(text: &str, width: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(width + 1).collect();
+    let mut line: String = text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).take(width + 1).collect();
     if line.chars().count() > width {
         line = line.chars().take(width.saturating_sub(1)).collect();
         line.push('…');
@@ -151,6 +189,8 @@ pub(crate) fn class_table(classes: &[ClassMetrics]) -> String {
     let mut shown: Vec<&ClassMetrics> = classes.iter().collect();
     let mut heading = "class".to_owned();
     if classes.len() > TABLE_CLASSES {
+        // Nothing is known of a class without a text.
+        shown.retain(|class| class.support > 0);
         shown.sort_by(|a, b| a.f1.total_cmp(&b.f1));
         shown.truncate(TABLE_CLASSES);
         heading = format!("weakest {TABLE_CLASSES} of {} classes", classes.len());

@@ -1,5 +1,6 @@
 //! `softprompt predict`.
 
+use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,8 +12,10 @@ use serde::Serialize;
 use crate::cli::args::PredictArgs;
 use crate::cli::files::{self, system_error};
 use crate::cli::output::{one_line, percent};
-use crate::cli::{Context, data};
+use crate::cli::{Context, data, unseen};
 use crate::config::DataConfig;
+use crate::data::dataset::Reading;
+use crate::data::table::{Table, Written};
 use crate::error::{Error, Result};
 use crate::predict::file::text_column;
 use crate::predict::{LabelProbability, Prediction, Predictor};
@@ -48,6 +51,11 @@ pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let texts = args.file.as_deref().map(|file| from_file(context, file, args, &adapter.config.data)).transpose()?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
+    if let Some(texts) = &texts {
+        for note in unseen::notes(&model, texts.iter().map(|text| text.text.as_str()), adapter.config.data.max_tokens)? {
+            context.output.note(&format!("note: {note}"));
+        }
+    }
     let device = args.device.unwrap_or_default();
     let predictor = block_on(Predictor::new(model, adapter, device))?;
     if let Some(texts) = texts {
@@ -72,11 +80,12 @@ fn show(context: &Context, predictor: &Predictor, texts: &[Text]) -> Result<()> 
     if context.output.is_closed() {
         return Ok(());
     }
-    let filled: Vec<&str> = texts.iter().map(|text| text.text.as_str()).filter(|text| !text.trim().is_empty()).collect();
+    let empty: Vec<bool> = texts.iter().map(|text| predictor.is_empty(&text.text)).collect();
+    let filled: Vec<&str> = texts.iter().zip(&empty).filter(|(_, empty)| !**empty).map(|(text, _)| text.text.as_str()).collect();
     let mut predictions = block_on(predictor.predict(&filled))?.into_iter();
     let width = predictor.adapter().labels.iter().map(|label| one_line(label, 30).chars().count()).max().unwrap_or(0);
-    for text in texts {
-        let prediction = if text.text.trim().is_empty() { None } else { predictions.next() };
+    for (text, empty) in texts.iter().zip(empty) {
+        let prediction = if empty { None } else { predictions.next() };
         context.output.object(&Labelled {
             row: text.row,
             text: &text.text,
@@ -137,16 +146,21 @@ fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
 }
 
 fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataConfig) -> Result<Vec<Text>> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if args.text_column.is_none() && !matches!(extension.as_str(), "csv" | "tsv" | "jsonl" | "json" | "xlsx") {
-        let bytes = files::read(path)?;
-        let lines = bytes.split_inclusive(|&byte| byte == b'\n');
-        return lines.zip(1..).map(|(line, row)| utf8(path, row, line.to_vec())).collect();
-    }
-    let table = data::read(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let written = if args.text_column.is_some() { Written::Table } else { Written::by_name(&name) };
+    let table = data::in_file(path, Table::of_texts(&files::read(path)?, written, trained.text_column.as_deref()))?;
     for note in &table.notes {
         context.output.note(&format!("note: {}", one_line(note, 400)));
     }
     let column = data::in_file(path, text_column(&table, args.text_column.as_ref(), trained))?;
-    Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: cells[column].clone() }).collect())
+    if table.columns.len() > 1 && args.text_column.is_none() && trained.text_column.as_ref() != Some(&table.columns[column]) {
+        let name = one_line(&table.columns[column], 40);
+        context.output.note(&format!("note: the texts are read from column `{name}`; --text-column names another"));
+    }
+    let reading = Reading::of_texts(&table, column);
+    let text = |cell: &str| match reading.value(cell) {
+        Cow::Borrowed(_) => cell.to_owned(),
+        Cow::Owned(text) => text,
+    };
+    Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: text(&cells[column]) }).collect())
 }

@@ -1,31 +1,84 @@
 //! Progress for people, on stderr: a bar where it is a terminal, otherwise a line from time to time.
 
-use std::io::Write;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::output::{clock, count, percent, thousands};
+use crate::cli::output::{clock, count, one_line, percent, thousands, to_stderr};
 use crate::train::event::Event;
 
 /// Shows the events of a run.
 pub(crate) struct Training {
     bar: ProgressBar,
     visible: bool,
+    lines: Lines,
+    /// Whether the bar is that of the steps.
+    stepping: bool,
     loss: Option<f32>,
     held_out: Option<f64>,
+    /// The evaluation under way, where it is shown.
+    measuring: Option<Measuring>,
+}
+
+/// How an evaluation of many texts is shown.
+struct Measuring {
+    begin: Instant,
+    /// Texts that were done at the first sign of it.
+    first: usize,
+}
+
+/// Lines in place of a bar, where stderr is no terminal: one in so much time.
+struct Lines {
+    /// None where there is a bar.
+    every: Option<Duration>,
+    last: Instant,
+}
+
+impl Lines {
+    /// Seconds, unless the environment says otherwise.
+    const EVERY: u64 = 10;
+
+    fn new() -> Self {
+        let seconds = std::env::var("SOFTPROMPT_PROGRESS_SECONDS").ok().and_then(|text| text.trim().parse().ok());
+        let every = (!std::io::stderr().is_terminal()).then(|| Duration::from_secs(seconds.unwrap_or(Self::EVERY)));
+        Self { every, last: Instant::now() }
+    }
+
+    /// Writes a line, if it is time for one.
+    fn write(&mut self, line: impl FnOnce() -> String) {
+        if self.every.is_some_and(|every| self.last.elapsed() >= every) {
+            self.last = Instant::now();
+            to_stderr(&line());
+        }
+    }
 }
 
 impl Training {
     /// Shows nothing where not `visible`.
     #[must_use]
     pub(crate) fn new(visible: bool) -> Self {
-        Self { bar: ProgressBar::hidden(), visible, loss: None, held_out: None }
+        Self {
+            bar: ProgressBar::hidden(),
+            visible,
+            lines: Lines::new(),
+            stepping: false,
+            loss: None,
+            held_out: None,
+            measuring: None,
+        }
     }
 
     /// Shows one event.
     pub(crate) fn show(&mut self, event: &Event) {
         if !self.visible {
             return;
+        }
+        if !matches!(event, Event::Measuring { .. }) && self.measuring.take().is_some() {
+            self.bar.finish_and_clear();
+            self.bar = ProgressBar::hidden();
+            // The next step makes its own.
+            self.stepping = false;
         }
         match event {
             Event::Started { train_rows, held_out_rows, classes, device, device_reason, .. } => {
@@ -40,6 +93,7 @@ impl Training {
                     self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the linear probe"));
                 }
                 self.bar.set_position(*done as u64);
+                self.lines.write(|| format!("{:.0} % of the linear probe", 100.0 * *done as f64 / (*total).max(1) as f64));
             }
             Event::Probe { accuracy, .. } => {
                 if self.loss.is_none() {
@@ -48,14 +102,17 @@ impl Training {
                 self.say(&format!("Linear probe, without a prompt: {} held-out accuracy", percent(*accuracy)));
             }
             Event::Step { step, steps, loss, tokens_per_second, seconds_left, .. } => {
-                if self.loss.is_none() {
+                if !std::mem::replace(&mut self.stepping, true) {
+                    self.bar.finish_and_clear();
                     self.bar = ProgressBar::new(*steps as u64).with_style(style("{bar:30} {pos}/{len} | {msg}"));
                 }
                 self.loss = Some(*loss);
                 let held_out = self.held_out.map_or_else(String::new, |accuracy| format!(" | held-out {}", percent(accuracy)));
                 let (speed, left) = (thousands(*tokens_per_second as usize), clock(*seconds_left));
-                self.bar.set_message(format!("loss {loss:.3}{held_out} | {speed} tokens/s | {left} left"));
+                let message = format!("loss {loss:.3}{held_out} | {speed} tokens/s | {left} left");
+                self.bar.set_message(message.clone());
                 self.bar.set_position(*step as u64);
+                self.lines.write(|| format!("step {step} of {steps} | {message}"));
             }
             Event::Eval { step, loss, accuracy, best, .. } => {
                 self.held_out = Some(*accuracy);
@@ -63,9 +120,7 @@ impl Training {
                 let best = if *best { ", the best so far" } else { "" };
                 self.say(&format!("step {step}: {train_loss}held-out loss {loss:.3}, accuracy {}{best}", percent(*accuracy)));
             }
-            Event::Measuring { done, total } => {
-                self.bar.set_message(format!("measuring: {} of {} held-out texts", thousands(*done), thousands(*total)));
-            }
+            Event::Measuring { done, total } => self.measuring(*done, *total),
             Event::Stage { stage, stages, layers, neurons, steps } => {
                 let (layers, steps) = (count(*layers, "layer", "layers"), count(*steps, "step", "steps"));
                 self.say(&format!("stage {stage} of {stages}: {layers} of {} neurons, {steps}", thousands(*neurons)));
@@ -98,11 +153,27 @@ impl Training {
         }
     }
 
+    /// Many held-out texts are evaluated: a bar of their own, or a line every few seconds.
+    fn measuring(&mut self, done: usize, total: usize) {
+        let bar = &mut self.bar;
+        let shown = self.measuring.get_or_insert_with(|| {
+            bar.finish_and_clear();
+            *bar = ProgressBar::new(total as u64).with_style(style("{bar:30} {pos}/{len} held-out texts evaluated | {msg} left"));
+            Measuring { begin: Instant::now(), first: done }
+        });
+        let seconds = shown.begin.elapsed().as_secs_f64();
+        let left = seconds / done.saturating_sub(shown.first).max(1) as f64 * total.saturating_sub(done) as f64;
+        let left = clock(left);
+        bar.set_message(left.clone());
+        bar.set_position(done as u64);
+        self.lines.write(|| format!("{} of {} held-out texts evaluated, {left} left", thousands(done), thousands(total)));
+    }
+
     /// A line that stays, above the bar.
     pub(crate) fn say(&self, line: &str) {
         if self.visible {
             self.bar.suspend(|| {
-                let _ = writeln!(std::io::stderr(), "{line}");
+                to_stderr(line);
             });
         }
     }
@@ -153,13 +224,13 @@ impl Download {
             )),
             None => ProgressBar::no_length().with_style(style("{msg:18} {decimal_bytes} | {decimal_bytes_per_sec}")),
         };
-        bar.with_message(name.to_owned())
+        bar.with_message(one_line(name, 60))
     }
 
     /// A line that stays.
     pub(crate) fn note(self, line: &str) {
         if self.visible {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            to_stderr(line);
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule, describe};
 
+mod given;
 mod methods;
 
 /// Flags that override a [`RunConfig`].
@@ -21,6 +22,10 @@ pub(crate) struct Settings {
     #[arg(long, aliases = ["label-column-name", "label_column_name", "target-column", "target_column"],
           value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.label_column"))]
     label_column: Option<String>,
+    #[arg(long, help_heading = "Data", help = about("data.merge_labels"))]
+    merge_labels: bool,
+    #[arg(long, value_name = "NAME|NUMBER|none", help_heading = "Data", help = about("data.split_column"))]
+    split_column: Option<String>,
     #[arg(long, aliases = ["test-size", "test_size",
                            "validation-split", "validation_split", "validation-fraction", "validation_fraction"],
           value_name = "SHARE", help_heading = "Data",
@@ -106,6 +111,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The device, where it was given.
+    pub(crate) fn device(&self) -> Option<DeviceChoice> {
+        self.device
+    }
+
     /// Overrides the fields whose flags were given.
     pub(crate) fn apply(&self, config: &mut RunConfig) {
         let RunConfig { data, prompt, head, optim, eval, seed, device, recompute } = config;
@@ -114,6 +124,10 @@ impl Settings {
         }
         if self.label_column.is_some() {
             data.label_column.clone_from(&self.label_column);
+        }
+        data.merge_labels |= self.merge_labels;
+        if self.split_column.is_some() {
+            data.split_column.clone_from(&self.split_column);
         }
         set(&self.held_out_fraction, &mut data.held_out_fraction);
         set(&self.max_tokens, &mut data.max_tokens);

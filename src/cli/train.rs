@@ -12,7 +12,7 @@ use crate::cli::files;
 use crate::cli::output::{class_table, clock, count, percent};
 use crate::cli::report::Notes;
 use crate::cli::{Context, checkpoint, data, interrupt, progress};
-use crate::config::{Method, RunConfig};
+use crate::config::{DeviceChoice, Method, RunConfig};
 use crate::data::dataset::{ColumnChoice, DataReport, Dataset};
 use crate::error::Result;
 use crate::train::event::Event;
@@ -42,6 +42,10 @@ enum Notice<'a> {
 /// its exit code tells.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let checkpoint = args.checkpoint()?;
+    if args.resume && checkpoint.is_none() {
+        let path = checkpoint::path(&args.out());
+        context.output.note(&format!("note: there is no {}; the training starts from the beginning", path.display()));
+    }
     let config = match &checkpoint {
         Some(checkpoint) => checkpoint.config.clone(),
         None => args.run_config()?,
@@ -50,13 +54,19 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::check_adapter_folder(&out)?;
     let dataset = dataset(context, args, &config)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+    for note in model.notes() {
+        context.output.object(&Event::Warning { message: note.clone() })?;
+    }
     let mut notes = match &args.report {
         Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),
         None => None,
     };
     let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.place.step);
     let mut run = match checkpoint {
-        Some(checkpoint) => Job::from(block_on(Run::resume(model, dataset, checkpoint))?),
+        Some(checkpoint) => Job::from(match args.settings.device().filter(|&device| device != DeviceChoice::Auto) {
+            Some(device) => block_on(Run::resume_on(model, dataset, checkpoint, device))?,
+            None => block_on(Run::resume(model, dataset, checkpoint))?,
+        }),
         None => block_on(Job::start(model, dataset, config.clone()))?,
     };
     if let Some(steps) = resumed {
@@ -115,7 +125,13 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     }
     if stopped {
         let data: Vec<String> = args.data.iter().map(|path| files::shell_word(path)).collect();
-        let resume = format!("{} train {} --resume", files::program(), data.join(" "));
+        let mut resume = format!("{} train {} --resume", files::program(), data.join(" "));
+        // Without them it would look for another encoder, and hold out other rows.
+        for (flag, value) in [("--model", args.model.model.as_deref().map(Path::new)), ("--held-out", args.held_out.as_deref())] {
+            if let Some(value) = value {
+                resume += &format!(" {flag} {}", files::shell_word(value));
+            }
+        }
         context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
     } else {
         checkpoint::remove(&out);
@@ -168,8 +184,13 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
         class_table(per_class),
         String::new(),
     ];
-    if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
+    if accuracy <= majority_accuracy {
+        lines.push("This is no better than the majority class: always answering that is right as often.".to_owned());
+    } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
+    }
+    if accuracy <= majority_accuracy {
+        lines.push("The result is no better than the majority class: the texts, as this encoder sees them, do not tell the labels apart.".to_owned());
     }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));

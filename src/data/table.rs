@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 pub use join::{Joined, Part};
+pub use lines::Written;
 
 /// A data file as rows of cells, before anybody has said what its columns mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,41 +79,49 @@ impl Table {
     /// damaged or protected by a password; and for more than 256 MB (of a workbook also when it is unpacked), 1,048,576 rows or
     /// 16,777,216 cells.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::read(bytes, 2)
+    }
+
+    /// The same for a table of so many columns at least.
+    fn read(bytes: &[u8], fewest: usize) -> Result<Self> {
         limits::bytes(bytes.len())?;
         if let Some(records) = written::read(bytes) {
-            return Self::from_records(records);
+            return Self::from_records(records, fewest);
         }
         if workbook::is_workbook(bytes) {
-            return Self::from_records(workbook::read(bytes)?);
+            return Self::from_records(workbook::read(bytes)?, fewest);
         }
         let decoded = decode::decode(bytes)?;
         if let Some(format) = json::format_of(&decoded.text) {
-            return Self::from_records(json::read(&decoded, format)?);
+            return Self::from_records(json::read(&decoded, format)?, fewest);
         }
         let (separator, text) = separator_line(&decoded.text);
         let reading = dialect::read(text, separator)?;
-        Self::from_records(Records {
-            records: reading.records,
-            rows: reading.rows,
-            width: reading.width,
-            header: None,
-            format: Format::Text,
-            encoding: decoded.encoding,
-            separator: reading.separator,
-            quoting: reading.quotes != quotes::Quotes::None,
-            notes: decoded.note.into_iter().chain(reading.note).collect(),
-        })
+        Self::from_records(
+            Records {
+                records: reading.records,
+                rows: reading.rows,
+                width: reading.width,
+                header: None,
+                format: Format::Text,
+                encoding: decoded.encoding,
+                separator: reading.separator,
+                quoting: reading.quotes != quotes::Quotes::None,
+                notes: decoded.note.into_iter().chain(reading.note).collect(),
+            },
+            fewest,
+        )
     }
 
     /// # Errors
-    /// [`Error::Data`] for a single column, and for no rows.
-    fn from_records(read: Records) -> Result<Self> {
+    /// [`Error::Data`] for fewer columns than these, and for no rows.
+    fn from_records(read: Records, fewest: usize) -> Result<Self> {
         let Records { mut records, mut rows, width, header, format, encoding, separator, quoting, mut notes } = read;
         let empty = |column: usize| records.iter().all(|record| record.get(column).is_none_or(|cell| cell.trim().is_empty()));
         let columns = (0..width).rev().find(|&column| !empty(column)).map_or(0, |last| last + 1);
         let has_header = header.unwrap_or_else(|| has_header(&records, columns));
         let header = has_header.then(|| (records.remove(0), rows.remove(0))).map(|(record, _)| record);
-        if columns < 2 {
+        if columns < fewest {
             return Err(Error::data("only one column has any content", "each row needs a text and a label"));
         }
         if records.is_empty() {

@@ -7,12 +7,10 @@ mod inputs;
 mod operation;
 
 pub use inputs::{Inputs, Prompt};
+use operation::Passes;
 pub use operation::{Backend, Pass};
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use burn::backend::{
     BackendTensor, Dispatch, DispatchKindConversion, DispatchTensor, Flex, tensor::FloatTensor, wgpu::CubeBackend,
@@ -33,13 +31,12 @@ enum Engines {
     Cpu(Arc<CpuEngine>),
 }
 
-/// A frozen encoder on one device, as one differentiable operation. Cheap to clone.
+/// A frozen encoder on one device, as one differentiable operation. Cheap to clone, and used by any number of threads at once: each
+/// gets what it would get alone. On the CPU passes run side by side; on the GPU they follow one another, and a pass waits for the
+/// tracked pass of another thread until that has had its backward pass.
 #[derive(Clone)]
 pub struct FrozenEncoder {
     engine: Engines,
-    /// Number of the tracked forward pass that waits for its backward pass, 0 if none: the arena holds its activations.
-    pending: Arc<AtomicU64>,
-    passes: Arc<AtomicU64>,
     /// Shared with its partial encoders.
     meter: Arc<Meter>,
 }
@@ -48,30 +45,31 @@ impl FrozenEncoder {
     /// The encoder on a wgpu device. Prompts must live on the burn device that shares it.
     #[must_use]
     pub fn on_gpu(engine: WgslEngine) -> Self {
-        Self { engine: Engines::Wgsl(Arc::new(engine)), pending: Arc::default(), passes: Arc::default(), meter: Arc::default() }
+        Self { engine: Engines::Wgsl(Arc::new(engine)), meter: Arc::default() }
     }
 
     /// The encoder on the CPU. Prompts must live on burn's flex device.
     #[must_use]
     pub fn on_cpu(engine: CpuEngine) -> Self {
-        Self { engine: Engines::Cpu(Arc::new(engine)), pending: Arc::default(), passes: Arc::default(), meter: Arc::default() }
+        Self { engine: Engines::Cpu(Arc::new(engine)), meter: Arc::default() }
     }
 
     /// Pooled rows `[B, D]` of a batch with what a method gives it. Where any of that is tracked by autodiff, the activations are
     /// kept until the backward pass has used them, or [`FrozenEncoder::discard`].
     ///
     /// # Errors
-    /// [`Error::Device`] while an earlier tracked forward waits for its backward (its activations would be overwritten);
-    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or an input of another shape.
+    /// [`Error::Device`] on the GPU while an earlier tracked forward of this thread waits for its backward (its activations would be
+    /// overwritten); [`Error::DeviceMemory`] where there is no room for the batch; [`Error::Model`] for a token id or a length that
+    /// the encoder has no embedding for, or an input of another shape.
     pub fn encode(&self, batch: &Arc<PackedBatch>, inputs: Inputs, pooling: Pooling) -> Result<Tensor<2>> {
-        self.free()?;
         let route = inputs.route(pooling);
-        match &self.engine {
-            Engines::Wgsl(engine) => engine.prepare(batch, route)?,
-            Engines::Cpu(engine) => engine.prepare(batch, route)?,
-        }
         let &EncoderSpec { layers, hidden, .. } = self.spec();
         let (input, states) = inputs.join(hidden);
+        let tracked = input.device().is_autodiff();
+        let engine_pass = match &self.engine {
+            Engines::Wgsl(engine) => Passes::Wgsl(engine.begin(batch, route, tracked)?),
+            Engines::Cpu(engine) => Passes::Cpu(engine.begin(batch, route, tracked)?),
+        };
         let rows: usize = route.input_rows(batch, layers).iter().sum();
         // Without prompt rows the values do not matter, but the device does.
         if rows > 0 && input.dims() != [rows, hidden] {
@@ -81,24 +79,13 @@ impl FrozenEncoder {
                 "report this as a fault",
             ));
         }
-        let states = match (states, input.device().is_autodiff()) {
+        let states = match (states, tracked) {
             (Some(states), true) => Tensor::from_inner(states),
             (Some(states), false) => states,
             (None, _) => input.clone(),
         };
-        let work = Work::new(self.spec(), batch, route);
-        let pass = Pass { encoder: self.clone(), route, keep: false, examples: batch.examples(), work };
+        let pass = Pass::new(self, engine_pass, Work::new(self.spec(), batch, route));
         Ok(Tensor::from_dispatch(Dispatch::encode(input.into_dispatch(), states.into_dispatch(), pass)))
-    }
-
-    fn free(&self) -> Result<()> {
-        if self.pending.load(Ordering::Acquire) == 0 {
-            return Ok(());
-        }
-        Err(Error::device(
-            "a second forward pass began before the backward pass of the first",
-            "run the backward pass, or discard the first graph: its activations would be overwritten",
-        ))
     }
 
     fn spec(&self) -> &EncoderSpec {
@@ -177,7 +164,6 @@ impl FrozenEncoder {
         cached: Option<(&StateCache, &[u32])>,
         like: &Tensor<2>,
     ) -> Result<Tensor<2>> {
-        self.free()?;
         let missing = flops::lengths(batch).enumerate().filter(|&(i, rows)| {
             cached.is_none_or(|(cache, keys)| keys.get(i).is_none_or(|&key| !self.has(cache, key, rows as usize)))
         });
@@ -202,7 +188,6 @@ impl FrozenEncoder {
     /// # Errors
     /// As [`FrozenEncoder::encode`].
     pub fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: &Tensor<2>) -> Result<Tensor<2>> {
-        self.free()?;
         self.meter.add(flops::states(self.spec(), flops::lengths(batch), self.spec().layers));
         Ok(match &self.engine {
             Engines::Wgsl(engine) => from_engine::<CubeBackend>(engine.neuron_scores(batch, to_engine::<CubeBackend>(prompt)?)?),
@@ -222,10 +207,13 @@ impl FrozenEncoder {
         Ok(Self { meter: self.meter.clone(), ..encoder })
     }
 
-    /// Gives up the activations of a tracked forward pass whose backward pass will not come. Dropping its graph is not enough:
-    /// burn keeps dropped graphs until a later backward pass. A backward pass through it panics from now on.
+    /// Gives up the activations of this thread's tracked forward pass on the GPU whose backward pass will not come. Dropping its graph
+    /// is not enough: burn keeps dropped graphs until a later backward pass. A backward pass through it panics from now on. On the CPU
+    /// no other pass needs them, and they go with the graph.
     pub fn discard(&self) {
-        self.pending.store(0, Ordering::Release);
+        if let Engines::Wgsl(engine) = &self.engine {
+            engine.discard();
+        }
     }
 
     /// Whether training steps make activations again instead of keeping them. The CPU always keeps them.

@@ -7,8 +7,9 @@ use burn::tensor::{Device, Tensor};
 use web_time::Instant;
 
 use super::boundary::{FrozenEncoder, Inputs, Prompt};
+use super::cpu::fast::vectors;
 use super::cpu_engine::CpuEngine;
-use super::wgsl::{device::Gpu, encoder::WgslEncoder};
+use super::wgsl::{device::Gpu, encoder::WgslEncoder, tune};
 use super::wgsl_engine::WgslEngine;
 use super::{Pooling, check_batch};
 use crate::config::DeviceChoice;
@@ -25,6 +26,8 @@ pub struct Compute {
     pub device: Device,
     /// What a person would call it, such as `NVIDIA H200 (Vulkan)` or `CPU`.
     pub name: String,
+    /// What its last bits may depend on: the kind of processor with its vectors, or the GPU with its driver.
+    pub machine: String,
     /// Whether it is the GPU path.
     pub gpu: bool,
     /// Whether a "GPU" is computed by the CPU (lavapipe, SwiftShader).
@@ -39,6 +42,7 @@ impl Compute {
             encoder: FrozenEncoder::on_cpu(CpuEngine::new(weights)),
             device: Device::flex(),
             name: "CPU".to_owned(),
+            machine: format!("CPU ({})", vectors()),
             gpu: false,
             software: false,
         }
@@ -49,7 +53,7 @@ impl Compute {
     /// # Errors
     /// [`Error::Device`] where there is no adapter, a kernel does not compile, or one computes wrongly; it is named.
     pub async fn gpu(weights: &Arc<EncoderWeights>) -> Result<Self> {
-        Self::with(Opened::get().await?, weights).await
+        Self::on_program(program_gpu().await?, weights).await
     }
 
     /// The GPU path on an adapter that is open, for nobody else.
@@ -57,7 +61,11 @@ impl Compute {
     /// # Errors
     /// As [`Compute::gpu`].
     pub async fn on(gpu: Gpu, weights: &Arc<EncoderWeights>) -> Result<Self> {
-        Self::with(Opened::new(gpu)?, weights).await
+        Self::with(Opened::new(Arc::new(gpu))?, weights).await
+    }
+
+    async fn on_program(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>) -> Result<Self> {
+        Self::with(Opened::of(gpu)?, weights).await
     }
 
     async fn with(Opened { gpu, device }: Opened, weights: &Arc<EncoderWeights>) -> Result<Self> {
@@ -68,6 +76,7 @@ impl Compute {
             encoder: FrozenEncoder::on_gpu(WgslEngine::new(encoder)),
             device,
             name: gpu.name(),
+            machine: tune::adapter(&gpu),
             gpu: true,
             software: gpu.is_software(),
         })
@@ -91,32 +100,68 @@ struct Opened {
     device: Device,
 }
 
+/// What [`program_gpu`] opened, and burn's device on it once that is needed.
+type Program = Option<(Arc<Gpu>, Option<Device>)>;
+
 /// The GPU of this program. burn never lets go of a device that it was given, nor of the kernels that it has compiled for it: each
-/// further one would cost memory to the end, and the time to compile them again. (In the browser wgpu's objects stay on their
-/// thread; a page opens one GPU, and a worker that lost it is replaced.)
+/// further one would cost memory to the end, and the time to compile them again.
 #[cfg(not(target_family = "wasm"))]
-static OPENED: std::sync::Mutex<Option<Opened>> = std::sync::Mutex::new(None);
+fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
+    static PROGRAM: std::sync::Mutex<Program> = std::sync::Mutex::new(None);
+    f(&mut PROGRAM.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// The same in a browser, where wgpu's objects stay on their thread, the worker that owns the GPU.
+#[cfg(target_family = "wasm")]
+fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
+    thread_local!(static PROGRAM: std::cell::RefCell<Program> = const { std::cell::RefCell::new(None) });
+    PROGRAM.with_borrow_mut(f)
+}
+
+/// The GPU of this program: the one that was opened before, if it has not failed since. Several threads that ask at once get the same.
+///
+/// # Errors
+/// As [`Gpu::open`].
+pub async fn program_gpu() -> Result<Arc<Gpu>> {
+    let working = |program: &mut Program| program.as_ref().filter(|(gpu, _)| gpu.check().is_ok()).map(|(gpu, _)| gpu.clone());
+    #[cfg(not(target_family = "wasm"))]
+    return with_program(|program| match working(program) {
+        Some(gpu) => Ok(gpu),
+        None => {
+            // Natively nothing in it waits for anything that needs this thread.
+            let gpu = Arc::new(pollster::block_on(Gpu::open())?);
+            *program = Some((gpu.clone(), None));
+            Ok(gpu)
+        }
+    });
+    #[cfg(target_family = "wasm")]
+    {
+        if let Some(gpu) = with_program(working) {
+            return Ok(gpu);
+        }
+        let gpu = Arc::new(Gpu::open().await?);
+        // Another call may have opened one meanwhile: the first stays.
+        Ok(with_program(|program| working(program).unwrap_or_else(|| program.insert((gpu, None)).0.clone())))
+    }
+}
 
 impl Opened {
-    /// The GPU that was opened before, if it has not failed since.
-    async fn get() -> Result<Self> {
-        #[cfg(not(target_family = "wasm"))]
-        {
-            let opened = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let before = opened().clone();
-            if let Some(before) = before.filter(|before| before.gpu.check().is_ok()) {
-                return Ok(before);
+    /// burn's device on [`program_gpu`], made once.
+    fn of(gpu: Arc<Gpu>) -> Result<Self> {
+        with_program(|program| match program {
+            Some((known, device)) if Arc::ptr_eq(known, &gpu) => {
+                if let Some(device) = device {
+                    return Ok(Self { gpu, device: device.clone() });
+                }
+                let new = Self::new(gpu)?;
+                *device = Some(new.device.clone());
+                Ok(new)
             }
-            let new = Self::new(Gpu::open().await?)?;
-            *opened() = Some(new.clone());
-            Ok(new)
-        }
-        #[cfg(target_family = "wasm")]
-        Self::new(Gpu::open().await?)
+            _ => Self::new(gpu),
+        })
     }
 
-    fn new(gpu: Gpu) -> Result<Self> {
-        let gpu = Arc::new(gpu);
+    fn new(gpu: Arc<Gpu>) -> Result<Self> {
         let setup = WgpuSetup {
             instance: gpu.instance.clone(),
             adapter: gpu.adapter.clone(),
@@ -158,14 +203,14 @@ pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample:
         DeviceChoice::Cpu => Ok(cpu(CHOSEN_BY_YOU.to_owned())),
         DeviceChoice::Gpu => Ok(Chosen { compute: Compute::gpu(weights).await?, reason: CHOSEN_BY_YOU.to_owned() }),
         DeviceChoice::Auto => {
-            let gpu = match Gpu::open().await {
+            let gpu = match program_gpu().await {
                 Ok(gpu) => gpu,
                 Err(error) => return Ok(cpu(format!("no GPU can be used: {error}"))),
             };
             if gpu.is_software() {
                 return Ok(cpu(format!("{} computes on the CPU, where our own CPU path is faster", gpu.name())));
             }
-            let gpu = match Compute::on(gpu, weights).await {
+            let gpu = match Compute::on_program(gpu, weights).await {
                 Ok(gpu) => gpu,
                 Err(error) => return Ok(cpu(format!("the GPU cannot be used: {error}"))),
             };
@@ -211,7 +256,7 @@ pub struct DeviceReport {
 
 /// Looks at the adapter.
 pub async fn detect() -> DeviceReport {
-    match Gpu::open().await {
+    match program_gpu().await {
         Ok(gpu) => {
             let (name, software) = (gpu.name(), gpu.is_software());
             let reason = if software {
@@ -239,4 +284,62 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let lost = |error: String| Error::device(format!("reading from the device failed: {error}"), "start again, or use the CPU");
     let data = tensor.into_data_async().await.map_err(|error| lost(error.to_string()))?;
     data.try_to_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use pollster::block_on;
+
+    use super::*;
+    use crate::data::batch::Example;
+    use crate::engine::wgsl::device::DEVICES;
+    use crate::model::spec::{EncoderSpec, LayerWeights, LinearWeights, NormWeights};
+
+    fn weights() -> Arc<EncoderWeights> {
+        let spec = EncoderSpec { layers: 1, hidden: 16, heads: 4, ffn: 32, vocab: 8, max_positions: 8, layer_norm_eps: 1e-12 };
+        let linear = |rows: usize, columns: usize| LinearWeights { weight: vec![0.1; rows * columns], bias: vec![0.0; rows] };
+        let norm = || NormWeights { gamma: vec![1.0; 16], beta: vec![0.0; 16] };
+        let layer = LayerWeights {
+            qkv: linear(48, 16),
+            attention_out: linear(16, 16),
+            attention_norm: norm(),
+            ffn_in: linear(32, 16),
+            ffn_out: linear(16, 32),
+            ffn_norm: norm(),
+        };
+        Arc::new(EncoderWeights {
+            word: Arc::new((0..8 * 16).map(|i| i as f32).collect()),
+            position: vec![0.5; 8 * 16],
+            embed_norm: norm(),
+            layers: vec![layer],
+            pooler: None,
+            spec,
+        })
+    }
+
+    /// The only test of this binary that opens a GPU. Whatever a program does, it has one.
+    #[test]
+    fn a_program_opens_one_gpu() {
+        if let Err(error) = block_on(Gpu::open()) {
+            assert!(std::env::var("REQUIRE_GPU").is_err(), "a GPU is needed: {error}");
+            return;
+        }
+        let before = DEVICES.load(Ordering::SeqCst);
+        let sample = Arc::new(PackedBatch::new(&[Example { tokens: vec![1, 2, 3], label: 0 }], 0));
+        let work = || {
+            block_on(async {
+                assert!(detect().await.gpu);
+                choose(&weights(), DeviceChoice::Auto, &sample).await.expect("a device");
+                choose(&weights(), DeviceChoice::Gpu, &sample).await.expect("the GPU");
+                Compute::gpu(&weights()).await.expect("the GPU");
+            });
+        };
+        std::thread::scope(|scope| {
+            (0..2).for_each(|_| drop(scope.spawn(work)));
+        });
+        work();
+        assert_eq!(DEVICES.load(Ordering::SeqCst) - before, 1, "devices that were opened");
+    }
 }

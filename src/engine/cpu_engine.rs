@@ -15,16 +15,59 @@ use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The frozen encoder on the CPU.
+///
+/// Every pass has buffers of its own, and no lock is held while one computes: a thread of the pool that waits for its share of a pass
+/// may begin another pass meanwhile, and would wait for itself.
 pub struct CpuEngine {
     encoder: FastEncoder,
-    state: Mutex<State>,
+    spare: Arc<Spare>,
 }
 
+/// Buffers that no pass uses. The next one takes those that were used last: a single thread always works with the same.
 #[derive(Default)]
-struct State {
+struct Spare(Mutex<Vec<Activations>>);
+
+impl Spare {
+    fn buffers(self: &Arc<Self>) -> Buffers {
+        Buffers { activations: self.list().pop().unwrap_or_default(), spare: self.clone() }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Activations>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Buffers of a pass, which are spare again when it is over.
+struct Buffers {
+    activations: Activations,
+    spare: Arc<Spare>,
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        let mut list = self.spare.list();
+        // More passes than threads are not faster at once; what they needed is not kept.
+        if list.len() < most_spare() {
+            list.push(std::mem::take(&mut self.activations));
+        }
+    }
+}
+
+/// Buffers that are kept: for a pass on every thread, and for a prediction beside a training.
+fn most_spare() -> usize {
+    #[cfg(not(target_family = "wasm"))]
+    let threads = rayon::current_num_threads();
+    #[cfg(target_family = "wasm")]
+    let threads = 1;
+    threads.max(2)
+}
+
+/// A pass under way.
+pub struct CpuPass {
     batch: Arc<PackedBatch>,
+    route: Route,
     input: Vec<f32>,
-    buffers: Activations,
+    buffers: Buffers,
 }
 
 /// Hidden states of examples in memory, by key.
@@ -66,12 +109,14 @@ impl CpuEngine {
     /// The encoder over weights on the host, which it shares.
     #[must_use]
     pub fn new(weights: &Arc<EncoderWeights>) -> Self {
-        Self { encoder: FastEncoder::new(weights.clone()), state: Mutex::default() }
+        Self { encoder: FastEncoder::new(weights.clone()), spare: Arc::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic in a pass leaves buffers that the next pass overwrites.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Buffers with room for an untracked pass over a batch.
+    fn buffers(&self, batch: &PackedBatch) -> Result<Buffers> {
+        let mut buffers = self.spare.buffers();
+        self.encoder.reserve(batch.rows(), None, &mut buffers.activations)?;
+        Ok(buffers)
     }
 
     /// Sizes of the encoder.
@@ -119,31 +164,29 @@ impl CpuEngine {
 
 impl Engine for CpuEngine {
     type Tensor = FlexTensor;
+    type Pass = CpuPass;
     type Cache = CpuCache;
 
-    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()> {
+    fn begin(&self, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<CpuPass> {
         check_route(batch, &route, self.encoder.spec())?;
-        self.state().batch = batch.clone();
-        Ok(())
+        let mut buffers = self.spare.buffers();
+        self.encoder.reserve(batch.rows(), tracked.then_some(route.entry), &mut buffers.activations)?;
+        Ok(CpuPass { batch: batch.clone(), route, input: Vec::new(), buffers })
     }
 
-    fn forward(&self, input: FlexTensor, states: FlexTensor, route: Route, keep: bool, examples: usize) -> FlexTensor {
-        let mut state = self.state();
-        let State { batch, input: kept, buffers } = &mut *state;
+    fn forward(&self, pass: &mut CpuPass, input: FlexTensor, states: FlexTensor, keep: bool) -> FlexTensor {
         let &EncoderSpec { hidden, layers, .. } = self.encoder.spec();
+        let CpuPass { batch, route, input: kept, buffers } = pass;
         *kept = host_rows(input);
         // Where nothing is trained, there is a row to say on which device.
         kept.truncate(route.input_rows(batch, layers).iter().sum::<usize>() * hidden);
         let states = if route.entry == Entry::Words { Vec::new() } else { host_rows(states) };
-        let pooled = self.encoder.forward(batch, kept, &states, route, keep, buffers);
-        debug_assert_eq!(pooled.len(), examples * hidden, "the current batch");
-        Self::tensor(pooled, hidden)
+        Self::tensor(self.encoder.forward(batch, kept, &states, *route, keep, &mut buffers.activations), hidden)
     }
 
-    fn backward(&self, d_pooled: FlexTensor, route: Route) -> FlexTensor {
-        let mut state = self.state();
-        let State { batch, input, buffers } = &mut *state;
-        let d_input = self.encoder.backward(batch, input, route, &host_rows(d_pooled), buffers);
+    fn backward(&self, mut pass: CpuPass, d_pooled: FlexTensor) -> FlexTensor {
+        let CpuPass { batch, route, input, buffers } = &mut pass;
+        let d_input = self.encoder.backward(batch, input, *route, &host_rows(d_pooled), &mut buffers.activations);
         Self::tensor(d_input, self.encoder.spec().hidden)
     }
 
@@ -174,7 +217,7 @@ impl Engine for CpuEngine {
                 format!("states after {layers} of {} layers, of {keys} keys and {} examples", spec.layers, batch.examples());
             return Err(Error::model(what, "report this as a fault"));
         }
-        let rows = self.text_rows(batch, layers, cache, &mut self.state().buffers);
+        let rows = self.text_rows(batch, layers, cache, &mut self.buffers(batch)?.activations);
         Ok(Self::tensor(rows, spec.hidden))
     }
 
@@ -183,7 +226,7 @@ impl Engine for CpuEngine {
         check_batch(batch, spec)?;
         let mut prompt = host_rows(prompt);
         prompt.truncate(batch.prompt_length() * spec.hidden);
-        let scores = self.encoder.neuron_scores(batch, &prompt, &mut self.state().buffers);
+        let scores = self.encoder.neuron_scores(batch, &prompt, &mut self.buffers(batch)?.activations);
         Ok(Self::tensor(scores, spec.ffn))
     }
 }

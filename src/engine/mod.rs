@@ -14,6 +14,7 @@ pub mod compute;
 pub mod cpu;
 mod cpu_engine;
 pub mod flops;
+mod turn;
 pub mod wgsl;
 mod wgsl_engine;
 
@@ -119,27 +120,34 @@ impl Route {
     }
 }
 
-/// The frozen encoder on one device: what [`boundary`] puts into burn's graph as one operation.
+/// The frozen encoder on one device: what [`boundary`] puts into burn's graph as one operation. Any number of threads may use it at
+/// once, each with passes of its own.
 pub trait Engine: Send + Sync {
     /// How burn holds rows on this engine's device.
     type Tensor;
+    /// A pass under way: its batch, its route, and what its activations are in. It ends when it is dropped.
+    type Pass: Send;
     /// Hidden states of examples, kept where this engine finds them again.
     type Cache: Send + Sync;
 
-    /// Checks a batch and brings it to the device. It stays current until the next one.
+    /// Checks a batch, brings it to the device and makes room for its pass; `tracked` where a backward pass may follow.
     ///
     /// # Errors
     /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or a route that it cannot take;
-    /// [`Error::Device`] where the device has no room for it.
-    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()>;
+    /// [`Error::DeviceMemory`] where there is no room for it; [`Error::Device`] where the engine has room for one pass only and this
+    /// thread has one under way.
+    fn begin(&self, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<Self::Pass>;
 
-    /// The trained input `[R, D]` to pooled rows `[B, D]` of the current batch; with `keep`, activations stay for
-    /// [`Engine::backward`]. `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
-    fn forward(&self, input: Self::Tensor, states: Self::Tensor, route: Route, keep: bool, examples: usize) -> Self::Tensor;
+    /// The trained input `[R, D]` to pooled rows `[B, D]`; with `keep`, activations stay in the pass for [`Engine::backward`].
+    /// `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
+    fn forward(&self, pass: &mut Self::Pass, input: Self::Tensor, states: Self::Tensor, keep: bool) -> Self::Tensor;
 
     /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that kept its
     /// activations.
-    fn backward(&self, d_pooled: Self::Tensor, route: Route) -> Self::Tensor;
+    ///
+    /// # Panics
+    /// Where the pass was discarded.
+    fn backward(&self, pass: Self::Pass, d_pooled: Self::Tensor) -> Self::Tensor;
 
     /// An empty cache of hidden states after a number of layers, for at most so many bytes.
     fn cache(&self, budget: u64) -> Self::Cache;
@@ -155,7 +163,7 @@ pub trait Engine: Send + Sync {
     /// the same bits either way. `like` is any tensor of this device.
     ///
     /// # Errors
-    /// As [`Engine::prepare`].
+    /// As [`Engine::begin`].
     fn states(
         &self,
         batch: &Arc<PackedBatch>,
@@ -169,7 +177,7 @@ pub trait Engine: Send + Sync {
     /// section 3).
     ///
     /// # Errors
-    /// As [`Engine::prepare`].
+    /// As [`Engine::begin`].
     fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: Self::Tensor) -> Result<Self::Tensor>;
 }
 

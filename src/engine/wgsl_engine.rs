@@ -7,6 +7,7 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
+use super::turn::{Claim, Turn};
 use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::Place};
 use super::{Engine, Entry, Pooling, Route};
 use crate::config::Recompute;
@@ -17,6 +18,15 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 /// The frozen encoder on a wgpu device that burn shares.
 pub struct WgslEngine {
     encoder: WgslEncoder,
+    /// The buffers of the current batch are there once.
+    turn: Arc<Turn>,
+}
+
+/// A pass under way: nobody else prepares a batch until it is over.
+pub struct WgslPass {
+    claim: Claim,
+    route: Route,
+    examples: usize,
 }
 
 /// Buffers, and the rows of a matrix that each of them takes or gives, one after another.
@@ -26,7 +36,7 @@ impl WgslEngine {
     /// Wraps an encoder; prompts must live on the burn device made of its wgpu handles.
     #[must_use]
     pub fn new(encoder: WgslEncoder) -> Self {
-        Self { encoder }
+        Self { encoder, turn: Arc::default() }
     }
 
     /// An encoder with other weights on the same device, its products cut into the same tiles.
@@ -63,9 +73,16 @@ impl WgslEngine {
         self.encoder.spec()
     }
 
-    /// As [`WgslEncoder::set_recompute`].
+    /// As [`WgslEncoder::set_recompute`], once the passes of other threads are over.
     pub fn set_recompute(&self, recompute: Recompute) {
+        // Without a claim it is this thread that has a pass under way, and gives up its activations.
+        let _claim = self.turn.claim().ok();
         self.encoder.set_recompute(recompute);
+    }
+
+    /// Ends the pass that this thread has under way, whose backward pass will not come.
+    pub(super) fn discard(&self) {
+        self.turn.discard();
     }
 
     /// Bytes of rows of the hidden size.
@@ -113,14 +130,17 @@ impl WgslEngine {
 
 impl Engine for WgslEngine {
     type Tensor = CubeTensor;
+    type Pass = WgslPass;
     type Cache = StateCache;
 
-    fn prepare(&self, batch: &Arc<PackedBatch>, route: Route) -> Result<()> {
-        self.encoder.prepare(batch, route)
+    fn begin(&self, batch: &Arc<PackedBatch>, route: Route, _tracked: bool) -> Result<WgslPass> {
+        let claim = self.turn.claim()?;
+        self.encoder.prepare(batch, route)?;
+        Ok(WgslPass { claim, route, examples: batch.examples() })
     }
 
-    fn forward(&self, input: CubeTensor, states: CubeTensor, route: Route, keep: bool, examples: usize) -> CubeTensor {
-        let encoder = &self.encoder;
+    fn forward(&self, pass: &mut WgslPass, input: CubeTensor, states: CubeTensor, keep: bool) -> CubeTensor {
+        let (encoder, &mut WgslPass { route, examples, .. }) = (&self.encoder, pass);
         let like = input.clone();
         let mut inputs = vec![(input, encoder.input())];
         if route.entry != Entry::Words {
@@ -133,7 +153,8 @@ impl Engine for WgslEngine {
         self.run(&like, inputs, [examples, self.spec().hidden], record).0
     }
 
-    fn backward(&self, d_pooled: CubeTensor, _route: Route) -> CubeTensor {
+    fn backward(&self, pass: WgslPass, d_pooled: CubeTensor) -> CubeTensor {
+        assert!(pass.claim.holds(), "a backward pass through a graph that was discarded");
         let encoder = &self.encoder;
         let (like, gradients) = (d_pooled.clone(), encoder.gradients());
         let rows = gradients.iter().map(|(_, rows)| rows).sum();
@@ -168,6 +189,7 @@ impl Engine for WgslEngine {
         cache: Option<(&StateCache, &[u32])>,
         like: CubeTensor,
     ) -> Result<CubeTensor> {
+        let _claim = self.turn.claim()?;
         let shape = [batch.rows(), self.spec().hidden];
         let (states, recorded) =
             self.run(&like, Vec::new(), shape, |commands, place| self.encoder.states(commands, batch, layers, cache, place));
@@ -175,6 +197,7 @@ impl Engine for WgslEngine {
     }
 
     fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: CubeTensor) -> Result<CubeTensor> {
+        let _claim = self.turn.claim()?;
         self.encoder.prepare(batch, Route::words(Pooling::Mean))?;
         let (like, inputs) = (prompt.clone(), vec![(prompt, self.encoder.input())]);
         let EncoderSpec { layers, ffn, .. } = *self.spec();

@@ -1,7 +1,10 @@
 //! The hub's `config.json` -> [`EncoderSpec`].
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
+use super::foreign::{self, Meant};
 use super::spec::EncoderSpec;
 use crate::error::{Error, Result};
 
@@ -15,19 +18,39 @@ const MAX_BYTES: usize = 1 << 20;
 /// # Errors
 /// [`Error::Model`] naming the field, its value and what was expected.
 pub fn parse(bytes: &[u8]) -> Result<EncoderSpec> {
-    if bytes.len() > MAX_BYTES {
-        return Err(wrong(format!("config.json has {} bytes; the limit is {MAX_BYTES}", bytes.len())));
+    read(bytes).map(|(spec, _)| spec)
+}
+
+/// [`parse`], and what the user should know about the file.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
+    let mut notes = Vec::new();
+    let mut fields = object(bytes)?;
+    if !fields.contains_key("model_type") {
+        notes.push(without_type(&fields)?.to_owned());
+        fields.insert("model_type".into(), "bert".into());
     }
-    let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
-        return Err(wrong("config.json is not a JSON object".into()));
-    };
+    if let Some(found) = fields.get("model_type").and_then(Value::as_str).filter(|found| found.eq_ignore_ascii_case("bert")) {
+        let found = found.to_ascii_lowercase();
+        fields.insert("model_type".into(), found.into());
+    }
+    // The exact function under the name of its slow form.
+    if fields.get("hidden_act").is_some_and(|found| found == "gelu_python") {
+        fields.insert("hidden_act".into(), "gelu".into());
+    }
     one_of(&fields, "model_type", &["bert"], false)?;
     one_of(&fields, "hidden_act", &["gelu"], true)?;
     one_of(&fields, "position_embedding_type", &["absolute"], true)?;
     for flag in ["is_decoder", "add_cross_attention"] {
-        if fields.get(flag).is_some_and(|value| value != &Value::Bool(false)) {
+        if fields.get(flag).is_some_and(|value| !matches!(value, Value::Bool(false) | Value::Null)) {
             return Err(unsupported(flag, &fields[flag], "false"));
         }
+    }
+    if fields.get("quantization_config").is_some_and(|value| !value.is_null()) {
+        let problem = "config.json: \"quantization_config\" says that the weights are quantised";
+        return Err(Error::model(problem, "take the encoder in full or half precision (float32, float16, bfloat16)"));
     }
     let spec = EncoderSpec {
         layers: size(&fields, "num_hidden_layers", 1000)?,
@@ -56,8 +79,82 @@ pub fn parse(bytes: &[u8]) -> Result<EncoderSpec> {
         Some((field, rows)) => Err(wrong(format!(
             "config.json: \"{field}\" asks for a weight of {rows} x {hidden}; the limit is {MAX_ELEMENTS} elements"
         ))),
-        None => Ok(spec),
+        None => Ok((spec, notes)),
     }
+}
+
+/// The fields of the file.
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
+    if bytes.len() > MAX_BYTES {
+        return Err(wrong(format!("config.json has {} bytes; the limit is {MAX_BYTES}", bytes.len())));
+    }
+    if let Some((what, hint)) = foreign::recognise(bytes, Meant::Text) {
+        return Err(Error::model(format!("config.json {what}"), hint));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match serde_json::from_slice(&without_nan(text)) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(wrong("config.json is not a JSON object".into())),
+        Err(error) => Err(wrong(format!("config.json is not a JSON object: {error}"))),
+    }
+}
+
+/// Python writes numbers that JSON has no words for: they become `null`.
+fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    if !WORDS.iter().any(|word| text.windows(word.len()).any(|part| part == *word)) {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut at, mut quoted) = (Vec::with_capacity(text.len()), 0, false);
+    while at < text.len() {
+        let word = WORDS.iter().find(|word| !quoted && text[at..].starts_with(word));
+        if let Some(word) = word {
+            out.extend_from_slice(b"null");
+            at += word.len();
+            continue;
+        }
+        let taken = if quoted && text[at] == b'\\' { 2 } else { 1 };
+        quoted ^= text[at] == b'"';
+        out.extend(text[at..].iter().take(taken));
+        at += taken;
+    }
+    Cow::Owned(out)
+}
+
+/// A config without `model_type`, as BERT's were until 2019, is told from those of other families by its fields: a note that says so.
+fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
+    const MISSING: &str = "config.json: \"model_type\" is missing; supported is [\"bert\"]";
+    if fields.contains_key("peft_type") {
+        return Err(Error::model(
+            format!("{MISSING}; it is the file of a PEFT adapter"),
+            "give the encoder that it was made for",
+        ));
+    }
+    if fields.contains_key("word_embedding_dimension") {
+        let problem = format!("{MISSING}; it is the file of a pooling layer");
+        return Err(Error::model(problem, "take the config.json that lies beside the weights"));
+    }
+    let all =
+        ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "vocab_size"];
+    // RoBERTa has one token type, ALBERT and ELECTRA embeddings of another size, and each says its name where it has architectures.
+    let bert = all.iter().all(|field| fields.contains_key(*field))
+        && fields.get("type_vocab_size").is_some_and(|types| types == 2)
+        && !["embedding_size", "num_hidden_groups", "relative_attention", "n_layers"]
+            .iter()
+            .any(|field| fields.contains_key(*field))
+        && match fields.get("architectures") {
+            None | Some(Value::Null) => true,
+            Some(named) => named.as_array().is_some_and(|named| {
+                !named.is_empty() && named.iter().all(|name| name.as_str().is_some_and(|name| name.starts_with("Bert")))
+            }),
+        };
+    if bert {
+        return Ok("config.json has no \"model_type\"; its other fields are those of BERT, and it is read as BERT");
+    }
+    Err(Error::model(
+        MISSING,
+        "if it is a BERT encoder, add the line `\"model_type\": \"bert\",` behind the first { of config.json",
+    ))
 }
 
 fn wrong(problem: String) -> Error {

@@ -10,12 +10,16 @@ use crate::tensors::sha256_hex;
 use crate::text::tokenizer::Tokenizer;
 
 pub mod config;
+pub mod files;
+pub mod folder;
+mod foreign;
 pub mod half;
 pub mod head;
 pub mod partial;
 pub mod spec;
 pub mod weights;
 
+use files::{EncoderBytes, EncoderFiles, Loaded};
 use spec::{EncoderSpec, EncoderWeights};
 
 /// A frozen encoder with its tokenizer, as loaded from the hub's own files. Cheap to clone.
@@ -30,6 +34,7 @@ struct Inner {
     files_sha256: String,
     weights: Arc<EncoderWeights>,
     tokenizer: Tokenizer,
+    notes: Vec<String>,
     /// Devices that are open: weights on the GPU are worth keeping between runs.
     devices: Mutex<Vec<(DeviceChoice, Chosen)>>,
 }
@@ -49,13 +54,38 @@ impl Model {
     /// # Errors
     /// As [`Model::from_bytes`].
     pub fn from_checked(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8], sha256: String) -> Result<Self> {
+        Self::from_files(name, EncoderFiles { config, tokenizer, weights }, sha256)
+    }
+
+    /// An encoder from all its files; `sha256` is that of the weights, in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn from_files(name: &str, files: EncoderFiles<'_>, sha256: String) -> Result<Self> {
+        Self::with_notes(name, files, sha256, &[])
+    }
+
+    /// An encoder from the files of a folder.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn from_folder(name: &str, bytes: &EncoderBytes, sha256: String) -> Result<Self> {
+        Self::with_notes(name, bytes.files(), sha256, &bytes.notes)
+    }
+
+    fn with_notes(name: &str, files: EncoderFiles<'_>, sha256: String, earlier: &[String]) -> Result<Self> {
+        let EncoderFiles { config, tokenizer, .. } = files;
         let files_sha256 = sha256_hex([sha256_hex(config), sha256_hex(tokenizer), sha256.clone()].join("\n").as_bytes());
-        let weights = weights::load(config::parse(config)?, weights)?;
-        let tokenizer = Tokenizer::from_bytes(tokenizer)?;
-        tokenizer.check_vocab(weights.spec.vocab)?;
-        let (name, weights, devices) = (name.to_owned(), Arc::new(weights), Mutex::default());
-        let inner = Inner { name, sha256, files_sha256, weights, tokenizer, devices };
+        let Loaded { weights, tokenizer, notes } = files.load()?;
+        let (name, weights, notes) = (name.to_owned(), Arc::new(weights), [earlier, &notes].concat());
+        let inner = Inner { name, sha256, files_sha256, weights, tokenizer, notes, devices: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What the user should know about its files.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.inner.notes
     }
 
     /// The name it was loaded under, such as a hub id.

@@ -1,19 +1,42 @@
 //! The hub's `model.safetensors` -> [`EncoderWeights`]. The weight path is the code path: no table of names.
 
+use std::collections::BTreeSet;
+
+use super::foreign::{self, Meant};
 use super::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights, NormWeights};
 use crate::error::{Error, Result};
 use crate::tensors::Tensors;
 
-/// Reads all weights of an encoder, in f32, f16 or bf16. Names are accepted with and without the prefix `bert.` of task
-/// models, norms also under their old names `gamma` and `beta`; tensors that an encoder does not use are ignored.
+/// Where every encoder of the family has its words.
+const WORDS: &str = "embeddings.word_embeddings.weight";
+/// Families with BERT's names that compute something else: their positions begin at 2, or their attention is another one.
+const OTHERS: [&str; 4] = ["roberta", "xlm_roberta", "camembert", "longformer"];
+
+/// Reads all weights of an encoder, in f64, f32, f16 or bf16. Names may have a prefix, such as the `bert.` of task models or the
+/// `0.auto_model.` of sentence encoders; norms are accepted under their old names `gamma` and `beta`, too. Tensors that an encoder does
+/// not use are ignored.
 ///
 /// # Errors
 /// [`Error::Model`] with the full name of the tensor that is missing or has another shape (both shapes are named),
 /// another data type, or an element that is no finite number.
 pub fn load(spec: EncoderSpec, bytes: &[u8]) -> Result<EncoderWeights> {
-    let tensors = Tensors::parse(bytes)
-        .map_err(|problem| Error::model(format!("model.safetensors cannot be read: {problem}"), "fetch the file again, whole"))?;
-    let prefix = if tensors.shape("bert.embeddings.word_embeddings.weight").is_some() { "bert." } else { "" };
+    read(spec, bytes).map(|(weights, _)| weights)
+}
+
+/// [`load`], and what the user should know about the file.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn read(spec: EncoderSpec, bytes: &[u8]) -> Result<(EncoderWeights, Vec<String>)> {
+    if let Some((what, hint)) = foreign::recognise(bytes, Meant::Safetensors) {
+        return Err(Error::model(format!("model.safetensors {what}"), hint));
+    }
+    let tensors = Tensors::parse(bytes).map_err(|problem| {
+        Error::model(format!("model.safetensors cannot be read: {problem}"), "download the file again, whole")
+    })?;
+    let names = tensors.names();
+    let prefix = prefix(&names)?;
+    let notes = unused_layers(&names, prefix, spec.layers).into_iter().collect();
     let root = Path { tensors: &tensors, path: prefix.to_owned() };
     let (d, f) = (spec.hidden, spec.ffn);
 
@@ -40,7 +63,56 @@ pub fn load(spec: EncoderSpec, bytes: &[u8]) -> Result<EncoderWeights> {
     });
     let layers = layers.collect::<Result<_>>()?;
     let pooler = root.has("pooler.dense.weight").then(|| root.linear(&["pooler.dense"], d, d)).transpose()?;
-    Ok(EncoderWeights { spec, word: word.into(), position, embed_norm, layers, pooler })
+    Ok((EncoderWeights { spec, word: word.into(), position, embed_norm, layers, pooler }, notes))
+}
+
+/// What stands in front of all names of the encoder.
+fn prefix(names: &[String]) -> Result<&str> {
+    let prefixes = names.iter().filter_map(|name| name.strip_suffix(WORDS));
+    let prefixes: BTreeSet<&str> = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')).collect();
+    let mut all = prefixes.iter();
+    match (all.next(), all.next()) {
+        (Some(prefix), None) => {
+            let family = prefix.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+            if !OTHERS.contains(&family) {
+                return Ok(prefix);
+            }
+            let problem = format!(
+                "model.safetensors has the weights of another family: its names begin with \"{prefix}\", config.json says BERT"
+            );
+            Err(Error::model(problem, "take config.json from the same place as the weights; of that family it cannot be used"))
+        }
+        (Some(_), Some(_)) => {
+            let quoted: Vec<_> = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect();
+            let problem = format!("model.safetensors holds {} encoders: names begin with {}", quoted.len(), quoted.join(" and "));
+            Err(Error::model(problem, "save the one that is wanted with its save_pretrained, in a folder of its own"))
+        }
+        (None, _) => Err(Error::Model {
+            problem: format!("model.safetensors: tensor \"{WORDS}\" is missing, under any prefix; {}", listed(names)),
+            hint: "use a BERT encoder whose tensors have the names of transformers (embeddings.…, encoder.layer.0.…)".into(),
+            tensor: Some(WORDS.to_owned()),
+        }),
+    }
+}
+
+/// `it has "a", "b" and 12 more`.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let quoted: Vec<_> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
+    match names.len() {
+        0 => "it has no tensors".to_owned(),
+        n if n <= SHOWN => format!("it has {}", quoted.join(", ")),
+        n => format!("it has {} and {} more", quoted.join(", "), n - SHOWN),
+    }
+}
+
+/// A note where the file has more layers than config.json asks for.
+fn unused_layers(names: &[String], prefix: &str, layers: usize) -> Option<String> {
+    let start = format!("{prefix}encoder.layer.");
+    let number = |name: &String| name.strip_prefix(&start)?.split_once('.')?.0.parse::<usize>().ok();
+    let found = names.iter().filter_map(number).max()?.saturating_add(1);
+    (found > layers)
+        .then(|| format!("model.safetensors has {found} layers, config.json asks for {layers}: the lowest {layers} are used"))
 }
 
 /// A place in the tree of tensor names.
@@ -61,10 +133,39 @@ impl Path<'_> {
     fn append(&self, name: &str, shape: &[usize], out: &mut Vec<f32>) -> Result<()> {
         let name = format!("{}{name}", self.path);
         self.tensors.append(&name, shape, out).map_err(|problem| Error::Model {
+            hint: self.hint(&name, shape, &problem),
             problem: format!("model.safetensors: {problem}"),
-            hint: "config.json and model.safetensors must be of the same model".into(),
             tensor: Some(name),
         })
+    }
+
+    /// What to do about a tensor that could not be read.
+    fn hint(&self, name: &str, shape: &[usize], problem: &str) -> String {
+        const SAME: &str = "config.json and model.safetensors must be of the same model";
+        let Some(found) = self.tensors.shape(name) else {
+            let names = self.tensors.names();
+            let has = |part: &str| names.iter().any(|name| name.contains(part));
+            if has(".lora_A.") || has(".base_layer.") {
+                return "merge the LoRA adapter first (merge_and_unload of PEFT), and save the result".into();
+            }
+            if has("encoder.layers.") || has(".query_proj.") || has(".Wqkv.") {
+                return "its names are not those of transformers: take the encoder as transformers saves it".into();
+            }
+            return SAME.into();
+        };
+        if found != shape {
+            // Padded embeddings, or pieces that were added: everything else fits.
+            let field = [(WORDS, "vocab_size"), ("embeddings.position_embeddings.weight", "max_position_embeddings")];
+            let field = field.into_iter().find(|(table, _)| name.ends_with(table) && found.len() == 2 && found[1] == shape[1]);
+            return match field {
+                Some((_, field)) => format!("{SAME}; where they are, config.json should say \"{field}\": {}", found[0]),
+                None => SAME.into(),
+            };
+        }
+        if problem.contains("data type") {
+            return "take the encoder in full or half precision (float32, float16, bfloat16), not a quantised one".into();
+        }
+        "the file is damaged, or was saved from a run that diverged: download it again, or take another version".into()
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {

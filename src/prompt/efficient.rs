@@ -108,6 +108,23 @@ impl PromptMethod for Efficient {
         self.config.length
     }
 
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        let EfficientConfig { rank, update, fusion, attention, spaces, space_width, gate, .. } = *self.settings();
+        let Sizes { hidden, longest, .. } = sizes;
+        let mut all = vec![("prompt.length", [self.config.length, hidden])];
+        let mut pair = |there: bool, setting, first, second| {
+            if there {
+                all.extend([(setting, first), (setting, second)]);
+            }
+        };
+        pair(update, "prompt.efficient.rank", [longest, rank], [rank, hidden]);
+        pair(fusion, "prompt.efficient.attention", [hidden, attention], [hidden, attention]);
+        let width = spaces.saturating_mul(space_width);
+        pair(spaces > 0, "prompt.efficient.space_width", [hidden, width], [width, hidden]);
+        pair(spaces > 0 && gate, "prompt.efficient.spaces", [spaces, hidden], [1, spaces]);
+        all
+    }
+
     /// `A` is uniform in `+-1 / sqrt(r)`: `PyTorch`'s `kaiming_uniform_(A, a=sqrt(5))`, as DePT's code has it, is uniform in
     /// `+-gain sqrt(3 / fan_in)` with `gain = sqrt(2 / (1 + a^2)) = sqrt(1 / 3)`, and the fan-in of a matrix is its number of columns,
     /// r. `W_q`, `W_k`, `D` and `W_g` start as `PyTorch`'s linear layers with D inputs do, which is the same rule: uniform in

@@ -38,6 +38,10 @@ impl PromptMethod for Ensemble {
         self.config.ensemble.vote
     }
 
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        vec![("prompt.ensemble.members", self.shape(sizes.hidden))]
+    }
+
     /// The first member starts as prompt tuning does with the same seed. The others start from further draws of the same stream,
     /// of normal numbers where the init is random and of the vocabulary elsewhere: the rows of labels or of a text would be the
     /// same again, and members that start alike decide alike.

@@ -72,7 +72,13 @@ impl PromptMethod for Late {
     }
 
     fn cache_bytes(&self) -> u64 {
-        self.config.late.cache_mb << 20
+        self.config.late.cache_mb.saturating_mul(1 << 20)
+    }
+
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        let free = self.config.late.generator == Generator::None;
+        let setting = if free { "prompt.length" } else { "prompt.late.bottleneck" };
+        self.shapes(sizes.hidden).into_iter().map(|shape| (setting, shape)).collect()
     }
 
     fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{HeadTransition, Method, RunConfig, Vote};
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::Prompt;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 use crate::rng::Rng;
 use crate::text::tokenizer::Tokenizer;
@@ -155,6 +155,11 @@ pub trait PromptMethod: Send + Sync {
         Growth::default()
     }
 
+    /// Shapes of the trained matrices, in the order of [`PromptMethod::initial`], each with the setting that makes it large.
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        self.stored(sizes).into_iter().map(|(_, shape)| ("prompt.length", shape)).collect()
+    }
+
     /// The trained matrices at their start.
     ///
     /// # Errors
@@ -190,6 +195,30 @@ pub struct Sizes {
     pub longest: usize,
 }
 
+/// The most numbers that a run trains: 256 MiB, four times that with their gradients and the moments of AdamW.
+const MOST_TRAINED: u64 = 1 << 26;
+
+/// Checks, before anything is made, that what a method trains has a size that memory can hold, with `classes` classes.
+///
+/// # Errors
+/// [`Error::Config`] with the setting that makes the largest part of it.
+pub fn check_size(method: &dyn PromptMethod, sizes: Sizes, classes: usize) -> Result<()> {
+    let numbers = |[rows, columns]: [usize; 2]| (rows as u64).saturating_mul(columns as u64);
+    let members = method.members();
+    let of_head = if members > 1 { "prompt.ensemble.members" } else { "data.label_column" };
+    let mut parts = method.trained(sizes);
+    parts.push((of_head, [members * classes, sizes.hidden + 1]));
+    let all = parts.iter().fold(0_u64, |sum, &(_, shape)| sum.saturating_add(numbers(shape)));
+    match parts.into_iter().max_by_key(|&(_, shape)| numbers(shape)) {
+        Some((path, [rows, columns])) if all > MOST_TRAINED => Err(Error::config(
+            path,
+            format!("{all} numbers would be trained, {rows} x {columns} of them by this setting; the limit is {MOST_TRAINED}"),
+            "use a smaller value, or a shorter prompt",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The method that a config names, for an encoder of these sizes.
 ///
 /// [`Method::Auto`] is no method: it is resolved before a run starts.
@@ -218,5 +247,51 @@ fn of(method: Method, config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptM
             Box::new(progressive::Progressive::new(base, &config.prompt.progressive, spec))
         }
         _ => Box::new(prompt_tuning::PromptTuning::new(config.prompt.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    /// Of a large encoder, the largest of each setting: each is allowed, and together they are more than memory holds.
+    #[test]
+    fn what_is_trained_has_a_limit() {
+        let spec = EncoderSpec {
+            layers: 1000,
+            hidden: 1 << 16,
+            heads: 1 << 12,
+            ffn: 1 << 18,
+            vocab: 1 << 24,
+            max_positions: 1 << 20,
+            layer_norm_eps: 1e-12,
+        };
+        let sizes = Sizes { hidden: spec.hidden, layers: spec.layers, longest: spec.max_positions };
+        let mut config = RunConfig::default();
+        (config.prompt.length, config.prompt.late.bottleneck, config.prompt.ensemble.members) = (500, 4096, 100);
+        let efficient = &mut config.prompt.efficient;
+        (efficient.rank, efficient.attention, efficient.spaces, efficient.space_width) = (1024, 1024, 64, 1024);
+        for (method, path) in [
+            (Method::Late, "prompt.late.bottleneck"),
+            (Method::Deep, "prompt.length"),
+            (Method::Ensemble, "prompt.ensemble.members"),
+            (Method::Efficient, "prompt.efficient.space_width"),
+            (Method::Progressive, "data.label_column"),
+            (Method::Probe, "data.label_column"),
+        ] {
+            config.prompt.method = method;
+            let classes = if path == "data.label_column" { 1 << 20 } else { 2 };
+            let refused = check_size(&*super::method(&config, &spec), sizes, classes);
+            let Err(Error::Config { field, .. }) = refused else { panic!("{method:?}: {refused:?}") };
+            assert_eq!(field, path, "{method:?}");
+        }
+        // What is usual is far below it, also with an encoder of the large kind.
+        let usual = RunConfig::default();
+        let sizes = Sizes { hidden: 1024, layers: 24, longest: 512 };
+        for method in [Method::Late, Method::Deep, Method::Ensemble, Method::Efficient, Method::Progressive, Method::Probe] {
+            let method = of(method, &usual, &EncoderSpec { layers: 24, hidden: 1024, ..spec.clone() });
+            assert!(check_size(&*method, sizes, 200).is_ok());
+        }
     }
 }

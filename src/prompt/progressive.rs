@@ -63,6 +63,10 @@ impl PromptMethod for Progressive {
         self.base.vote()
     }
 
+    fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
+        self.base.trained(sizes)
+    }
+
     fn initial(&self, start: Start<'_>) -> Result<Vec<Parameter>> {
         self.base.initial(start)
     }

@@ -2,4 +2,8 @@
 
 pub mod count;
 mod parts;
+pub mod script;
+pub mod settings;
 pub mod tokenizer;
+pub mod unseen;
+pub mod vocabulary;

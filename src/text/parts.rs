@@ -17,18 +17,38 @@ struct Parts {
     /// Not used, but parsed: what is no valid JSON in it ends the program.
     #[serde(default, rename = "decoder")]
     _decoder: Value,
+    #[serde(default)]
+    model: Option<Model>,
 }
 
-/// Checks a `tokenizer.json`: that it is JSON, and those of its parts.
+/// Of the model only how it names the piece for unknown words: by its text or by its number.
+#[derive(Deserialize)]
+struct Model {
+    #[serde(default)]
+    unk_token: Value,
+    #[serde(default)]
+    unk_id: Value,
+}
+
+/// The piece that stands for all that the vocabulary lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Token(String),
+    Id(u32),
+}
+
+/// Checks a `tokenizer.json`: that it is JSON, and those of its parts. Gives the piece for unknown words, where it names one.
 ///
 /// # Errors
 /// What is wrong, as text.
-pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn check(bytes: &[u8]) -> Result<Option<Unknown>, String> {
     // Strings that are skipped are not checked by the JSON reader.
     let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
-    let Parts { normalizer, pre_tokenizer, post_processor, .. } =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
-    [normalizer, pre_tokenizer, post_processor].iter().try_for_each(check_within)
+    let parts: Parts = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    [parts.normalizer, parts.pre_tokenizer, parts.post_processor].iter().try_for_each(check_within)?;
+    let Some(Model { unk_token, unk_id }) = parts.model else { return Ok(None) };
+    let id = unk_id.as_u64().and_then(|id| u32::try_from(id).ok());
+    Ok(unk_token.as_str().map(|token| Unknown::Token(token.to_owned())).or(id.map(Unknown::Id)))
 }
 
 fn check_within(value: &Value) -> Result<(), String> {
@@ -110,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_decoder_that_is_no_json_is_found() {
-        assert_eq!(check(br#"{"decoder": {"type": "WordPiece", "prefix": "x"}}"#), Ok(()));
+        assert_eq!(check(br#"{"decoder": {"type": "WordPiece", "prefix": "x"}}"#), Ok(None));
         let deep = format!(r#"{{"decoder": {}{}}}"#, "[".repeat(300), "]".repeat(300));
         let broken: [&[u8]; 4] = [
             b"{\"decoder\": {\"p\x91\": 1}}",

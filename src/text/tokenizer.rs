@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
-use super::parts;
+use super::parts::{self, Unknown};
 use crate::error::{Error, Result};
 
 /// Bytes of the file. The hub's have from half a million (BERT) to some twenty million (a quarter of a million pieces); read, one takes
@@ -30,6 +30,8 @@ pub struct Tokenizer {
     /// Special tokens after the text, `[SEP]`.
     after: Vec<u32>,
     max_id: u32,
+    /// The piece that stands for all that the vocabulary lacks, where there is one.
+    unknown: Option<u32>,
     /// Whether the pieces of a text are those of its words one after another, see [`splits_at_spaces`].
     by_words: bool,
 }
@@ -45,7 +47,9 @@ impl Tokenizer {
         if bytes.len() > MAX_BYTES {
             return Err(Error::model(format!("tokenizer.json has {} bytes; the limit is {MAX_BYTES}", bytes.len()), HINT));
         }
-        parts::check(bytes).map_err(|problem| Error::model(format!("tokenizer.json cannot be read: {problem}"), HINT))?;
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let unknown =
+            parts::check(bytes).map_err(|problem| Error::model(format!("tokenizer.json cannot be read: {problem}"), HINT))?;
         let mut inner =
             Inner::from_bytes(bytes).map_err(|error| Error::model(format!("tokenizer.json cannot be read: {error}"), HINT))?;
         inner.with_padding(None);
@@ -65,7 +69,12 @@ impl Tokenizer {
         ids(&inner, "\u{13000}", false)?;
         let max_id = inner.get_vocab(true).into_values().chain(whole).max().unwrap_or(0);
         let by_words = splits_at_spaces(&inner);
-        Ok(Self { inner, before, after, max_id, by_words })
+        let unknown = match unknown {
+            Some(Unknown::Token(token)) => inner.token_to_id(&token),
+            Some(Unknown::Id(id)) => Some(id),
+            None => None,
+        };
+        Ok(Self { inner, before, after, max_id, unknown, by_words })
     }
 
     /// Token ids of a text with its special tokens, at most `max_tokens` in all; a longer text loses its end.
@@ -144,6 +153,18 @@ impl Tokenizer {
         ids(&self.inner, text, false)
     }
 
+    /// The id of the piece that stands for all that the vocabulary lacks (`[UNK]`); none where any text can be taken apart.
+    #[must_use]
+    pub fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    /// Special tokens around a text.
+    #[must_use]
+    pub fn special_tokens(&self) -> usize {
+        self.before.len() + self.after.len()
+    }
+
     /// One more than the largest id that can come out.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
@@ -173,7 +194,9 @@ impl Tokenizer {
             return Ok(());
         }
         let problem = format!("tokenizer.json has {} tokens, the encoder has embeddings for {vocab}", self.vocab_size());
-        Err(Error::model(problem, "tokenizer.json and model.safetensors must be of the same model"))
+        let hint = "tokenizer.json and model.safetensors must be of the same model; where tokens were added to it, the embeddings \
+                    must grow with them (resize_token_embeddings)";
+        Err(Error::model(problem, hint))
     }
 }
 

@@ -50,9 +50,12 @@ struct Trial {
 
 impl Trials {
     /// Trials of the candidates of a config on a draw of the rows.
-    pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Self {
+    ///
+    /// # Errors
+    /// As [`RunConfig::total_steps`].
+    pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Result<Self> {
         let auto = &config.prompt.auto;
-        let whole = config.total_steps(dataset.train.len());
+        let whole = config.total_steps(dataset.train.len())?;
         let steps = auto.share * whole as f64 / auto.candidates.len() as f64;
         let rows = |rows: &[TextRow], most: usize, stream: &str| -> Vec<TextRow> {
             let drawn = draw(|row| rows[row].label, 0..rows.len(), most, Rng::stream(config.seed, stream));
@@ -63,7 +66,7 @@ impl Trials {
             held_out: rows(&dataset.held_out, HELD_OUT, "trial held-out"),
             ..dataset.clone()
         };
-        Self {
+        Ok(Self {
             model,
             part,
             config: config.clone(),
@@ -76,7 +79,7 @@ impl Trials {
             running: None,
             behind: Vec::new(),
             cost: Cost::default(),
-        }
+        })
     }
 
     /// What the trials took so far.

@@ -1,4 +1,4 @@
-//! [`Checkpoint`]: a run in the middle, as bytes, so that it goes on bit for bit on the same device.
+//! [`Checkpoint`]: a run in the middle, as bytes, so that it continues bit for bit on the same machine.
 //!
 //! A zip of `checkpoint.json` (settings, hashes, counters, the order of the examples; decimal numbers as their bits) and
 //! `state.safetensors` (trained matrices, moments of AdamW, masks, the best so far). Never a text of the data.
@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Matrix, archive};
-use crate::config::RunConfig;
+use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::{self, Tensors};
 
-/// Version of the format; readers refuse others.
+/// Version of the format. Readers refuse others, but for the one before, which does not say where it was made.
 const FORMAT: u64 = 3;
 const HEADER_FILE: &str = "checkpoint.json";
 const TENSORS_FILE: &str = "state.safetensors";
@@ -25,6 +25,10 @@ pub struct Checkpoint {
     pub data_sha256: String,
     /// See `data_sha256`.
     pub encoder_sha256: String,
+    /// Where it was made; none in files of an earlier version.
+    pub machine: Option<Machine>,
+    /// Whether trials chose the method ([`crate::config::Method::Auto`]).
+    pub chosen: bool,
     /// Where the run is.
     pub place: Place,
     /// Of each member: the order's generator, the examples in their order, and how many are behind.
@@ -35,6 +39,16 @@ pub struct Checkpoint {
     pub best: Option<SavedBest>,
     /// The linear probe, where it is known.
     pub probe: Option<SavedProbe>,
+}
+
+/// What computed a run: on another one, a result may differ in its last bits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// GPU or CPU.
+    pub device: DeviceChoice,
+    /// [`crate::engine::compute::Compute::machine`].
+    pub name: String,
 }
 
 /// One trained matrix with everything that a step needs of it.
@@ -118,6 +132,10 @@ struct Header {
     config: RunConfig,
     data_sha256: String,
     encoder_sha256: String,
+    #[serde(default)]
+    machine: Option<Machine>,
+    #[serde(default)]
+    chosen: bool,
     place: Place,
     orders: Vec<(u64, Vec<usize>, usize)>,
     matrices: Vec<MatrixHeader>,
@@ -147,7 +165,8 @@ struct BestHeader {
     state: Option<Vec<MatrixHeader>>,
 }
 
-fn fault(problem: impl std::fmt::Display) -> Error {
+/// A checkpoint that cannot be used, and why.
+pub(super) fn damaged(problem: impl std::fmt::Display) -> Error {
     Error::adapter(
         format!("the checkpoint cannot be used: {problem}"),
         "start the run again; the data and the encoder are needed as they were",
@@ -178,7 +197,7 @@ fn put<'a>(parts: &mut Vec<Part<'a>>, prefix: &str, states: &'a [MatrixState]) -
 }
 
 fn take(tensors: &Tensors<'_>, prefix: &str, headers: Vec<MatrixHeader>) -> Result<Vec<MatrixState>> {
-    let read = |name: &str, shape: &[usize; 2]| tensors.read(name, shape).map_err(fault);
+    let read = |name: &str, shape: &[usize; 2]| tensors.read(name, shape).map_err(damaged);
     let state = |(i, header): (usize, MatrixHeader)| {
         let MatrixHeader { name, shape, time, masked } = header;
         let key = format!("{prefix}.{i}");
@@ -205,13 +224,13 @@ fn put_trained<'a>(parts: &mut Vec<Part<'a>>, prefix: &str, trained: &'a Trained
 
 fn take_trained(tensors: &Tensors<'_>, prefix: &str, header: &BestHeader) -> Result<Trained> {
     let stored = header.stored.iter().enumerate().map(|(i, (name, shape))| {
-        let values = tensors.read(&format!("{prefix}.stored.{i}"), shape).map_err(fault)?;
+        let values = tensors.read(&format!("{prefix}.stored.{i}"), shape).map_err(damaged)?;
         Ok(Matrix { name: name.clone(), shape: *shape, values })
     });
     Ok(Trained {
         stored: stored.collect::<Result<_>>()?,
-        head_weight: tensors.read(&format!("{prefix}.head.weight"), &header.head).map_err(fault)?,
-        head_bias: tensors.read(&format!("{prefix}.head.bias"), &header.head[..1]).map_err(fault)?,
+        head_weight: tensors.read(&format!("{prefix}.head.weight"), &header.head).map_err(damaged)?,
+        head_bias: tensors.read(&format!("{prefix}.head.bias"), &header.head[..1]).map_err(damaged)?,
     })
 }
 
@@ -248,6 +267,8 @@ impl Checkpoint {
             config: self.config.clone(),
             data_sha256: self.data_sha256.clone(),
             encoder_sha256: self.encoder_sha256.clone(),
+            machine: self.machine.clone(),
+            chosen: self.chosen,
             place: self.place,
             orders: self.orders.clone(),
             matrices,
@@ -255,8 +276,8 @@ impl Checkpoint {
             probe,
         };
         let parts: Vec<_> = parts.iter().map(|(name, shape, values)| (name.as_str(), shape.clone(), *values)).collect();
-        let header = serde_json::to_vec(&header).map_err(fault)?;
-        archive::write(&[(HEADER_FILE.to_owned(), header), (TENSORS_FILE.to_owned(), tensors::write(&parts).map_err(fault)?)])
+        let header = serde_json::to_vec(&header).map_err(damaged)?;
+        archive::write(&[(HEADER_FILE.to_owned(), header), (TENSORS_FILE.to_owned(), tensors::write(&parts).map_err(damaged)?)])
     }
 
     /// Reads what [`Checkpoint::to_bytes`] wrote.
@@ -264,17 +285,17 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Adapter`] with what is wrong with it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let files = archive::read(bytes).map_err(|error| fault(error.to_string()))?;
+        let files = archive::read(bytes).map_err(|error| damaged(error.to_string()))?;
         let find = |wanted: &str| {
             let found = files.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.as_slice());
-            found.ok_or_else(|| fault(format!("{wanted} is missing")))
+            found.ok_or_else(|| damaged(format!("{wanted} is missing")))
         };
         let header: Header =
-            serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| fault(format!("{HEADER_FILE}: {error}")))?;
-        if header.format != FORMAT {
-            return Err(fault(format!("it is of format {}, this program reads {FORMAT}", header.format)));
+            serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| damaged(format!("{HEADER_FILE}: {error}")))?;
+        if !(FORMAT - 1..=FORMAT).contains(&header.format) {
+            return Err(damaged(format!("it is of format {}, this program reads {FORMAT}", header.format)));
         }
-        let tensors = Tensors::parse(find(TENSORS_FILE)?).map_err(fault)?;
+        let tensors = Tensors::parse(find(TENSORS_FILE)?).map_err(damaged)?;
         let best = match header.best {
             None => None,
             Some(mut best) => Some(SavedBest {
@@ -285,7 +306,7 @@ impl Checkpoint {
                     None => None,
                     Some(state) => Some(take(&tensors, "best.trainer", state)?),
                 },
-                scores: tensors.read(SCORES, tensors.shape(SCORES).unwrap_or_default()).map_err(fault)?,
+                scores: tensors.read(SCORES, tensors.shape(SCORES).unwrap_or_default()).map_err(damaged)?,
             }),
         };
         let probe = match header.probe {
@@ -300,6 +321,8 @@ impl Checkpoint {
             config: header.config,
             data_sha256: header.data_sha256,
             encoder_sha256: header.encoder_sha256,
+            machine: header.machine,
+            chosen: header.chosen,
             place: header.place,
             orders: header.orders,
             matrices: take(&tensors, "trainer", header.matrices)?,

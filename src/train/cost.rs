@@ -28,8 +28,8 @@ impl Cost {
     #[must_use]
     pub fn after(self, other: &Self) -> Self {
         Self {
-            flops: self.flops + other.flops,
-            evaluation_flops: self.evaluation_flops + other.evaluation_flops,
+            flops: self.flops.saturating_add(other.flops),
+            evaluation_flops: self.evaluation_flops.saturating_add(other.evaluation_flops),
             seconds: self.seconds + other.seconds,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
             ..self

@@ -63,7 +63,7 @@ impl Job {
         if !auto::wanted(&config)? {
             return Ok(Self::from(Run::with_limits(model, dataset, config, limits).await?));
         }
-        let trials = Trials::new(model.clone(), &dataset, &config);
+        let trials = Trials::new(model.clone(), &dataset, &config)?;
         let waiting = Waiting { trials, model, dataset, config, limits };
         let state = State::Trying(Box::new(waiting));
         Ok(Self { state, pending: VecDeque::new(), before: Cost::default(), stopping: false })
@@ -93,6 +93,7 @@ impl Job {
         let ((method, reason), seconds) = (trials.chosen(), trials.seconds());
         config.prompt.method = method;
         let mut run = Run::with_limits(model, dataset, config, limits).await?;
+        run.chosen = true;
         if self.stopping {
             run.stop();
         }

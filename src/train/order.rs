@@ -34,6 +34,17 @@ impl Order {
         (self.rng.state(), &self.indices, self.cursor)
     }
 
+    /// How many examples of an epoch are behind after so many batches.
+    #[must_use]
+    pub fn behind(examples: usize, batch: usize, batches: usize) -> usize {
+        let batch = batch.max(1);
+        match batches.checked_sub(1) {
+            // The next batch begins an epoch.
+            None => examples,
+            Some(before) => (before % examples.div_ceil(batch).max(1) + 1).saturating_mul(batch).min(examples),
+        }
+    }
+
     /// Goes on from [`Order::state`].
     #[must_use]
     pub fn from_state((rng, indices, cursor): (u64, Vec<usize>, usize), batch: usize) -> Self {
@@ -65,7 +76,7 @@ impl Order {
             self.cursor = 0;
         }
         let begin = self.cursor;
-        self.cursor = (begin + self.batch).min(self.indices.len());
+        self.cursor = begin.saturating_add(self.batch).min(self.indices.len());
         &self.indices[begin..self.cursor]
     }
 }
@@ -83,6 +94,17 @@ mod tests {
         for mut seen in [first, second] {
             seen.sort_unstable();
             assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_is_behind_follows_from_the_number_of_batches() {
+        for (examples, batch) in [(10, 4), (8, 4), (3, 100), (1, 1)] {
+            let mut order = Order::new(examples, batch, 7);
+            for batches in 0..9 {
+                assert_eq!(order.state().2, Order::behind(examples, batch, batches), "{examples} by {batch}, {batches}");
+                order.next_batch();
+            }
         }
     }
 

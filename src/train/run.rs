@@ -3,6 +3,7 @@
 mod account;
 mod baseline;
 mod begin;
+mod check;
 mod finish;
 mod rounds;
 mod save;
@@ -59,6 +60,8 @@ pub struct Run {
     rounds: Rounds,
     best: Option<Best>,
     stopping: bool,
+    /// Whether its method was chosen by trials.
+    pub(super) chosen: bool,
     begin: Instant,
     /// Time that it took before it was resumed.
     earlier: Duration,

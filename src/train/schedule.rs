@@ -2,6 +2,7 @@
 
 use super::step::LearningRates;
 use crate::config::{OptimConfig, RunConfig, Schedule};
+use crate::error::Result;
 
 /// The steps of a run, and what each of them is given.
 pub struct Budget {
@@ -13,10 +14,12 @@ pub struct Budget {
 
 impl Budget {
     /// The budget that a config gives to `train_rows` examples.
-    #[must_use]
-    pub fn new(config: &RunConfig, train_rows: usize) -> Self {
-        let steps = config.total_steps(train_rows);
-        Self { steps, evaluations: config.eval.evaluations.min(steps), optim: config.optim.clone() }
+    ///
+    /// # Errors
+    /// As [`RunConfig::total_steps`].
+    pub fn new(config: &RunConfig, train_rows: usize) -> Result<Self> {
+        let steps = config.total_steps(train_rows)?;
+        Ok(Self { steps, evaluations: config.eval.evaluations.min(steps), optim: config.optim.clone() })
     }
 
     /// Learning rates of `step`, counted from 0.
@@ -29,7 +32,8 @@ impl Budget {
     /// Whether an evaluation follows when `step` steps are done: they are evenly spaced, the last one after the last step.
     #[must_use]
     pub fn evaluates_after(&self, step: usize) -> bool {
-        (step * self.evaluations) / self.steps > ((step - 1) * self.evaluations) / self.steps
+        let evaluations = |steps: usize| (steps as u64 * self.evaluations as u64) / self.steps as u64;
+        evaluations(step) > evaluations(step.saturating_sub(1))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{plain, thrown};
 use crate::error::Error;
 use crate::model;
+use crate::model::{files, folder};
 
 #[derive(Serialize)]
 struct Description {
@@ -28,6 +29,45 @@ fn copied(source: &Uint8Array) -> Result<Vec<u8>, Error> {
     bytes.resize(size, 0);
     source.copy_to(&mut bytes);
     Ok(bytes)
+}
+
+/// Which files of a folder make an encoder, by the paths of all of them.
+///
+/// # Errors
+/// `model`, with what is missing, what lies there in its place, and what to do.
+#[wasm_bindgen]
+pub fn choose_encoder(paths: Vec<String>) -> Result<JsValue, JsValue> {
+    plain(&folder::choose(&paths).map_err(thrown)?)
+}
+
+/// The `tokenizer.json` of a folder as `{ bytes, notes }`: made of a `vocab.txt`, or with what the `tokenizer_config.json` beside it says.
+/// `path` is that of the file with these bytes.
+///
+/// # Errors
+/// `model`, with the file that is not what its name says.
+#[wasm_bindgen]
+pub fn encoder_tokenizer(
+    path: &str,
+    bytes: Vec<u8>,
+    config: Option<Vec<u8>>,
+    added: Option<Vec<u8>>,
+) -> Result<JsValue, JsValue> {
+    let (bytes, notes) = files::tokenizer_of(path, bytes, config.as_deref(), added.as_deref()).map_err(thrown)?;
+    let made = js_sys::Object::new();
+    js_sys::Reflect::set(&made, &"bytes".into(), &Uint8Array::from(bytes.as_slice()))?;
+    js_sys::Reflect::set(&made, &"notes".into(), &plain(&notes)?)?;
+    Ok(made.into())
+}
+
+/// The shards of a `model.safetensors` as one file.
+///
+/// # Errors
+/// `model`, with the shard that cannot be read.
+#[wasm_bindgen]
+pub fn join_shards(names: Vec<String>, shards: Vec<Uint8Array>) -> Result<Uint8Array, JsValue> {
+    let shards = shards.iter().map(copied).collect::<Result<Vec<_>, _>>().map_err(thrown)?;
+    let named: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(shards.iter().map(Vec::as_slice)).collect();
+    Ok(Uint8Array::from(files::joined(&named).map_err(thrown)?.as_slice()))
 }
 
 /// A frozen encoder with its tokenizer.
@@ -62,6 +102,12 @@ impl Model {
     #[wasm_bindgen(getter)]
     pub fn name(&self) -> String {
         self.model.name().to_owned()
+    }
+
+    /// What the user should know about its files.
+    #[wasm_bindgen(getter)]
+    pub fn notes(&self) -> Vec<String> {
+        self.model.notes().to_vec()
     }
 
     /// SHA-256 of its weights, in hexadecimal.

@@ -130,7 +130,7 @@ impl TokenCounter {
             let columns = ColumnChoice::guess(&table, &config.data)?;
             let length = prompt::method(&config, model.spec()).prompt_length();
             let limit = model.text_limit(config.data.max_tokens, length)?;
-            Ok(count::TokenCounter::new(dataset::usable_texts(&table, columns), limit))
+            Ok(count::TokenCounter::new(dataset::usable_texts(&table, columns, &config.data), limit))
         };
         let counter = start().map_err(thrown)?;
         Ok(Self { model, counter })

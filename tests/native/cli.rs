@@ -11,6 +11,8 @@ use softprompt::adapter::Adapter;
 use softprompt::config::RunConfig;
 
 mod downloads;
+mod files;
+mod messages;
 mod methods;
 mod names;
 mod resume;
@@ -113,7 +115,10 @@ impl Outcome {
 }
 
 fn training<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["train", "data.csv", "--model", TINY, "--device", "cpu"];
+    let mut arguments = vec!["train", "data.csv", "--model", TINY];
+    if !more.contains(&"--device") {
+        arguments.extend(["--device", "cpu"]);
+    }
     if !more.iter().any(|flag| ["--steps", "--epochs", "--config"].contains(flag)) {
         arguments.extend(["--steps", "12"]);
     }

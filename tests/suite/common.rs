@@ -4,6 +4,7 @@
 use std::io::{Cursor, Write as _};
 
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::data::table::Table;
 use softprompt::engine::{Entry, Pooling, Route};
 use softprompt::model::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights, NormWeights};
 use softprompt::rng::Rng;
@@ -19,6 +20,11 @@ pub(crate) fn zipped<N: AsRef<str>, B: AsRef<[u8]>>(files: &[(N, B)]) -> Vec<u8>
         zip.write_all(bytes.as_ref()).unwrap();
     }
     zip.finish().unwrap().into_inner()
+}
+
+/// The table of a file that must be read.
+pub(crate) fn table(bytes: impl AsRef<[u8]>) -> Table {
+    Table::from_bytes(bytes.as_ref()).unwrap_or_else(|error| panic!("{error} ({})", error.hint()))
 }
 
 /// Compares element by element: `|got - want| <= atol + rtol |want|`. The message names the element that is worst against

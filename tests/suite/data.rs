@@ -7,11 +7,9 @@ use softprompt::error::{Error, Result};
 use softprompt::rng::Rng;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-pub const WORDS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
+use crate::common::table;
 
-pub fn table(bytes: impl AsRef<[u8]>) -> Table {
-    Table::from_bytes(bytes.as_ref()).unwrap_or_else(|error| panic!("{error} ({})", error.hint()))
-}
+pub const WORDS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 fn cells(bytes: impl AsRef<[u8]>) -> Vec<Vec<String>> {
     table(bytes).rows

@@ -1,9 +1,12 @@
 //! The devices to test on.
 
+use std::sync::Arc;
+
 use softprompt::config::DeviceChoice;
 use softprompt::data::batch::Example;
-use softprompt::engine::compute::Compute;
+use softprompt::engine::compute::{Compute, program_gpu};
 use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
+use softprompt::error::Result;
 use softprompt::model::Model;
 
 /// What the page's module does when it is loaded, and the test runner does not.
@@ -12,13 +15,24 @@ pub fn begin() {
     softprompt::web::start();
 }
 
-/// The adapter, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the build's for the
-/// browser) its absence is a failure.
-pub async fn adapter(test: &str) -> Option<Gpu> {
+/// The GPU that all tests share, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the build's
+/// for the browser) its absence is a failure.
+pub async fn adapter(test: &str) -> Option<Arc<Gpu>> {
     begin();
+    found(program_gpu().await, test)
+}
+
+/// A GPU of a test's own, for one that breaks it.
+#[allow(dead_code, reason = "each test binary uses its part")]
+pub async fn own_adapter(test: &str) -> Option<Arc<Gpu>> {
+    begin();
+    found(Gpu::open().await.map(Arc::new), test)
+}
+
+fn found(gpu: Result<Arc<Gpu>>, test: &str) -> Option<Arc<Gpu>> {
     let built = option_env!("REQUIRE_GPU").is_some_and(|value| value == "1");
     let required = built || std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
-    match Gpu::open().await {
+    match gpu {
         Ok(gpu) => Some(gpu),
         Err(error) if required => panic!("{test} needs a GPU: {error}"),
         Err(error) => {
@@ -40,7 +54,7 @@ pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
 /// The WGSL encoder, where there is an adapter.
 pub async fn wgsl_encoder(model: &Model, test: &str) -> Option<WgslEncoder> {
     let gpu = adapter(test).await?;
-    Some(WgslEncoder::new(gpu.into(), model.weights()).await.expect("kernels"))
+    Some(WgslEncoder::new(gpu, model.weights()).await.expect("kernels"))
 }
 
 /// A line that is seen natively (with --nocapture) and in the browser's log.

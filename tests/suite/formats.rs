@@ -6,7 +6,7 @@ use softprompt::data::table::{Format, Table};
 use softprompt::error::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 
 /// What is wrong, what to do, in which row.
 pub fn refused(bytes: impl AsRef<[u8]>) -> (String, String, Option<u64>) {

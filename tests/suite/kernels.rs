@@ -18,7 +18,7 @@ use softprompt::engine::wgsl::{
 use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
-use super::device::adapter;
+use super::device::{adapter, own_adapter};
 use super::wgsl_encoder::spec;
 
 /// What rounding in f32 may do to values of the order of 1.
@@ -240,7 +240,7 @@ async fn a_kernel_that_does_not_compile_is_named() {
 /// An error outside of every call must not pass unseen, not even where a value is read afterwards.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn an_uncaptured_error_is_reported() {
-    let Some(gpu) = adapter("an_uncaptured_error_is_reported").await else { return };
+    let Some(gpu) = own_adapter("an_uncaptured_error_is_reported").await else { return };
     gpu.check().expect("nothing happened yet");
     let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("only a uniform"),

@@ -12,7 +12,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use crate::tiny::tiny_model;
 
 /// A head on the frozen features, with any weights: what it answers does not matter, that it is the same does.
-fn adapter(model: &Model, labels: &[&str]) -> Adapter {
+pub fn adapter(model: &Model, labels: &[&str]) -> Adapter {
     let mut rng = Rng::stream(3, "labelled");
     let mut config = RunConfig::default();
     config.prompt.method = Method::Probe;
@@ -30,19 +30,19 @@ fn adapter(model: &Model, labels: &[&str]) -> Adapter {
     }
 }
 
-async fn predictor(labels: &[&str]) -> Predictor {
+pub async fn predictor(labels: &[&str]) -> Predictor {
     let model = tiny_model();
     let adapter = adapter(&model, labels);
     Predictor::new(model, adapter, DeviceChoice::Cpu).await.unwrap()
 }
 
-async fn labelled(predictor: &Predictor, bytes: &[u8], name: &str) -> LabelledFile {
+pub async fn labelled(predictor: &Predictor, bytes: &[u8], name: &str) -> LabelledFile {
     let mut file = LabelledFile::open(bytes, name, predictor.adapter(), None).unwrap();
     while file.next(predictor).await.unwrap() {}
     file
 }
 
-fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
+pub fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new();
     let reader = reader.has_headers(false).delimiter(separator).from_reader(bytes);
     reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()

@@ -14,7 +14,7 @@ use softprompt::tensors::sha256_hex;
 use wasm_bindgen_test::*;
 
 pub const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
-const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
+pub const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/model.safetensors");
 const WEIGHTS_F16: &[u8] = include_bytes!("../golden/tiny/model-f16.safetensors");
 const WEIGHTS_BF16: &[u8] = include_bytes!("../golden/tiny/model-bf16.safetensors");
 
@@ -48,6 +48,54 @@ fn changed(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> Vec<u8> {
     change(&mut tensors);
     let views = tensors.iter().map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
     safetensors::serialize(views, None).unwrap()
+}
+
+/// The tiny encoder's file with other names.
+pub fn renamed(new: impl Fn(&str) -> String) -> Vec<u8> {
+    changed(|tensors| *tensors = tensors.drain().map(|(name, tensor)| (new(&name), tensor)).collect())
+}
+
+/// Those of its tensors whose name is wanted, as the library writes them for PyTorch.
+pub fn part(wanted: impl Fn(&str) -> bool) -> Vec<u8> {
+    let file = SafeTensors::deserialize(WEIGHTS).unwrap();
+    let views = file.iter().filter(|(name, _)| wanted(name));
+    safetensors::serialize(views, Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))).unwrap()
+}
+
+/// The tiny encoder's file in f64.
+pub fn wide() -> Vec<u8> {
+    changed(|tensors| {
+        for tensor in tensors.values_mut() {
+            let values = tensor.data.chunks(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap())));
+            (tensor.dtype, tensor.data) = (Dtype::F64, values.flat_map(f64::to_le_bytes).collect());
+        }
+    })
+}
+
+/// The tiny encoder's file with more tensors in it.
+pub fn with_more(names: &[&str]) -> Vec<u8> {
+    changed(|tensors| {
+        for name in names {
+            tensors.insert((*name).into(), Tensor { dtype: Dtype::I64, shape: vec![1], data: vec![1; 8] });
+        }
+    })
+}
+
+/// The tiny encoder's file with fewer rows in a table of 32 columns.
+pub fn shorter(name: &str, rows: usize) -> Vec<u8> {
+    changed(|tensors| {
+        let tensor = tensors.get_mut(name).unwrap();
+        tensor.shape[0] = rows;
+        tensor.data.truncate(rows * 32 * 4);
+    })
+}
+
+/// The tiny encoder's file with one tensor in whole numbers.
+pub fn whole_numbers(name: &str) -> Vec<u8> {
+    changed(|tensors| {
+        let tensor = tensors.get_mut(name).unwrap();
+        (tensor.dtype, tensor.data) = (Dtype::I8, vec![1; tensor.data.len() / 4]);
+    })
 }
 
 /// A file with this header and this many zero bytes behind it.
@@ -132,15 +180,15 @@ fn names_the_field_of_a_config_that_cannot_work() {
         fields[field] = value;
         assert_eq!(model_error(field, config::parse(fields.to_string().as_bytes())).0, expected);
     }
-    for field in ["model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"] {
+    for field in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"] {
         let mut fields: Value = serde_json::from_slice(CONFIG).unwrap();
         fields.as_object_mut().unwrap().remove(field).unwrap();
         let (problem, _) = model_error(field, config::parse(fields.to_string().as_bytes()));
         assert!(problem.starts_with(&format!("config.json: \"{field}\" is missing")), "{problem}");
     }
-    for text in ["", "[]", "null", "{", "\u{feff}{}", "<!doctype html>", &"[".repeat(100_000)] {
-        let expected = "config.json is not a JSON object";
-        assert_eq!(model_error(text, config::parse(text.as_bytes())).0, expected);
+    for text in ["[]", "null", "{", "{\"a\": 1,}", &"[".repeat(100_000)] {
+        let (problem, _) = model_error(text, config::parse(text.as_bytes()));
+        assert!(problem.starts_with("config.json is not a JSON object"), "{problem}");
     }
 }
 
@@ -263,12 +311,12 @@ fn refuses_numbers_that_are_none_and_unknown_types() {
         let expected = format!("model.safetensors: tensor \"{QUERY}\" has {shown} at element 5");
         assert_eq!(model_error(shown, load(&file)), (expected, Some(QUERY.into())));
     }
-    for (dtype, size) in [(Dtype::F64, 8), (Dtype::I8, 1), (Dtype::F8_E4M3, 1), (Dtype::F4, 0)] {
+    for (dtype, size) in [(Dtype::I64, 8), (Dtype::I8, 1), (Dtype::F8_E4M3, 1), (Dtype::F4, 0)] {
         let file = changed(|tensors| {
             let tensor = tensors.get_mut(QUERY).unwrap();
             *tensor = Tensor { dtype, data: vec![0; if size == 0 { 512 } else { 1024 * size }], ..tensor.clone() };
         });
-        let expected = format!("tensor \"{QUERY}\" has data type {dtype}; supported are F32, F16 and BF16");
+        let expected = format!("tensor \"{QUERY}\" has data type {dtype}; supported are F64, F32, F16 and BF16");
         assert_eq!(model_error("dtype", load(&file)).0, format!("model.safetensors: {expected}"));
     }
 }
@@ -284,11 +332,11 @@ fn survives_hostile_weights() {
         (0..8).map(|at| entry(&at.to_string(), &format!("[{}]", step / 4), at * step, (at + 1) * step)).collect();
     wrapping.push(entry("8", "[4]", 8 * step, 8 * step + 16));
     let attacks: [(&str, Vec<u8>, &str); 17] = [
-        ("nothing", vec![], "shorter than a safetensors header"),
-        ("seven bytes", vec![0; 7], "shorter than a safetensors header"),
-        ("an empty header", vec![0; 8], "header is broken"),
+        ("nothing", vec![], "model.safetensors is empty"),
+        ("seven bytes", vec![1; 7], "shorter than a safetensors header"),
+        ("an empty header", vec![0; 8], "8 zero bytes"),
         ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec(), "Git LFS pointer"),
-        ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "cut off, or not in safetensors"),
+        ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "is a web page"),
         ("a header of 2^64 bytes", vec![255; 64], "cut off, or not in safetensors"),
         ("a file cut in its header", WEIGHTS[..1000].to_vec(), "cut off"),
         ("a file cut in its data", WEIGHTS[..WEIGHTS.len() - 1].to_vec(), "its header describes 1"),

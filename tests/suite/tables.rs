@@ -7,7 +7,7 @@ use softprompt::data::table::Table;
 use softprompt::error::{Error, Result};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 
 /// What is wrong, and in which row.
 fn data_error<T: std::fmt::Debug>(result: Result<T>) -> (String, Option<u64>) {

@@ -18,7 +18,7 @@ use softprompt::rng::Rng;
 use wasm_bindgen_test::*;
 
 use super::common::{assert_close, random_batch, random_f32, random_weights};
-use super::device::adapter;
+use super::device::{adapter, own_adapter};
 
 pub(super) fn spec(hidden: usize, heads: usize, ffn: usize) -> EncoderSpec {
     EncoderSpec { layers: 2, hidden, heads, ffn, vocab: 97, max_positions: 48, layer_norm_eps: 1e-12 }
@@ -32,9 +32,9 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) async fn new(gpu: Gpu, spec: &EncoderSpec) -> Self {
+    pub(super) async fn new(gpu: Arc<Gpu>, spec: &EncoderSpec) -> Self {
         let weights = Arc::new(random_weights(spec, 11));
-        let gpu = WgslEncoder::new(Arc::new(gpu), &weights).await.expect("the kernels compile");
+        let gpu = WgslEncoder::new(gpu, &weights).await.expect("the kernels compile");
         Self { cpu: CpuEncoder::new(weights.clone()), weights, gpu }
     }
 
@@ -113,7 +113,6 @@ impl Pair {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn every_tile_makes_the_same_encoder() {
     let Some(gpu) = adapter("every_tile_makes_the_same_encoder").await else { return };
-    let gpu = Arc::new(gpu);
     let mut first: Option<Vec<f32>> = None;
     for tile in Tile::ALL {
         let mixed = [Tile::STAGED_128X64, Tile::TEXTURE_16].contains(&tile);
@@ -313,7 +312,7 @@ async fn a_pass_that_cannot_be_made_is_an_error() {
         ),
     ];
     for (record, text) in wrong {
-        let Some(gpu) = adapter("a_pass_that_cannot_be_made_is_an_error").await else { return };
+        let Some(gpu) = own_adapter("a_pass_that_cannot_be_made_is_an_error").await else { return };
         let spec = spec(36, 3, 50);
         let pair = Pair::new(gpu, &spec).await;
         let batch = random_batch(&[2, 1], 2, spec.vocab, 1);
@@ -332,7 +331,6 @@ async fn a_pass_that_cannot_be_made_is_an_error() {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn an_encoder_that_cannot_work_is_refused() {
     let Some(gpu) = adapter("an_encoder_that_cannot_work_is_refused").await else { return };
-    let gpu = Arc::new(gpu);
     let odd_heads = random_weights(&spec(30, 3, 20), 1);
     let mut short = random_weights(&spec(36, 3, 50), 1);
     short.layers[1].ffn_in.bias.pop();

@@ -12,8 +12,8 @@ use web_time::{Duration, Instant};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
+use crate::common::table;
 use crate::common::zipped;
-use crate::data::table;
 use crate::formats::refused;
 
 /// Written by openpyxl, see `tests/files/make.py`.

@@ -26,7 +26,12 @@ export type DataConfig = {
   text_column: string | null,
   /** Name of the label column, or its number counted from 1; guessed if absent. */
   label_column: string | null,
-  /** Share of the rows held out, stratified by class; not used when a held-out file is given. */
+  /** Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class. */
+  merge_labels: boolean,
+  /** Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
+  * used if it is empty or `none`. */
+  split_column: string | null,
+  /** Share of the rows held out, stratified by class; not used when a held-out file or a split column is given. */
   held_out_fraction: number,
   /** Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted. */
   max_tokens: number,
@@ -358,6 +363,10 @@ export type TableView = {
   text_column: number,
   /** Index of the column of the labels. */
   label_column: number,
+  /** Columns that could be the texts, the chosen one first; only it where no other comes close, or where it was named. */
+  text_candidates: Array<number>,
+  /** Columns that could be the labels, the chosen one first; only it where no other comes close, or where it was named. */
+  label_candidates: Array<number>,
   /** Classes; the report has the first 2,000 of more. */
   class_count: number,
   /** What was found in its rows. */
@@ -368,7 +377,7 @@ export type TableView = {
 export type Format = "text" | "jsonl" | "json" | "xlsx";
 
 /** What became of the rows of a file. Every row is counted once:
-* `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`. */
+* `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`. */
 export type DataReport = {
   /** Rows of the file, without the header. */
   rows: number,
@@ -381,14 +390,18 @@ export type DataReport = {
   /** Rows with more cells than columns: not used, because nobody can tell which cell is which. */
   ragged: number,
   /** Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
-  * differ only in case and white space. */
+  * differ only in case, white space, invisible characters and Unicode form. */
   duplicates: number,
   /** Rows whose text occurs with different labels: none of them is used, because at most one can be right. */
   contradictory: number,
-  /** Training rows whose text is in the held-out file too: not used. Always 0 without such a file. */
+  /** Training rows whose text is held out by a second file or by a split column: not used. Always 0 without these. */
   leaked: number,
+  /** Rows of a part that the split column neither trains on nor holds out, such as the dev part beside a test part: not used. */
+  set_aside: number,
   /** Usable rows of each class, in the order of the labels. */
   classes: Array<ClassCount>,
+  /** Labels that look the same: merged to one class, or not. */
+  similar_labels: Array<LabelGroup>,
   /** How long the usable texts are. */
   lengths: Lengths,
   /** What the user should know, a sentence each. */
@@ -399,10 +412,20 @@ export type DataReport = {
 
 /** A class and how many usable rows it has. */
 export type ClassCount = {
-  /** The label as it stands in the file. */
+  /** The label as it stands in the file; of labels that are merged, one of them. */
   name: string,
   /** Usable rows. */
   count: number,
+};
+
+/** Labels that look the same. */
+export type LabelGroup = {
+  /** The class that they are, or would be merged into. */
+  name: string,
+  /** The labels as they stand in the file, with their rows that have a text. */
+  labels: Array<ClassCount>,
+  /** Whether they are one class. Those that are not would be with `data.merge_labels`. */
+  merged: boolean,
 };
 
 /** How long the usable texts are, in characters. */
@@ -421,7 +444,7 @@ export type Part = {
   name: string,
   /** Rows, without a header. */
   rows: number,
-  /** Row number of its first row in the joined table. */
+  /** Row number of its first row in the merged table. */
   first_row: number,
   /** What the reader should know about the file. */
   notes: Array<string>,
@@ -449,6 +472,28 @@ export type TokenCount = {
   long: number,
   /** Tokens that they lose together. */
   cut: number,
+  /** Tokens that stand for a word which the encoder's vocabulary lacks (`[UNK]`), of those that it takes in. */
+  unknown: number,
+  /** Texts without any token besides `[CLS]` and `[SEP]`. */
+  empty: number,
+  /** What the user should know about these, once all texts are counted. */
+  notes: Array<string>,
+};
+
+/** The files of an encoder, as paths below the folder that was given. */
+export type FolderChoice = {
+  /** The folder that they lie in: empty for the one that was given. */
+  folder: string,
+  /** `config.json`. */
+  config: string,
+  /** `tokenizer.json`, or the `vocab.txt` that one is to be made of. */
+  tokenizer: string,
+  /** `tokenizer_config.json`, where it is there. */
+  tokenizer_config: string | null,
+  /** `added_tokens.json`, where it is there and belongs to a `vocab.txt`. */
+  added_tokens: string | null,
+  /** The weights, or their shards in order. */
+  weights: Array<string>,
 };
 
 /** What the model makes of a text. */

@@ -11,6 +11,7 @@ import type {
   Edit,
   FileProgress,
   FileView,
+  FolderChoice,
   HeadKind,
   Interval,
   Method,
@@ -137,6 +138,8 @@ export interface Nearest {
 /** The frozen encoder in the worker's memory. */
 export interface Model {
   readonly name: string;
+  /** What the user should know about its files. */
+  readonly notes: string[];
   /** Of its weights. */
   readonly sha256: string;
   /** How many numbers its weights are. */
@@ -224,6 +227,12 @@ export interface Core {
   row_texts(table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig, rows: Float64Array): (string | null)[];
   /** A table with typed rows behind its last one, as CSV; without a table, they are all there is. */
   append_rows(bytes: Uint8Array | undefined, config: RunConfig, rows: { text: string; label: string }[]): Uint8Array;
+  /** Which files of a folder make an encoder, by the paths of all of them. */
+  choose_encoder(paths: string[]): FolderChoice;
+  /** The `tokenizer.json` of a folder, made of a `vocab.txt` or with what the `tokenizer_config.json` beside it says. */
+  encoder_tokenizer(path: string, bytes: Uint8Array, config?: Uint8Array, added?: Uint8Array): { bytes: Uint8Array; notes: string[] };
+  /** Shards of weights as one file. */
+  join_shards(names: string[], shards: Uint8Array[]): Uint8Array;
   TokenCounter: { start(model: Model, table: Uint8Array, config: RunConfig): TokenCounter };
   /** `name` is the encoder's on the model hub; it goes into the adapter. `sha256` is that of the weights, if they were checked. */
   Model: {

@@ -46,6 +46,8 @@ export interface EncoderInfo {
   kept: boolean;
   /** Which it is. */
   encoder: Encoder;
+  /** What the user should know about its files. */
+  notes: string[];
 }
 
 let ready: Promise<unknown> | undefined;
@@ -112,12 +114,14 @@ const api = {
     limit?: number,
   ): Promise<EncoderInfo> {
     // Beside the compiling of the wasm module: the two are the longest parts of the start.
-    const got = await stage("get encoder", () => getEncoder(page, encoder, chosen, onProgress));
-    const [config, tokenizer, weights] = got.files as [Uint8Array, Uint8Array, Uint8Array];
+    const got = await stage("get encoder", () => getEncoder(page, encoder, chosen, onProgress, async () => (await compiled(), core)));
+    const [config, stored, weights, beside] = got.files as [Uint8Array, Uint8Array, Uint8Array, Uint8Array | undefined];
     const sha256 = got.encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
     await compiled();
     const description = core.Model.describe(config);
     checkMemory(description, weights.length, resident.bytes, limit);
+    const made = beside && stage("read tokenizer", () => core.encoder_tokenizer("tokenizer.json", stored, beside));
+    const tokenizer = made?.bytes ?? stored;
     const opened = stage("load encoder", () => core.Model.load(got.encoder.id, config, tokenizer, weights, sha256));
     model?.free();
     model = opened;
@@ -125,7 +129,8 @@ const api = {
     resident.hold("model", loaded.weights);
     modelFiles = { config: new Blob([config as Uint8Array<ArrayBuffer>]), tokenizer: new Blob([tokenizer as Uint8Array<ArrayBuffer>]) };
     const kept = chosen ? await keepChosen(got, page) : got.kept;
-    return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder };
+    const notes = [...got.notes, ...(made?.notes ?? []), ...model.notes];
+    return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder, notes };
   },
 
   ...encoderCalls(core, compiled, resident),

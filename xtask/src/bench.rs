@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements that need more than cargo.
 
-use crate::process::{command, run};
+use crate::process::{command, npm, run};
 use crate::setup;
 use crate::system::{self, Program};
 use crate::{Paths, Result, page};
@@ -31,4 +31,19 @@ pub fn browser(paths: &Paths, options: &[&str]) -> Result<()> {
     println!("Measuring");
     let chromium = system::chromium().ok_or("no Chromium")?;
     run(runner.env("CHROMIUM", chromium))
+}
+
+/// How long the built page takes, and how long its own thread is busy at a stretch: the scenarios of its tests, measured, then its
+/// start. It only reports. `options` go to Playwright (`--grep TEXT`), and then the start is left out.
+pub fn page(paths: &Paths, options: &[&str]) -> Result<()> {
+    system::provide(&[Program::Chromium])?;
+    page::build(paths)?;
+    println!("Measuring");
+    let chromium = system::chromium().ok_or("no Chromium")?;
+    let scenarios = run(npm(paths, &["run", "bench", "--"]).args(options).env("CHROMIUM", &chromium));
+    if !options.is_empty() {
+        return scenarios;
+    }
+    println!("From opening the page to the first training step");
+    scenarios.and(run(npm(paths, &["run", "startup"]).env("CHROMIUM", &chromium)))
 }

@@ -38,6 +38,8 @@ const HELP: &str = "cargo xtask COMMAND
       --keep-going       continue after a stage that failed
   bench browser [...]  set up what is missing, run the training step of this crate and of its peers in one page of a headless
                        Chromium (`bench browser --help` lists the options)
+  bench page [...]     set up what is missing, build the page, measure how long it takes for what and how long it stands still
+                       (options go to Playwright, such as `--grep \"4 files\"`)
   soak [--kills N] [--seed S]
                        train with the tiny encoder, kill the program N times (20 unless told) with SIGKILL at random moments, resume; the
                        adapters must be those of unbroken runs. With --page in the built page, killing the browser
@@ -68,6 +70,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
         }
         ["page"] => page::build(&paths)?,
         ["bench", "browser", options @ ..] => bench::browser(&paths, options)?,
+        ["bench", "page", options @ ..] => bench::page(&paths, options)?,
         ["soak", options @ ..] => soak::soak(&paths, options)?,
         ["types"] => page::types(&paths)?,
         ["setup"] => checks::set_up(&paths)?,

@@ -220,17 +220,5 @@ fn e2e(paths: &Paths) -> Outcome {
     // Seconds where nothing changed; without, `--only e2e` would test the page of an earlier day.
     page::wasm(paths)?;
     page::bundle(paths)?;
-    // Both, whatever comes of the first.
-    let mut sum = Counts::default();
-    let mut problems = Vec::new();
-    for part in ["e2e:together", "e2e:alone"] {
-        match tests(Runner::Playwright, npm(paths, &["run", part]).env("CHROMIUM", &browser)) {
-            Ok((counts, _)) => sum += counts,
-            Err(failure) => {
-                sum += failure.counts;
-                problems.push(format!("{part}: {}", failure.problem));
-            }
-        }
-    }
-    if problems.is_empty() { Ok(sum) } else { Err(Failure { counts: sum, problem: problems.join("; ") }) }
+    Ok(tests(Runner::Playwright, npm(paths, &["run", "e2e"]).env("CHROMIUM", &browser))?.0)
 }

@@ -1,6 +1,7 @@
 //! The methods, by the names of their papers, and the settings of each.
 
 use super::{Choice, Condition, Kind, Limits, Plain, Setting};
+use crate::config::MOST_STEPS;
 
 const fn method(value: &'static str, label: &'static str, help: &'static str, source: &'static str) -> Choice {
     Choice { value, label, help, source }
@@ -86,8 +87,8 @@ pub(super) const PRUNED: When =
 
 const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
 
-const fn whole(minimum: u32) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum) }
+const fn whole(minimum: u32, maximum: u64) -> Kind {
+    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
 const TRIED: When = &[&[method_is(&[Plain::Word("auto")])]];
@@ -114,7 +115,7 @@ pub(super) const AUTO: &[Setting] = &[
         "prompt.auto.rows",
         "Training rows per trial",
         "At most this many, drawn at random and stratified by class.",
-        whole(1),
+        whole(1, 1_000_000_000),
     )
     .also(&["subset size"])
     .when(TRIED),
@@ -128,7 +129,7 @@ pub(super) const LATE: &[Setting] = &[
         "prompt.late.layer",
         "Prompt insertion layer",
         "Encoder layers below the prompt. More is faster, fewer gives the prompt more influence.",
-        whole(0),
+        whole(0, 1000),
     )
     .also(&["add_prompt_layer", "prompt layer"])
     .or_absent("half of the layers")
@@ -160,7 +161,7 @@ pub(super) const LATE: &[Setting] = &[
         "prompt.late.bottleneck",
         "Generator bottleneck size",
         "Larger has more trainable parameters and a larger adapter.",
-        whole(1),
+        whole(1, 4096),
     )
     .also(&["encoder_hidden_size", "proj_down_size"])
     .unit("neurons")
@@ -172,7 +173,7 @@ pub(super) const LATE: &[Setting] = &[
         "prompt.late.cache_mb",
         "Hidden-state cache",
         "Keeps the output of the layers below the prompt between epochs. 0 turns the cache off.",
-        whole(0),
+        whole(0, 1 << 20),
     )
     .also(&["feature cache"])
     .unit("MiB")
@@ -226,14 +227,14 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     )
     .also(&["head initialization"])
     .when(GROWS_ONLY),
-    Setting::new("prompt.progressive.refit_steps", "Head-only steps", "At the start of a stage, taken from its steps.", whole(0))
+    Setting::new("prompt.progressive.refit_steps", "Head-only steps", "At the start of a stage, taken from its steps.", whole(0, MOST_STEPS))
         .also(&["linear probing"])
         .when(&[&[GROWS, Condition::is("prompt.progressive.head", &[Plain::Word("refit")])]]),
     Setting::new(
         "prompt.progressive.score_texts",
         "Texts for neuron importance",
         "Neurons are scored on at most this many training texts, and the least important ones are left out.",
-        whole(1),
+        whole(1, 1_000_000_000),
     )
     .also(&["importance samples"])
     .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
@@ -261,7 +262,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
     )
     .also(&["low-rank decomposition"])
     .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.rank", "Update rank", "Higher has more trainable parameters.", whole(1))
+    Setting::new("prompt.efficient.rank", "Update rank", "Higher has more trainable parameters.", whole(1, 1024))
         .also(&["lora_rank"])
         .when(UPDATED),
     Setting::new(
@@ -282,7 +283,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
         "prompt.efficient.attention",
         "Fusion attention size",
         "Dimension of the queries and keys of the prompt fusion.",
-        whole(1),
+        whole(1, 1024),
     )
     .also(&["attention dimension"])
     .when(FUSED),
@@ -290,11 +291,11 @@ pub(super) const EFFICIENT: &[Setting] = &[
         "prompt.efficient.spaces",
         "Projection spaces",
         "The prompt is projected into this many spaces and the results are added (EPT). 0 turns this off.",
-        whole(0),
+        whole(0, 64),
     )
     .also(&["multi-space projection"])
     .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.space_width", "Projection size", "Dimension of each projection space.", whole(1))
+    Setting::new("prompt.efficient.space_width", "Projection size", "Dimension of each projection space.", whole(1, 1024))
         .also(&["projection dimension"])
         .when(SPACED),
     Setting::new(

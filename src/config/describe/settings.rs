@@ -2,12 +2,11 @@
 
 use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRESSIVE, PRUNABLE, PRUNED, TRAINED_RATE};
 use super::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
+use crate::config::{LARGEST_SEED, MOST_STEPS};
 
-/// The largest whole number below which JavaScript keeps every one exactly.
-const EXACT: u64 = (1 << 53) - 1;
-
-const fn whole(minimum: u32) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum) }
+/// A whole number. Every one has a largest, far beyond what is of use, so that no product of settings and rows can overflow.
+const fn whole(minimum: u32, maximum: u64) -> Kind {
+    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
 const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
@@ -74,7 +73,7 @@ const PROMPT: &[Setting] = &[
         .also(&["token-level pruning"])
         .unit("of the tokens")
         .when(PRUNED),
-    Setting::new("prompt.prune.pieces", "Pieces per token", "Each remaining token is split into this many equal pieces.", whole(1))
+    Setting::new("prompt.prune.pieces", "Pieces per token", "Each remaining token is split into this many equal pieces.", whole(1, 4096))
         .when(PRUNED),
     Setting::new(
         "prompt.prune.piece_share",
@@ -113,24 +112,25 @@ const HEAD: &[Setting] = &[
 ];
 
 const BUDGET: &[Setting] = &[
-    Setting::new("optim.epochs", "Epochs", "Passes over the training set.", whole(1)).also(&["num_train_epochs", "num_epochs"]),
-    Setting::new("optim.steps", "Steps", "Optimizer steps. Replaces the number of epochs.", whole(1))
+    Setting::new("optim.epochs", "Epochs", "Passes over the training set.", whole(1, 1_000_000))
+        .also(&["num_train_epochs", "num_epochs"]),
+    Setting::new("optim.steps", "Steps", "Optimizer steps. Replaces the number of epochs.", whole(1, MOST_STEPS))
         .also(&["max_steps"])
         .or_absent("set by the epochs"),
-    Setting::new("optim.batch_size", "Batch size", "Training texts in one optimizer step.", whole(1))
+    Setting::new("optim.batch_size", "Batch size", "Training texts in one optimizer step.", whole(1, 1 << 16))
         .also(&["per_device_train_batch_size", "train_batch_size"]),
     Setting::new(
         "eval.evaluations",
         "Evaluations",
         "On the held-out set, evenly spaced over the run. The parameters with the lowest held-out loss are used.",
-        whole(1),
+        whole(1, MOST_STEPS),
     )
     .also(&["eval_steps", "eval_strategy", "load_best_model_at_end"]),
     Setting::new(
         "eval.patience",
         "Early stopping patience",
         "Training stops after this many evaluations without a lower held-out loss.",
-        whole(1),
+        whole(1, MOST_STEPS),
     )
     .also(&["early_stopping_patience", "n_iter_no_change"])
     .or_absent("never"),
@@ -209,6 +209,19 @@ const DATA: &[Setting] = &[
         .also(&["label_column_name", "target_column"])
         .or_absent("guessed"),
     Setting::new(
+        "data.merge_labels",
+        "Merge labels",
+        "Labels that look the same, such as Spam and spam or card_lost and card lost, are one class.",
+        Kind::Switch,
+    ),
+    Setting::new(
+        "data.split_column",
+        "Column of the split",
+        "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
+        Kind::Column,
+    )
+    .or_absent("found by looking"),
+    Setting::new(
         "data.held_out_fraction",
         "Held-out share",
         "Never trained on; the accuracy is measured on it. Stratified by class.",
@@ -216,14 +229,19 @@ const DATA: &[Setting] = &[
     )
     .also(&["test_size", "validation_split", "validation_fraction"])
     .unit("of the rows"),
-    Setting::new("data.max_tokens", "Maximum sequence length (tokens)", "Longer texts are truncated and counted.", whole(3))
-        .also(&["max_seq_length", "max_length", "model_max_length"])
-        .unit("tokens"),
+    Setting::new(
+        "data.max_tokens",
+        "Maximum sequence length (tokens)",
+        "Longer texts are truncated and counted.",
+        whole(3, 1_000_000_000),
+    )
+    .also(&["max_seq_length", "max_length", "model_max_length"])
+    .unit("tokens"),
     Setting::new(
         "seed",
         "Seed",
         "For all random draws: the same seed gives the same run.",
-        Kind::Integer { limits: Limits::from(0).to(EXACT) },
+        Kind::Integer { limits: Limits::from(0).to(LARGEST_SEED) },
     )
     .also(&["random_state", "random seed"]),
 ];

@@ -57,7 +57,7 @@ pub(super) fn read(decoded: &Decoded, format: Format) -> Result<Records> {
     let Objects { names, rows, objects, nested, .. } = table;
     let mut notes: Vec<String> = decoded.note.iter().cloned().collect();
     if !nested.is_empty() {
-        notes.push(format!("{} lists or objects among the values, which are taken as their JSON", rows_have(&nested)));
+        notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));
     }
     limits::cells(objects.len(), names.len())?;
     let width = names.len();

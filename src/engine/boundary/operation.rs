@@ -1,9 +1,6 @@
 //! The encoder as one operation of burn's backends, with its backward pass in burn's graph.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::{
     Autodiff, Flex,
@@ -20,50 +17,42 @@ use burn::backend::{
 
 use super::FrozenEncoder;
 use crate::engine::flops::Work;
-use crate::engine::{Engine, Route};
+use crate::engine::{Engine, cpu_engine::CpuPass, wgsl_engine::WgslPass};
 
 /// What one pass needs besides its tensors.
 #[derive(Clone)]
 pub struct Pass {
-    pub(super) encoder: FrozenEncoder,
-    pub(super) route: Route,
-    pub(super) keep: bool,
-    pub(super) examples: usize,
-    pub(super) work: Work,
+    encoder: FrozenEncoder,
+    keep: bool,
+    work: Work,
+    /// Gone when the pass is over.
+    engine: Arc<Mutex<Option<Passes>>>,
+}
+
+/// The pass of the engine at hand.
+pub(super) enum Passes {
+    Wgsl(WgslPass),
+    Cpu(CpuPass),
 }
 
 impl Pass {
-    /// Counts its forward pass.
-    fn count(&self) {
+    /// A pass that an engine has begun.
+    pub(super) fn new(encoder: &FrozenEncoder, pass: Passes, work: Work) -> Self {
+        Self { encoder: encoder.clone(), keep: false, work, engine: Arc::new(Mutex::new(Some(pass))) }
+    }
+
+    /// The engine's pass.
+    fn take(&self) -> Option<Passes> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Counts the forward pass that was run, and keeps what the backward pass needs of it.
+    fn ran(&self, pass: Passes) {
         self.encoder.meter.add(self.work.forward);
         if self.keep {
             self.encoder.meter.keep(self.work.kept);
+            *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(pass);
         }
-    }
-}
-
-/// The claim of one tracked forward pass on the arena; gone with the graph that holds it.
-struct Lease {
-    pass: u64,
-    pending: Arc<AtomicU64>,
-}
-
-impl Lease {
-    fn take(encoder: &FrozenEncoder) -> Arc<Self> {
-        let pass = encoder.passes.fetch_add(1, Ordering::AcqRel) + 1;
-        encoder.pending.store(pass, Ordering::Release);
-        Arc::new(Self { pass, pending: encoder.pending.clone() })
-    }
-
-    fn holds(&self) -> bool {
-        self.pending.load(Ordering::Acquire) == self.pass
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // Only its own claim: after a discard, another pass may hold the arena.
-        let _ = self.pending.compare_exchange(self.pass, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -78,39 +67,42 @@ pub trait Backend: burn::backend::Backend {
 
 impl Backend for CubeBackend {
     fn encode(input: CubeTensor, states: CubeTensor, pass: Pass) -> CubeTensor {
-        pass.count();
-        pass.encoder.wgsl().forward(input, states, pass.route, pass.keep, pass.examples)
+        let Some(Passes::Wgsl(mut begun)) = pass.take() else { unreachable!("a wgpu tensor meets no pass on the GPU") };
+        let pooled = pass.encoder.wgsl().forward(&mut begun, input, states, pass.keep);
+        pass.ran(Passes::Wgsl(begun));
+        pooled
     }
     fn encode_backward(d_pooled: CubeTensor, pass: Pass) -> CubeTensor {
+        let Some(Passes::Wgsl(begun)) = pass.take() else { unreachable!("a backward pass without its forward pass") };
         pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.wgsl().backward(d_pooled, pass.route)
+        pass.encoder.wgsl().backward(begun, d_pooled)
     }
 }
 
 impl Backend for Flex {
     fn encode(input: FlexTensor, states: FlexTensor, pass: Pass) -> FlexTensor {
-        pass.count();
-        pass.encoder.cpu().forward(input, states, pass.route, pass.keep, pass.examples)
+        let Some(Passes::Cpu(mut begun)) = pass.take() else { unreachable!("a CPU tensor meets no pass on the CPU") };
+        let pooled = pass.encoder.cpu().forward(&mut begun, input, states, pass.keep);
+        pass.ran(Passes::Cpu(begun));
+        pooled
     }
     fn encode_backward(d_pooled: FlexTensor, pass: Pass) -> FlexTensor {
+        let Some(Passes::Cpu(begun)) = pass.take() else { unreachable!("a backward pass without its forward pass") };
         pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.cpu().backward(d_pooled, pass.route)
+        pass.encoder.cpu().backward(begun, d_pooled)
     }
 }
 
 #[derive(Debug)]
 struct EncodeBackward;
 
-/// What the backward pass needs: the pass, and the lease on the activations.
+/// What the backward pass needs: the pass, which has the activations.
 #[derive(Clone)]
-struct Saved {
-    pass: Pass,
-    lease: Arc<Lease>,
-}
+struct Saved(Pass);
 
 impl std::fmt::Debug for Saved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Saved").field("route", &self.pass.route).finish_non_exhaustive()
+        f.debug_struct("Saved").finish_non_exhaustive()
     }
 }
 
@@ -121,8 +113,7 @@ impl<B: Backend> Backward<B, 1> for EncodeBackward {
         let [input] = ops.parents;
         let d_pooled = grads.consume::<B>(&ops.node);
         if let Some(input) = input {
-            assert!(ops.state.lease.holds(), "a backward pass through a graph that was discarded");
-            grads.register::<B>(input.id, B::encode_backward(d_pooled, ops.state.pass));
+            grads.register::<B>(input.id, B::encode_backward(d_pooled, ops.state.0));
         }
     }
 }
@@ -133,8 +124,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             OpsKind::Tracked(prep) => {
                 pass.keep = true;
                 let out = B::encode(input.primitive().clone(), states.primitive().clone(), pass.clone());
-                let lease = Lease::take(&pass.encoder);
-                prep.finish(Saved { pass, lease }, out)
+                prep.finish(Saved(pass), out)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::encode(input.primitive().clone(), states.primitive().clone(), pass)),
         }

@@ -1,5 +1,6 @@
 //! [`Gpu`]: the wgpu device that the engine computes on and that burn is given too.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -22,6 +23,9 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// The first error that no call returned.
     error: Arc<Mutex<Option<Raised>>>,
+    /// Pipelines that were compiled on it, by their source with its overrides: a second encoder, a partial one of a stage of training,
+    /// has most of them in common with the first.
+    pub(super) pipelines: Arc<Mutex<HashMap<String, wgpu::ComputePipeline>>>,
 }
 
 /// An error that no call returned.
@@ -74,8 +78,10 @@ impl Gpu {
                 "close other programs that use the GPU, or use the CPU",
             )
         })?;
+        #[cfg(test)]
+        DEVICES.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let info = adapter.get_info();
-        let gpu = Self { instance, adapter, device, queue, info, error: Arc::default() };
+        let gpu = Self { instance, adapter, device, queue, info, error: Arc::default(), pipelines: Arc::default() };
         gpu.watch();
         Ok(gpu)
     }
@@ -248,6 +254,10 @@ impl Gpu {
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
 }
+
+/// Devices that were opened.
+#[cfg(test)]
+pub(in crate::engine) static DEVICES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// The state of a mapping on its way.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! One compiled kernel, and a dispatch of it. Every pipeline is made inside an error scope, because a browser does not refuse a
 //! broken shader: it leaves the output as it was.
 
-use super::device::{Gpu, is_memory};
+use super::device::{Gpu, is_memory, lock};
 use super::recorder::{Cost, Step, Work};
 use super::source::Shader;
 use crate::engine::GradRows;
@@ -16,16 +16,24 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles one shader. The work begins with the call: call for several before awaiting the first, and they are compiled
-    /// side by side where the device can.
+    /// Compiles one shader, or takes the pipeline that this device has of it. The work begins with the call: call for several before
+    /// awaiting the first, and they are compiled side by side where the device can.
     ///
     /// # Errors
     /// [`Error::Device`] with the kernel's name and what the compiler says.
     pub fn compile(gpu: &Gpu, shader: &Shader) -> impl Future<Output = Result<Self>> + use<> {
         let name = shader.name;
-        let begun = shader.source().map(|source| Self::begin(gpu, shader, source));
+        let compiled = gpu.pipelines.clone();
+        let begun = shader.source().map(|source| {
+            let key = format!("{:?}\n{source}", shader.overrides);
+            let known = lock(&compiled).get(&key).cloned();
+            known.ok_or_else(|| (key, Self::begin(gpu, shader, source)))
+        });
         async move {
-            let (pipeline, [validation, memory, internal]) = begun?;
+            let (key, (pipeline, [validation, memory, internal])) = match begun? {
+                Ok(pipeline) => return Ok(Self { name, pipeline }),
+                Err(new) => new,
+            };
             if let Some(error) = validation.await.or(memory.await).or(internal.await) {
                 if is_memory(&error) {
                     let problem = format!("the GPU has no memory for the kernel {name}: {error}");
@@ -36,6 +44,7 @@ impl Kernel {
                     "update the browser or the driver, or use the CPU; please report this message",
                 ));
             }
+            lock(&compiled).insert(key, pipeline.clone());
             Ok(Self { name, pipeline })
         }
     }

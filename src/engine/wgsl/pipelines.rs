@@ -4,7 +4,6 @@ use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::{Kernel, compile_all};
 use super::matmul::{self, Variant};
-use super::source::Shader;
 use super::tile::Tile;
 use super::tune::{self, Tiles};
 use super::{

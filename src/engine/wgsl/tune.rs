@@ -104,8 +104,8 @@ pub fn remember(tiles: Tiles) {
     remembered.push(tiles);
 }
 
-/// Another driver, another measurement.
-fn adapter(gpu: &Gpu) -> String {
+/// An adapter and its driver: another driver, another measurement.
+pub(in crate::engine) fn adapter(gpu: &Gpu) -> String {
     format!("{}, {} {}", gpu.name(), gpu.info.driver, gpu.info.driver_info)
 }
 

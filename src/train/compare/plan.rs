@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::config::{Method, PruneConfig, RunConfig};
+use crate::config::{LARGEST_SEED, MOST_STEPS, Method, PruneConfig, RunConfig};
 use crate::error::{Error, Result};
 
 /// A comparison.
@@ -52,6 +52,9 @@ impl FromStr for Spend {
         let number: f64 = number.parse().map_err(|_| wrong())?;
         match kind {
             _ if !(number.is_finite() && number > 0.0) => Err(wrong()),
+            "steps" if number > MOST_STEPS as f64 => {
+                Err(Error::config("budget", format!("{word} is too large"), format!("use at most steps:{MOST_STEPS}")))
+            }
             "steps" if number.fract() == 0.0 => Ok(Self::Steps(number as usize)),
             "seconds" => Ok(Self::Seconds(number)),
             "flops" => Ok(Self::Flops(number)),
@@ -78,6 +81,9 @@ impl Plan {
                 "no seed, or one of them twice",
                 "give a number of seeds, or seeds such as 1,2,3",
             ));
+        }
+        if let Some(seed) = seeds.iter().find(|&&seed| seed > LARGEST_SEED) {
+            return Err(Error::config("seeds", format!("{seed} is too large"), format!("use seeds of at most {LARGEST_SEED}")));
         }
         if variants.iter().all(|variant| variant.name != "probe") {
             variants.push(Variant::parse("probe", &config)?);

@@ -39,13 +39,13 @@ impl Run {
     /// Enters a piece of work into the account that it named.
     pub(super) fn charge(&mut self, (begin, before): (Instant, u64), stage: Option<&Stage>) {
         let encoder = &self.compute.encoder;
-        let flops = encoder.meter().flops() - before;
+        let flops = encoder.meter().flops().saturating_sub(before);
         match self.piece {
             Piece::Training => {
-                self.cost.flops += flops;
+                self.cost.flops = self.cost.flops.saturating_add(flops);
                 self.cost.seconds += begin.elapsed().as_secs_f64();
             }
-            Piece::Evaluation => self.cost.evaluation_flops += flops,
+            Piece::Evaluation => self.cost.evaluation_flops = self.cost.evaluation_flops.saturating_add(flops),
             Piece::Baseline => return,
         }
         let mut bytes = encoder.weight_bytes() + encoder.meter().take_kept();

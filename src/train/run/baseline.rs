@@ -31,7 +31,7 @@ pub(super) enum Baseline {
 
 impl Run {
     /// The baseline at its beginning. It reads the rows that its batches will hold and those that are watched.
-    pub(super) fn baseline(&mut self) -> Baseline {
+    pub(super) fn baseline(&mut self) -> Result<Baseline> {
         let (train_rows, held_out) = (self.examples.train_rows, self.examples.held_out().len());
         // Where the baseline is the method, it is what is asked for and learns from all rows.
         let most = if self.has_prompt() { self.limits.learned } else { train_rows };
@@ -45,11 +45,11 @@ impl Run {
                 "{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"
             ));
         }
-        let budget = Budget::new(&self.config, learned.len());
+        let budget = Budget::new(&self.config, learned.len())?;
         let order = Order::over(learned, self.config.optim.batch_size, self.config.seed);
         let mut examples = order.reach(budget.steps);
         examples.extend(&self.examples.watched);
-        Baseline::Features(Features::new(self.model.spec().hidden, examples), order, budget)
+        Ok(Baseline::Features(Features::new(self.model.spec().hidden, examples), order, budget))
     }
 
     /// One more batch of features, or some more steps of the probe.

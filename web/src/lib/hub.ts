@@ -4,9 +4,12 @@ import { problem } from "./problem";
 
 export const HUB = "https://huggingface.co";
 export const FILES = ["config.json", "tokenizer.json", "model.safetensors"] as const;
+/** What some encoders have besides. */
+const BESIDE = "tokenizer_config.json";
 
 /** Bytes that a file may have: more is no encoder that a page can hold. The first two limits are the crate's. */
-const LARGEST = { "config.json": 1 << 20, "tokenizer.json": 1 << 26, "model.safetensors": 2e9 };
+const LARGEST = { "config.json": 1 << 20, "tokenizer.json": 1 << 26, "model.safetensors": 2e9, [BESIDE]: 1 << 24 };
+type Name = keyof typeof LARGEST;
 
 export interface Wanted {
   id: string;
@@ -59,11 +62,12 @@ export async function lookUp({ id, revision }: Wanted, hub = HUB): Promise<Encod
   const answer = (await response.json().catch(() => ({}))) as Answer;
   if (typeof answer.sha !== "string" || !/^[0-9a-f]{40}$/.test(answer.sha) || !Array.isArray(answer.siblings))
     throw problem("io", "The model hub answered with something else than a list of files.", "Try again later.");
-  const files = FILES.map((name) => fileOf(name, answer, where));
+  const beside = answer.siblings.some(({ rfilename }) => rfilename === BESIDE) ? [BESIDE] as const : [];
+  const files = [...FILES, ...beside].map((name) => fileOf(name, answer, where));
   return { id, revision: answer.sha, files };
 }
 
-function fileOf(name: (typeof FILES)[number], { siblings }: Answer, where: string): EncoderFile {
+function fileOf(name: Name, { siblings }: Answer, where: string): EncoderFile {
   const found = siblings?.find(({ rfilename }) => rfilename === name);
   if (!found)
     throw problem(
@@ -80,14 +84,17 @@ function fileOf(name: (typeof FILES)[number], { siblings }: Answer, where: strin
   return { name, size, ...(sha256 && { sha256 }), ...(git && { git }) };
 }
 
-/** @throws a problem (`model`) for a size that no encoder's file has */
-export function checkSize(name: (typeof FILES)[number], size: number): void {
+/**
+ * @param shown what the file is called, where that is another name
+ * @throws a problem (`model`) for a size that no encoder's file has
+ */
+export function checkSize(name: Name, size: number, shown: string = name): void {
   const limit = LARGEST[name];
   if (Number.isInteger(size) && size > 0 && size <= limit) return;
   const asked = Number.isFinite(size) ? `${(size / 1e6).toFixed(1)} MB` : "an unknown size";
   throw problem(
     "model",
-    size === 0 ? `${name} is empty.` : `${name} has ${asked}; the page takes up to ${(limit / 1e6).toFixed(0)} MB.`,
+    size === 0 ? `${shown} is empty.` : `${shown} has ${asked}; the page takes up to ${(limit / 1e6).toFixed(0)} MB.`,
     "Choose a smaller encoder of the BERT family, or use the command line.",
   );
 }

@@ -1,9 +1,7 @@
 /** A GPU without room: said once and in place, not tried again; the CPU does it. */
-import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, heading, openWithTiny, setOptions, smallSample, test, TINY } from "./session";
 
-const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
 const OPTIONS = {
   Method: "Prompt tuning",
   Steps: "40",
@@ -48,12 +46,8 @@ const ending = () => {
 
 /** With a tiny encoder, which a GPU of software takes at once. */
 async function begin(page: Page) {
-  await page.goto("");
+  await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
-  await button(page, "Change").click();
-  await page.locator("input[webkitdirectory]").setInputFiles(TINY);
-  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
 }
 
 test("an encoder that does not fit is refused where it is chosen, and where it is trained with", async ({ page }) => {
@@ -63,7 +57,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   const alert = page.getByRole("alert");
-  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/, { timeout: 60_000 });
+  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/);
   await expect(alert).toHaveCount(1);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
@@ -77,11 +71,10 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   await page.keyboard.press("Escape");
 
   await button(page, "Train on the CPU instead").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
 });
 
 test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
-  test.setTimeout(600_000);
   await inWorker(page, ending);
   await begin(page);
   await page.getByLabel("Device").selectOption("gpu");
@@ -92,7 +85,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   const devices = await worker!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
   expect(devices).toBeGreaterThan(0);
   await worker!.evaluate(() => void ((globalThis as unknown as { full: boolean }).full = true));
-  await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 60_000 });
+  await expect(heading(page, "The training could not go on")).toBeVisible();
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
   await expect(alert).toContainText("has not enough memory");
@@ -101,7 +94,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);
   await expectAccessible(page, "a GPU without memory");
   await button(page, "Go on with the CPU").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 120_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expect(page.getByText("It goes on with the CPU")).toBeVisible();
   await expect(page.getByRole("img", { name: /^Training loss .* after 40 steps/ })).toBeVisible();
 });

@@ -50,7 +50,7 @@ test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   expect(await page.locator("main b").count()).toBe(0);
   await expect(classes(page)).toHaveCount(7);
   await expect(advice(page).first()).toContainText("7 classes for 43 rows are 6.1 rows a class");
-  await expect(page.getByText(/^No text is too long for the encoder, which takes \d+ tokens/)).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText(/^No text is too long for the encoder, which takes \d+ tokens/)).toBeVisible();
   await expectAccessible(page, "a workbook");
   await screenshot(page, "import-workbook", true);
 });
@@ -191,7 +191,7 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
     await expect(findings.getByText(`${name}`, { exact: true }).locator("..")).toContainText(`${value}`);
   // The encoder takes 128 tokens of each: 3 texts of 7 x 40 + 1 words and two special tokens lose what is beyond.
   const cut = 3 * (7 * 40 + 1 + 2 - 128);
-  await expect(findings.getByText("3 texts of 59 are too long:")).toBeVisible({ timeout: 60_000 });
+  await expect(findings.getByText("3 texts of 59 are too long:")).toBeVisible();
   await expect(findings).toContainText(`takes 128 tokens (words and pieces of words) of each; ${cut} tokens at their ends`);
   await setOptions(page, { "Longest text": "300" });
   await expect(findings.getByText(/No text is too long for the encoder, which takes 300 tokens/)).toBeVisible();
@@ -243,16 +243,14 @@ test("hostile files are refused, and what was there stays", async ({ page }, inf
   await page.goto("");
   await button(page, "Try with sample data").click();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
   const refuse = async (name: string, content: Buffer | string, ...said: string[]) => {
     const path = info.outputPath(name);
     writeFileSync(path, content);
     if (content === "") truncateSync(path, 1e9);
     const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Another file").click()]);
-    const begin = performance.now();
     await chooser.setFiles(path);
     for (const words of said) await expect(alert(page)).toContainText(words);
-    expect(performance.now() - begin, name).toBeLessThan(10_000);
     await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
   };
   // 1 GB of nothing: refused by its size, without a look inside.
@@ -279,7 +277,7 @@ test("everything fits a phone, in the dark", async ({ page }) => {
   await screenshot(page, "import-start-phone", true);
   await picker(page).setInputFiles(TICKETS);
   await ready(page);
-  await expect(page.getByText(/^No text is too long/)).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText(/^No text is too long/)).toBeVisible();
   await button(page, "Type a row").click();
   await fits();
   await expectAccessible(page, "data on a phone");

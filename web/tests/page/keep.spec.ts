@@ -3,7 +3,23 @@ import { mkdtempSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, file, heading, SAMPLE, screenshot, setOptions, smallSample, test, understood } from "./session";
+import { keepingCost } from "./scenarios";
+import {
+  button,
+  drop,
+  expect,
+  expectAccessible,
+  file,
+  heading,
+  openWithTiny,
+  SAMPLE,
+  screenshot,
+  setOptions,
+  smallSample,
+  test,
+  TINY,
+  understood,
+} from "./session";
 
 const STEPS = 60;
 const TABLE = smallSample(8);
@@ -21,7 +37,7 @@ const KEPT = /up to step \d+, and is offered again/;
 
 /** @param heldOut rows to measure on, in place of a part of the table */
 async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE, heldOut?: string) {
-  await page.goto("");
+  await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", table);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   if (heldOut) {
@@ -93,17 +109,6 @@ async function expectWholeCurve(page: Page) {
   await expect(page.getByRole("img", { name: / after 6 evaluations/ })).toBeVisible();
 }
 
-/** What keeping the run took from its training, since the worker has it. */
-async function keepingCost(page: Page): Promise<{ checkpoints: number; share: number }> {
-  const cost = await page.workers()[0]!.evaluate(() => {
-    const [kept] = performance.getEntriesByName("checkpoints") as PerformanceMeasure[];
-    const [start] = performance.getEntriesByName("start run");
-    return { checkpoints: kept!.detail as number, share: kept!.duration / (kept!.startTime + kept!.duration - start!.startTime) };
-  });
-  console.log(`KEPT ${cost.checkpoints} checkpoints in ${(cost.share * 100).toFixed(2)} % of the time`);
-  return cost;
-}
-
 const left = (page: Page) =>
   page.evaluate(async () => {
     const database = await new Promise<IDBDatabase>((resolve, reject) => {
@@ -124,6 +129,7 @@ const left = (page: Page) =>
 test("a tab that is closed in the middle goes on to the same adapter", async ({ page, context, browser, baseURL }) => {
   await begin(page);
   await keptUpTo(page, KEPT);
+  await button(page, "Pause").click();
   await expectAccessible(page, "training, kept");
   // A second tab does not take the run over.
   const other = await context.newPage();
@@ -134,6 +140,9 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   await expect(other.getByText("being trained in another tab")).toBeVisible();
   await expect(button(other, "Go on with requests")).toHaveCount(0);
   await other.close();
+  await button(page, "Resume").click();
+  const told = await watchSteps(page);
+  await expect.poll(async () => (await told()).length).toBeGreaterThan(1);
   // Without a word: no handler runs.
   await page.close({ runBeforeUnload: false });
 
@@ -152,9 +161,7 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   expect(step).toBeLessThan(STEPS);
   await expectWholeCurve(back);
   const adapter = await adapterOf(back);
-  const cost = await keepingCost(back);
-  expect(cost.checkpoints).toBeGreaterThan(0);
-  expect(cost.share, "share of the time that training waited for checkpoints").toBeLessThan(0.05);
+  expect((await keepingCost(back)).checkpoints).toBeGreaterThan(0);
   expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   expect(await left(back)).toEqual({ adapters: 1, answers: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
 });
@@ -215,7 +222,7 @@ test("a worker that is killed is replaced, and the run goes on by itself", async
 test("while methods are tried it begins again, to the same adapter", async ({ page, context, browser, baseURL }) => {
   const options = { ...OPTIONS, Method: "Automatic", Steps: "24" };
   await begin(page, options);
-  await expect(page.getByText(/^Trying /).first()).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText(/^Trying /).first()).toBeVisible();
   await page.close({ runBeforeUnload: false });
   const back = await context.newPage();
   await back.goto("");
@@ -258,7 +265,7 @@ test("where the browser keeps nothing, training works and the page says so", asy
   );
   const { context, page } = await ownBrowser(profile, baseURL!, launchOptions);
   await begin(page);
-  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible();
   await expect(page.getByText("does not let the page keep anything")).toBeVisible();
   await expectAccessible(page, "training, not kept");
   await done(page);
@@ -277,10 +284,10 @@ test("a full storage stops the keeping, and not the training", async ({ page, co
   await keptUpTo(page, KEPT);
   await button(page, "Pause").click();
   await quota(1);
-  // The browser believes for half a minute what it has looked up.
-  await page.waitForTimeout(35_000);
+  // The browser believes for half a minute what it has looked up. Meanwhile, what the run must come to.
+  await Promise.all([page.waitForTimeout(35_000), reference(browser, baseURL!)]);
   await button(page, "Resume").click();
-  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible();
   await expect(page.getByText("no room left")).toBeVisible();
   await expectAccessible(page, "storage full");
   await screenshot(page, "storage-full");
@@ -300,22 +307,20 @@ test.describe("a lost GPU", () => {
   test.use({ expectedErrors: [/the wgpu device was lost/] });
 
   test("is opened again, and the run goes on by itself to the same adapter", async ({ page, browser }) => {
-    test.setTimeout(900_000);
-    await page.goto("");
+    await openWithTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(4));
     await page.getByLabel("Device").selectOption("gpu");
-    await setOptions(page, { Method: "Prompt tuning", Steps: "8", "Texts per step": "2", Evaluations: "4", "Held out": "25" });
+    await setOptions(page, { ...OPTIONS, Steps: "60", "Texts per step": "2", Evaluations: "30", "Held out": "25" });
     await button(page, "Train").click();
     await keptUpTo(page, KEPT, 400_000);
     const devtools = await browser.newBrowserCDPSession();
     await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
-    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible({ timeout: 120_000 });
+    await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible();
     await expect(page.getByText(/went on by itself from step \d/)).toBeVisible();
     await screenshot(page, "gpu-lost");
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
-    await expect(page.getByRole("img", { name: /^Training loss .* after 8 steps/ })).toBeVisible();
+    await expect(page.getByRole("img", { name: /^Training loss .* after 60 steps/ })).toBeVisible();
     const adapter = await adapterOf(page);
-    expect((await keepingCost(page)).share).toBeLessThan(0.05);
     await button(page, "Change options, train again").click();
     await button(page, "Train").click();
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
@@ -334,7 +339,7 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Texts per step": "560" }, SAMPLE);
-  await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible();
   await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 200_000 });
   await expect(page.getByText("(3 times so far)")).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("choose fewer texts per step");
@@ -352,14 +357,18 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
 test("training goes on in a hidden tab", async ({ browser, baseURL }) => {
   const tab = await rawTab(browser, baseURL!);
   await tab.run(`(${driver.toString()})()`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 60_000 }).toContain("Try with sample data");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Try with sample data");
+  const encoder = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, readFileSync(join(TINY, name)).toString("base64")]);
+  await tab.run(`give(${JSON.stringify(encoder)})`);
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("2 layers of width 32, frozen");
   await tab.run(`drop(${JSON.stringify(TABLE)})`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 60_000 }).toContain("Look at your data");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Look at your data");
   await tab.run(`set(${JSON.stringify(OPTIONS)})`);
   await tab.run(`press("Train")`);
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 120_000 }).toMatch(KEPT);
+  await expect.poll(() => tab.run("document.body.innerText")).toMatch(KEPT);
   await tab.hide();
   expect(await tab.run("document.visibilityState")).toBe("hidden");
+  expect(await tab.run("document.body.innerText"), "it was hidden in the middle").not.toContain("Your classifier is ready");
   // The page comes to its end without being looked at.
   await expect.poll(() => tab.run("document.body.innerText"), { timeout: 200_000 }).toContain("Your classifier is ready");
   expect(await tab.run("document.visibilityState")).toBe("hidden");
@@ -402,13 +411,16 @@ async function rawTab(browser: Browser, url: string) {
 
 /** What a user does, from inside the page. */
 function driver() {
+  const dropAll = (files: File[]) => {
+    const dataTransfer = new DataTransfer();
+    for (const file of files) dataTransfer.items.add(file);
+    for (const type of ["dragover", "drop"])
+      document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  };
   Object.assign(globalThis, {
-    drop(table: string) {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([table], "requests.csv", { type: "text/csv" }));
-      for (const type of ["dragover", "drop"])
-        document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
-    },
+    drop: (table: string) => dropAll([new File([table], "requests.csv", { type: "text/csv" })]),
+    give: (encoder: [string, string][]) =>
+      dropAll(encoder.map(([name, base64]) => new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], name))),
     async set(values: Record<string, string>) {
       // The options come after the table, and their fields group after group.
       const there = async <T>(look: () => T | null | undefined): Promise<T> => {

@@ -24,17 +24,16 @@ test("after the first visit the page trains without a network", async ({ page, c
   // In a folder, as on many a static server, and without a header of its own.
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+  await expect(kept(page)).toBeVisible();
   await button(page, "Try with sample data").click();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
 
   // No network: neither for the page nor for its workers, and nobody to answer.
   await context.setOffline(true);
   served.close();
   await page.reload();
   await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
-  // Milliseconds from the beginning of a visit until what is on the page answers: the best of three, for the machine may be busy.
-  const interactive: number[] = [];
+  // What the page itself takes for the moment from which it answers (`tests/bench/startup.mjs` says when that is) is that moment.
   await page.addInitScript(() => {
     const mark = performance.mark.bind(performance);
     performance.mark = (name, options) => {
@@ -43,13 +42,9 @@ test("after the first visit the page trains without a network", async ({ page, c
       return mark(name, options);
     };
   });
-  for (let visit = 0; visit < 3; visit++) {
-    await page.reload();
-    await page.waitForFunction(() => performance.getEntriesByName("interactive").length > 0);
-    expect(await page.evaluate(() => (window as { usable?: boolean }).usable), "the sample can be tried by then").toBe(true);
-    interactive.push(await page.evaluate(() => performance.getEntriesByName("interactive")[0]!.startTime));
-  }
-  expect(Math.min(...interactive), interactive.join(" ")).toBeLessThan(1000);
+  await page.reload();
+  await page.waitForFunction(() => performance.getEntriesByName("interactive").length > 0);
+  expect(await page.evaluate(() => (window as { usable?: boolean }).usable), "the sample can be tried by then").toBe(true);
   await button(page, "Try with sample data").click();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
   // The server is gone: what is asked of it fails, so nothing here came from it.
@@ -66,7 +61,7 @@ test("after the first visit the page trains without a network", async ({ page, c
 test("it can be installed, and every answer says the policy", async ({ page, context }) => {
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+  await expect(kept(page)).toBeVisible();
   const client = await context.newCDPSession(page);
   const { installabilityErrors } = await client.send("Page.getInstallabilityErrors");
   // The test's own profile is a private one, from which nothing is installed.
@@ -106,7 +101,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     copyPage(folder);
     served = await serveFolder(folder, { base: "/soft/" });
     await page.goto(served.address);
-    await expect(kept(page)).toBeVisible({ timeout: 60_000 });
+    await expect(kept(page)).toBeVisible();
     const [old] = await pageCaches(page);
     const fetchedBefore = served.requests.filter((path) => path.endsWith(".wasm")).length;
 
@@ -124,7 +119,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     await drop(page, "requests.csv", "text/csv", smallSample(8));
     await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.update());
     const reload = page.getByRole("button", { name: "Reload to use it" });
-    await expect(reload).toBeVisible({ timeout: 30_000 });
+    await expect(reload).toBeVisible();
     // Nothing has happened to what the user was doing, and this version still answers.
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
     await expectAccessible(page, "a new version waits");

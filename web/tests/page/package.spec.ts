@@ -92,12 +92,14 @@ test("a loop that is left ends the training, and errors are problems", async ({ 
     return route.fulfill({ body, contentType: TYPES[name.split(".").pop()!] ?? "text/html" });
   });
   await page.goto("package/");
-  const found = await page.evaluate(async () => {
+  const encoder = Object.entries(tinyFiles()).map(([name, bytes]) => [name, bytes.toString("base64")] as const);
+  const found = await page.evaluate(async (encoder) => {
     type Package = typeof import("../../src/package/index");
     const address = "./index.js";
     const { load } = (await import(new URL(address, document.baseURI).href)) as Package;
     const caught = async (job: () => Promise<unknown>) => job().then(() => "nothing", ({ code }: { code: string }) => code);
-    const softprompt = await load();
+    const bytes = (base64: string) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    const softprompt = await load({ files: encoder.map(([name, base64]) => new File([bytes(base64)], name)) });
     const early = await caught(() => softprompt.classify(["a text"]));
     const damaged = await caught(() => softprompt.import(new Uint8Array([80, 75, 3, 4])));
     const words = { music: ["play", "song", "album"], weather: ["rain", "snow", "cold"] };
@@ -117,7 +119,7 @@ test("a loop that is left ends the training, and errors are problems", async ({ 
     softprompt.close();
     const closed = await caught(() => softprompt.classify(["a text"]));
     return { early, damaged, wrong, events, labels: answer!.probabilities.map(({ label }) => label).sort(), zip: zip.length, closed };
-  });
+  }, encoder);
   expect(found).toMatchObject({ early: "adapter", damaged: "adapter", wrong: "config", labels: ["music", "weather"], closed: "cancelled" });
   expect(found.events).toBeGreaterThan(1);
   expect(found.zip).toBeGreaterThan(1000);

@@ -25,6 +25,8 @@ export interface Served {
   requests: string[];
   /** Where the answers began, in bytes. */
   ranges: { path: string; from: number }[];
+  /** From now on nothing is slowed down. */
+  hurry: () => void;
   close: () => void;
 }
 
@@ -50,7 +52,8 @@ async function* slowly(stream: AsyncIterable<Buffer>, rate: number): AsyncGenera
 }
 
 export async function serveFolder(folder: string, manner: Manner = {}): Promise<Served> {
-  const { base = "/", headers = {}, rate = Infinity, throttled } = manner;
+  const { base = "/", headers = {}, throttled } = manner;
+  let { rate = Infinity } = manner;
   const requests: string[] = [];
   const ranges: Served["ranges"] = [];
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
@@ -76,6 +79,7 @@ export async function serveFolder(folder: string, manner: Manner = {}): Promise<
     address: `http://127.0.0.1:${port}${base}`,
     requests,
     ranges,
+    hurry: () => (rate = Infinity),
     close: () => {
       server.closeAllConnections();
       server.close();

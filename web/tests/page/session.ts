@@ -49,6 +49,23 @@ export const file = (path: string) => readFileSync(join(import.meta.dirname, "..
 
 /** The folder of an encoder of 2 layers, for what does not depend on the encoder. */
 export const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
+export const TINY_READY = "2 layers of width 32, frozen";
+
+/**
+ * Opens the page and gives it the encoder of 2 layers before anything else, as files of the user's: a training takes seconds, and the
+ * default encoder is not loaded at all. `address` is that of another server.
+ */
+export async function openWithTiny(page: Page, address = "") {
+  await page.goto(address);
+  await giveTiny(page);
+}
+
+/** The same on a start page that is open. */
+export async function giveTiny(page: Page) {
+  const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name));
+  await page.locator("input[type=file]").first().setInputFiles(files);
+  await expect(page.getByText(TINY_READY)).toBeVisible();
+}
 
 /** The sample cut to the first rows of every class. */
 export function smallSample(rowsPerClass: number): string {

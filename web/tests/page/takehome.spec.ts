@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
 import { chromium, type Page } from "@playwright/test";
-import { expectNoLongTask, longTasks } from "./long-tasks";
+import { openWatched } from "./long-tasks";
+import { labelLarge } from "./scenarios";
 import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test, unzip } from "./session";
 
 const alert = (page: Page) => page.getByRole("alert");
@@ -51,7 +52,7 @@ let trained: Buffer | undefined;
 async function train(page: Page) {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(20));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
   await setOptions(page, { Method: "Prompt tuning", Steps: "16", Evaluations: "2", "Stop early after": "" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 200_000 });
@@ -78,16 +79,24 @@ function predictions(csv: string): { label: string; probability: number; truth: 
 async function labelFile(page: Page, name: string, content: string): Promise<string> {
   await page.getByLabel(/Choose (a file to classify|another file)/).setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
   const save = page.getByRole("button", { name: /^Download .*-labelled/ });
-  await expect(save).toBeVisible({ timeout: 120_000 });
+  await expect(save).toBeVisible();
   const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
   expect(download.suggestedFilename()).toBe(name.replace(".", "-labelled."));
-  return readFileSync(await download.path(), "utf8");
+  const text = readFileSync(await download.path(), "utf8");
+  // By the byte order mark spreadsheet programs know UTF-8.
+  expect(text.startsWith("\ufeff")).toBe(true);
+  return text.slice(1);
 }
 
 async function open(page: Page, zip: Buffer) {
   await page.goto("");
+  await give(page, zip);
+}
+
+/** Drops the adapter onto a start page that is open. */
+async function give(page: Page, zip: Buffer) {
   await drop(page, "requests.zip", "application/zip", zip);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(heading(page, "Classify with your adapter")).toBeFocused();
 }
 
 test("a result is taken home, and classifies a file", async ({ page }) => {
@@ -149,13 +158,13 @@ test("an adapter becomes a page of one file that classifies from the disk", asyn
     alone.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     alone.on("pageerror", (error) => errors.push(String(error)));
     await alone.goto(pathToFileURL(path).href);
-    await expect(alone.locator("#state")).toHaveText(/^Ready, on /, { timeout: 120_000 });
+    await expect(alone.locator("#state")).toHaveText(/^Ready, on /);
     await alone.getByLabel("A text to classify").fill("will it rain in paris tomorrow");
     await expect(alone.locator("#classes li").first()).toBeVisible();
     await expectAccessible(alone, "page of one file");
     await screenshot(alone, "standalone", true);
     const [saved] = await Promise.all([
-      alone.waitForEvent("download", { timeout: 120_000 }),
+      alone.waitForEvent("download"),
       alone.locator("#file").setInputFiles({ name: "fresh.csv", mimeType: "text/csv", buffer: Buffer.from(rows) }),
     ]);
     const theirs = predictions(readFileSync(await saved.path(), "utf8"));
@@ -181,6 +190,7 @@ test("an adapter is opened and used without training", async ({ page }) => {
   await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
+  await expect(page.locator(".says")).toContainText("It says GetWeather");
   await expectAccessible(page, "adapter opened");
   await screenshot(page, "adapter", true);
   const out = await labelFile(page, "fresh.csv", fresh(20));
@@ -199,28 +209,13 @@ test("an adapter is opened and used without training", async ({ page }) => {
 
 test("a file of 100,000 rows leaves the page free, and can be cancelled", async ({ page }) => {
   const zip = await adapter(page);
-  const rows = ["text,label", ...Array.from({ length: 100_000 }, (_, row) => `play the song number ${row},PlayMusic`)];
-  const path = join(folder, "large.csv");
-  writeFileSync(path, rows.join("\n"));
-  await expectNoLongTask(page, async () => {
-    await open(page, zip);
-    await longTasks(page);
-    await page.getByLabel("Choose a file to classify").setInputFiles(path);
-    const progress = page.locator("#label-progress");
-    await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/, { timeout: 120_000 });
-    const first = await progress.textContent();
-    await expect(progress).not.toHaveText(first!);
-    await screenshot(page, "label-progress");
-    // The classifier still answers.
-    await page.getByLabel("A text like those in your table").fill("play some jazz");
-    await page.keyboard.press("Enter");
-    await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
-    const tasks = await longTasks(page);
-    await expectAccessible(page, "file under way");
-    await button(page, "Cancel").click();
-    await expect(page.getByLabel("Choose a file to classify")).toBeAttached();
-    return { whileClassifying: tasks };
-  });
+  const part = await openWatched(page);
+  await give(page, zip);
+  await labelLarge(page, folder, part);
+  await screenshot(page, "label-progress");
+  await expectAccessible(page, "file under way");
+  await button(page, "Cancel").click();
+  await expect(page.getByLabel("Choose a file to classify")).toBeAttached();
   expect(predictions(await labelFile(page, "few.csv", fresh(5)))).toHaveLength(5);
 });
 
@@ -292,12 +287,12 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
   // An adapter of another encoder names the one that it needs.
   const other = withManifest((copy) => Object.assign(copy.base_model, { name: "intfloat/e5-small-v2", layers: 12 }));
   await drop(page, "other.zip", "application/zip", other);
-  await expect(alert(page)).toContainText("intfloat/e5-small-v2", { timeout: 60_000 });
+  await expect(alert(page)).toContainText("intfloat/e5-small-v2");
 
   // Labels are text, whatever is in them.
   const markup = withManifest((copy) => (copy.labels[0] = "<img src=x onerror=alert(1)>"));
   await drop(page, "markup.zip", "application/zip", markup);
-  await expect(heading(page, "Classify with your adapter")).toBeFocused({ timeout: 60_000 });
+  await expect(heading(page, "Classify with your adapter")).toBeFocused();
   await expect(page.getByRole("list", { name: "Classes" }).getByText("<img src=x onerror=alert(1)>")).toBeVisible();
   expect(await page.locator("main img").count()).toBe(0);
 

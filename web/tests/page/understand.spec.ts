@@ -3,10 +3,7 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, file, heading, screenshot, setOptions, smallSample, test } from "./session";
-
-// The last files of all: shared out, so that no core waits.
-test.describe.configure({ mode: "parallel" });
+import { button, drop, expect, expectAccessible, file, heading, openWithTiny, screenshot, setOptions, smallSample, test } from "./session";
 
 const READY = "Your classifier is ready";
 
@@ -46,12 +43,11 @@ async function expectNoOverflow(page: Page) {
 }
 
 test("a result is understood, its labels are put right, and it trains again", async ({ page, browser, watch }) => {
-  test.setTimeout(900_000);
   const table = mislabelled(50);
   const lines = table.trimEnd().split("\n");
-  await page.goto("");
+  await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", table);
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible({ timeout: 60_000 });
+  await expect(heading(page, "Look at your data, then train")).toBeVisible();
   const before = watch.requests.length;
   await setOptions(page, { Method: "Prompt tuning", Steps: "50", Evaluations: "2", "Held out": "40", "Stop early after": "" });
   await button(page, "Train").click();
@@ -164,14 +160,15 @@ test("a result is understood, its labels are put right, and it trains again", as
 
   // Typing is enough: the answer follows the text, and leaves with it.
   const field = page.getByLabel("A text like those in your table");
-  const status = page.locator(".says");
+  const likely = page.getByRole("list", { name: "Probabilities" });
   await field.pressSequentially("play some music by madonna", { delay: 30 });
-  await expect(status).toContainText("It says PlayMusic");
+  await expect(page.locator(".says")).toContainText(/It says [A-Z]\w+/);
+  const first = await likely.innerText();
   await field.fill("what will the weather be like in london tomorrow");
-  await expect(status).toContainText("It says GetWeather");
+  await expect(likely).not.toHaveText(first, { useInnerText: true });
   await expectAccessible(page, "typed");
   await field.fill("");
-  await expect(page.getByRole("list", { name: "Probabilities" })).toHaveCount(0);
+  await expect(likely).toHaveCount(0);
 
   // On a phone, in the dark.
   await page.setViewportSize({ width: 360, height: 740 });
@@ -193,8 +190,7 @@ test("a result is understood, its labels are put right, and it trains again", as
 });
 
 test("the seventy-seven classes of a bank's requests stay usable", async ({ page }) => {
-  test.setTimeout(900_000);
-  await page.goto("");
+  await openWithTiny(page);
   await drop(page, "banking77.csv", "text/csv", file("banking77/train.csv"));
   await setOptions(page, { Method: "Linear probe", Steps: "30", "Held out": "30" });
   await button(page, "Train").click();

@@ -5,7 +5,7 @@ import { Counting } from "../../src/lib/counting";
 /** A counter that takes `turns` turns. */
 function counter(turns: number) {
   let done = 0;
-  const next = vi.fn((): TokenCount => ({ done: ++done, texts: turns, tokens: done * 3, limit: 8, long: 0, cut: 0 }));
+  const next = vi.fn((): TokenCount => ({ done: ++done, texts: turns, tokens: done * 3, limit: 8, long: 0, cut: 0, unknown: 0, empty: 0, notes: [] }));
   return { next, free: vi.fn() };
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -14,6 +15,8 @@ import {
   type Store,
 } from "../../src/lib/encoder-files";
 import { list, remove } from "../../src/lib/encoder-store";
+import { encoderFolder, picked, type EncoderFolder } from "../../src/lib/folder";
+import { core } from "./core";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const contents: Record<string, Uint8Array<ArrayBuffer>> = {
@@ -166,11 +169,12 @@ describe("the files of the encoder", () => {
 
 describe("files that the user chooses", () => {
   const chosen = (change: (files: File[]) => File[] = (files) => files) =>
-    change(Object.entries(contents).map(([name, bytes]) => new File([bytes], name)));
+    encoderFolder(picked(change(Object.entries(contents).map(([name, bytes]) => new File([bytes], name)))));
+  const take = (folder: EncoderFolder, name = "x") => takeEncoder({ ...folder, name }, core);
 
   it("are any encoder's, named by what they hash to, and kept once they have proved to be one", async () => {
     const store = new MapStore();
-    const taken = await takeEncoder(
+    const taken = await take(
       chosen((files) => files.reverse()),
       "my folder",
     );
@@ -197,8 +201,8 @@ describe("files that the user chooses", () => {
   it("of the same name are two encoders where they differ", async () => {
     const store = new MapStore();
     const other = new Uint8Array(100).fill(7);
-    const first = await takeEncoder(chosen(), "model");
-    const second = await takeEncoder(chosen((files) => [...files.slice(0, 2), new File([other], "model.safetensors")]), "model");
+    const first = await take(chosen(), "model");
+    const second = await take(chosen((files) => [...files.slice(0, 2), new File([other], "model.safetensors")]), "model");
     for (const taken of [first, second]) expect(await keepTaken(taken, base, store)).toBe(true);
     const found = async () => (await list(DEFAULT_ENCODER, base, store)).slice(1).map(({ encoder, complete }) => [encoder.files[2]?.size, complete]);
     expect((await found()).sort()).toEqual([[100, true], [300_000, true]]);
@@ -212,17 +216,47 @@ describe("files that the user chooses", () => {
 
   it("are refused by name when one is missing, empty or larger than any encoder's", async () => {
     await expect(
-      takeEncoder(
-        chosen((files) => files.slice(1)),
-        "x",
-      ),
-    ).rejects.toMatchObject({ code: "model", message: expect.stringContaining("config.json is not among") });
+      take(chosen((files) => files.slice(1))),
+    ).rejects.toMatchObject({ code: "model", message: "there is no config.json" });
     const empty = (files: File[]) => [...files.slice(0, 2), new File([], "model.safetensors")];
-    await expect(takeEncoder(chosen(empty), "x")).rejects.toMatchObject({ message: "model.safetensors is empty." });
+    await expect(take(chosen(empty))).rejects.toMatchObject({ message: "model.safetensors is empty." });
     const large = (files: File[]) => [files[0]!, new File([new Uint8Array(70_000_000)], "tokenizer.json"), files[2]!];
-    await expect(takeEncoder(chosen(large), "x")).rejects.toMatchObject({
+    await expect(take(chosen(large))).rejects.toMatchObject({
       message: "tokenizer.json has 70.0 MB; the page takes up to 67 MB.",
     });
+  });
+
+  const tiny = (name: string) => new Uint8Array(readFileSync(new URL(`../../../tests/golden/tiny/${name}`, import.meta.url)));
+  const file = (name: string, bytes: BlobPart) => new File([bytes], name);
+
+  it("become a tokenizer where there is only a vocabulary", async () => {
+    const { model } = JSON.parse(new TextDecoder().decode(tiny("tokenizer.json"))) as { model: { vocab: Record<string, number> } };
+    const pieces = Object.entries(model.vocab).sort(([, a], [, b]) => a - b);
+    const vocabulary = file("vocab.txt", pieces.map(([piece]) => `${piece}\n`).join(""));
+    const rest = [file("config.json", tiny("config.json")), file("model.safetensors", tiny("model.safetensors"))];
+    const taken = await take(encoderFolder(picked([...rest, vocabulary])));
+    expect(taken.notes).toEqual([expect.stringContaining("made from vocab.txt")]);
+    expect(taken.encoder.files.map(({ name }) => name)).toEqual(["config.json", "tokenizer.json", "model.safetensors"]);
+    const [config, tokenizer, weights] = taken.files as [Uint8Array, Uint8Array, Uint8Array];
+    const loaded = core.Model.load("tiny", config, tokenizer, weights);
+    expect(loaded.layers).toBe(2);
+    loaded.free();
+    const named = await take(encoderFolder(picked([...rest, vocabulary, file("tokenizer_config.json", '{"do_lower_case":true}')])));
+    expect(named.notes).toEqual([]);
+  });
+
+  it("are named where they are not what they should be", async () => {
+    const all = ["config.json", "tokenizer.json"].map((name) => file(name, tiny(name)));
+    const refused = (files: File[]) => take(encoderFolder(picked(files)));
+    await expect(refused([...all, file("pytorch_model.bin", "PK")])).rejects.toMatchObject({
+      code: "model",
+      message: expect.stringContaining("only pytorch_model.bin"),
+    });
+    await expect(refused([...all, file("model-00002-of-00002.safetensors", "x")])).rejects.toMatchObject({
+      message: expect.stringContaining("model-00001-of-00002.safetensors is missing"),
+    });
+    const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"].map((name) => file(name, tiny("model.safetensors")));
+    await expect(refused([...all, ...shards])).rejects.toMatchObject({ message: expect.stringContaining("in another shard") });
   });
 });
 

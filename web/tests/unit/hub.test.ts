@@ -104,13 +104,15 @@ describe("a folder", () => {
   const given = (...paths: string[]) =>
     paths.map((path) => ({ path, file: new File(["x"], path.slice(path.lastIndexOf("/") + 1)) }));
 
-  it("gives the files that lie highest, and its name", () => {
+  it("is named by the files that lie highest", () => {
     const files = given("bge/1_Pooling/config.json", "bge/config.json", "bge/model.safetensors", "bge/README.md", "bge/tokenizer.json");
     expect(isEncoderFolder(files)).toBe(true);
     const folder = encoderFolder(files);
     expect(folder.name).toBe("bge");
-    expect(folder.files).toEqual([files[1]!.file, files[4]!.file, files[2]!.file]);
+    expect(folder.files).toEqual(files);
     expect(encoderFolder(given("config.json")).name).toBe("own files");
-    expect(isEncoderFolder(given("data/rows.csv"))).toBe(false);
+    for (const name of ["vocab.txt", "pytorch_model.bin", "model-00001-of-00002.safetensors", "model.safetensors.index.json"])
+      expect(isEncoderFolder(given(`bge/${name}`))).toBe(true);
+    for (const name of ["rows.csv", "vocab.csv", "rows.txt", "data.json"]) expect(isEncoderFolder(given(`data/${name}`))).toBe(false);
   });
 });

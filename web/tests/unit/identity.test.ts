@@ -156,7 +156,7 @@ describe("a count of tokens", () => {
     const client = { call: (job: (worker: typeof api) => unknown) => Promise.resolve(job(api)) };
     return { asked, waiting, session, data: new DataStep(session as unknown as Session, client as unknown as Client) };
   };
-  const count = (tokens: number) => ({ done: 1, texts: 1, tokens, limit: 8, long: 0, cut: 0 });
+  const count = (tokens: number) => ({ done: 1, texts: 1, tokens, limit: 8, long: 0, cut: 0, unknown: 0, empty: 0, notes: [] });
 
   it("is made again for another encoder", async () => {
     const { asked, waiting, session, data } = place();

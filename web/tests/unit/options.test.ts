@@ -43,7 +43,7 @@ describe("options", () => {
     expect(withText(config, option("seed"), "9007199254740993")).toHaveProperty("wrong");
     const wrong = (path: string, text: string) => (withText(config, option(path), text) as { wrong: string }).wrong;
     expect(wrong("prompt.length", "501")).toBe("501 is too large: give a whole number, 1 to 500.");
-    expect(wrong("optim.batch_size", "0")).toBe("0 is too small: give a whole number, 1 or more.");
+    expect(wrong("optim.batch_size", "0")).toBe("0 is too small: give a whole number, 1 to 65536.");
     expect(wrong("optim.prompt_lr", "0")).toBe("0 is too small: give a number, more than 0.");
     expect(wrong("data.held_out_fraction", "100")).toBe("100 is too large: give a number, more than 0 and less than 100.");
     expect(wrong("data.held_out_fraction", "x")).toMatch(/^“x” is not a number: give a number, /);

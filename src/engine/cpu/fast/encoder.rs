@@ -12,7 +12,8 @@ use crate::engine::cpu::neuron_scores::neuron_scores;
 use crate::engine::cpu::pass::Pass;
 use crate::engine::cpu::pool::pool;
 use crate::engine::cpu::pool_grad::pool_grad;
-use crate::engine::{GradRows, Pooling, Route};
+use crate::engine::{Entry, GradRows, Pooling, Route};
+use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// A frozen post-norm BERT encoder on the CPU in f32; [`crate::engine::cpu::CpuEncoder`] is its readable twin.
@@ -53,14 +54,17 @@ struct Kept {
 }
 
 impl Kept {
+    /// Each of its buffers, and the numbers of a row there.
+    fn parts(&mut self, spec: &EncoderSpec) -> [(&mut Vec<f32>, usize); 7] {
+        let Self { qkv, lse, x1, stats1, u, x2, stats2 } = self;
+        let &EncoderSpec { hidden, heads, ffn, .. } = spec;
+        [(qkv, 3 * hidden), (lse, heads), (x1, hidden), (stats1, 2), (u, ffn), (x2, hidden), (stats2, 2)]
+    }
+
     fn resize(&mut self, rows: usize, spec: &EncoderSpec) {
-        self.qkv.resize(rows * 3 * spec.hidden, 0.0);
-        self.lse.resize(rows * spec.heads, 0.0);
-        self.x1.resize(rows * spec.hidden, 0.0);
-        self.stats1.resize(rows * 2, 0.0);
-        self.u.resize(rows * spec.ffn, 0.0);
-        self.x2.resize(rows * spec.hidden, 0.0);
-        self.stats2.resize(rows * 2, 0.0);
+        for (part, width) in self.parts(spec) {
+            part.resize(rows * width, 0.0);
+        }
     }
 }
 
@@ -80,6 +84,34 @@ impl FastEncoder {
     #[must_use]
     pub fn spec(&self) -> &EncoderSpec {
         &self.weights.spec
+    }
+
+    /// Makes room for a pass over so many rows: all of its large buffers. `tracked` is where the prompt of a pass joins that keeps
+    /// its activations.
+    ///
+    /// # Errors
+    /// [`Error::DeviceMemory`] where the memory does not have it.
+    pub fn reserve(&self, rows: usize, tracked: Option<Entry>, buffers: &mut Activations) -> Result<()> {
+        let spec = self.spec();
+        let layers = match tracked {
+            None => 1,
+            Some(Entry::Words) => spec.layers,
+            Some(Entry::After(below)) => spec.layers.saturating_sub(below),
+        };
+        let Activations { layers: kept, h, ctx, d_x, d_qkv, .. } = buffers;
+        kept.resize_with(kept.len().max(layers), Kept::default);
+        let of_layers = kept[..layers].iter_mut().flat_map(|kept| kept.parts(spec));
+        let of_gradients = [(d_x, spec.hidden), (d_qkv, 3 * spec.hidden)].into_iter().filter(|_| tracked.is_some());
+        for (part, width) in of_layers.chain([(h, spec.hidden), (ctx, spec.hidden)]).chain(of_gradients) {
+            let room = rows.checked_mul(width).map(|numbers| part.try_reserve(numbers.saturating_sub(part.len())));
+            if !matches!(room, Some(Ok(()))) {
+                return Err(Error::device_memory(
+                    format!("there is no memory for a batch of {rows} rows"),
+                    "use fewer texts per step (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
@@ -298,4 +330,42 @@ impl FastEncoder {
 /// Rows `first..first + rows` of `x` `[T, width]`.
 fn block_of(x: &[f32], first: usize, rows: usize, width: usize) -> &[f32] {
     &x[first * width..][..rows * width]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::{LayerWeights, LinearWeights, NormWeights};
+
+    #[test]
+    fn a_batch_without_room_is_an_error_and_spoils_nothing() {
+        let spec = EncoderSpec { layers: 1, hidden: 4, heads: 1, ffn: 4, vocab: 2, max_positions: 4, layer_norm_eps: 1e-12 };
+        let linear = |rows: usize| LinearWeights { weight: vec![0.1; rows * 4], bias: vec![0.0; rows] };
+        let norm = || NormWeights { gamma: vec![1.0; 4], beta: vec![0.0; 4] };
+        let layer = LayerWeights {
+            qkv: linear(12),
+            attention_out: linear(4),
+            attention_norm: norm(),
+            ffn_in: linear(4),
+            ffn_out: linear(4),
+            ffn_norm: norm(),
+        };
+        let encoder = FastEncoder::new(Arc::new(EncoderWeights {
+            word: Arc::new(vec![0.5; 8]),
+            position: vec![0.5; 16],
+            embed_norm: norm(),
+            layers: vec![layer],
+            pooler: None,
+            spec,
+        }));
+        let mut buffers = Activations::default();
+        // More than there are addresses for; then more numbers than can be counted.
+        for rows in [usize::MAX / 16, usize::MAX / 2] {
+            for tracked in [None, Some(Entry::Words), Some(Entry::After(0))] {
+                let refused = encoder.reserve(rows, tracked, &mut buffers);
+                assert!(matches!(refused, Err(Error::DeviceMemory { .. })), "{rows} rows: {refused:?}");
+            }
+        }
+        assert!(encoder.reserve(8, Some(Entry::Words), &mut buffers).is_ok());
+    }
 }

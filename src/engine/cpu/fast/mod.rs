@@ -31,6 +31,20 @@ pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
     pulp::Arch::new().dispatch(work)
 }
 
+/// The processor and the vectors that [`dispatch`] takes on it: on others a product may be rounded once more.
+#[must_use]
+pub fn vectors() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let vectors = match (pulp::x86::V4::try_new(), pulp::x86::V3::try_new()) {
+        (Some(_), _) => ", AVX-512",
+        (None, Some(_)) => ", AVX2",
+        _ => "",
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let vectors = "";
+    format!("{}{vectors}", std::env::consts::ARCH)
+}
+
 /// Calls `f` for every item, in parallel natively.
 fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Send + Sync) {
     #[cfg(not(target_family = "wasm"))]

@@ -1,0 +1,208 @@
+//! Which files of a folder make an encoder. The same natively and in the page: it is given names, and nothing is read.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::foreign::CONVERT;
+use crate::error::{Error, Result};
+
+/// The settings of the network.
+pub(crate) const CONFIG: &str = "config.json";
+/// The tokenizer, whole.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+/// Its pieces, one a line, where nobody has made a [`TOKENIZER`] of them.
+pub(crate) const VOCABULARY: &str = "vocab.txt";
+/// What the tokenizer's class is told beside its files.
+pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// Pieces that were added to a [`VOCABULARY`].
+pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
+/// The weights.
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+
+/// The files of an encoder, as paths below the folder that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "FolderChoice"))]
+pub struct Choice {
+    /// The folder that they lie in: empty for the one that was given.
+    pub folder: String,
+    /// `config.json`.
+    pub config: String,
+    /// `tokenizer.json`, or the `vocab.txt` that one is to be made of.
+    pub tokenizer: String,
+    /// `tokenizer_config.json`, where it is there.
+    pub tokenizer_config: Option<String>,
+    /// `added_tokens.json`, where it is there and belongs to a `vocab.txt`.
+    pub added_tokens: Option<String>,
+    /// The weights, or their shards in order.
+    pub weights: Vec<String>,
+}
+
+impl Choice {
+    /// All of the paths.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let optional = [self.tokenizer_config.as_deref(), self.added_tokens.as_deref()].into_iter().flatten();
+        [self.config.as_str(), &self.tokenizer].into_iter().chain(optional).chain(self.weights.iter().map(String::as_str))
+    }
+}
+
+/// Chooses among the paths of all files of a folder and of those below it, with `/` between their parts: the folder that lies highest
+/// and has all that an encoder needs.
+///
+/// # Errors
+/// [`Error::Model`] that says what is missing, what lies there in its place, and what to do.
+pub fn choose(paths: &[String]) -> Result<Choice> {
+    let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for path in paths {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        folders.entry(folder).or_default().push(name);
+    }
+    let depth = |folder: &str| if folder.is_empty() { 0 } else { 1 + folder.matches('/').count() };
+    let parts = |names: &Vec<&str>| {
+        usize::from(names.contains(&CONFIG)) + usize::from(tokenizer(names).is_ok()) + usize::from(weights(names).is_ok())
+    };
+    let highest = folders.iter().filter(|(_, names)| parts(names) == 3).map(|(folder, _)| depth(folder)).min();
+    let whole: Vec<_> = folders.iter().filter(|(folder, names)| parts(names) == 3 && Some(depth(folder)) == highest).collect();
+    match whole[..] {
+        [(folder, names)] => chosen(folder, names),
+        [(one, _), (other, _), ..] => Err(Error::model(
+            format!("there are {} encoders in this folder, such as {one} and {other}", whole.len()),
+            "give the folder of the one that is wanted",
+        )),
+        // Of folders that lack something the one that lacks least, and of those the highest.
+        [] => match folders.iter().min_by_key(|(folder, names)| (3 - parts(names), depth(folder))) {
+            Some((folder, names)) => chosen(folder, names),
+            None => Err(Error::model("there are no files", HOLDS)),
+        },
+    }
+}
+
+const HOLDS: &str = "an encoder's folder holds config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
+
+fn chosen(folder: &str, names: &[&str]) -> Result<Choice> {
+    let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let there = |name: &str| names.contains(&name).then(|| at(name));
+    let config = there(CONFIG).ok_or_else(|| without_config(names))?;
+    // The weights first: whoever lacks them mostly lacks more.
+    let weights = weights(names)?.into_iter().map(|name| at(&name)).collect();
+    let tokenizer = at(tokenizer(names)?);
+    let added_tokens = there(ADDED_TOKENS).filter(|_| tokenizer.ends_with(VOCABULARY));
+    Ok(Choice { folder: folder.to_owned(), config, tokenizer, tokenizer_config: there(TOKENIZER_CONFIG), added_tokens, weights })
+}
+
+/// Writes a tokenizer.json out of whatever a tokenizer is made of.
+const WRITE_TOKENIZER: &str = "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself";
+
+fn without_config(names: &[&str]) -> Error {
+    // What may lie there in its place, what that means, and what to do.
+    let known = [
+        (
+            "adapter_config.json",
+            "but an adapter_config.json: it is an adapter and not an encoder",
+            "give the encoder that the adapter was made for",
+        ),
+        ("bert_config.json", "but a bert_config.json", "rename bert_config.json to config.json"),
+        (
+            "params.json",
+            "but a params.json: its weights are not in the layout of transformers",
+            "take the encoder in the layout of transformers (config.json, tokenizer.json, model.safetensors)",
+        ),
+    ];
+    match known.into_iter().find(|(name, ..)| names.contains(name)) {
+        Some((_, what, hint)) => Error::model(format!("there is no {CONFIG} {what}"), hint),
+        None => Error::model(format!("there is no {CONFIG}"), HOLDS),
+    }
+}
+
+fn tokenizer(names: &[&str]) -> Result<&'static str> {
+    if let Some(found) = [TOKENIZER, VOCABULARY].into_iter().find(|name| names.contains(name)) {
+        return Ok(found);
+    }
+    let sentences = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model"];
+    if let Some(model) = sentences.into_iter().find(|name| names.contains(name)) {
+        return Err(Error::model(format!("there is no {TOKENIZER}, only {model}, a SentencePiece model"), WRITE_TOKENIZER));
+    }
+    if names.contains(&"vocab.json") {
+        let problem = format!("there is no {TOKENIZER} and no {VOCABULARY}, only a vocab.json, as RoBERTa has");
+        return Err(Error::model(problem, WRITE_TOKENIZER));
+    }
+    let problem = format!("there is no {TOKENIZER} and no {VOCABULARY}");
+    Err(Error::model(problem, "take tokenizer.json from the same place as the weights"))
+}
+
+/// The weights' names: one, or all shards in order.
+fn weights(names: &[&str]) -> Result<Vec<String>> {
+    if names.contains(&WEIGHTS) {
+        return Ok(vec![WEIGHTS.to_owned()]);
+    }
+    let mut shards: Vec<Shard<'_>> = names.iter().filter_map(|name| Shard::of(name)).collect();
+    if let Some(&Shard { stem, of, .. }) = shards.first() {
+        shards.sort_by_key(|shard| shard.number);
+        if shards.iter().any(|shard| shard.stem != stem || shard.of != of) {
+            let hint = "remove the files of the one that is not wanted";
+            return Err(Error::model("there are shards of several models", hint));
+        }
+        if let Some(missing) = (1..=of).find(|number| !shards.iter().any(|shard| shard.number == *number)) {
+            let problem = format!(
+                "there are {} of {of} shards of the weights; {} is missing",
+                shards.len(),
+                Shard::name(stem, missing, of)
+            );
+            return Err(Error::model(problem, "put all shards into the folder"));
+        }
+        return Ok(shards.iter().map(|shard| Shard::name(stem, shard.number, of)).collect());
+    }
+    let ends = |end: &str| names.iter().find(|name| name.ends_with(end)).copied();
+    let stored: Vec<&str> =
+        names.iter().filter(|name| name.ends_with(".safetensors") && !name.starts_with("adapter_")).copied().collect();
+    match stored[..] {
+        [one] => return Ok(vec![one.to_owned()]),
+        [one, other, ..] => {
+            let problem = format!("there is no {WEIGHTS} but several other files of that kind, such as {one} and {other}");
+            return Err(Error::model(problem, format!("name the one with the weights {WEIGHTS}")));
+        }
+        [] => {}
+    }
+    if names.contains(&"model.safetensors.index.json") {
+        let problem =
+            "there is a model.safetensors.index.json, but none of the shards that it lists (model-00001-of-0000N.safetensors)";
+        return Err(Error::model(problem, "put all shards into the folder"));
+    }
+    let other = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"].into_iter().find_map(ends);
+    if let Some(other) = other.filter(|name| !name.starts_with("adapter_") && !name.starts_with("training_args")) {
+        let problem = format!("there is no {WEIGHTS}, only {other}, which other programs read (a pickle can run any code)");
+        return Err(Error::model(problem, CONVERT));
+    }
+    let exported = [".onnx", ".gguf", ".tflite", ".mlmodel", ".ort"].into_iter().find_map(ends);
+    Err(match exported {
+        Some(other) => Error::model(
+            format!("there is no {WEIGHTS}, only {other}, an export for running alone"),
+            "take the model that it was exported from, with its model.safetensors",
+        ),
+        None => Error::model(format!("there is no {WEIGHTS}"), HOLDS),
+    })
+}
+
+/// A shard's name in its parts: `model-00001-of-00002.safetensors`.
+struct Shard<'a> {
+    stem: &'a str,
+    number: usize,
+    of: usize,
+}
+
+impl<'a> Shard<'a> {
+    /// More shards than this has no encoder, and a name may say any number.
+    const MOST: usize = 1000;
+
+    fn of(name: &'a str) -> Option<Self> {
+        let (rest, of) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+        let (stem, number) = rest.rsplit_once('-')?;
+        let parse = |digits: &str| (digits.len() == 5).then(|| digits.parse::<usize>().ok()).flatten();
+        let (number, of) = (parse(number)?, parse(of)?);
+        (of <= Self::MOST && (1..=of).contains(&number)).then_some(Self { stem, number, of })
+    }
+
+    fn name(stem: &str, number: usize, of: usize) -> String {
+        format!("{stem}-{number:05}-of-{of:05}.safetensors")
+    }
+}
