@@ -68,7 +68,7 @@ async fn files_of_texts_alone_are_classified_whatever_they_are() {
 
 /// What is right is known by the classes of the adapter, in whatever notation.
 #[wasm_bindgen_test(unsupported = pollster::test)]
-async fn right_labels_are_joined_as_in_training() {
+async fn right_labels_are_merged_as_in_training() {
     let texts = ["will it rain", "play a song", "the fish was cold", "so it is"];
     let judged = |labels: [&'static str; 2], classes: [&'static str; 2], merge: bool| async move {
         let model = tiny_model();

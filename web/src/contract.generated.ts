@@ -444,7 +444,7 @@ export type Part = {
   name: string,
   /** Rows, without a header. */
   rows: number,
-  /** Row number of its first row in the merged table. */
+  /** Row number of its first row in the joined table. */
   first_row: number,
   /** What the reader should know about the file. */
   notes: Array<string>,

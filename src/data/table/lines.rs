@@ -1,6 +1,6 @@
 //! Files of texts alone: one column, which is no table to learn from but can be classified.
 
-use super::{Format, HEADER_WORDS, Table, decode, dialect, json, limits};
+use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
 use crate::data::cells::is_blank;
 use crate::data::names::is_text_name;
 use crate::error::{Error, Result};
@@ -69,9 +69,10 @@ impl Table {
             }
             Err(error) => {
                 // Whatever is wrong with a table is said; a file with no second column is one of texts alone.
+                let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
                 let table = |text: &str| match written {
-                    Written::Table => json::format_of(text).is_some() || dialect::has_columns(text),
-                    Written::Tabs => json::format_of(text).is_some() || text.contains('\t'),
+                    Written::Table => is_json(text) || dialect::has_columns(text),
+                    Written::Tabs => is_json(text) || text.contains('\t'),
                     Written::Lines => false,
                 };
                 if decoded.as_ref().is_ok_and(|decoded| table(&decoded.text)) {
