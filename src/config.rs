@@ -60,6 +60,10 @@ pub struct DataConfig {
     pub text_column: Option<String>,
     /// Name of the label column, or its number counted from 1; guessed if absent.
     pub label_column: Option<String>,
+    /// Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent.
+    pub header_row: Option<usize>,
+    /// Name of the sheet of a workbook; the first with content if absent.
+    pub sheet: Option<String>,
     /// Share of the rows held out, stratified by class; not used when a held-out file is given.
     pub held_out_fraction: f64,
     /// Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted.
@@ -68,7 +72,14 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { text_column: None, label_column: None, held_out_fraction: 0.2, max_tokens: 128 }
+        Self {
+            text_column: None,
+            label_column: None,
+            header_row: None,
+            sheet: None,
+            held_out_fraction: 0.2,
+            max_tokens: 128,
+        }
     }
 }
 

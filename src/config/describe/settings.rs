@@ -177,6 +177,14 @@ const DATA: &[Setting] = &[
     Setting::new("data.label_column", "Column of the labels", "As it is called, or its number.", Kind::Column)
         .or_absent("guessed"),
     Setting::new(
+        "data.header_row",
+        "Header row",
+        "The row of the file with the names of the columns, counted from 1; 0 if no row has them. Rows above it are left out.",
+        Kind::Integer { limits: Limits::from(0).to(1 << 20) },
+    )
+    .or_absent("found by looking"),
+    Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", Kind::Sheet).or_absent("the first with content"),
+    Setting::new(
         "data.held_out_fraction",
         "Held out",
         "Never trained on; the accuracy is measured there. Each class gives its share.",
