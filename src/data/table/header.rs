@@ -115,7 +115,7 @@ enum Sure {
 /// The header by looking: the first row with usual names if there is one and no row of the table is above it, else the first row
 /// that differs from what is below it. Above it there may be lines that are no rows.
 fn search(records: &[StringRecord], width: usize) -> Option<usize> {
-    let depth = records.len().saturating_sub(1).min(DEPTH);
+    let depth = records.len().min(DEPTH);
     let most = (BELOW * 10 / width.max(1)).clamp(20, BELOW);
     let candidates = |sure: Sure| {
         (0..depth).filter(move |&at| {

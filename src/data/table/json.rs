@@ -250,6 +250,8 @@ struct Objects {
     studio: usize,
     plain: BTreeSet<String>,
     differ: Vec<u64>,
+    /// There are `cats`, as spaCy writes them.
+    cats: bool,
     /// Why a list was given up.
     failed: Option<Error>,
 }
@@ -302,11 +304,11 @@ impl Objects {
     /// Adds a value as a cell, or the values in an object as cells of their own.
     fn cells(&mut self, name: String, value: Json, depth: usize, cells: &mut Vec<(usize, String)>, nested: &mut bool) -> Result<(), String> {
         if let Some(label) = Some(&value).filter(|_| name == "cats" || name.ends_with(".cats")).and_then(tools::cats) {
+            self.cats = true;
             cells.push((self.named("label")?, label.cell().unwrap_or_default()));
             return Ok(());
         }
         if let Some(text) = value.cell() {
-            // A value that comes in another row as an object is a column of its own.
             cells.push((self.named(&name)?, text));
             return Ok(());
         }
@@ -316,8 +318,10 @@ impl Objects {
                 let (_, value) = members.remove(0);
                 self.cells(name, value, depth, cells, nested)
             }
+            // Words before numbers: of the name of a class and its number, the name is the label.
             Json::Object(members) if members.len() <= FLAT && depth < DEPTH => {
-                members.into_iter().try_for_each(|(inner, value)| self.cells(format!("{name}.{inner}"), value, depth + 1, cells, nested))
+                let (numbers, words): (Members, Members) = members.into_iter().partition(|(_, value)| matches!(value, Json::Number(_)));
+                words.into_iter().chain(numbers).try_for_each(|(inner, value)| self.cells(format!("{name}.{inner}"), value, depth + 1, cells, nested))
             }
             value => {
                 *nested = true;
@@ -369,6 +373,14 @@ impl Objects {
     /// [`Error::Data`] for too many cells, and as [`tools::settle`].
     fn into_records(mut self, format: Format) -> Result<Records> {
         tools::settle(&mut self)?;
+        // What is an object in one row can be nothing in another.
+        let filled: BTreeSet<usize> = self.objects.iter().flatten().filter(|(_, cell)| !cell.is_empty()).map(|(column, _)| *column).collect();
+        let names = self.names.clone();
+        let inside = |name: &str| names.iter().any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
+        let empty: BTreeSet<&String> = names.iter().zip(0..).filter(|(name, column)| !filled.contains(column) && inside(name)).map(|(name, _)| name).collect();
+        if !empty.is_empty() {
+            self.drop_columns(|name| empty.iter().any(|other| *other == name));
+        }
         let Self { names, rows, objects, nested, mut notes, .. } = self;
         if !nested.is_empty() {
             notes.push(format!("{} lists or objects among the values, which are taken as their JSON", rows_have(&nested)));

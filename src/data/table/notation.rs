@@ -140,6 +140,7 @@ fn fasttext(text: &str) -> Option<Records> {
     let mut records = Records::new(records, rows, super::records::Names::Given, super::Format::Text);
     records.quoting = false;
     records.separator = b' ';
+    records.notes.push("this is a fastText file: the words that begin with `__label__` are the labels".into());
     if !several.is_empty() {
         let rows = rows_have(&several);
         records.notes.push(format!("{rows} several labels, which are taken as one, such as `a|b`: a text can only have one label here"));

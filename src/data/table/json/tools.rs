@@ -95,6 +95,9 @@ pub(super) fn settle(table: &mut Objects) -> Result<()> {
         let dropped = table.drop_columns(|name| STUDIO.contains(&name));
         table.notes.push(format!("this is an export of Label Studio: its columns {dropped} are left out"));
     }
+    if table.cats {
+        table.notes.push("the label is the one with the largest number in `cats`".into());
+    }
     if (has(table, "_task_hash") || has(table, "_input_hash")) && has(table, "answer") {
         prodigy(table);
     }
