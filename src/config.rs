@@ -64,7 +64,12 @@ pub struct DataConfig {
     pub header_row: Option<usize>,
     /// Name of the sheet of a workbook; the first with content if absent.
     pub sheet: Option<String>,
-    /// Share of the rows held out, stratified by class; not used when a held-out file is given.
+    /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
+    pub merge_labels: bool,
+    /// Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
+    /// used if it is empty or `none`.
+    pub split_column: Option<String>,
+    /// Share of the rows held out, stratified by class; not used when a held-out file or a split column is given.
     pub held_out_fraction: f64,
     /// Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted.
     pub max_tokens: usize,
@@ -77,6 +82,8 @@ impl Default for DataConfig {
             label_column: None,
             header_row: None,
             sheet: None,
+            merge_labels: false,
+            split_column: None,
             held_out_fraction: 0.2,
             max_tokens: 128,
         }

@@ -9,9 +9,9 @@ use crate::config::{
     HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
     RunConfig, Schedule, Shrink, StageConfig, Vote,
 };
-use crate::data::dataset::{ClassCount, DataReport, Lengths};
+use crate::data::dataset::{ClassCount, DataReport, LabelGroup, Lengths};
 use crate::data::edit::Edit;
-use crate::data::table::{Format, Part};
+use crate::data::table::{Format, Line, Part};
 use crate::data::view::TableView;
 use crate::engine::compute::DeviceReport;
 use crate::error::Report;
@@ -72,9 +72,11 @@ fn typescript() -> String {
         Report,
         DeviceReport,
         TableView,
+        Line,
         Format,
         DataReport,
         ClassCount,
+        LabelGroup,
         Lengths,
         Part,
         Edit,

@@ -8,6 +8,8 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 #[path = "suite/adapter.rs"]
 mod adapter;
+#[path = "suite/columns.rs"]
+mod columns;
 #[path = "suite/common.rs"]
 mod common;
 #[path = "suite/compare.rs"]
@@ -40,22 +42,32 @@ mod hostile_adapters;
 mod kernels;
 #[path = "suite/labelled.rs"]
 mod labelled;
+#[path = "suite/labels.rs"]
+mod labels;
 #[path = "suite/methods.rs"]
 mod methods;
 #[path = "suite/model_files.rs"]
 mod model_files;
+#[path = "suite/notes.rs"]
+mod notes;
 #[path = "suite/peft_adapter.rs"]
 mod peft_adapter;
+#[path = "suite/predict_files.rs"]
+mod predict_files;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/rounds.rs"]
 mod rounds;
 #[path = "suite/routes.rs"]
 mod routes;
+#[path = "suite/splits.rs"]
+mod splits;
 #[path = "suite/stages.rs"]
 mod stages;
 #[path = "suite/tables.rs"]
 mod tables;
+#[path = "suite/text_files.rs"]
+mod text_files;
 #[path = "suite/tiny.rs"]
 mod tiny;
 #[path = "suite/tokenizer_file.rs"]
@@ -66,6 +78,8 @@ mod training;
 mod twins;
 #[path = "suite/understanding.rs"]
 mod understanding;
+#[path = "suite/values.rs"]
+mod values;
 #[path = "suite/wgsl_encoder.rs"]
 mod wgsl_encoder;
 #[path = "suite/wgsl_routes.rs"]

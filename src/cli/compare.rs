@@ -12,7 +12,7 @@ use crate::cli::files::{self, Unfinished, io_error};
 use crate::cli::output::{clock, count, one_line, percent, table, thousands};
 use crate::cli::plot::{self, Line};
 use crate::cli::{Context, data, interrupt, progress};
-use crate::config::RunConfig;
+use crate::config::{DataConfig, RunConfig};
 use crate::data::table::Table;
 use crate::error::Result;
 use crate::model::Model;
@@ -114,7 +114,7 @@ fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
 /// What is wrong with the flags, the data, the encoder or the disk. A method that cannot be run is told in the table.
 pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (plan, out) = (args.plan()?, args.out());
-    let (tables, hashes) = tables(args)?;
+    let (tables, hashes) = tables(args, &plan.config.data)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut stored = stored(args, &plan, hashes, &model);
     stored.go_on(&out)?;
@@ -164,14 +164,19 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tables(args: &CompareArgs) -> Result<(Tables, Vec<Hash>)> {
+fn tables(args: &CompareArgs, config: &DataConfig) -> Result<(Tables, Vec<Hash>)> {
     let mut hashes = Vec::new();
-    let mut read = |path: &Path| -> Result<Table> {
+    let mut hashed = |path: &Path| -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         hashes.push(Hash { name, sha256: sha256_hex(&files::read(path)?) });
-        data::read(path)
+        Ok(())
     };
-    let data = read(&args.data)?;
+    hashed(&args.data)?;
+    let data = data::read(&args.data, config)?;
+    let mut read = |path: &Path| -> Result<Table> {
+        hashed(path)?;
+        data::read_beside(path, config)
+    };
     let held_out = args.held_out.as_deref().map(&mut read).transpose()?;
     let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect();
     Ok((Tables { data, held_out, tests: tests? }, hashes))

@@ -1,6 +1,6 @@
 //! `softprompt eval`.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::path::Path;
 
 use pollster::block_on;
@@ -11,16 +11,19 @@ use crate::cli::args::EvalArgs;
 use crate::cli::output::{class_table, count, percent};
 use crate::cli::{Context, data, files, progress};
 use crate::config::DataConfig;
-use crate::data::dataset::ColumnChoice;
+use crate::data::dataset::{ClassIndex, ColumnChoice, Reading, held_out_rows};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::eval::answers::Answers;
 use crate::eval::interval::Interval;
 use crate::eval::{ClassMetrics, majority_accuracy};
 use crate::predict::Predictor;
+use crate::predict::file::{label_column, text_column};
 
 /// Texts between two moves of the bar.
 const CHUNK: usize = 128;
+/// Classes that are listed in a hint.
+const LISTED: usize = 20;
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -43,7 +46,7 @@ enum Notice<'a> {
 
 /// Labelled texts of a file, with labels that the adapter knows.
 struct Rows<'a> {
-    texts: Vec<&'a str>,
+    texts: Vec<Cow<'a, str>>,
     truth: Vec<u32>,
     skipped: usize,
 }
@@ -54,9 +57,11 @@ struct Rows<'a> {
 /// What is wrong with the adapter, the data (a label that the adapter does not know, with its row), the encoder or the device.
 pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
-    let table = data::read(&args.data)?;
-    let columns = data::in_file(&args.data, columns(&table, args, &adapter.config.data))?;
-    let rows = rows(&args.data, &table, columns, &adapter)?;
+    let table = data::read(&args.data, &args.reading.config())?;
+    let index = ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels || args.merge_labels);
+    let columns = data::in_file(&args.data, columns(&table, args, &adapter, &index))?;
+    let part = data::in_file(&args.data, part(context, &table, columns, args, &adapter.config.data))?;
+    let rows = rows(&args.data, &table, columns, part.as_deref(), (&adapter, &index))?;
     let labels = adapter.labels.clone();
     let model = context.models().load(args.model.model.as_deref().unwrap_or(&adapter.base_model.name))?;
     let predictor = block_on(Predictor::new(model, adapter, args.device.unwrap_or_default()))?;
@@ -64,7 +69,8 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let bar = progress::texts(rows.texts.len(), !context.output.is_json());
     let mut scores = Vec::with_capacity(rows.texts.len() * labels.len());
     for chunk in rows.texts.chunks(CHUNK) {
-        scores.extend(block_on(predictor.logits(chunk))?);
+        let chunk: Vec<&str> = chunk.iter().map(AsRef::as_ref).collect();
+        scores.extend(block_on(predictor.logits(&chunk))?);
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
@@ -113,31 +119,70 @@ fn between(Interval { low, high }: Interval) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
 
-/// The columns that were named, or those of the training where this file has them, or a guess.
-fn columns(table: &Table, args: &EvalArgs, trained: &DataConfig) -> Result<ColumnChoice> {
+/// The columns that were named, or those of the training where this file has them, or the labels that the adapter knows, or a guess.
+fn columns(table: &Table, args: &EvalArgs, adapter: &Adapter, index: &ClassIndex) -> Result<ColumnChoice> {
+    let trained = &adapter.config.data;
     let guess = |text: Option<&String>, label: Option<&String>| {
         let config = DataConfig { text_column: text.cloned(), label_column: label.cloned(), ..DataConfig::default() };
         ColumnChoice::guess(table, &config)
     };
     let (text, label) = (args.text_column.as_ref(), args.label_column.as_ref());
-    guess(text.or(trained.text_column.as_ref()), label.or(trained.label_column.as_ref())).or_else(|_| guess(text, label))
+    let as_trained = guess(text.or(trained.text_column.as_ref()), label.or(trained.label_column.as_ref()));
+    if trained.label_column.is_some() || label.is_some() {
+        return as_trained.or_else(|_| guess(text, label));
+    }
+    let found = text_column(table, text, trained)?;
+    match label_column(table, found, adapter, index) {
+        Some(label) => Ok(ColumnChoice { text: found, label }),
+        None => as_trained.or_else(|_| guess(text, label)),
+    }
 }
 
-fn rows<'a>(path: &Path, table: &'a Table, columns: ColumnChoice, adapter: &Adapter) -> Result<Rows<'a>> {
-    let index: HashMap<&str, u32> = adapter.labels.iter().map(String::as_str).zip(0..).collect();
+/// The rows to measure on: those that a split column holds out, or else all.
+fn part(context: &Context, table: &Table, columns: ColumnChoice, args: &EvalArgs, trained: &DataConfig) -> Result<Option<Vec<bool>>> {
+    let given = args.split_column.clone().or_else(|| trained.split_column.clone());
+    let named = args.split_column.is_some();
+    let held_out = held_out_rows(table, columns, &DataConfig { split_column: given, ..DataConfig::default() });
+    // Another file need not have the column of the training.
+    let held_out = held_out.or_else(|error| if named { Err(error) } else { Ok(None) })?;
+    if let Some(rows) = &held_out {
+        let rows = rows.iter().filter(|row| **row).count();
+        context.output.note(&format!(
+            "note: a column of the file divides its rows: only the {} are measured; --split-column none measures all",
+            count(rows, "held-out row", "held-out rows")
+        ));
+    }
+    Ok(held_out)
+}
+
+fn rows<'a>(
+    path: &Path,
+    table: &'a Table,
+    columns: ColumnChoice,
+    part: Option<&[bool]>,
+    (adapter, index): (&Adapter, &ClassIndex),
+) -> Result<Rows<'a>> {
+    let (texts, labels) = (Reading::of_texts(table, columns.text), Reading::of_labels(table, columns.label));
     let mut rows = Rows { texts: Vec::new(), truth: Vec::new(), skipped: 0 };
-    for (cells, &row) in table.rows.iter().zip(&table.row_numbers) {
-        let (text, label) = (cells[columns.text].trim(), cells[columns.label].trim());
+    for (at, (cells, &row)) in table.rows.iter().zip(&table.row_numbers).enumerate() {
+        if part.is_some_and(|part| !part[at]) {
+            continue;
+        }
+        let (text, label) = (texts.value(&cells[columns.text]), labels.value(&cells[columns.label]));
         if text.is_empty() || label.is_empty() || table.ragged.binary_search(&row).is_ok() {
             rows.skipped += 1;
             continue;
         }
         rows.texts.push(text);
-        rows.truth.push(*index.get(label).ok_or_else(|| Error::Data {
-            problem: format!("{}: the adapter does not know the label `{label}`", path.display()),
-            hint: format!("it knows {}; --label-column names another column", adapter.labels.join(", ")),
-            row: Some(row),
-            column: Some(table.columns[columns.label].clone()),
+        rows.truth.push(index.find(&label).ok_or_else(|| {
+            let alike = index.alike(&label).map(|class| &adapter.labels[class as usize]);
+            let merge = alike.map(|alike| format!("; --merge-labels takes it for `{alike}`")).unwrap_or_default();
+            Error::Data {
+                problem: format!("{}: the adapter does not know the label `{label}`", path.display()),
+                hint: format!("it knows {}{merge}; --label-column names another column", some_of(&adapter.labels)),
+                row: Some(row),
+                column: Some(table.columns[columns.label].clone()),
+            }
         })?);
     }
     if rows.texts.is_empty() {
@@ -145,4 +190,13 @@ fn rows<'a>(path: &Path, table: &'a Table, columns: ColumnChoice, adapter: &Adap
         return Err(Error::data(format!("{}: no row has a text and a label", path.display()), hint));
     }
     Ok(rows)
+}
+
+/// The first classes of many.
+fn some_of(labels: &[String]) -> String {
+    let list = labels.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match labels.len().saturating_sub(LISTED) {
+        0 => list,
+        more => format!("{list} and {more} more"),
+    }
 }

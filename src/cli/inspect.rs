@@ -57,9 +57,12 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
         return adapter(context, path, &files::read_adapter(path)?);
     }
-    let table = data::read(path)?;
-    let config =
-        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..DataConfig::default() };
+    let config = DataConfig {
+        text_column: args.text_column.clone(),
+        label_column: args.label_column.clone(),
+        ..args.reading.config()
+    };
+    let table = data::read(path, &config)?;
     data_file(context, path, &table, &config)
 }
 
@@ -160,7 +163,7 @@ fn method(adapter: &Adapter) -> String {
 
 fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) -> Result<()> {
     let columns = data::in_file(path, ColumnChoice::guess(file, config))?;
-    let report = DataReport::new(file, columns);
+    let report = DataReport::with_config(file, columns, config);
     let preview = &file.rows[..file.rows.len().min(PREVIEW_ROWS)];
     context.output.object(&Found::Data {
         columns: &file.columns,

@@ -151,6 +151,8 @@ pub(crate) fn class_table(classes: &[ClassMetrics]) -> String {
     let mut shown: Vec<&ClassMetrics> = classes.iter().collect();
     let mut heading = "class".to_owned();
     if classes.len() > TABLE_CLASSES {
+        // Nothing is known of a class without a text.
+        shown.retain(|class| class.support > 0);
         shown.sort_by(|a, b| a.f1.total_cmp(&b.f1));
         shown.truncate(TABLE_CLASSES);
         heading = format!("weakest {TABLE_CLASSES} of {} classes", classes.len());

@@ -1,5 +1,6 @@
 //! `softprompt predict`.
 
+use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -13,6 +14,9 @@ use crate::cli::files::{self, system_error};
 use crate::cli::output::{one_line, percent};
 use crate::cli::{Context, data};
 use crate::config::DataConfig;
+use crate::data::cells::is_blank;
+use crate::data::dataset::Reading;
+use crate::data::table::{Table, Written};
 use crate::error::{Error, Result};
 use crate::predict::file::text_column;
 use crate::predict::{LabelProbability, Prediction, Predictor};
@@ -72,11 +76,11 @@ fn show(context: &Context, predictor: &Predictor, texts: &[Text]) -> Result<()> 
     if context.output.is_closed() {
         return Ok(());
     }
-    let filled: Vec<&str> = texts.iter().map(|text| text.text.as_str()).filter(|text| !text.trim().is_empty()).collect();
+    let filled: Vec<&str> = texts.iter().map(|text| text.text.as_str()).filter(|text| !is_blank(text)).collect();
     let mut predictions = block_on(predictor.predict(&filled))?.into_iter();
     let width = predictor.adapter().labels.iter().map(|label| one_line(label, 30).chars().count()).max().unwrap_or(0);
     for text in texts {
-        let prediction = if text.text.trim().is_empty() { None } else { predictions.next() };
+        let prediction = if is_blank(&text.text) { None } else { predictions.next() };
         context.output.object(&Labelled {
             row: text.row,
             text: &text.text,
@@ -137,16 +141,21 @@ fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
 }
 
 fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataConfig) -> Result<Vec<Text>> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if args.text_column.is_none() && !matches!(extension.as_str(), "csv" | "tsv" | "jsonl" | "json" | "xlsx") {
-        let bytes = files::read(path)?;
-        let lines = bytes.split_inclusive(|&byte| byte == b'\n');
-        return lines.zip(1..).map(|(line, row)| utf8(path, row, line.to_vec())).collect();
-    }
-    let table = data::read(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let written = if args.text_column.is_some() { Written::Table } else { Written::by_name(&name) };
+    let table = data::in_file(path, Table::of_texts(&files::read(path)?, written, trained.text_column.as_deref(), &args.reading.config()))?;
     for note in &table.notes {
         context.output.note(&format!("note: {}", one_line(note, 400)));
     }
     let column = data::in_file(path, text_column(&table, args.text_column.as_ref(), trained))?;
-    Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: cells[column].clone() }).collect())
+    if table.columns.len() > 1 && args.text_column.is_none() && trained.text_column.as_ref() != Some(&table.columns[column]) {
+        let name = one_line(&table.columns[column], 40);
+        context.output.note(&format!("note: the texts are read from column `{name}`; --text-column names another"));
+    }
+    let reading = Reading::of_texts(&table, column);
+    let text = |cell: &str| match reading.value(cell) {
+        Cow::Borrowed(_) => cell.to_owned(),
+        Cow::Owned(text) => text,
+    };
+    Ok(table.rows.iter().zip(&table.row_numbers).map(|(cells, &row)| Text { row, text: text(&cells[column]) }).collect())
 }

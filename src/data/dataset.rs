@@ -3,10 +3,14 @@
 
 mod advice;
 mod columns;
+mod kinds;
+mod labels;
+mod looks;
+mod notes;
 mod rows;
+mod several;
 mod split;
-
-use std::collections::HashSet;
+mod values;
 
 use serde::Serialize;
 
@@ -15,15 +19,17 @@ use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::tensors::sha256_hex;
 pub use advice::Lengths;
-pub use columns::ColumnChoice;
-use rows::Rows;
-pub(super) use rows::normalised;
+pub use columns::{Candidates, ColumnChoice, find_column, text_alone};
+pub use labels::{ClassIndex, LabelGroup};
+use rows::{HeldOut, Rows};
+use split::Given;
+pub use values::Reading;
 
 /// Fewest usable rows that make a data set.
 const FEWEST_ROWS: usize = 4;
 
 /// What became of the rows of a file. Every row is counted once:
-/// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`.
+/// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DataReport {
@@ -38,14 +44,18 @@ pub struct DataReport {
     /// Rows with more cells than columns: not used, because nobody can tell which cell is which.
     pub ragged: usize,
     /// Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
-    /// differ only in case and white space.
+    /// differ only in case, white space, invisible characters and Unicode form.
     pub duplicates: usize,
     /// Rows whose text occurs with different labels: none of them is used, because at most one can be right.
     pub contradictory: usize,
-    /// Training rows whose text is in the held-out file too: not used. Always 0 without such a file.
+    /// Training rows whose text is held out by a second file or by a split column: not used. Always 0 without these.
     pub leaked: usize,
+    /// Rows of a part that the split column neither trains on nor holds out, such as the dev part beside a test part: not used.
+    pub set_aside: usize,
     /// Usable rows of each class, in the order of the labels.
     pub classes: Vec<ClassCount>,
+    /// Labels that look the same: joined to one class, or not.
+    pub alike: Vec<LabelGroup>,
     /// How long the usable texts are.
     pub lengths: Lengths,
     /// What the user should know, a sentence each.
@@ -58,7 +68,7 @@ pub struct DataReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassCount {
-    /// The label as it stands in the file.
+    /// The label as it stands in the file; of labels that are joined, one of them.
     pub name: String,
     /// Usable rows.
     pub count: usize,
@@ -89,17 +99,28 @@ pub struct Dataset {
 }
 
 impl DataReport {
-    /// The report on a table, without judging whether one can train on it.
+    /// The report on a table with the default settings, without judging whether one can train on it.
     #[must_use]
     pub fn new(table: &Table, columns: ColumnChoice) -> Self {
-        Rows::new(table, columns).report
+        Self::with_config(table, columns, &DataConfig::default())
+    }
+
+    /// The report on a table, without judging whether one can train on it.
+    #[must_use]
+    pub fn with_config(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
+        let Parts { mut report, refused, .. } = Parts::new(table, columns, config);
+        report.notes.extend(refused.map(|error| error.to_string()));
+        report
     }
 }
 
 /// The texts of the usable rows of a table, in its order.
 #[must_use]
-pub fn usable_texts(table: &Table, columns: ColumnChoice) -> Vec<String> {
-    Rows::new(table, columns).rows.into_iter().map(|row| row.text).collect()
+pub fn usable_texts(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
+    let Parts { train, held_out, .. } = Parts::new(table, columns, config);
+    let mut rows: Vec<TextRow> = train.into_iter().chain(held_out.into_iter().flatten()).collect();
+    rows.sort_by_key(|row| row.row);
+    rows.into_iter().map(|row| row.text).collect()
 }
 
 /// The texts that a run on these files has held out as the rows with these numbers; none for a number that is no row.
@@ -112,11 +133,107 @@ pub fn texts_of(table: &Table, held_out: Option<&Table>, config: &DataConfig, nu
         Some(other) => (other, columns.in_other(table, other, config)?),
         None => (table, columns),
     };
+    let reading = Reading::of_texts(table, columns.text);
     let text = |number: &u64| {
         let at = table.row_numbers.binary_search(number).ok()?;
-        Some(table.rows[at].get(columns.text)?.trim().to_owned())
+        Some(reading.value(table.rows[at].get(columns.text)?).into_owned())
     };
     Ok(numbers.iter().map(text).collect())
+}
+
+/// The rows, by their index, that the split column of a table holds out; nothing where it has none.
+///
+/// # Errors
+/// [`Error::Data`] where the settings name a column that is not there or does not say which rows are held out.
+pub fn held_out_rows(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Result<Option<Vec<bool>>> {
+    let given = Given::find(table, columns, config)?;
+    Ok(given.map(|given| (0..table.rows.len()).map(|at| given.holds_out(at)).collect()))
+}
+
+/// The rows of one file, divided by its split column where it has one.
+struct Parts {
+    labels: Vec<String>,
+    /// Rows to train on; without a split column all.
+    train: Vec<TextRow>,
+    /// Rows that the split column holds out.
+    held_out: Option<Vec<TextRow>>,
+    report: DataReport,
+    /// Why the split column that the settings name cannot be used.
+    refused: Option<Error>,
+}
+
+impl Parts {
+    fn new(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
+        let named = config.split_column.is_some();
+        let (mut parts, refused) = match Given::find(table, columns, config) {
+            Ok(None) => (Self::whole(table, columns, config), None),
+            Ok(Some(given)) => match Self::divided(table, columns, config, &given) {
+                Ok(parts) => (parts, None),
+                Err(error) if named => (Self::whole(table, columns, config), Some(error)),
+                // What was only found must not make a file useless.
+                Err(error) => {
+                    let mut parts = Self::whole(table, columns, config);
+                    let column = &table.columns[given.column];
+                    parts.report.notes.push(format!("the split in column `{column}` is not used, rows are drawn instead: {error}"));
+                    (parts, None)
+                }
+            },
+            Err(error) => (Self::whole(table, columns, config), Some(error)),
+        };
+        parts.refused = refused;
+        parts.report.notes = [told(table, columns, config), parts.report.notes].concat();
+        parts
+    }
+
+    fn whole(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
+        let Rows { labels, rows, report } = Rows::new(table, columns, config, |_| true);
+        Self { labels, train: rows, held_out: None, report, refused: None }
+    }
+
+    /// # Errors
+    /// [`Error::Data`] where the parts cannot be used: a held-out label that no training row has, or too few rows.
+    fn divided(table: &Table, columns: ColumnChoice, config: &DataConfig, given: &Given) -> Result<Self> {
+        const PART: &str = "held-out part";
+        let rows = Rows::new(table, columns, config, |at| given.trains(at));
+        let classes = (rows.labels.as_slice(), config.merge_labels);
+        let held_out = HeldOut::new(table, columns, classes, PART, |at| given.holds_out(at))?;
+        let Rows { labels, rows, mut report } = rows.without(&held_out.rows, PART);
+        if report.classes.iter().filter(|class| class.count > 0).count() < 2 || rows.len() < FEWEST_ROWS {
+            let column = &table.columns[given.column];
+            return Err(Error::data(
+                format!("column `{column}` leaves {} rows of fewer than 2 classes, or fewer than {FEWEST_ROWS}, to train on", rows.len()),
+                "give more rows to train on, or set data.split_column (--split-column) to none",
+            ));
+        }
+        let HeldOut { rows: held, empty, unlabelled, ragged, notes } = held_out;
+        report.rows = table.rows.len();
+        report.usable = rows.len() + held.len();
+        report.empty += empty;
+        report.unlabelled += unlabelled;
+        report.ragged += ragged;
+        report.set_aside = given.set_aside();
+        let all: Vec<TextRow> = rows.iter().chain(&held).cloned().collect();
+        rows::count(&mut report.classes, &all);
+        report.lengths = Lengths::new(&all);
+        report.advice = advice::advice(&report);
+        let mut said = vec![format!(
+            "column `{}` divides the rows: {} to train on, {} held out{}{}; --split-column none draws them instead",
+            table.columns[given.column],
+            rows.len(),
+            held.len(),
+            if report.set_aside > 0 { format!(", {} of another part not used", report.set_aside) } else { String::new() },
+            if given.blank > 0 { format!(", {} rows without a word are trained on", given.blank) } else { String::new() },
+        )];
+        said.append(&mut report.notes);
+        said.extend(notes);
+        report.notes = said;
+        Ok(Self { labels, train: rows, held_out: Some(held), report, refused: None })
+    }
+}
+
+/// What is to say of a file before its rows: of its reading, and of the choice of its columns.
+fn told(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
+    [table.notes.clone(), columns.candidates(table, config).notes].concat()
 }
 
 impl Dataset {
@@ -134,58 +251,73 @@ impl Dataset {
         sha256_hex(&bytes)
     }
 
-    /// Chooses the columns, sorts out the rows and holds out `config.held_out_fraction` of each class. The split depends on the
-    /// rows, the fraction and the seed only. A class with two rows or more has at least one on either side; one with a single
-    /// row is trained on and named in the notes.
+    /// Chooses the columns and sorts out the rows. A split column of the file says which rows are held out; else
+    /// `config.held_out_fraction` of each class are. That split depends on the rows, the fraction and the seed only. A class with
+    /// two rows or more has at least one on either side; one with a single row is trained on and named in the notes.
     ///
     /// # Errors
     /// [`Error::Data`] if a column is not found, for fewer than 2 classes or 4 usable rows, and for so many classes that the
     /// label column must be something else.
     pub fn from_table(table: &Table, config: &DataConfig, seed: u64) -> Result<Self> {
         let columns = ColumnChoice::guess(table, config)?;
-        let Rows { labels, rows, mut report } = Rows::new(table, columns);
+        let Parts { labels, train, held_out, mut report, refused } = Parts::new(table, columns, config);
+        if let Some(error) = refused {
+            return Err(error);
+        }
         check(table, columns, &report)?;
-        let (train, held_out) = split::stratified(rows, labels.len(), config.held_out_fraction, seed);
-        let single = report.classes.iter().filter(|class| class.count == 1);
-        let notes = single.map(|class| format!("class `{}` has a single row: it is trained on but not evaluated", class.name));
-        report.notes.extend(notes.collect::<Vec<_>>());
+        if let Some(held_out) = held_out {
+            return Ok(Self { labels, train, held_out, report });
+        }
+        let (train, held_out) = split::stratified(train, labels.len(), config.held_out_fraction, seed);
+        let single = report.classes.iter().filter(|class| class.count == 1).map(|class| class.name.as_str());
+        let (one, many) =
+            ("has a single row: it is trained on but not evaluated", "have a single row: they are trained on but not evaluated");
+        notes::classes(&mut report.notes, single, one, many);
         Ok(Self { labels, train, held_out, report })
     }
 
     /// Trains on one file and evaluates on another. The held-out file is taken as it is, repeated texts too, but for rows
-    /// without text or label; texts of the training file that occur in it are not trained on. The report is on the training
-    /// file; what concerns the other one is in the notes.
+    /// without text or label; texts of the training file that occur in it are not trained on. Split columns are not used. The
+    /// report is on the training file; what concerns the other one is in the notes.
     ///
     /// # Errors
     /// As [`Self::from_table`], and for a held-out label that the training file does not have (with its row).
     pub fn with_held_out(train: &Table, held_out: &Table, config: &DataConfig) -> Result<Self> {
         let columns = ColumnChoice::guess(train, config)?;
-        let Rows { labels, rows, mut report } = Rows::new(train, columns);
-        check(train, columns, &report)?;
-        let (held_out, notes) = rows::for_evaluation(held_out, columns.in_other(train, held_out, config)?, &labels)?;
-        report.notes.extend(notes);
-
-        let known: HashSet<String> = held_out.iter().map(|row| normalised(&row.text)).collect();
-        let train: Vec<TextRow> = rows.into_iter().filter(|row| !known.contains(&normalised(&row.text))).collect();
-        report.leaked = report.usable - train.len();
-        report.usable = train.len();
-        report.classes.iter_mut().for_each(|class| class.count = 0);
-        train.iter().for_each(|row| report.classes[row.label as usize].count += 1);
-        report.lengths = Lengths::new(&train);
-        report.advice = advice::advice(&report);
-        if report.leaked > 0 {
-            report.notes.push(format!("{} training rows have a text of the held-out file and are not trained on", report.leaked));
+        let mut rows = Rows::new(train, columns, config, |_| true);
+        check(train, columns, &rows.report)?;
+        let mut notes = told(train, columns, config);
+        if let Ok(Some(given)) = Given::find(train, columns, config) {
+            let column = &train.columns[given.column];
+            notes.push(format!("the split in column `{column}` is not used, because a held-out file is given"));
         }
-        let (learnable, lost): (Vec<_>, Vec<_>) = report.classes.iter().partition(|class| class.count > 0);
-        if learnable.len() < 2 || train.len() < FEWEST_ROWS {
+        rows.report.notes = [notes, rows.report.notes].concat();
+        let classes = (rows.labels.as_slice(), config.merge_labels);
+        let other = columns.in_other(train, held_out, config)?;
+        let HeldOut { rows: held, notes, .. } = HeldOut::new(held_out, other, classes, FILE, |_| true)?;
+        rows.report.notes.extend(held_out.notes.iter().map(|note| format!("{FILE}: {note}")).chain(notes));
+        let Rows { labels, rows: train, report } = rows.without(&held, FILE);
+        if report.classes.iter().filter(|class| class.count > 0).count() < 2 || train.len() < FEWEST_ROWS {
             return Err(Error::data(
                 format!("nearly all training texts are in the held-out file too: {} rows are left to train on", train.len()),
                 "give a held-out file with other texts, or none: then a part of the training file is held out",
             ));
         }
-        let notes = lost.iter().map(|class| format!("class `{}` has no row left to train on", class.name));
-        report.notes.extend(notes.collect::<Vec<_>>());
-        Ok(Self { labels, train, held_out, report })
+        Ok(Self { labels, train, held_out: held, report })
+    }
+}
+
+/// What the held-out file is called.
+const FILE: &str = "held-out file";
+
+impl Dataset {
+    /// The rows of another file than the one that was trained on, with its classes: all that have a text and a label.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a column is not found, for a label that is not among `labels` (with its row), and for no rows.
+    pub fn rows_of(train: &Table, other: &Table, labels: &[String], config: &DataConfig) -> Result<Vec<TextRow>> {
+        let columns = ColumnChoice::guess(train, config)?.in_other(train, other, config)?;
+        Ok(HeldOut::new(other, columns, (labels, config.merge_labels), FILE, |_| true)?.rows)
     }
 }
 

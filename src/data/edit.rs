@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
-use crate::data::dataset::{ColumnChoice, normalised};
+use crate::data::cells::{is_blank, normalised};
+use crate::data::dataset::{ColumnChoice, Reading};
 use crate::data::table::{Format, Table};
 use crate::error::{Error, Result};
 
@@ -29,22 +30,24 @@ pub struct NewRow {
 
 impl Table {
     /// The table after some changes; all other cells and the order stay. A change holds for every row that has the same text
-    /// (but for case and white space): a repeated text with two labels would not be used at all.
+    /// (see [`super::dataset::DataReport::duplicates`]): a repeated text with two labels would not be used at all.
     ///
     /// # Errors
     /// [`Error::Data`] for a row that is not there, an empty label, two changes of the same text that differ, and where no row
     /// is left.
     pub fn edited(&self, columns: ColumnChoice, edits: &[Edit]) -> Result<Self> {
+        let reading = Reading::of_texts(self, columns.text);
+        let key = |cells: &[String]| normalised(&reading.value(&cells[columns.text]));
         let mut changes: HashMap<String, (u64, Option<&str>)> = HashMap::new();
         for Edit { row, label } in edits {
             let wrong = |problem: String, hint: &str| Error::Data { problem, hint: hint.into(), row: Some(*row), column: None };
             let at = self.row_numbers.binary_search(row);
             let at = at.map_err(|_| wrong("the table has no such row".into(), "take the row number from its report"))?;
             let label = label.as_deref().map(str::trim);
-            if label == Some("") {
+            if label.is_some_and(is_blank) {
                 return Err(wrong("the new label is empty".into(), "give a label, or take the row out"));
             }
-            let text = normalised(&self.rows[at][columns.text]);
+            let text = key(&self.rows[at]);
             if let Some((other, _)) = changes.insert(text, (*row, label)).filter(|(_, earlier)| *earlier != label) {
                 let problem = format!("row {other} has the same text and is given another label");
                 return Err(wrong(problem, "give both the same label, or take one of the changes back"));
@@ -54,7 +57,7 @@ impl Table {
         let mut table = self.clone();
         let mut kept = vec![true; table.rows.len()];
         for ((cells, row), kept) in table.rows.iter_mut().zip(&table.row_numbers).zip(&mut kept) {
-            let text = normalised(&cells[columns.text]);
+            let text = key(cells);
             // Rows without a text are not the same for that.
             let change = changes.get(&text).filter(|_| !text.is_empty() || named.contains(row));
             match change {
@@ -84,7 +87,7 @@ impl Table {
             let mut cells = vec![String::new(); self.columns.len()];
             for (what, column, value) in [("text", columns.text, text), ("label", columns.label, label)] {
                 value.trim().clone_into(&mut cells[column]);
-                if cells[column].is_empty() {
+                if is_blank(&cells[column]) {
                     return Err(wrong(what));
                 }
             }

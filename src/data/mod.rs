@@ -2,7 +2,9 @@
 //! files.
 
 pub mod batch;
+pub mod cells;
 pub mod dataset;
 pub mod edit;
+mod names;
 pub mod table;
 pub mod view;

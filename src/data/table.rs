@@ -22,6 +22,7 @@ use crate::config::DataConfig;
 use crate::error::Result;
 use header::HEADER_WORDS;
 pub use join::{Joined, Part};
+pub use lines::Written;
 
 /// A data file as rows of cells, before anybody has said what its columns mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,23 +104,28 @@ impl Table {
     /// no JSON; for a workbook that is damaged, protected by a password or has no such sheet; for a header row that the file
     /// does not have; and for more than 256 MB (of a workbook also when it is unpacked), 1,048,576 rows or 16,777,216 cells.
     pub fn read(bytes: &[u8], config: &DataConfig) -> Result<Self> {
+        Self::read_columns(bytes, config, 2)
+    }
+
+    /// The same for a table of so many columns at least.
+    fn read_columns(bytes: &[u8], config: &DataConfig, fewest: usize) -> Result<Self> {
         limits::bytes(bytes.len())?;
         if let Some(records) = written::read(bytes) {
-            return Self::from_records(records, None);
+            return Self::from_records(records, None, fewest);
         }
         let header_row = config.header_row.map(|row| row as u64);
         if workbook::is_workbook(bytes) {
-            return Self::from_records(workbook::read(bytes, config.sheet.as_deref())?, header_row);
+            return Self::from_records(workbook::read(bytes, config.sheet.as_deref())?, header_row, fewest);
         }
         let decoded = decode::decode(bytes)?;
         if let Some(records) = json::read(&decoded)? {
-            return Self::from_records(records, header_row);
+            return Self::from_records(records, header_row, fewest);
         }
         let records = match notation::read(&decoded)? {
             Some(records) => records,
             None => dialect::records(&decoded)?,
         };
-        Self::from_records(records, header_row)
+        Self::from_records(records, header_row, fewest)
     }
 
     /// The same for a file beside the one that the settings are about, such as a held-out file: a sheet that it does not have

@@ -44,6 +44,10 @@ pub struct TableView {
     pub text_column: usize,
     /// Index of the column of the labels.
     pub label_column: usize,
+    /// Columns that could be the texts, the chosen one first; only it where no other comes close, or where it was named.
+    pub text_candidates: Vec<usize>,
+    /// Columns that could be the labels, the chosen one first; only it where no other comes close, or where it was named.
+    pub label_candidates: Vec<usize>,
     /// Classes; the report has the first 2,000 of more.
     pub class_count: usize,
     /// What was found in its rows.
@@ -58,10 +62,12 @@ impl TableView {
         let guess = ColumnChoice::guess(&table, config);
         let unsure = guess.as_ref().err().map(ToString::to_string);
         let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
-        let mut report = DataReport::new(&table, choice);
+        let mut report = DataReport::with_config(&table, choice, config);
         report.notes.extend(unsure);
         let class_count = report.classes.len();
         report.classes.truncate(MOST_CLASSES);
+        report.alike.truncate(MOST_CLASSES);
+        let candidates = choice.candidates(&table, config);
         Self {
             rows: table.rows.len(),
             has_header: table.has_header,
@@ -76,6 +82,8 @@ impl TableView {
             columns: table.columns,
             text_column: choice.text,
             label_column: choice.label,
+            text_candidates: candidates.text,
+            label_candidates: candidates.label,
             class_count,
             report,
         }

@@ -6,14 +6,17 @@ use serde::Serialize;
 use super::{EVAL_BATCH, Predictor};
 use crate::adapter::Adapter;
 use crate::config::DataConfig;
-use crate::data::dataset::ColumnChoice;
-use crate::data::table::Table;
+use crate::data::cells::is_blank;
+use crate::data::dataset::{ClassIndex, ColumnChoice, Reading, find_column, text_alone};
+use crate::data::table::{Table, Written};
 use crate::error::{Error, Result};
 
 const LABEL: &str = "predicted_label";
 const PROBABILITY: &str = "predicted_probability";
 /// A spreadsheet takes a cell that begins so for a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// By it spreadsheet programs know UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Rows that are shown of a file.
 const PREVIEW_ROWS: usize = 5;
 
@@ -24,7 +27,11 @@ pub struct LabelledFile {
     separator: u8,
     rows: Vec<Vec<String>>,
     labels: Vec<String>,
+    /// Finds the class of a cell of `truth`.
+    index: ClassIndex,
     text: usize,
+    /// How its texts and its right labels are read from their cells.
+    readings: (Reading, Reading),
     /// Where the file says what is right.
     truth: Option<usize>,
     notes: Vec<String>,
@@ -72,51 +79,23 @@ pub struct FileProgress {
 
 impl LabelledFile {
     /// Reads a file: a table, or one text a row. `name` is that of the file; `text_column` is a name or a number counted from 1, where
-    /// the column of the training, or else a guess, is not wanted.
+    /// the column of the training, or else a guess, is not wanted; `reading` may name the header row and the sheet.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that cannot be read and for a column that is not there.
-    pub fn open(bytes: &[u8], name: &str, adapter: &Adapter, text_column: Option<&str>) -> Result<Self> {
-        let plain = name.to_lowercase().ends_with(".txt");
-        let table = match Table::from_bytes(bytes) {
-            Ok(table) if !plain || table.separator == '\t' => Ok(table),
-            // Whatever is wrong with a row is told; a file with no second column is one of texts alone.
-            Err(error) if !plain && matches!(&error, Error::Data { row: Some(_), .. }) => return Err(error),
-            read => Err(read.err()),
-        };
-        match table {
-            Ok(table) => Self::of_table(table, adapter, text_column),
-            Err(error) => Self::of_texts(Table::single_column(bytes, !plain)?, adapter, error),
-        }
-    }
-
-    fn of_table(table: Table, adapter: &Adapter, text_column: Option<&str>) -> Result<Self> {
+    pub fn open(bytes: &[u8], name: &str, adapter: &Adapter, text_column: Option<&str>, reading: &DataConfig) -> Result<Self> {
+        let written = if text_column.is_some() { Written::Table } else { Written::by_name(name) };
+        let table = Table::of_texts(bytes, written, adapter.config.data.text_column.as_deref(), reading)?;
         let named = text_column.map(str::to_owned);
         let text = self::text_column(&table, named.as_ref(), &adapter.config.data)?;
-        let truth = truth_column(&table, text, adapter);
+        let index = class_index(adapter);
+        let truth = label_column(&table, text, adapter, &index);
+        let readings =
+            (Reading::of_texts(&table, text), truth.map_or_else(Reading::default, |truth| Reading::of_labels(&table, truth)));
         let separator = if matches!(table.separator, '\t' | ';' | '|') { table.separator as u8 } else { b',' };
         let Table { columns, has_header, rows, notes, .. } = table;
         let labels = adapter.labels.clone();
-        Ok(Self { columns, has_header, separator, rows, labels, text, truth, notes, answers: Vec::new() })
-    }
-
-    fn of_texts((cells, named): (Vec<String>, bool), adapter: &Adapter, unread: Option<Error>) -> Result<Self> {
-        let mut rows: Vec<Vec<String>> = cells.into_iter().map(|cell| vec![cell]).collect();
-        let column = if named { rows.remove(0).remove(0).trim().to_owned() } else { "text".to_owned() };
-        if rows.iter().all(|cells| cells[0].trim().is_empty()) {
-            return Err(unread.unwrap_or_else(|| Error::data("the file has no texts", "give a file with a text in each row")));
-        }
-        Ok(Self {
-            columns: vec![column],
-            has_header: named,
-            separator: b',',
-            rows,
-            labels: adapter.labels.clone(),
-            text: 0,
-            truth: None,
-            notes: Vec::new(),
-            answers: Vec::new(),
-        })
+        Ok(Self { columns, has_header, separator, rows, labels, index, text, readings, truth, notes, answers: Vec::new() })
     }
 
     /// What is known before anything is classified.
@@ -143,8 +122,8 @@ impl LabelledFile {
         }
         let (mut texts, mut filled) = (Vec::new(), Vec::new());
         for cells in &self.rows[self.answers.len()..] {
-            let text = cells[self.text].trim();
-            if text.is_empty() {
+            let text = self.readings.0.value(&cells[self.text]);
+            if is_blank(&text) {
                 filled.push(false);
             } else if texts.len() < EVAL_BATCH {
                 filled.push(true);
@@ -153,6 +132,7 @@ impl LabelledFile {
                 break;
             }
         }
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let scores = predictor.logits(&texts).await?;
         let mut scores = scores.chunks(classes);
         for filled in filled {
@@ -179,18 +159,20 @@ impl LabelledFile {
                 continue;
             };
             progress.counts[class].1 += 1;
-            let truth = self.truth.map_or("", |truth| cells[truth].trim());
+            let truth = self.truth.map(|truth| self.readings.1.value(&cells[truth])).unwrap_or_default();
             if !truth.is_empty() {
+                let right = self.index.find(&truth).map(|right| right as usize);
                 progress.judged += 1;
-                progress.right += usize::from(truth == self.labels[class]);
-                progress.unknown += usize::from(!self.labels.iter().any(|label| label == truth));
+                progress.right += usize::from(right == Some(class));
+                progress.unknown += usize::from(right.is_none());
             }
         }
         progress
     }
 
     /// The file with its two more columns, in UTF-8, separated as it was; a header where it had one. All of its own cells are as they
-    /// were. A row that is not classified yet has no label.
+    /// were. A row that is not classified yet has no label. A CSV begins with a byte order mark, without which spreadsheet
+    /// programs take it for another encoding.
     ///
     /// A label that a spreadsheet would take for a formula gets a `'` in front: who makes an adapter chooses its labels.
     ///
@@ -203,7 +185,7 @@ impl LabelledFile {
             .delimiter(self.separator)
             .quote_style(QuoteStyle::Necessary)
             .flexible(true)
-            .from_writer(Vec::new());
+            .from_writer(if self.separator == b'\t' { Vec::new() } else { BYTE_ORDER_MARK.to_vec() });
         if self.has_header {
             let added = [self.free_name(LABEL), self.free_name(PROBABILITY)];
             writer.write_record(self.columns.iter().chain(&added)).map_err(|error| fault(&error))?;
@@ -250,29 +232,33 @@ fn harmless(label: &str) -> String {
 /// # Errors
 /// [`Error::Data`] where no such column is there, or none looks like texts.
 pub fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) -> Result<usize> {
-    let guess = |text: Option<&String>, label: Option<&String>| {
-        let config = DataConfig { text_column: text.cloned(), label_column: label.cloned(), ..DataConfig::default() };
+    let guess = |text: Option<&String>| {
+        let config = DataConfig { text_column: text.cloned(), ..DataConfig::default() };
         ColumnChoice::guess(table, &config).map(|choice| choice.text)
     };
-    // Where the text column is named, any other column will do as that of the labels.
-    let find = |text: &String| {
-        guess(Some(text), None)
-            .or_else(|error| table.columns.iter().find_map(|label| guess(Some(text), Some(label)).ok()).ok_or(error))
-    };
+    // Of columns with the same name the likelier one; without a column of labels it is found by its name all the same.
+    let find = |text: &String| guess(Some(text)).or_else(|_| find_column(table, text));
     if let Some(named) = named {
         return find(named);
     }
     let as_trained = trained.text_column.as_ref().and_then(|text| find(text).ok());
-    as_trained.map_or_else(|| guess(None, None), Ok)
+    as_trained.map_or_else(|| guess(None).or_else(|error| text_alone(table).ok_or(error)), Ok)
+}
+
+/// Finds the classes of an adapter, as its training joined their labels.
+#[must_use]
+pub fn class_index(adapter: &Adapter) -> ClassIndex {
+    ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels)
 }
 
 /// The column in which at least half of the filled cells are labels of the adapter, the most of all; of equals that of the training.
-fn truth_column(table: &Table, text: usize, adapter: &Adapter) -> Option<usize> {
+#[must_use]
+pub fn label_column(table: &Table, text: usize, adapter: &Adapter, index: &ClassIndex) -> Option<usize> {
     let known = |column: usize| {
-        let filled = table.rows.iter().map(|cells| cells[column].trim()).filter(|cell| !cell.is_empty());
-        let (filled, known) = filled.fold((0, 0), |(filled, known), cell| {
-            (filled + 1, known + usize::from(adapter.labels.iter().any(|label| label == cell)))
-        });
+        let reading = Reading::of_labels(table, column);
+        let filled = table.rows.iter().map(|cells| reading.value(&cells[column])).filter(|cell| !cell.is_empty());
+        let (filled, known) =
+            filled.fold((0, 0), |(filled, known), cell| (filled + 1, known + usize::from(index.find(&cell).is_some())));
         if known * 2 >= filled { known } else { 0 }
     };
     let trained = adapter.config.data.label_column.as_deref();

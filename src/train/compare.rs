@@ -86,10 +86,10 @@ impl Comparison {
     pub fn start(model: Model, tables: Tables, plan: Plan, done: &[CellResult]) -> Result<Self> {
         let config = &plan.config;
         for seed in plan.seeds.iter().take(1) {
-            tables.dataset(config, *seed)?;
-        }
-        for (name, table) in &tables.tests {
-            test_rows(&tables.data, name, table, config)?;
+            let dataset = tables.dataset(config, *seed)?;
+            for (name, table) in &tables.tests {
+                test_rows(&tables.data, name, table, &dataset.labels, config)?;
+            }
         }
         let cell = |&seed: &u64| plan.names().into_iter().map(move |name| Cell { name, seed });
         let cells: Vec<Cell> = plan.seeds.iter().flat_map(cell).collect();
@@ -212,7 +212,7 @@ impl Comparison {
         let dataset = self.tables.dataset(&self.plan.config, seed)?;
         let mut tests = VecDeque::new();
         for (name, table) in &self.tables.tests {
-            tests.push_back((name.clone(), test_rows(&self.tables.data, name, table, &self.plan.config)?));
+            tests.push_back((name.clone(), test_rows(&self.tables.data, name, table, &dataset.labels, &self.plan.config)?));
         }
         let variant = self.plan.variants.iter().any(|variant| variant.name == name);
         if !variant {

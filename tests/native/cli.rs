@@ -12,6 +12,8 @@ use softprompt::config::RunConfig;
 
 #[path = "cli_downloads.rs"]
 mod downloads;
+#[path = "cli_files.rs"]
+mod files;
 #[path = "cli_methods.rs"]
 mod methods;
 #[path = "cli_resume.rs"]

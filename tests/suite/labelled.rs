@@ -1,7 +1,7 @@
 //! A whole file classified: its own cells stay, two columns are added; and the encoder in half precision.
 
 use softprompt::adapter::{Adapter, BaseModel};
-use softprompt::config::{DeviceChoice, Method, RunConfig};
+use softprompt::config::{DataConfig, DeviceChoice, Method, RunConfig};
 use softprompt::error::Error;
 use softprompt::model::{Model, half, weights};
 use softprompt::predict::Predictor;
@@ -12,7 +12,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use crate::tiny::tiny_model;
 
 /// A head on the frozen features, with any weights: what it answers does not matter, that it is the same does.
-fn adapter(model: &Model, labels: &[&str]) -> Adapter {
+pub fn adapter(model: &Model, labels: &[&str]) -> Adapter {
     let mut rng = Rng::stream(3, "labelled");
     let mut config = RunConfig::default();
     config.prompt.method = Method::Probe;
@@ -30,19 +30,19 @@ fn adapter(model: &Model, labels: &[&str]) -> Adapter {
     }
 }
 
-async fn predictor(labels: &[&str]) -> Predictor {
+pub async fn predictor(labels: &[&str]) -> Predictor {
     let model = tiny_model();
     let adapter = adapter(&model, labels);
     Predictor::new(model, adapter, DeviceChoice::Cpu).await.unwrap()
 }
 
-async fn labelled(predictor: &Predictor, bytes: &[u8], name: &str) -> LabelledFile {
-    let mut file = LabelledFile::open(bytes, name, predictor.adapter(), None).unwrap();
+pub async fn labelled(predictor: &Predictor, bytes: &[u8], name: &str) -> LabelledFile {
+    let mut file = LabelledFile::open(bytes, name, predictor.adapter(), None, &DataConfig::default()).unwrap();
     while file.next(predictor).await.unwrap() {}
     file
 }
 
-fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
+pub fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new();
     let reader = reader.has_headers(false).delimiter(separator).from_reader(bytes);
     reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -104,7 +104,7 @@ async fn texts_alone_are_a_file_too() {
     let tabs = labelled(&predictor, b"id\ttext\n1\twill it rain\n2\tplay a song\n", "t.txt").await;
     assert_eq!(tabs.extension(), "tsv");
     assert_eq!(cells(&tabs.to_bytes().unwrap(), b'\t')[1][..2], ["1", "will it rain"]);
-    let refused = |bytes: &[u8], column| LabelledFile::open(bytes, "t.csv", predictor.adapter(), column).err();
+    let refused = |bytes: &[u8], column| LabelledFile::open(bytes, "t.csv", predictor.adapter(), column, &DataConfig::default()).err();
     assert!(matches!(refused(b"", None), Some(Error::Data { .. })));
     assert!(matches!(refused(b"\x89PNG\r\n\x1a\n", None), Some(Error::Data { .. })));
     assert!(matches!(refused(b"id,text\n1,will it rain\n2,play\n", Some("body")), Some(Error::Data { .. })));

@@ -26,7 +26,16 @@ export type DataConfig = {
   text_column: string | null,
   /** Name of the label column, or its number counted from 1; guessed if absent. */
   label_column: string | null,
-  /** Share of the rows held out, stratified by class; not used when a held-out file is given. */
+  /** Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent. */
+  header_row: number | null,
+  /** Name of the sheet of a workbook; the first with content if absent. */
+  sheet: string | null,
+  /** Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class. */
+  merge_labels: boolean,
+  /** Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
+  * used if it is empty or `none`. */
+  split_column: string | null,
+  /** Share of the rows held out, stratified by class; not used when a held-out file or a split column is given. */
   held_out_fraction: number,
   /** Longest text in tokens, with `[CLS]` and `[SEP]`; longer ones are cut and counted. */
   max_tokens: number,
@@ -264,7 +273,7 @@ export type SettingKind = { "type": "integer",
 } | { "type": "list",
   /** The words. */
   choices: Array<Choice>,
-} | { "type": "switch" } | { "type": "part" } | { "type": "column" } | { "type": "stages",
+} | { "type": "switch" } | { "type": "part" } | { "type": "column" } | { "type": "sheet" } | { "type": "stages",
   /** Of the share of the steps. */
   share: Limits,
   /** Of the share of the encoder. */
@@ -342,8 +351,17 @@ export type TableView = {
   columns: Array<string>,
   /** Rows, without the header. */
   rows: number,
-  /** Whether the first row of the file names the columns. */
+  /** Whether the file names the columns. */
   has_header: boolean,
+  /** Row of the file with the names; none where there is none. */
+  header_row: number | null,
+  /** The first rows of the file as they stand, before a header was looked for: the rows that can be it. Of a long cell the
+  * beginning. Empty where the format names every value. */
+  head: Array<FileLine>,
+  /** Names of the sheets of a workbook; empty for other files. */
+  sheets: Array<string>,
+  /** The sheet that was read. */
+  sheet: string | null,
   /** What kind of file it is. */
   format: Format,
   /** How its letters were written. */
@@ -356,17 +374,29 @@ export type TableView = {
   text_column: number,
   /** Index of the column of the labels. */
   label_column: number,
+  /** Columns that could be the texts, the chosen one first; only it where no other comes close, or where it was named. */
+  text_candidates: Array<number>,
+  /** Columns that could be the labels, the chosen one first; only it where no other comes close, or where it was named. */
+  label_candidates: Array<number>,
   /** Classes; the report has the first 2,000 of more. */
   class_count: number,
   /** What was found in its rows. */
   report: DataReport,
 };
 
+/** A row of a file as it stands. */
+export type FileLine = {
+  /** Its row number, as [`Table::row_numbers`] counts and [`DataConfig::header_row`] names it. */
+  row: number,
+  /** Its cells. */
+  cells: Array<string>,
+};
+
 /** A kind of table file. */
 export type Format = "text" | "jsonl" | "json" | "xlsx";
 
 /** What became of the rows of a file. Every row is counted once:
-* `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked`. */
+* `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`. */
 export type DataReport = {
   /** Rows of the file, without the header. */
   rows: number,
@@ -379,14 +409,18 @@ export type DataReport = {
   /** Rows with more cells than columns: not used, because nobody can tell which cell is which. */
   ragged: number,
   /** Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
-  * differ only in case and white space. */
+  * differ only in case, white space, invisible characters and Unicode form. */
   duplicates: number,
   /** Rows whose text occurs with different labels: none of them is used, because at most one can be right. */
   contradictory: number,
-  /** Training rows whose text is in the held-out file too: not used. Always 0 without such a file. */
+  /** Training rows whose text is held out by a second file or by a split column: not used. Always 0 without these. */
   leaked: number,
+  /** Rows of a part that the split column neither trains on nor holds out, such as the dev part beside a test part: not used. */
+  set_aside: number,
   /** Usable rows of each class, in the order of the labels. */
   classes: Array<ClassCount>,
+  /** Labels that look the same: joined to one class, or not. */
+  alike: Array<LabelGroup>,
   /** How long the usable texts are. */
   lengths: Lengths,
   /** What the user should know, a sentence each. */
@@ -397,10 +431,20 @@ export type DataReport = {
 
 /** A class and how many usable rows it has. */
 export type ClassCount = {
-  /** The label as it stands in the file. */
+  /** The label as it stands in the file; of labels that are joined, one of them. */
   name: string,
   /** Usable rows. */
   count: number,
+};
+
+/** Labels that look the same. */
+export type LabelGroup = {
+  /** The class that they are, or would be joined to. */
+  name: string,
+  /** The labels as they stand in the file, with their rows that have a text. */
+  labels: Array<ClassCount>,
+  /** Whether they are one class. Those that are not would be with `data.merge_labels`. */
+  joined: boolean,
 };
 
 /** How long the usable texts are, in characters. */

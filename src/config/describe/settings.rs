@@ -185,6 +185,19 @@ const DATA: &[Setting] = &[
     .or_absent("found by looking"),
     Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", Kind::Sheet).or_absent("the first with content"),
     Setting::new(
+        "data.merge_labels",
+        "Merge labels",
+        "Labels that look the same, such as Spam and spam or card_lost and card lost, are one class.",
+        Kind::Switch,
+    ),
+    Setting::new(
+        "data.split_column",
+        "Column of the split",
+        "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
+        Kind::Column,
+    )
+    .or_absent("found by looking"),
+    Setting::new(
         "data.held_out_fraction",
         "Held out",
         "Never trained on; the accuracy is measured there. Each class gives its share.",

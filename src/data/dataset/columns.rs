@@ -1,8 +1,11 @@
 //! Which column is the text and which the label.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use super::kinds::Kind;
+use super::looks::Looks;
 use crate::config::DataConfig;
+use crate::data::cells::is_blank;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
@@ -15,61 +18,73 @@ pub struct ColumnChoice {
     pub label: usize,
 }
 
-/// Usual names, lower case. The order does not matter: among several, the content decides.
-#[rustfmt::skip]
-const TEXT_NAMES: &[&str] = &[
-    "text", "texts", "sentence", "sentences", "message", "messages", "content", "body", "utterance", "question", "query", "review",
-    "comment", "tweet", "post", "description", "document", "sms", "phrase", "headline", "title", "feedback", "request", "ticket",
-    "input", "abstract", "summary", "email", "v2",
-];
-#[rustfmt::skip]
-const LABEL_NAMES: &[&str] = &[
-    "label", "labels", "label_text", "label_name", "category", "categories", "class", "classes", "class_name", "intent", "target",
-    "sentiment", "topic", "tag", "polarity", "emotion", "type", "rating", "stars", "queue", "department", "priority", "y", "v1",
-];
+/// Columns that could have been chosen as well, and what to say of the choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Columns that could be the text, the chosen one first; only it where no other comes close, or where it was named.
+    pub text: Vec<usize>,
+    /// Columns that could be the label, the chosen one first; only it where no other comes close, or where it was named.
+    pub label: Vec<usize>,
+    /// What the user should know of the choice, a sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+/// Share of the best score from which a column of texts comes close.
+const CLOSE_TEXT: f64 = 0.6;
+/// Share of the best score from which a column of labels comes close.
+const CLOSE_LABEL: f64 = 0.7;
+/// Score of a column of texts from which it is said that it is left out.
+const A_TEXT: f64 = 0.25;
+/// Score of a column of labels from which the other one of two columns is the text, whatever it looks like.
+const A_LABEL: f64 = 0.4;
+/// Columns that are listed in a hint or a note.
+const LISTED: usize = 30;
 
 impl ColumnChoice {
     /// The columns that the config names (by name, else by name without regard to case, else by number counted from 1); what it
-    /// does not name is guessed from the names and from the content: texts are long and mostly differ, labels are short and
-    /// repeat.
+    /// does not name is guessed from the content and from the names: texts are words that mostly differ and follow no single
+    /// pattern, labels are short and repeat. Of two columns with the name that is wanted, the likelier one.
     ///
     /// # Errors
     /// [`Error::Data`] if a named column does not exist (it lists those that do), if both are the same, or if none looks
     /// right.
     pub fn guess(table: &Table, config: &DataConfig) -> Result<Self> {
-        let named = |name: &Option<String>| name.as_deref().map(|name| find(table, name)).transpose();
-        let (text, label) = (named(&config.text_column)?, named(&config.label_column)?);
-        if let (Some(text), Some(label)) = (text, label) {
+        let named = |name: &Option<String>| name.as_deref().map(|name| find_all(table, name)).transpose();
+        let (texts, labels) = (named(&config.text_column)?, named(&config.label_column)?);
+        if let (Some([text]), Some([label])) = (texts.as_deref(), labels.as_deref()) {
             if text == label {
                 return Err(Error::Data {
                     problem: "the text and the label cannot be the same column".into(),
                     hint: listing(table),
                     row: None,
-                    column: Some(table.columns[text].clone()),
+                    column: Some(table.columns[*text].clone()),
                 });
             }
-            return Ok(Self { text, label });
+            return Ok(Self { text: *text, label: *label });
         }
         let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
-        let best = |other: Option<usize>, score: fn(&Looks) -> f64| {
-            let free = (0..looks.len()).filter(|&column| Some(column) != other);
-            // The last of equals would win: turned round, the first does.
-            free.rev().max_by(|&a, &b| score(&looks[a]).total_cmp(&score(&looks[b])))
-        };
+        let all = || (0..looks.len()).collect::<Vec<usize>>();
         let missing =
             |what| Error::data(format!("no column looks like {what}"), format!("name the column of {what}: {}", listing(table)));
-        let text = match text {
-            Some(text) => text,
-            None => best(label, Looks::as_text).filter(|&i| looks[i].text > 0.0).ok_or_else(|| missing("the text"))?,
+        let texts = match texts {
+            Some(texts) => texts,
+            None => {
+                let good: Vec<usize> = all().into_iter().filter(|&i| looks[i].may_be_text()).collect();
+                let called = || all().into_iter().filter(|&i| looks[i].named.text >= 1.0).collect::<Vec<_>>();
+                let mut good = if good.is_empty() { called() } else { good };
+                good.extend(beside_a_label(&looks));
+                good
+            }
         };
-        let label = match label {
-            Some(label) => label,
-            // Of two columns the other one is the label, whatever it looks like: what is wrong with it is said later.
-            None => best(Some(text), Looks::as_label)
-                .filter(|&i| looks.len() == 2 || looks[i].label > 0.0)
-                .ok_or_else(|| missing("the label"))?,
-        };
-        Ok(Self { text, label })
+        // Of two columns the other one is the label, whatever it looks like: what is wrong with it is said later.
+        let may_be_label = |i: &usize| looks.len() == 2 || looks[*i].label > 0.0;
+        let labels = labels.unwrap_or_else(|| all().into_iter().filter(may_be_label).collect());
+        let pairs = texts.iter().flat_map(|&text| labels.iter().map(move |&label| Self { text, label }));
+        let score = |pair: &Self| looks[pair.text].as_text() + looks[pair.label].as_label();
+        // The last of equals would win: turned round, the first does.
+        let pairs: Vec<Self> = pairs.filter(|pair| pair.text != pair.label).collect();
+        let best = pairs.into_iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)));
+        best.ok_or_else(|| missing(if texts.is_empty() { "the text" } else { "the label" }))
     }
 
     /// The columns of the same names in another table; else, if it has as many columns, at the same places; else guessed.
@@ -77,7 +92,11 @@ impl ColumnChoice {
         let mut config = config.clone();
         for (setting, column) in [(&mut config.text_column, self.text), (&mut config.label_column, self.label)] {
             let name = &table.columns[column];
-            if other.columns.contains(name) {
+            let same = |other: &&String| *other == name;
+            let places = (table.columns.iter().filter(same).count(), other.columns.iter().filter(same).count());
+            if places.0 > 1 && other.columns == table.columns {
+                *setting = Some((column + 1).to_string());
+            } else if places.1 > 0 {
                 *setting = Some(name.clone());
             } else if setting.is_none() && other.columns.len() == table.columns.len() {
                 *setting = Some((column + 1).to_string());
@@ -85,71 +104,185 @@ impl ColumnChoice {
         }
         Self::guess(other, &config)
     }
+
+    /// Which other columns could have been chosen, and what to say of the choice.
+    #[must_use]
+    pub fn candidates(self, table: &Table, config: &DataConfig) -> Candidates {
+        let mut found = Candidates { text: vec![self.text], label: vec![self.label], notes: Vec::new() };
+        for (named, column, flag) in
+            [(&config.text_column, self.text, "--text-column"), (&config.label_column, self.label, "--label-column")]
+        {
+            found.notes.extend(named_twice(table, column, named.as_deref(), flag));
+        }
+        if config.text_column.is_some() && config.label_column.is_some() || table.columns.len() < 3 {
+            if table.columns.len() == 2 && config.text_column.is_none() {
+                found.notes.extend(no_words(table, self.text, &Looks::new(table, self.text)));
+            }
+            return found;
+        }
+        let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
+        if config.text_column.is_none() {
+            self.other_texts(table, &looks, &mut found);
+            found.notes.extend(no_words(table, self.text, &looks[self.text]));
+        }
+        if config.label_column.is_none() {
+            self.other_labels(table, &looks, &mut found);
+            if looks[self.label].is_about() {
+                found.notes.push(format!(
+                    "the labels are taken from column {}, which by its name is about the row: --label-column names another",
+                    called(table, self.label)
+                ));
+            }
+        }
+        found
+    }
+
+    fn other_texts(self, table: &Table, looks: &[Looks], found: &mut Candidates) {
+        let chosen = looks[self.text].as_text();
+        let others = || (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
+        let close = others().filter(|&i| looks[i].may_be_text() && looks[i].as_text() >= CLOSE_TEXT * chosen);
+        let mut close: Vec<usize> = close.filter(|&i| looks[i].distinct > 0.3 || looks[i].named.text >= 1.0).collect();
+        close.sort_by(|&a, &b| looks[b].as_text().total_cmp(&looks[a].as_text()));
+        let left_out: Vec<usize> = others()
+            .filter(|&i| close.contains(&i) || looks[i].text >= A_TEXT && looks[i].distinct > 0.3 && looks[i].filled > 0.3)
+            .collect();
+        let name = called(table, self.text);
+        let list = names(table, &left_out);
+        match left_out.as_slice() {
+            [] => {}
+            [_] => found.notes.push(format!("column {list} also holds texts, which are left out; only {name} is read")),
+            _ => found.notes.push(format!("columns {list} also hold texts, which are left out; only {name} is read")),
+        }
+        found.text.extend(close);
+    }
+
+    fn other_labels(self, table: &Table, looks: &[Looks], found: &mut Candidates) {
+        let chosen = looks[self.label].as_label();
+        let others = (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
+        let close = others.filter(|&i| looks[i].label > 0.0 && looks[i].as_label() >= CLOSE_LABEL * chosen);
+        let mut close: Vec<usize> = close.filter(|&i| !same_classes(table, self.label, i)).collect();
+        close.sort_by(|&a, &b| looks[b].as_label().total_cmp(&looks[a].as_label()));
+        let name = called(table, self.label);
+        let mut flags: Vec<usize> =
+            (0..looks.len()).filter(|&i| i != self.text && looks[i].binary && !looks[i].is_about()).collect();
+        if looks[self.label].binary && flags.len() > 1 && looks[self.label].named.label < 1.0 {
+            flags.sort_unstable();
+            let list = names(table, &flags);
+            let single = table.rows.iter().all(|row| {
+                let set = flags.iter().filter(|&&i| matches!(row[i].trim().to_lowercase().as_str(), "1" | "1.0" | "true"));
+                set.count() == 1
+            });
+            found.notes.push(if single {
+                format!(
+                    "columns {list} are one column a class, with a single 1 in each row: only {name} is learned; put the names of the classes into one column"
+                )
+            } else {
+                format!("columns {list} hold 0 or 1, so that a row can have several labels: only {name} is learned")
+            });
+        } else if !close.is_empty() {
+            let list = names(table, &close);
+            let verb = if close.len() == 1 { "column" } else { "columns" };
+            found.notes.push(format!("the labels could also be {verb} {list}: {name} is taken; --label-column names another"));
+        }
+        found.label.extend(close);
+    }
 }
 
-fn find(table: &Table, name: &str) -> Result<usize> {
-    let exact = |wanted: &str| table.columns.iter().position(|column| column == wanted);
-    let folded = |wanted: &str| table.columns.iter().position(|column| column.to_lowercase() == wanted.to_lowercase());
-    let number = || name.trim().parse::<usize>().ok().filter(|number| (1..=table.columns.len()).contains(number)).map(|n| n - 1);
-    exact(name).or_else(|| folded(name.trim())).or_else(number).ok_or_else(|| Error::Data {
-        problem: "the file has no such column".into(),
-        hint: listing(table),
-        row: None,
-        column: Some(name.to_owned()),
+/// Of two columns, the one beside a column of labels in words may be the texts, whatever it looks like.
+fn beside_a_label(looks: &[Looks]) -> Vec<usize> {
+    let label = |i: &usize| looks[*i].as_label() >= A_LABEL && looks[*i].kind == Kind::Words;
+    match looks {
+        [_, _] => (0..2).filter(label).map(|label| 1 - label).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Says what the texts are, where they are no words.
+fn no_words(table: &Table, column: usize, looks: &Looks) -> Option<String> {
+    let what = looks.kind.words();
+    (looks.kind != Kind::Words)
+        .then(|| format!("the texts of column `{}` look like {what}: choose another text column if these are no texts", table.columns[column]))
+}
+
+/// Says that a column's name is not its own, unless it was chosen by its number.
+fn named_twice(table: &Table, column: usize, named: Option<&str>, flag: &str) -> Option<String> {
+    let name = &table.columns[column];
+    let same: Vec<usize> = (0..table.columns.len()).filter(|&i| table.columns[i] == *name).collect();
+    let by_number = named.is_some_and(|named| named.trim() != name.trim() && named.trim().parse::<usize>().is_ok());
+    if same.len() < 2 || by_number {
+        return None;
+    }
+    let numbers: Vec<String> = same.iter().take(LISTED).map(|i| (i + 1).to_string()).collect();
+    Some(format!(
+        "{} columns are named `{name}` ({}): column {} is read; {flag} with a number names another",
+        same.len(),
+        numbers.join(", "),
+        column + 1
+    ))
+}
+
+/// Whether each value of one column stands beside a single value of the other, and the other way round.
+fn same_classes(table: &Table, a: usize, b: usize) -> bool {
+    let (mut there, mut back) = (HashMap::new(), HashMap::new());
+    table.rows.iter().map(|row| (row[a].trim(), row[b].trim())).all(|(a, b)| {
+        is_blank(a) && is_blank(b) || *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a
     })
+}
+
+/// A column for notes: its name, and its number where the name is not its own.
+fn called(table: &Table, column: usize) -> String {
+    let name = &table.columns[column];
+    let own = table.columns.iter().filter(|other| *other == name).count() == 1;
+    if own { format!("`{name}`") } else { format!("`{name}` (column {})", column + 1) }
+}
+
+fn names(table: &Table, columns: &[usize]) -> String {
+    let list: Vec<String> = columns.iter().take(5).map(|&i| called(table, i)).collect();
+    let more = if columns.len() > 5 { ", ..." } else { "" };
+    list.join(", ") + more
+}
+
+/// The column with this name, else with this name without regard to case, else with this number counted from 1.
+///
+/// # Errors
+/// [`Error::Data`] where there is none; it lists those that there are.
+pub fn find_column(table: &Table, name: &str) -> Result<usize> {
+    find_all(table, name).map(|found| found[0])
+}
+
+/// The column that looks most like texts, where there need not be labels.
+#[must_use]
+pub fn text_alone(table: &Table) -> Option<usize> {
+    let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
+    let texts = (0..looks.len()).rev().filter(|&i| looks.len() == 1 || looks[i].may_be_text());
+    texts.max_by(|&a, &b| looks[a].as_text().total_cmp(&looks[b].as_text()))
+}
+
+/// All columns that a name means; at least one.
+fn find_all(table: &Table, name: &str) -> Result<Vec<usize>> {
+    let all = |test: &dyn Fn(&str) -> bool| {
+        let found: Vec<usize> = (0..table.columns.len()).filter(|&i| test(&table.columns[i])).collect();
+        (!found.is_empty()).then_some(found)
+    };
+    let folded = name.trim().to_lowercase();
+    let number = || name.trim().parse::<usize>().ok().filter(|number| (1..=table.columns.len()).contains(number));
+    all(&|column| column == name)
+        .or_else(|| all(&|column| column.trim().to_lowercase() == folded))
+        .or_else(|| number().map(|number| vec![number - 1]))
+        .ok_or_else(|| Error::Data {
+            problem: "the file has no such column".into(),
+            hint: listing(table),
+            row: None,
+            column: Some(name.to_owned()),
+        })
 }
 
 /// The columns with their numbers, for hints.
 pub(super) fn listing(table: &Table) -> String {
-    let columns: Vec<String> = table.columns.iter().enumerate().map(|(i, name)| format!("{} `{name}`", i + 1)).collect();
+    let all = table.columns.iter().enumerate();
+    let mut columns: Vec<String> = all.take(LISTED).map(|(i, name)| format!("{} `{name}`", i + 1)).collect();
+    if table.columns.len() > LISTED {
+        columns.push(format!("and {} more", table.columns.len() - LISTED));
+    }
     format!("its columns are {}", columns.join(", "))
-}
-
-/// What a column looks like, as two scores; 0 is "not at all" before names are counted.
-struct Looks {
-    text: f64,
-    label: f64,
-    named_text: f64,
-    named_label: f64,
-}
-
-impl Looks {
-    fn new(table: &Table, column: usize) -> Self {
-        // Every k-th row of a long file: files are often sorted by class, so that its beginning would not do.
-        let step = table.rows.len().div_ceil(10_000).max(1);
-        let all = || table.rows.iter().step_by(step).map(|row| row[column].trim());
-        let cells: Vec<&str> = all().filter(|cell| !cell.is_empty()).collect();
-        let count = cells.len().max(1) as f64;
-        let share = |test: fn(&&&str) -> bool| cells.iter().filter(test).count() as f64 / count;
-        let filled = cells.len() as f64 / all().count().max(1) as f64;
-        let kinds = cells.iter().collect::<HashSet<_>>().len();
-        let distinct = kinds as f64 / count;
-        let length = cells.iter().map(|cell| cell.chars().count()).sum::<usize>() as f64 / count;
-        let spaced = share(|cell| cell.contains(char::is_whitespace));
-        let words = share(|cell| cell.parse::<f64>().is_err());
-        let name = table.columns[column].to_lowercase();
-        Self {
-            text: filled * words * distinct.sqrt() * (length / (length + 30.0)) * (0.2 + 0.8 * spaced),
-            label: if kinds < 2 { 0.0 } else { filled * (1.0 - distinct) / (1.0 + length / 20.0) },
-            named_text: named(&name, TEXT_NAMES),
-            named_label: named(&name, LABEL_NAMES),
-        }
-    }
-
-    fn as_text(&self) -> f64 {
-        self.text + self.named_text - self.named_label
-    }
-
-    fn as_label(&self) -> f64 {
-        self.label + self.named_label - self.named_text
-    }
-}
-
-/// 1 for a usual name, less for one that has it as a word (`ticket_text`, `Review Title`).
-fn named(name: &str, names: &[&str]) -> f64 {
-    match () {
-        () if names.contains(&name) => 1.0,
-        () if name.split(|letter: char| !letter.is_alphanumeric()).any(|word| names.contains(&word)) => 0.3,
-        () => 0.0,
-    }
 }

@@ -1,13 +1,19 @@
 //! Which rows of a table can be used, and what became of the others.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::advice::{Lengths, advice};
-use super::{ClassCount, ColumnChoice, DataReport, TextRow};
-use crate::data::table::{Table, rows_have};
+use super::labels::{ClassIndex, Joining, looks_missing};
+use super::notes::{self, some};
+use super::values::{Inside, Reading};
+use super::{ClassCount, ColumnChoice, DataReport, TextRow, several};
+use crate::config::DataConfig;
+use crate::data::cells::{normalised, shown};
+use crate::data::table::Table;
 use crate::error::{Error, Result};
 
-/// The usable rows of a table, in its order.
+/// The usable rows of a table, or of a part of it, in its order.
 pub(super) struct Rows {
     pub(super) labels: Vec<String>,
     pub(super) rows: Vec<TextRow>,
@@ -15,14 +21,19 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(table: &Table, columns: ColumnChoice) -> Self {
-        let Sorted { filled, empty, unlabelled, ragged, mut notes } = Sorted::new(table, columns);
-        let keys: Vec<String> = filled.iter().map(|cells| normalised(cells.text)).collect();
-        // Of each text: the label of its first row, and whether another row says otherwise.
+    /// Of the rows whose index passes `part`. The report is on them alone.
+    pub(super) fn new(table: &Table, columns: ColumnChoice, config: &DataConfig, part: impl Fn(usize) -> bool) -> Self {
+        let Sorted { filled, rows: all, empty, unlabelled, ragged, mut notes } = Sorted::new(table, columns, part);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        filled.iter().for_each(|cells| *counts.entry(&cells.label).or_default() += 1);
+        let joining = Joining::new(&counts, config.merge_labels);
+        let keys: Vec<String> = filled.iter().map(|cells| normalised(&cells.text)).collect();
+        // Of each text: the class of its first row, and whether another row says otherwise.
         let mut texts: HashMap<&str, (&str, bool)> = HashMap::with_capacity(keys.len());
         for (key, cells) in keys.iter().zip(&filled) {
-            let (first, contradicted) = texts.entry(key).or_insert((cells.label, false));
-            *contradicted |= *first != cells.label;
+            let class = joining.class(&cells.label);
+            let (first, contradicted) = texts.entry(key).or_insert((class, false));
+            *contradicted |= *first != class;
         }
         let (mut usable, mut duplicates, mut contradictory) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen: HashSet<&str> = HashSet::with_capacity(keys.len());
@@ -35,21 +46,28 @@ impl Rows {
                 duplicates.push(cells.row);
             }
         }
-        note(&mut notes, &duplicates, "the text and the label of an earlier row, which is used once");
-        note(&mut notes, &contradictory, "a text that also occurs with another label; no such row is used");
+        notes::rows(&mut notes, &duplicates, "the text and the label of an earlier row, which is used once");
+        notes::rows(&mut notes, &contradictory, "a text that also occurs with another label; no such row is used");
 
-        let all: BTreeSet<&str> = filled.iter().map(|cells| cells.label).collect();
-        let kept: BTreeSet<&str> = usable.iter().map(|cells| cells.label).collect();
-        notes.extend(all.difference(&kept).map(|label| format!("class `{label}` is left out: it has no usable row")));
-        let labels = sorted_labels(kept);
-        notes.extend(twins(&labels));
+        let all_classes: BTreeSet<&str> = filled.iter().map(|cells| joining.class(&cells.label)).collect();
+        let used: BTreeSet<&str> = usable.iter().map(|cells| joining.class(&cells.label)).collect();
+        let lost = all_classes.difference(&used).copied();
+        notes::classes(&mut notes, lost, "is left out: it has no usable row", "are left out: they have no usable row");
+        notes::alike(&mut notes, &joining.groups);
+        let raw: Vec<(&str, usize)> = counts.iter().map(|(label, rows)| (*label, *rows)).collect();
+        notes.extend(missing_labels(&raw));
+        let plain: Vec<_> = raw.into_iter().filter(|(label, _)| !label.starts_with(['[', '{'])).collect();
+        notes.extend(several::note(&plain));
+        let labels = sorted_labels(used);
         let index: HashMap<&str, u32> = labels.iter().enumerate().map(|(i, label)| (label.as_str(), i as u32)).collect();
-        let row = |cells: &Cells<'_>| TextRow { text: cells.text.to_owned(), label: index[cells.label], row: cells.row };
-        let rows: Vec<TextRow> = usable.into_iter().map(row).collect();
-        let mut counts = vec![0; labels.len()];
-        rows.iter().for_each(|row| counts[row.label as usize] += 1);
+        let row = |cells: &&Cells<'_>| TextRow {
+            text: cells.text.clone().into_owned(),
+            label: index[joining.class(&cells.label)],
+            row: cells.row,
+        };
+        let rows: Vec<TextRow> = usable.iter().map(row).collect();
         let mut report = DataReport {
-            rows: table.rows.len(),
+            rows: all,
             usable: rows.len(),
             empty,
             unlabelled,
@@ -57,70 +75,118 @@ impl Rows {
             duplicates: duplicates.len(),
             contradictory: contradictory.len(),
             leaked: 0,
-            classes: labels.iter().zip(counts).map(|(name, count)| ClassCount { name: name.clone(), count }).collect(),
+            set_aside: 0,
+            classes: labels.iter().map(|name| ClassCount { name: name.clone(), count: 0 }).collect(),
+            alike: joining.groups,
             lengths: Lengths::new(&rows),
             notes,
             advice: Vec::new(),
         };
+        count(&mut report.classes, &rows);
         report.advice = advice(&report);
         Self { labels, rows, report }
     }
+
+    /// Takes out what is held out as well: nobody may learn it.
+    pub(super) fn without(mut self, held_out: &[TextRow], which: &str) -> Self {
+        let known: HashSet<String> = held_out.iter().map(|row| normalised(&row.text)).collect();
+        let before = self.rows.len();
+        self.rows.retain(|row| !known.contains(&normalised(&row.text)));
+        let report = &mut self.report;
+        report.leaked = before - self.rows.len();
+        report.usable = self.rows.len();
+        count(&mut report.classes, &self.rows);
+        report.lengths = Lengths::new(&self.rows);
+        report.advice = advice(report);
+        if report.leaked > 0 {
+            report.notes.push(format!("{} training rows have a text of the {which} and are not trained on", report.leaked));
+        }
+        let lost = report.classes.iter().filter(|class| class.count == 0).map(|class| class.name.as_str());
+        notes::classes(&mut report.notes, lost, "has no row left to train on", "have no row left to train on");
+        self
+    }
 }
 
-/// The rows of a held-out file, all that have a text and a label, and what to say about it.
-///
-/// # Errors
-/// [`Error::Data`] for a label that is not among `labels`, with its row, and if no row is left.
-pub(super) fn for_evaluation(table: &Table, columns: ColumnChoice, labels: &[String]) -> Result<(Vec<TextRow>, Vec<String>)> {
-    let Sorted { filled, mut notes, .. } = Sorted::new(table, columns);
-    let index: HashMap<&str, u32> = labels.iter().enumerate().map(|(i, label)| (label.as_str(), i as u32)).collect();
-    let mut texts: HashMap<String, &str> = HashMap::new();
-    let (mut rows, mut repeated) = (Vec::with_capacity(filled.len()), Vec::new());
-    for cells in filled {
-        let label = *index.get(cells.label).ok_or_else(|| Error::Data {
-            problem: format!("the held-out file has the label `{}`, which the training file does not have", cells.label),
-            hint: format!("the training file's labels are {}", some_of(labels)),
-            row: Some(cells.row),
-            column: Some(table.columns[columns.label].clone()),
-        })?;
-        if texts.insert(normalised(cells.text), cells.label).is_some() {
-            repeated.push(cells.row);
-        }
-        rows.push(TextRow { text: cells.text.to_owned(), label, row: cells.row });
-    }
-    if rows.is_empty() {
-        return Err(Error::data("the held-out file has no row with a text and a label", super::columns::listing(table)));
-    }
-    note(&mut notes, &repeated, "the text of an earlier row; they are evaluated all the same");
-    Ok((rows, notes.iter().map(|note| format!("held-out file: {note}")).collect()))
+/// Counts the rows of each class.
+pub(super) fn count(classes: &mut [ClassCount], rows: &[TextRow]) {
+    classes.iter_mut().for_each(|class| class.count = 0);
+    rows.iter().for_each(|row| classes[row.label as usize].count += 1);
 }
 
-/// Texts with the same key are the same to the user and to an uncased encoder: case and white space do not count.
-pub(crate) fn normalised(text: &str) -> String {
-    let mut key = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !key.is_empty() {
-            key.push(' ');
+/// Rows to evaluate on: all that have a text and a label.
+pub(super) struct HeldOut {
+    pub(super) rows: Vec<TextRow>,
+    pub(super) empty: usize,
+    pub(super) unlabelled: usize,
+    pub(super) ragged: usize,
+    /// What the user should know of them, a sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+impl HeldOut {
+    /// Of the rows whose index passes `part`; `which` is what they are called: `held-out file`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a label that is not among `labels`, with its row, and if no row is left.
+    pub(super) fn new(
+        table: &Table,
+        columns: ColumnChoice,
+        (labels, merge): (&[String], bool),
+        which: &str,
+        part: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let Sorted { filled, empty, unlabelled, ragged, mut notes, .. } = Sorted::new(table, columns, part);
+        let index = ClassIndex::new(labels, merge);
+        let mut texts: HashSet<String> = HashSet::new();
+        let (mut rows, mut repeated, mut other) = (Vec::with_capacity(filled.len()), Vec::new(), BTreeSet::new());
+        for cells in filled {
+            let label = index.find(&cells.label).ok_or_else(|| unknown(table, columns, &cells, (labels, &index), which))?;
+            if !index.is_exact(&cells.label) {
+                other.insert((label, cells.label.clone().into_owned()));
+            }
+            if !texts.insert(normalised(&cells.text)) {
+                repeated.push(cells.row);
+            }
+            rows.push(TextRow { text: cells.text.into_owned(), label, row: cells.row });
         }
-        if word.is_ascii() {
-            key.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
-        } else {
-            key.push_str(&word.to_lowercase());
+        if rows.is_empty() {
+            return Err(Error::data(format!("the {which} has no row with a text and a label"), super::columns::listing(table)));
         }
+        notes::rows(&mut notes, &repeated, "the text of an earlier row; they are evaluated all the same");
+        if !other.is_empty() {
+            let list: Vec<String> =
+                other.iter().take(5).map(|(class, label)| format!("`{}` is `{}`", shown(label), shown(&labels[*class as usize]))).collect();
+            let more = if other.len() > 5 { ", ..." } else { "" };
+            notes.push(format!("labels in another notation than in training are joined: {}{more}", list.join(", ")));
+        }
+        let notes = notes.iter().map(|note| format!("{which}: {note}")).collect();
+        Ok(Self { rows, empty, unlabelled, ragged, notes })
     }
-    key
+}
+
+fn unknown(table: &Table, columns: ColumnChoice, cells: &Cells<'_>, (labels, index): (&[String], &ClassIndex), which: &str) -> Error {
+    let alike = index.alike(&cells.label).map(|class| {
+        format!("; it looks like `{}`: data.merge_labels (--merge-labels) joins them", shown(&labels[class as usize]))
+    });
+    Error::Data {
+        problem: format!("the {which} has the label `{}`, which the training data does not have", shown(&cells.label)),
+        hint: format!("the labels of the training data are {}{}", some(labels), alike.unwrap_or_default()),
+        row: Some(cells.row),
+        column: Some(table.columns[columns.label].clone()),
+    }
 }
 
 /// A row with a text and a label, both without white space at their ends.
 struct Cells<'a> {
-    text: &'a str,
-    label: &'a str,
+    text: Cow<'a, str>,
+    label: Cow<'a, str>,
     row: u64,
 }
 
-/// The rows of a table by whether they have a text and a label.
+/// The rows of a table, or of a part of it, by whether they have a text and a label.
 struct Sorted<'a> {
     filled: Vec<Cells<'a>>,
+    rows: usize,
     empty: usize,
     unlabelled: usize,
     ragged: usize,
@@ -128,29 +194,88 @@ struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    fn new(table: &'a Table, columns: ColumnChoice) -> Self {
-        let (mut filled, mut empty, mut unlabelled) = (Vec::with_capacity(table.rows.len()), Vec::new(), Vec::new());
-        for (cells, &row) in table.rows.iter().zip(&table.row_numbers) {
-            if table.ragged.binary_search(&row).is_ok() {
+    fn new(table: &'a Table, columns: ColumnChoice, part: impl Fn(usize) -> bool) -> Self {
+        let (texts, labels) = (Reading::of_texts(table, columns.text), Reading::of_labels(table, columns.label));
+        let mut sorted =
+            Self { filled: Vec::with_capacity(table.rows.len()), rows: 0, empty: 0, unlabelled: 0, ragged: 0, notes: Vec::new() };
+        let (mut empty, mut unlabelled, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut inside = (Insides::default(), Insides::default());
+        for (at, (cells, &row)) in table.rows.iter().zip(&table.row_numbers).enumerate() {
+            if !part(at) {
                 continue;
             }
-            match (cells[columns.text].trim(), cells[columns.label].trim()) {
-                ("", _) => empty.push(row),
-                (_, "") => unlabelled.push(row),
-                (text, label) => filled.push(Cells { text, label, row }),
+            sorted.rows += 1;
+            if table.ragged.binary_search(&row).is_ok() {
+                sorted.ragged += 1;
+                continue;
+            }
+            let (text, of_text) = texts.look(&cells[columns.text]);
+            let (label, of_label) = labels.look(&cells[columns.label]);
+            inside.0.add(of_text, row);
+            inside.1.add(of_label, row);
+            if text.is_empty() {
+                empty.push(row);
+            } else if label.is_empty() {
+                unlabelled.push(row);
+            } else {
+                if looks_missing(&text) {
+                    missing.push(row);
+                }
+                sorted.filled.push(Cells { text, label, row });
             }
         }
-        let mut notes = table.notes.clone();
-        note(&mut notes, &empty, "no text and cannot be used");
-        note(&mut notes, &unlabelled, "no label and cannot be used");
-        Self { filled, empty: empty.len(), unlabelled: unlabelled.len(), ragged: table.ragged.len(), notes }
+        let notes = &mut sorted.notes;
+        notes::rows(notes, &empty, "no text and cannot be used");
+        notes::rows(notes, &unlabelled, "no label and cannot be used");
+        inside.0.note(notes, &texts, "text");
+        inside.1.note(notes, &labels, "label");
+        notes::rows(notes, &missing, "a text that looks like a missing value, such as `nan`; it is taken as it is");
+        (sorted.empty, sorted.unlabelled) = (empty.len(), unlabelled.len());
+        sorted
     }
 }
 
-fn note(notes: &mut Vec<String>, rows: &[u64], what: &str) {
-    if !rows.is_empty() {
-        notes.push(format!("{} {what}", rows_have(rows)));
+/// Rows whose value was inside of a list or an object.
+#[derive(Default)]
+struct Insides {
+    one: Vec<u64>,
+    several: Vec<u64>,
+    nested: Vec<u64>,
+}
+
+impl Insides {
+    fn add(&mut self, inside: Inside, row: u64) {
+        match inside {
+            Inside::Plain => {}
+            Inside::One => self.one.push(row),
+            Inside::Several => self.several.push(row),
+            Inside::Nested => self.nested.push(row),
+        }
     }
+
+    fn note(&self, notes: &mut Vec<String>, reading: &Reading, what: &str) {
+        let member = reading.member.as_ref().map(|member| format!(": of objects the member `{member}`")).unwrap_or_default();
+        notes::rows(notes, &self.one, &format!("a list or an object as {what}, from which the {what} is taken{member}"));
+        let whole = if what == "label" { "each combination is taken as a class of its own" } else { "the list is taken as it is" };
+        notes::rows(notes, &self.several, &format!("several values in a list as {what}; {whole}"));
+        notes::rows(notes, &self.nested, &format!("an object as {what}, which is taken as its JSON"));
+    }
+}
+
+/// Says that labels are words for missing values.
+fn missing_labels(labels: &[(&str, usize)]) -> Option<String> {
+    let missing: Vec<&(&str, usize)> = labels.iter().filter(|(label, _)| looks_missing(label)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let rows: usize = missing.iter().map(|(_, rows)| rows).sum();
+    let list: Vec<String> = missing.iter().take(5).map(|(label, rows)| format!("`{label}` {rows}")).collect();
+    let more = if missing.len() > 5 { ", ..." } else { "" };
+    let (noun, verb) = if rows == 1 { ("row", "has") } else { ("rows", "have") };
+    Some(format!(
+        "{rows} {noun} {verb} a label that looks like a missing value ({}{more}); it is taken as a class: leave the cell empty if there is no label",
+        list.join(", ")
+    ))
 }
 
 /// By value if all are numbers, else by code point.
@@ -165,24 +290,3 @@ fn sorted_labels(labels: BTreeSet<&str>) -> Vec<String> {
     labels
 }
 
-/// Notes on classes that look like misspellings of each other.
-fn twins(labels: &[String]) -> Vec<String> {
-    let mut folded: HashMap<String, &str> = HashMap::new();
-    let mut notes = Vec::new();
-    for label in labels {
-        if let Some(other) = folded.insert(normalised(label), label) {
-            notes.push(format!(
-                "classes `{other}` and `{label}` differ only in case or white space; they are taken as two classes"
-            ));
-        }
-    }
-    notes
-}
-
-fn some_of(labels: &[String]) -> String {
-    let mut list = labels.iter().take(10).map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-    if labels.len() > 10 {
-        list.push_str(&format!(" and {} more", labels.len() - 10));
-    }
-    list
-}

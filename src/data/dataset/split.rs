@@ -1,7 +1,157 @@
-//! The split into training and held-out rows.
+//! The split into training and held-out rows: by a column of the file, or drawn.
 
 use super::TextRow;
+use super::columns::{self, ColumnChoice};
+use crate::config::DataConfig;
+use crate::data::cells::is_blank;
+use crate::data::table::Table;
+use crate::error::{Error, Result};
 use crate::rng::Rng;
+
+/// Words of a split column. Lower case.
+const TRAIN: &[&str] = &["train", "training", "trn", "train_set", "trainset", "training set"];
+const TEST: &[&str] =
+    &["test", "testing", "tst", "test_set", "testset", "test set", "held_out", "held-out", "held out", "heldout", "holdout", "hold-out"];
+const DEV: &[&str] = &["dev", "develop", "development", "val", "valid", "validation", "eval", "evaluation", "dev_set", "devset"];
+/// Names of columns that say yes or no to a part.
+const FLAGS: &[(&str, Part)] = &[
+    ("is_test", Part::Test),
+    ("is_held_out", Part::Test),
+    ("is_valid", Part::Dev),
+    ("is_validation", Part::Dev),
+    ("is_val", Part::Dev),
+    ("is_dev", Part::Dev),
+    ("is_train", Part::Train),
+    ("is_training", Part::Train),
+];
+/// Names that a split column has, where several columns could be it.
+const NAMES: &[&str] = &["split", "set", "subset", "fold", "partition", "part", "dataset", "usage"];
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Train,
+    Test,
+    Dev,
+}
+
+impl Part {
+    /// The part that a word names, whatever its case.
+    fn named(word: &str) -> Option<Self> {
+        let word = word.trim().to_lowercase();
+        match word.as_str() {
+            word if TRAIN.contains(&word) => Some(Self::Train),
+            word if TEST.contains(&word) => Some(Self::Test),
+            word if DEV.contains(&word) => Some(Self::Dev),
+            _ => None,
+        }
+    }
+}
+
+/// Whether all of these cells are words for parts of a data set.
+pub(super) fn are_parts(cells: &[&str]) -> bool {
+    !cells.is_empty() && cells.iter().all(|cell| Part::named(cell).is_some())
+}
+
+/// What a split column says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) column: usize,
+    /// Of each row; a row without a word is one to train on.
+    parts: Vec<Part>,
+    /// The part that is held out: the test part, or the dev part where there is none.
+    held_out: Part,
+    /// Rows without a word.
+    pub(super) blank: usize,
+}
+
+impl Given {
+    /// The split column that the settings name, or else one that is found: every filled cell is a word for a part, and there are rows
+    /// to train on and others.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where the named column is not there or does not say which rows are held out.
+    pub(super) fn find(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Result<Option<Self>> {
+        let Some(name) = &config.split_column else { return Ok(Self::look(table, columns)) };
+        let none = name.trim().is_empty() || name.trim().eq_ignore_ascii_case("none");
+        if none && !table.columns.contains(name) {
+            return Ok(None);
+        }
+        let column = columns::find_column(table, name)?;
+        let wrong = |problem: String, row: Option<u64>| {
+            let hint = "name a column with the words train, test, dev or validation, or none".to_owned();
+            Error::Data { problem, hint, row, column: Some(table.columns[column].clone()) }
+        };
+        if column == columns.text || column == columns.label {
+            return Err(wrong("the split cannot be the column of the texts or of the labels".into(), None));
+        }
+        let flag = flag(&table.columns[column]);
+        for (cells, &row) in table.rows.iter().zip(&table.row_numbers) {
+            let cell = &cells[column];
+            if !is_blank(cell) && part(cell, flag).is_none() {
+                return Err(wrong(format!("`{}` is no part of a data set", cell.trim()), Some(row)));
+            }
+        }
+        Self::of(table, column).map(Some).ok_or_else(|| wrong("the split column needs rows to train on and others".into(), None))
+    }
+
+    fn look(table: &Table, columns: ColumnChoice) -> Option<Self> {
+        let named = |column: usize| NAMES.contains(&table.columns[column].trim().to_lowercase().as_str());
+        let mut free: Vec<usize> =
+            (0..table.columns.len()).filter(|&column| column != columns.text && column != columns.label).collect();
+        free.sort_by_key(|&column| !named(column));
+        free.into_iter().find_map(|column| Self::of(table, column).filter(|given| given.blank * 2 <= table.rows.len()))
+    }
+
+    fn of(table: &Table, column: usize) -> Option<Self> {
+        let flag = flag(&table.columns[column]);
+        let mut blank = 0;
+        let mut parts = Vec::with_capacity(table.rows.len());
+        for cells in &table.rows {
+            let cell = &cells[column];
+            if is_blank(cell) {
+                blank += 1;
+                parts.push(Part::Train);
+            } else {
+                parts.push(part(cell, flag)?);
+            }
+        }
+        let has = |part: Part| parts.contains(&part);
+        let held_out = if has(Part::Test) { Part::Test } else { Part::Dev };
+        (has(Part::Train) && has(held_out)).then_some(Self { column, parts, held_out, blank })
+    }
+
+    /// Whether a row, by its index, is trained on.
+    pub(super) fn trains(&self, at: usize) -> bool {
+        self.parts[at] == Part::Train
+    }
+
+    /// Whether a row, by its index, is held out.
+    pub(super) fn holds_out(&self, at: usize) -> bool {
+        self.parts[at] == self.held_out
+    }
+
+    /// Rows of no part that is used.
+    pub(super) fn set_aside(&self) -> usize {
+        (0..self.parts.len()).filter(|&at| !self.trains(at) && !self.holds_out(at)).count()
+    }
+}
+
+/// The part that a column says yes or no to, by its name.
+fn flag(name: &str) -> Option<Part> {
+    let name = name.trim().to_lowercase().replace([' ', '-'], "_");
+    FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, part)| *part)
+}
+
+fn part(cell: &str, flag: Option<Part>) -> Option<Part> {
+    let Some(flag) = flag else { return Part::named(cell) };
+    let other = if flag == Part::Train { Part::Test } else { Part::Train };
+    match cell.trim().to_lowercase().as_str() {
+        "1" | "1.0" | "true" | "yes" => Some(flag),
+        "0" | "0.0" | "false" | "no" => Some(other),
+        _ => Part::named(cell),
+    }
+}
 
 /// Holds out `fraction` of each class, rounded, but at least one row and not all; of a class with a single row none. Both parts
 /// keep the order of `rows`, in which no text occurs twice.

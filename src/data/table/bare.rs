@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::header::{LABEL_WORDS, TEXT_WORDS};
+use super::header::{is_label_name, is_text_name};
 use super::{dialect, rows_have};
 
 /// What was found.
@@ -176,12 +176,11 @@ impl Split {
         let values = if mute == 0 { holding } else { 0.0 };
         let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], separator)).count() as f64 / over.len() as f64;
         let name: f64 = header.map_or(0.0, |names| {
-            let name = |column: usize| names.get(column).map_or_else(String::new, |name| name.trim().to_lowercase());
-            let is = |words: &[&str], column: usize| words.contains(&name(column).as_str());
+            let name = |column: usize| names.get(column).map_or("", |name| name.trim());
             match () {
-                () if is(LABEL_WORDS, self.text) => -1.0,
-                () if is(TEXT_WORDS, self.text) => 1.0,
-                () if self.width == 2 && others().any(|column| is(LABEL_WORDS, column)) => 1.0,
+                () if is_label_name(name(self.text)) => -1.0,
+                () if is_text_name(name(self.text)) => 1.0,
+                () if self.width == 2 && others().any(|column| is_label_name(name(column))) => 1.0,
                 () => 0.0,
             }
         });

@@ -217,6 +217,20 @@ fn choose_quotes(text: &str, separator: u8) -> Result<Reading> {
     Ok(quoted)
 }
 
+/// A file with a single column: its lines, or its quoted cells where all quotes make sense as quotes.
+///
+/// # Errors
+/// [`Error::Data`] for a file that is larger than what is taken.
+pub(super) fn single(text: &str) -> Result<Reading> {
+    // Separates cells in no file.
+    const NOTHING: u8 = 0x1F;
+    let found = scan(text, NOTHING, Quotes::Doubled);
+    let clean = found.torn.is_empty() && found.unclosed.is_none();
+    let reading = parse(text, NOTHING, if clean { Quotes::Doubled } else { Quotes::None });
+    reading.check()?;
+    Ok(reading)
+}
+
 fn parse(text: &str, separator: u8, quotes: Quotes) -> Reading {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use csv::StringRecord;
 
 use super::{dialect::is_blank, rows_are};
+use crate::data::names::Named;
 use crate::error::{Error, Result};
 
 mod around;
@@ -18,17 +19,7 @@ const NAME_WORDS: usize = 3;
 /// Letters of it.
 const NAME_LETTERS: usize = 40;
 
-/// Names of columns of texts, of labels, and others by which a header is known. Lower case.
-#[rustfmt::skip]
-pub(super) const TEXT_WORDS: &[&str] = &[
-    "text", "texts", "sentence", "sentences", "message", "messages", "content", "body", "utterance", "question", "query", "review",
-    "comment", "tweet", "document", "sms", "phrase", "headline", "title", "feedback", "ticket", "description", "v2",
-];
-#[rustfmt::skip]
-pub(super) const LABEL_WORDS: &[&str] = &[
-    "label", "labels", "category", "categories", "class", "classes", "intent", "target", "sentiment", "topic", "label_text",
-    "label_name", "queue", "tag", "polarity", "emotion", "department", "v1",
-];
+/// Names by which a header is known whatever is below it. Lower case.
 #[rustfmt::skip]
 pub(super) const HEADER_WORDS: &[&str] = &[
     "text", "texts", "sentence", "sentences", "message", "label", "labels", "category", "class", "intent", "target", "sentiment",
@@ -159,10 +150,25 @@ fn judge(record: &StringRecord, below: &[StringRecord], width: usize, first: boo
     (looks(record, below, width) && !(comment && words == 0 && !reads_as_name(names[0]))).then_some(Sure::Looks)
 }
 
+/// Is it a usual name of a column of texts?
+pub(super) fn is_text_name(name: &str) -> bool {
+    Named::new(name).text >= 1.0
+}
+
+/// Is it a usual name of a column of labels?
+pub(super) fn is_label_name(name: &str) -> bool {
+    Named::new(name).label >= 1.0
+}
+
+/// Of texts or of labels.
+pub(super) fn is_usual(name: &str) -> bool {
+    is_text_name(name) || is_label_name(name)
+}
+
 /// A usual name, perhaps behind the mark of a comment.
 fn known(name: &str) -> bool {
-    let name = name.trim_start_matches('#').trim().to_lowercase();
-    [TEXT_WORDS, LABEL_WORDS, HEADER_WORDS].iter().any(|words| words.contains(&name.as_str()))
+    let name = name.trim_start_matches('#').trim();
+    is_usual(name) || HEADER_WORDS.contains(&name.to_lowercase().as_str())
 }
 
 /// Does a cell come again below in its column, in a record that is not the whole record once more?

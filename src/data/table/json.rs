@@ -383,7 +383,7 @@ impl Objects {
         }
         let Self { names, rows, objects, nested, mut notes, .. } = self;
         if !nested.is_empty() {
-            notes.push(format!("{} lists or objects among the values, which are taken as their JSON", rows_have(&nested)));
+            notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));
         }
         limits::cells(objects.len(), names.len())?;
         let width = names.len();

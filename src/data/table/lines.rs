@@ -1,31 +1,147 @@
 //! Files of texts alone: one column, which is no table to learn from but can be classified.
 
-use csv::{ReaderBuilder, StringRecord};
+use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
+use crate::config::DataConfig;
+use crate::data::cells::is_blank;
+use crate::data::names::is_text_name;
+use crate::error::{Error, Result};
 
-use super::{HEADER_WORDS, Table, decode};
-use crate::error::Result;
+/// Ends of the names of files that are tables.
+const TABLES: [&str; 10] = ["csv", "tsv", "tab", "psv", "json", "jsonl", "ndjson", "xlsx", "xlsm", "xltx"];
 
-/// Separates cells in no file.
-const NOTHING: u8 = 0x1F;
+/// What the name of a file says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A table.
+    Table,
+    /// A table with tabs.
+    Tabs,
+    /// A text a line, unless it is plainly a table.
+    Lines,
+}
+
+impl Written {
+    /// By the end of the name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Self {
+        let end = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_lowercase());
+        match end.as_str() {
+            "tsv" | "tab" => Self::Tabs,
+            end if TABLES.contains(&end) => Self::Table,
+            _ => Self::Lines,
+        }
+    }
+}
 
 impl Table {
-    /// The cells of a file with a single column, blank ones too, and whether the first is a name; `quoted` says that `"` encloses
-    /// cells, which may then have line breaks. The name, where there is one, comes first.
+    /// Reads a file of texts: any table that [`Table::from_bytes`] reads, a file with a single column, a JSON list of texts, or a
+    /// text a line (then blank lines are rows as well). `known` is the name that the column of the texts is expected to have;
+    /// `reading` may name the header row and the sheet.
     ///
     /// # Errors
-    /// [`crate::error::Error::Data`] for a file that is empty or no text.
-    pub fn single_column(bytes: &[u8], quoted: bool) -> Result<(Vec<String>, bool)> {
-        let text = decode::decode(bytes)?.text;
-        let cells: Vec<String> = if quoted {
-            let mut reader = ReaderBuilder::new();
-            let reader = reader.has_headers(false).flexible(true).delimiter(NOTHING).from_reader(text.as_bytes());
-            // A reader of text in memory gives every record.
-            let first = |record: StringRecord| record.get(0).unwrap_or_default().to_owned();
-            reader.into_records().map_while(Result::<_, csv::Error>::ok).map(first).collect()
-        } else {
-            text.lines().map(str::to_owned).collect()
+    /// [`Error::Data`] for a file that cannot be read, and for one without a text.
+    pub fn of_texts(bytes: &[u8], written: Written, known: Option<&str>, reading: &DataConfig) -> Result<Self> {
+        limits::bytes(bytes.len())?;
+        let is_name = |name: &str| is_text_name(name) || known.is_some_and(|known| known.eq_ignore_ascii_case(name.trim()));
+        // A workbook does not decode as text.
+        let decoded = decode::decode(bytes);
+        if let Ok(decoded) = &decoded {
+            if let Some(texts) = strings(&decoded.text) {
+                return Self::of_cells(texts.into_iter().zip(1..).collect(), None, decoded);
+            }
+            // A name alone above: no separator below is one.
+            let first = decoded.text.split(LINE_ENDS).find(|line| !is_blank(line)).unwrap_or_default().trim();
+            if written != Written::Lines && is_name(first.trim_matches('"')) {
+                return Self::of_single(decoded, written, &is_name);
+            }
+        }
+        let table = match Self::read_columns(bytes, reading, 1) {
+            Ok(table) => {
+                let named = table.has_header && table.columns.iter().any(|name| is_name(name));
+                let plain = table.format != Format::Text || table.separator == '\t' || named;
+                let fits = match written {
+                    Written::Table => true,
+                    Written::Tabs => table.format != Format::Text || table.separator == '\t',
+                    Written::Lines => plain,
+                };
+                if fits {
+                    return Ok(table);
+                }
+                None
+            }
+            // Whatever is wrong with a row is said; a file with no second column is one of texts alone.
+            Err(error) if written != Written::Lines && matches!(&error, Error::Data { row: Some(_), .. }) => return Err(error),
+            Err(error) => Some(error),
         };
-        let named = cells.first().is_some_and(|name| HEADER_WORDS.contains(&name.trim().to_lowercase().as_str()));
-        Ok((cells, named))
+        match (decoded, table) {
+            (Ok(decoded), None) => Self::of_single(&decoded, written, &is_name),
+            (Ok(decoded), Some(error)) => Self::of_single(&decoded, written, &is_name).map_err(|_| error),
+            (Err(_), Some(error)) | (Err(error), None) => Err(error),
+        }
     }
+
+    fn of_single(decoded: &decode::Decoded, written: Written, is_name: &dyn Fn(&str) -> bool) -> Result<Self> {
+        if written == Written::Lines {
+            let cells: Vec<(String, u64)> = lines(&decoded.text).map(str::to_owned).zip(1..).collect();
+            let named = cells.first().is_some_and(|(name, _)| HEADER_WORDS.contains(&name.trim().to_lowercase().as_str()));
+            return Self::of_cells(cells, named.then_some(true), decoded);
+        }
+        let reading = dialect::single(&decoded.text)?;
+        let first = |record: &csv::StringRecord| record.get(0).unwrap_or_default().to_owned();
+        let cells: Vec<(String, u64)> = reading.records.iter().map(first).zip(reading.rows).collect();
+        let named = cells.first().is_some_and(|(name, _)| {
+            let name = name.trim();
+            // A first text of one word must not be lost: only what is written as names are is one.
+            let identifier = name.contains('_') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            is_name(name) || HEADER_WORDS.contains(&name.to_lowercase().as_str()) || identifier
+        });
+        Self::of_cells(cells, named.then_some(true), decoded)
+    }
+
+    /// # Errors
+    /// [`Error::Data`] for no text.
+    fn of_cells(mut cells: Vec<(String, u64)>, named: Option<bool>, decoded: &decode::Decoded) -> Result<Self> {
+        limits::cells(cells.len(), 1)?;
+        let name = if named == Some(true) && !cells.is_empty() { Some(cells.remove(0).0.trim().to_owned()) } else { None };
+        if cells.iter().all(|(cell, _)| is_blank(cell)) {
+            return Err(Error::data("the file has no texts", "give a file with a text in each row"));
+        }
+        let (rows, row_numbers) = cells.into_iter().map(|(cell, row)| (vec![cell], row)).unzip();
+        Ok(Self {
+            has_header: name.is_some(),
+            columns: vec![name.unwrap_or_else(|| "text".to_owned())],
+            rows,
+            row_numbers,
+            encoding: decoded.encoding,
+            notes: decoded.note.iter().cloned().collect(),
+            ..Self::blank()
+        })
+    }
+}
+
+const LINE_ENDS: [char; 2] = ['\n', '\r'];
+
+/// Lines, whichever of the three ends they have.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.filter(|text| !text.is_empty())?;
+        let Some(end) = text.find(LINE_ENDS) else {
+            rest = None;
+            return Some(text);
+        };
+        let width = if text[end..].starts_with("\r\n") { 2 } else { 1 };
+        rest = Some(&text[end + width..]);
+        Some(&text[..end])
+    })
+}
+
+/// A JSON list of texts, or JSON texts a line.
+fn strings(text: &str) -> Option<Vec<String>> {
+    let text = text.trim();
+    let filled = |texts: Vec<Option<String>>| texts.into_iter().map(Option::unwrap_or_default).collect();
+    if text.starts_with('[') {
+        return serde_json::from_str(text).ok().filter(|texts: &Vec<_>| !texts.is_empty()).map(filled);
+    }
+    None
 }

@@ -4,7 +4,7 @@
 use csv::StringRecord;
 
 use super::decode::Decoded;
-use super::header::{LABEL_WORDS, TEXT_WORDS};
+use super::header::is_usual;
 use super::records::Records;
 use super::rows_have;
 use crate::error::{Error, Result};
@@ -95,10 +95,7 @@ fn is_fasttext(first: &[&str]) -> bool {
 fn is_header(line: &str) -> bool {
     !line.contains(LABEL)
         && line.split([',', '\t', ';']).count() > 1
-        && line.split([',', '\t', ';']).all(|name| {
-            let name = name.trim().trim_matches('"').to_lowercase();
-            TEXT_WORDS.contains(&name.as_str()) || LABEL_WORDS.contains(&name.as_str())
-        })
+        && line.split([',', '\t', ';']).all(|name| is_usual(name.trim().trim_matches('"')))
 }
 
 /// `__label__good so good`: labels first, in front of the text or anywhere in it.

@@ -61,9 +61,9 @@ impl Records {
 
 impl Table {
     /// # Errors
-    /// [`Error::Data`] for a single column, for no rows, for rows that do not agree on a number of columns, and for a header
+    /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows that do not agree on a number of columns, and for a header
     /// row that is not there.
-    pub(super) fn from_records(read: Records, header_row: Option<u64>) -> Result<Self> {
+    pub(super) fn from_records(read: Records, header_row: Option<u64>, fewest: usize) -> Result<Self> {
         let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } = read;
         let guess = names == Names::Unknown;
         let line = |(record, &row): (&StringRecord, &u64)| Line { row, cells: record.iter().map(str::to_owned).collect() };
@@ -95,7 +95,7 @@ impl Table {
         let filled = |record: &StringRecord, column: usize| record.get(column).is_some_and(|cell| !cell.trim().is_empty());
         let empty = |column: usize| !named(column) && !records.iter().any(|record| filled(record, column));
         let columns = (0..width).rev().find(|&column| !empty(column)).map_or(0, |last| last + 1);
-        if columns < 2 {
+        if columns < fewest.max(1) {
             return Err(Error::data("only one column has any content", "each row needs a text and a label"));
         }
         if records.is_empty() {

@@ -20,15 +20,20 @@ const SHORT: usize = 20;
 /// Held-out rows of the short runs, which are not counted.
 const JUDGED: usize = 8;
 
-/// Rows of a further file, with the labels of the training file.
-pub(super) fn test_rows(data: &Table, name: &str, table: &Table, config: &RunConfig) -> Result<Vec<TextRow>> {
-    let rows = Dataset::with_held_out(data, table, &config.data).map_err(|error| match error {
+/// Rows of a further file, with the classes `labels` of the training.
+pub(super) fn test_rows(
+    data: &Table,
+    name: &str,
+    table: &Table,
+    labels: &[String],
+    config: &RunConfig,
+) -> Result<Vec<TextRow>> {
+    Dataset::rows_of(data, table, labels, &config.data).map_err(|error| match error {
         Error::Data { problem, hint, row, column } => {
             Error::Data { problem: format!("{name}: {}", problem.replace("held-out file", "test file")), hint, row, column }
         }
         error => error,
-    })?;
-    Ok(rows.held_out)
+    })
 }
 
 /// Always the most frequent training class: the lowest of equals.

@@ -149,9 +149,12 @@ export type Verdict = { tone: "good" | "even" | "poor"; text: string };
 
 /**
  * Compares the prompt with the linear probe. The difference counts only beyond one standard error of an accuracy on that
- * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself.
+ * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself. A result that is
+ * no better than always answering the most frequent class is called that first.
  */
 export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
+  if (done.accuracy <= done.majority_accuracy)
+    return { tone: "poor", text: "No better than the majority class: always answering that is right as often." };
   if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;

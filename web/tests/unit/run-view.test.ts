@@ -147,6 +147,13 @@ describe("the verdict", () => {
     expect(verdict(done(0.9, 0.5), 200, "probe")).toMatchObject({ tone: "even", text: expect.stringContaining("itself") });
   });
 
+  it("says where always answering one class is as good", () => {
+    const even = { ...done(0.9, 0.5), majority_accuracy: 0.9 };
+    expect(verdict(even, 200)).toMatchObject({ tone: "poor", text: expect.stringContaining("majority class") });
+    expect(verdict(even, 200, "probe").tone).toBe("poor");
+    expect(verdict({ ...even, accuracy: 0.95 }, 200).tone).toBe("good");
+  });
+
   it("makes nothing of numbers that are none", () => {
     expect(verdict(done(Number.NaN, 0.9), 200).tone).toBe("even");
     expect(verdict(done(0.9, 0.5), 0).tone).toBe("even");

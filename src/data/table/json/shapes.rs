@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::header::{LABEL_WORDS, TEXT_WORDS};
+use super::super::header::{is_text_name as is_text, is_usual};
 use super::value::{Json, Members, member};
 use crate::error::{Error, Result};
 
@@ -292,14 +292,6 @@ fn pairs(members: &Members) -> Option<Shape> {
     }
     let row = |(text, label): &(String, Json)| Json::Object(vec![("text".to_owned(), Json::Text(text.clone())), ("label".to_owned(), label.clone())]);
     Some(Shape { rows: members.iter().map(row).collect(), note: Some("the names in the JSON file are taken as texts, their values as labels".into()) })
-}
-
-fn is_text(name: &str) -> bool {
-    TEXT_WORDS.contains(&name.to_lowercase().as_str())
-}
-
-fn is_usual(name: &str) -> bool {
-    is_text(name) || LABEL_WORDS.contains(&name.to_lowercase().as_str())
 }
 
 fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -1,0 +1,144 @@
+//! What a column looks like: how much like texts, how much like labels.
+
+use std::collections::HashSet;
+
+use super::kinds::{Kind, shape, words};
+use super::split::are_parts;
+use super::values::Reading;
+use crate::data::cells::is_blank;
+use crate::data::names::Named;
+use crate::data::table::Table;
+use crate::rng::Rng;
+
+/// Cells that are looked at, of all columns together; of each column a part that grows less with their number.
+const CELLS: usize = 200_000;
+/// And at most so many of one column.
+const ROWS: usize = 10_000;
+/// What is left of the score of a column whose name says that it is about the row.
+const ABOUT: f64 = 0.3;
+
+/// Codes of languages, of which a column of labels rarely consists.
+#[rustfmt::skip]
+const LANGUAGES: &[&str] = &[
+    "en", "de", "fr", "es", "it", "pt", "nl", "ru", "zh", "ja", "ko", "ar", "tr", "pl", "sv", "da", "fi", "nb", "cs", "el", "he", "hi",
+    "th", "vi", "id", "uk", "ro", "hu", "bg", "ca", "hr", "sk", "sl", "lt", "lv", "et", "fa", "ur", "bn", "ta", "te", "sw", "zh-cn", "zh-tw",
+    "en-us", "en-gb", "pt-br", "fr-ca", "es-mx", "de-at", "de-ch",
+];
+
+/// What a column looks like.
+#[derive(Debug, Clone)]
+pub(super) struct Looks {
+    /// How much its cells look like texts; 0 is "not at all".
+    pub(super) text: f64,
+    /// How much its cells look like labels; 0 is "not at all".
+    pub(super) label: f64,
+    /// What its name says.
+    pub(super) named: Named,
+    /// Share of its cells that are words.
+    wordy: f64,
+    /// Share of its rows with something in it.
+    pub(super) filled: f64,
+    /// Of its cells, the share that differ.
+    pub(super) distinct: f64,
+    /// What most cells are.
+    pub(super) kind: Kind,
+    /// All cells are 0 or 1, true or false, and both are there.
+    pub(super) binary: bool,
+}
+
+impl Looks {
+    pub(super) fn new(table: &Table, column: usize) -> Self {
+        let most = (CELLS / table.columns.len().max(1)).clamp(100, ROWS);
+        let all: Vec<&str> = sample(table.rows.len(), most).map(|row| table.rows[row][column].trim()).collect();
+        let count = |cells: usize| cells.max(1) as f64;
+        let sampled = count(all.len());
+        let filled: Vec<&str> = all.into_iter().filter(|cell| !is_blank(cell)).collect();
+        let texts = Reading::of_texts(table, column);
+        let texts: Vec<_> = filled.iter().map(|cell| texts.value(cell)).filter(|cell| !cell.is_empty()).collect();
+        let labels = Reading::of_labels(table, column);
+        let labels: Vec<_> = filled.iter().map(|cell| labels.value(cell)).filter(|cell| !cell.is_empty()).collect();
+        let named = Named::new(&table.columns[column]);
+
+        let kinds: Vec<Kind> = texts.iter().map(|cell| Kind::of(cell)).collect();
+        let share = |kind: Kind| kinds.iter().filter(|&&other| other == kind).count() as f64 / count(kinds.len());
+        let wordy = share(Kind::Words);
+        let kind = [Kind::Number, Kind::Time, Kind::Code, Kind::Link, Kind::Agent].into_iter().find(|&kind| share(kind) > 0.5);
+        let different = texts.iter().collect::<HashSet<_>>().len();
+        let shapes = texts.iter().map(|cell| shape(cell)).collect::<HashSet<_>>().len();
+        let distinct = different as f64 / count(texts.len());
+        let patterns = shapes as f64 / count(different);
+        let length = texts.iter().map(|cell| words(cell).min(200.0)).sum::<f64>() / count(texts.len());
+        let about = if named.about { ABOUT } else { 1.0 };
+        let text = texts.len() as f64 / sampled
+            * wordy
+            * distinct.sqrt()
+            * (0.1 + 0.9 * patterns.sqrt())
+            * (length / (length + 4.0))
+            * about;
+
+        let classes: HashSet<&str> = labels.iter().map(AsRef::as_ref).collect();
+        let letters = labels.iter().map(|cell| cell.chars().count()).sum::<usize>() as f64 / count(labels.len());
+        let repeated = 1.0 - classes.len() as f64 / count(labels.len());
+        let unlikely = match () {
+            () if classes.len() < 2 => 0.0,
+            () if are_parts(&classes.iter().copied().collect::<Vec<_>>()) => 0.05,
+            () if matches!(kind, Some(Kind::Time | Kind::Link | Kind::Agent)) => 0.1,
+            () if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) => 0.4,
+            // Counts of something, rather than classes.
+            () if kind == Some(Kind::Number) && classes.len() > 5 => 0.6,
+            () if kind == Some(Kind::Number) && classes.len() > 2 => 0.85,
+            () if kind == Some(Kind::Code) => 0.7,
+            () => 1.0,
+        };
+        let label = labels.len() as f64 / sampled * repeated * unlikely * about
+            / (1.0 + letters / 30.0)
+            / (1.0 + (classes.len().max(1) as f64).ln() / 8.0);
+        let flag = |class: &&str| matches!(class.to_lowercase().as_str(), "0" | "1" | "0.0" | "1.0" | "true" | "false");
+        Self {
+            text,
+            label,
+            named,
+            wordy,
+            filled: filled.len() as f64 / sampled,
+            distinct,
+            kind: kind.unwrap_or(Kind::Words),
+            binary: classes.len() == 2 && classes.iter().all(flag),
+        }
+    }
+
+    /// Whether its name says that it is about the row, and not a text or a label.
+    pub(super) fn is_about(&self) -> bool {
+        self.named.about
+    }
+
+    /// Names help where the cells could be what they say.
+    pub(super) fn as_text(&self) -> f64 {
+        self.text + self.says_text() - self.says_label()
+    }
+
+    /// The same for labels.
+    pub(super) fn as_label(&self) -> f64 {
+        self.label + self.says_label() - self.says_text()
+    }
+
+    fn says_text(&self) -> f64 {
+        self.named.text * self.wordy
+    }
+
+    fn says_label(&self) -> f64 {
+        self.named.label * (self.label * 3.0).min(1.0)
+    }
+
+    /// Whether the column could be the texts: for its cells, or at least for its name.
+    pub(super) fn may_be_text(&self) -> bool {
+        self.text > 0.0
+    }
+}
+
+/// Rows of a long file, at most `most`: one of every stretch, none of which is at a fixed place, since files may be sorted by class
+/// or have their classes in turn.
+pub(super) fn sample(rows: usize, most: usize) -> impl Iterator<Item = usize> {
+    let step = rows.div_ceil(most).max(1);
+    let mut rng = Rng::stream(0, "columns");
+    (0..rows).step_by(step).map(move |start| start + if step == 1 { 0 } else { rng.below(step.min(rows - start)) })
+}

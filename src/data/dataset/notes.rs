@@ -1,0 +1,61 @@
+//! One note a kind: with a count, and five examples at most.
+
+use super::labels::LabelGroup;
+use crate::data::cells::shown;
+use crate::data::table::rows_have;
+
+/// Examples in a note.
+const EXAMPLES: usize = 5;
+
+/// Adds `rows_have` and what they have, if there are any.
+pub(super) fn rows(notes: &mut Vec<String>, rows: &[u64], what: &str) {
+    if !rows.is_empty() {
+        notes.push(format!("{} {what}", rows_have(rows)));
+    }
+}
+
+/// Adds a note on some classes: `one` for a single class, else `many`, each behind the class or the number of classes.
+pub(super) fn classes<'a>(notes: &mut Vec<String>, classes: impl IntoIterator<Item = &'a str>, one: &str, many: &str) {
+    let classes: Vec<&str> = classes.into_iter().collect();
+    match classes.as_slice() {
+        [] => {}
+        [class] => notes.push(format!("class `{}` {one}", shown(class))),
+        _ => notes.push(format!("{} classes ({}) {many}", classes.len(), some(&classes))),
+    }
+}
+
+/// `a`, `b` and 7 more.
+pub(super) fn some<S: AsRef<str>>(names: &[S]) -> String {
+    let list = names.iter().take(EXAMPLES).map(|name| format!("`{}`", shown(name.as_ref()))).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(EXAMPLES) {
+        0 => list,
+        more => format!("{list} and {more} more"),
+    }
+}
+
+/// Adds the notes on labels that look the same: one on those that are joined, one on those that are not.
+pub(super) fn alike(notes: &mut Vec<String>, groups: &[LabelGroup]) {
+    let examples = |joined: bool| {
+        let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.joined == joined).collect();
+        let group = |group: &&LabelGroup| {
+            let labels: Vec<&str> = group.labels.iter().map(|label| label.name.as_str()).collect();
+            some(&labels)
+        };
+        let mut list = found.iter().take(EXAMPLES).map(group).collect::<Vec<_>>().join("; ");
+        if found.len() > EXAMPLES {
+            list.push_str("; ...");
+        }
+        (found.len(), list)
+    };
+    match examples(true) {
+        (0, _) => {}
+        (1, list) => notes.push(format!("1 class has labels in more than one notation, which are joined: {list}")),
+        (count, list) => notes.push(format!("{count} classes have labels in more than one notation, which are joined: {list}")),
+    }
+    let taken = "taken as different classes; data.merge_labels (--merge-labels) joins them";
+    match examples(false) {
+        (0, _) => {}
+        (1, list) => notes.push(format!("1 group of labels looks the same ({list}): they are {taken}")),
+        (count, list) => notes.push(format!("{count} groups of labels look the same ({list}): they are {taken}")),
+    }
+}

@@ -1,0 +1,85 @@
+//! Usual names of columns, in lower case.
+
+/// Of texts.
+#[rustfmt::skip]
+const TEXT: &[&str] = &[
+    "text", "texts", "sentence", "sentences", "message", "messages", "content", "body", "utterance", "question", "query", "review",
+    "comment", "tweet", "post", "description", "document", "sms", "phrase", "headline", "title", "feedback", "request", "ticket",
+    "input", "abstract", "summary", "email", "v2", "subject", "premise", "hypothesis", "transcript",
+    "nachricht", "kommentar", "beschreibung", "inhalt", "texte", "commentaire", "avis", "texto", "comentario", "mensaje", "testo",
+    "текст", "сообщение", "отзыв", "комментарий", "文本", "内容", "评论", "评价", "留言", "句子", "正文", "本文", "テキスト", "文章",
+    "コメント", "텍스트", "내용", "문장", "리뷰",
+];
+/// Of labels.
+#[rustfmt::skip]
+const LABEL: &[&str] = &[
+    "label", "labels", "label_text", "label_name", "category", "categories", "class", "classes", "class_name", "intent", "target",
+    "sentiment", "topic", "tag", "polarity", "emotion", "type", "rating", "stars", "queue", "department", "priority", "y", "v1",
+    "outcome", "gold_label", "gold", "cats", "klasse", "kategorie", "categoria", "categoría", "catégorie", "etiqueta", "étiquette",
+    "метка", "класс", "категория", "标签", "类别", "分类", "情感", "ラベル", "分類", "区分", "カテゴリ", "라벨", "분류", "감정",
+];
+/// Of what is known about a row and is neither.
+#[rustfmt::skip]
+const ABOUT: &[&str] = &[
+    "id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "nr", "no", "number", "row", "annotator", "annotators", "annotated_by",
+    "completed_by", "updated_by", "created_by", "user", "username", "author", "reviewer", "agent", "worker", "rater", "coder",
+    "editor", "owner", "language", "lang", "locale", "sprache", "langue", "idioma", "fold", "split", "set", "subset", "partition", "source",
+    "src", "origin", "dataset", "file", "filename", "file_name", "path", "url", "uri", "link", "href", "date", "time", "datetime", "timestamp",
+    "ts", "created_at", "updated_at", "lead_time", "version", "batch", "page", "length", "len", "count", "confidence", "weight", "hash",
+    "sha", "md5", "sha1", "sha256", "checksum", "ip", "device", "platform", "browser", "useragent", "address", "adresse", "location", "city",
+    "country", "at", "by", "first_name", "last_name", "surname", "speaker", "sender", "recipient", "from", "to", "phone", "zip", "postcode",
+];
+
+/// How much the name of a column says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Named {
+    /// 1 for a usual name of texts, less for one that has it as a word (`ticket_text`, `Review Title`).
+    pub(crate) text: f64,
+    /// The same for labels.
+    pub(crate) label: f64,
+    /// It names what is known about a row: an id, a date, who labelled it.
+    pub(crate) about: bool,
+}
+
+impl Named {
+    pub(crate) fn new(name: &str) -> Self {
+        let words = words(name);
+        let whole = words.join("_");
+        let bare = whole.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '_');
+        let is = |names: &[&str]| names.contains(&whole.as_str()) || bare.len() > 2 && names.contains(&bare);
+        let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+        let (text, label) = (is(TEXT), is(LABEL));
+        let about = !text && !label && (is(ABOUT) || words.last().is_some_and(|word| ABOUT.contains(&word.as_str())));
+        let flag = words.len() > 1 && words.first().is_some_and(|word| word == "is");
+        let strength = |exact: bool, names: &[&str]| match () {
+            () if exact => 1.0,
+            () if !about && has(names) => 0.3,
+            () => 0.0,
+        };
+        Self { text: strength(text, TEXT), label: strength(label, LABEL).max(if flag { 0.3 } else { 0.0 }), about }
+    }
+}
+
+/// Whether a column of this name usually holds texts.
+pub(crate) fn is_text_name(name: &str) -> bool {
+    Named::new(name).text >= 1.0
+}
+
+/// The words of a name, in lower case: `created_at`, `Created at` and `createdAt` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower = false;
+    for letter in name.trim().chars() {
+        if !letter.is_alphanumeric() || lower && letter.is_uppercase() {
+            words.push(String::new());
+        }
+        lower = letter.is_lowercase();
+        if letter.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
