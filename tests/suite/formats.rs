@@ -40,8 +40,8 @@ fn json_objects_are_rows() {
         "{\"text\":\"a\\u0000b\",\"label\":\"x\",\"tags\":[\"p\",{\"q\":1}]}\n{\"text\":\"c\",\"label\":\"y\",\"tags\":[]}\n",
     );
     assert_eq!(nested.rows[0], ["ab", "x", "[\"p\",{\"q\":1}]"]);
-    assert!(nested.notes[0].starts_with("1 row (1) has lists or objects"), "{:?}", nested.notes);
-    assert_eq!(nested.rows[1], ["c", "y", ""]);
+    assert!(nested.notes[0].starts_with("2 rows (1, 2) have lists or objects"), "{:?}", nested.notes);
+    assert_eq!(nested.rows[1], ["c", "y", "[]"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -18,11 +18,6 @@ mod tools;
 mod value;
 
 const HINT: &str = "write every row as an object such as {\"text\": \"so good\", \"label\": \"positive\"}";
-/// Members of an object in a row that become columns of their own; of more, it stays as it is.
-const FLAT: usize = 16;
-/// Objects in objects that do.
-const DEPTH: usize = 3;
-
 /// The values of a JSON file, or one of Python's or JavaScript's that is like it; none for a text that is neither.
 ///
 /// # Errors
@@ -250,8 +245,6 @@ struct Objects {
     studio: usize,
     plain: BTreeSet<String>,
     differ: Vec<u64>,
-    /// There are `cats`, as spaCy writes them.
-    cats: bool,
     /// Why a list was given up.
     failed: Option<Error>,
 }
@@ -286,12 +279,14 @@ impl Objects {
         let mut cells = Vec::with_capacity(members.len());
         let mut nested = false;
         for (name, value) in members {
-            self.cells(name, value, 0, &mut cells, &mut nested).map_err(|problem| Error::Data {
+            let column = self.named(&name).map_err(|problem| Error::Data {
                 problem,
                 hint: HINT.into(),
                 row: Some(row),
                 column: None,
             })?;
+            nested |= !value.is_plain();
+            cells.push((column, value.cell().unwrap_or_else(|| value.to_json())));
         }
         if nested {
             self.nested.push(row);
@@ -299,36 +294,6 @@ impl Objects {
         self.objects.push(cells);
         self.rows.push(row);
         limits::cells(self.objects.len(), 1)
-    }
-
-    /// Adds a value as a cell, or the values in an object as cells of their own.
-    fn cells(&mut self, name: String, value: Json, depth: usize, cells: &mut Vec<(usize, String)>, nested: &mut bool) -> Result<(), String> {
-        if let Some(label) = Some(&value).filter(|_| name == "cats" || name.ends_with(".cats")).and_then(tools::cats) {
-            self.cats = true;
-            cells.push((self.named("label")?, label.cell().unwrap_or_default()));
-            return Ok(());
-        }
-        if let Some(text) = value.cell() {
-            cells.push((self.named(&name)?, text));
-            return Ok(());
-        }
-        match value {
-            // Label Studio's choices of one question.
-            Json::Object(mut members) if members.len() == 1 && members[0].0 == "choices" => {
-                let (_, value) = members.remove(0);
-                self.cells(name, value, depth, cells, nested)
-            }
-            // Words before numbers: of the name of a class and its number, the name is the label.
-            Json::Object(members) if members.len() <= FLAT && depth < DEPTH => {
-                let (numbers, words): (Members, Members) = members.into_iter().partition(|(_, value)| matches!(value, Json::Number(_)));
-                words.into_iter().chain(numbers).try_for_each(|(inner, value)| self.cells(format!("{name}.{inner}"), value, depth + 1, cells, nested))
-            }
-            value => {
-                *nested = true;
-                cells.push((self.named(&name)?, value.to_json()));
-                Ok(())
-            }
-        }
     }
 
     fn named(&mut self, name: &str) -> Result<usize, String> {
@@ -373,14 +338,6 @@ impl Objects {
     /// [`Error::Data`] for too many cells, and as [`tools::settle`].
     fn into_records(mut self, format: Format) -> Result<Records> {
         tools::settle(&mut self)?;
-        // What is an object in one row can be nothing in another.
-        let filled: BTreeSet<usize> = self.objects.iter().flatten().filter(|(_, cell)| !cell.is_empty()).map(|(column, _)| *column).collect();
-        let names = self.names.clone();
-        let inside = |name: &str| names.iter().any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
-        let empty: BTreeSet<&String> = names.iter().zip(0..).filter(|(name, column)| !filled.contains(column) && inside(name)).map(|(name, _)| name).collect();
-        if !empty.is_empty() {
-            self.drop_columns(|name| empty.iter().any(|other| *other == name));
-        }
         let Self { names, rows, objects, nested, mut notes, .. } = self;
         if !nested.is_empty() {
             notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));

@@ -1,4 +1,4 @@
-//! What programs for labelling write: Label Studio, Prodigy, spaCy.
+//! What programs for labelling write: Label Studio, Prodigy.
 
 use std::collections::BTreeSet;
 
@@ -56,23 +56,6 @@ fn one_label(value: &Json) -> Json {
     }
 }
 
-/// spaCy's `cats`: the label with the largest number, if it is above zero; several where several are as sure as that.
-pub(super) fn cats(value: &Json) -> Option<Json> {
-    let members = value.as_object().filter(|members| !members.is_empty())?;
-    let number = |value: &Json| match value {
-        Json::Number(number) => number.parse::<f64>().ok(),
-        Json::Bool(yes) => Some(f64::from(u8::from(*yes))),
-        _ => None,
-    };
-    let scores: Vec<f64> = members.iter().map(|(_, value)| number(value)).collect::<Option<_>>()?;
-    let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if best <= 0.0 {
-        return Some(Json::Null);
-    }
-    let names: Vec<&str> = members.iter().zip(&scores).filter(|(_, score)| **score >= best).map(|((name, _), _)| name.as_str()).collect();
-    Some(Json::Text(names.join("|")))
-}
-
 /// Makes plain columns of what a program for labelling has written, and says so.
 ///
 /// # Errors
@@ -94,9 +77,6 @@ pub(super) fn settle(table: &mut Objects) -> Result<()> {
     } else if has(table, "annotation_id") && has(table, "lead_time") {
         let dropped = table.drop_columns(|name| STUDIO.contains(&name));
         table.notes.push(format!("this is an export of Label Studio: its columns {dropped} are left out"));
-    }
-    if table.cats {
-        table.notes.push("the label is the one with the largest number in `cats`".into());
     }
     if (has(table, "_task_hash") || has(table, "_input_hash")) && has(table, "answer") {
         prodigy(table);

@@ -45,7 +45,7 @@ impl Json {
         member(self.as_object()?, name)
     }
 
-    /// A plain value as the text of a cell, a list of one as what is in it, an empty one as nothing; none for other lists and objects.
+    /// A plain value as the text of a cell; none for lists and objects.
     pub(super) fn cell(&self) -> Option<String> {
         Some(match self {
             Self::Null => String::new(),
@@ -53,13 +53,7 @@ impl Json {
             Self::Number(number) => number.clone(),
             // The only letter that no other kind of table can hold.
             Self::Text(text) => text.replace('\0', ""),
-            Self::List(items) => match items.as_slice() {
-                [] => String::new(),
-                [item] if item.is_plain() => return item.cell(),
-                _ => return None,
-            },
-            Self::Object(members) if members.is_empty() => String::new(),
-            Self::Object(_) => return None,
+            Self::List(_) | Self::Object(_) => return None,
         })
     }
 
