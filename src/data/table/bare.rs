@@ -42,13 +42,15 @@ pub(super) fn settle(
     if narrow < 2 || over.is_empty() {
         return settled;
     }
-    if given == narrow && are_row_names(records, narrow + 1) {
+    let split = Split::choose(header, records, &over, narrow, separator);
+    let spaced = split.as_ref().is_some_and(|split| over.iter().all(|&at| split.by_blanks(&records[at], separator)));
+    if given == narrow && !spaced && are_row_names(records, narrow + 1) {
         settled.row_names = true;
         settled.width = narrow + 1;
         settled.note = Some(format!("the rows have a cell more than the header has names: the first one, a row number, is taken as `column 1`"));
         return settled;
     }
-    let Some(split) = Split::choose(header, records, &over, narrow, separator) else { return settled };
+    let Some(split) = split else { return settled };
     let mut joined = Vec::new();
     for &at in &over {
         if split.holds(&records[at]) {
@@ -184,6 +186,12 @@ impl Split {
                 () => 0.0,
             }
         });
+        // As many cells in each row, of which one has a few values only, may as well be a column without a name.
+        let same = over.len() == records.iter().filter(|record| !dialect::is_blank(record)).count()
+            && over.windows(2).all(|pair| dialect::length(&records[pair[0]]) == dialect::length(&records[pair[1]]));
+        if same && blanks < 0.5 && self.is_column(records, over) {
+            return 0.0;
+        }
         // Names and blanks alone are not enough: what stands in the other columns must fit.
         if values < 0.5 { values + name.min(0.0) } else { values + blanks + name }
     }
@@ -194,6 +202,13 @@ impl Split {
             let cell = record.get(place(record, self.width, self.text, column)).unwrap_or_default().trim();
             !cell.is_empty() && self.values[column].holds(cell)
         })
+    }
+
+    /// Does what would be put behind the beginning of the text have a few values only?
+    fn is_column(&self, records: &[StringRecord], over: &[usize]) -> bool {
+        let pieces: Vec<&str> = over.iter().filter_map(|&at| records[at].get(self.text + 1)).map(str::trim).collect();
+        let distinct: std::collections::HashSet<&str> = pieces.iter().copied().collect();
+        distinct.len() * 2 <= pieces.len()
     }
 
     /// In a text a blank follows each comma, between columns it does not.

@@ -47,8 +47,11 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
         },
         _ if relaxed::begins(&mended) => match relaxed::values(&mended) {
             Some(values) => code(values)?,
-            // `('a', ...` may be a text; what begins like a list of objects is nothing else.
+            // `('a', ...` and `['a', ...` may be texts; what begins like a list of objects is nothing else.
             None if matches!(start, (Some('{'), Some('\''))) => return Err(quotes()),
+            None if matches!(start, (Some('['), Some('(' | '{'))) => {
+                return Err(Error::data("this looks like a list of Python or JavaScript, but it cannot be read", HINT));
+            }
             None => return Ok(None),
         },
         _ => return Ok(None),

@@ -43,7 +43,6 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
 /// [`Error::Data`] with the name of the notation and what to do.
 fn refuse(first: &[&str]) -> Result<()> {
     let starts = |start: &str| first.first().is_some_and(|line| line.starts_with(start));
-    let lower = |line: &str| line.to_ascii_lowercase();
     let share = |test: fn(&str) -> bool| first.iter().filter(|line| test(line)).count() * 10 >= first.len() * 4;
     let yaml = || {
         let value = |line: &str| line.trim_start_matches("- ").split_once(':').is_some_and(|(name, _)| !name.is_empty() && !name.contains([' ', ',', '"', '\t']));
@@ -52,7 +51,7 @@ fn refuse(first: &[&str]) -> Result<()> {
     };
     let found = if starts("version https://git-lfs") {
         Some(("a Git LFS pointer, not the file itself", "fetch the file with `git lfs pull`, or download it from the project's page"))
-    } else if first.iter().any(|line| lower(line).starts_with("insert into ") && lower(line).contains(" values")) || starts("-- MySQL dump") || starts("-- PostgreSQL") {
+    } else if first.iter().any(|line| is_insert(line)) || starts("-- MySQL dump") || starts("-- PostgreSQL") {
         Some(("an SQL dump", "export the table as CSV"))
     } else if first.iter().any(|line| line.starts_with("\\begin{tabular}") || line.starts_with("\\documentclass")) {
         Some(("LaTeX", "save the table as CSV"))
@@ -68,6 +67,13 @@ fn refuse(first: &[&str]) -> Result<()> {
         None
     };
     found.map_or(Ok(()), |(what, hint)| Err(Error::data(format!("this is {what}"), hint)))
+}
+
+/// `INSERT INTO t VALUES (...)`, or the values on lines of their own.
+fn is_insert(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let values = lower.strip_prefix("insert into ").and_then(|rest| rest.split_once("values")).map(|(_, rest)| rest.trim_start());
+    values.is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
 }
 
 /// `1 3:0.5 7:1`.

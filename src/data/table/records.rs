@@ -82,13 +82,14 @@ impl Table {
         if guess && format == Format::Text {
             let settled = bare::settle(header.as_deref(), &mut records, &rows, width, separator);
             notes.extend(settled.note);
+            let least = width.min(settled.width);
             width = settled.width;
             if settled.row_names
                 && let Some(names) = &mut header
             {
                 names.insert(0, String::new());
             }
-            agree(&records, &rows, width, separator)?;
+            agree(&records, &rows, width, least, separator)?;
         }
 
         let named = |column: usize| header.as_ref().and_then(|names| names.get(column)).is_some_and(|name| !name.trim().is_empty());
@@ -174,16 +175,18 @@ fn leave_out<T>(list: &mut Vec<T>, places: &[usize]) {
     });
 }
 
+/// Rows of at least `least` cells and no more than there are columns are alike.
+///
 /// # Errors
 /// [`Error::Data`] with the first row that is not like the most of them, where these are fewer than half.
-fn agree(records: &[StringRecord], rows: &[u64], width: usize, separator: u8) -> Result<()> {
-    let mut filled = records.iter().filter(|record| !dialect::is_blank(record)).count();
-    let fits = records.iter().filter(|record| !dialect::is_blank(record) && dialect::fits(record, width)).count();
-    filled = filled.max(1);
-    if records.is_empty() || fits as f64 >= AGREEING * filled as f64 {
+fn agree(records: &[StringRecord], rows: &[u64], width: usize, least: usize, separator: u8) -> Result<()> {
+    let is_odd = |record: &StringRecord| !dialect::is_blank(record) && (record.len() < least || dialect::length(record) > width);
+    let filled = records.iter().filter(|record| !dialect::is_blank(record)).count();
+    let fits = filled - records.iter().filter(|record| is_odd(record)).count();
+    if fits as f64 >= AGREEING * filled as f64 {
         return Ok(());
     }
-    let odd = records.iter().position(|record| !dialect::is_blank(record) && !dialect::fits(record, width)).unwrap_or(0);
+    let odd = records.iter().position(is_odd).unwrap_or(0);
     Err(Error::Data {
         problem: format!(
             "the rows do not agree on the number of columns: only {:.0} % have {width}, this one has {}",

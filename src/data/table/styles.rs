@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::dialect::{self, Reading, SEPARATORS};
+use super::quotes::Frequent;
 use crate::error::Result;
 
 mod cells;
@@ -94,10 +95,8 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     let sample = sample(text);
     let whole = sample.len() == text.len();
     let sampled = if whole { None } else { dialect::read(sample, separator).ok() };
-    let mut best = match (whole, &plain, &sampled) {
-        (true, Ok(reading), _) | (false, _, Some(reading)) => explained(reading),
-        _ => 0.0,
-    };
+    let plain_sample = if whole { plain.as_ref().ok() } else { sampled.as_ref() };
+    let mut best = plain_sample.map_or(0.0, explained);
     let mut chosen: Option<(Style, u8)> = None;
     for style in possible {
         for &by in separators(separator).iter() {
@@ -108,7 +107,9 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
             let certain = match style {
                 // Nobody writes blanks and quotes by accident where both ends agree.
                 Style::Blanks => score >= best - 1e-9,
-                Style::Single | Style::SingleLines | Style::Curly => {
+                // An apostrophe that opens one row and another that closes a later one.
+                Style::SingleLines => other.share >= COLUMN && score >= best - 1e-9 && !swallows(&reading, plain_sample),
+                Style::Single | Style::Curly => {
                     (other.share >= COLUMN && score >= best - 1e-9) || (better && score >= SURE)
                 }
                 Style::Escaped => better,
@@ -127,6 +128,14 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     let note = reading.note.take().map_or_else(|| style.note().to_owned(), |note| format!("{}; {note}", style.note()));
     reading.note = Some(note);
     Ok(reading)
+}
+
+/// Does a cell of several lines hold a row, by the values that repeat in this reading, or in the plain one?
+fn swallows(reading: &Reading, plain: Option<&Reading>) -> bool {
+    let both = [Some(reading), plain];
+    both.into_iter().flatten().map(|of| Frequent::new(&of.records, of.width)).any(|frequent| {
+        reading.records.iter().any(|record| record.iter().any(|cell| frequent.swallowed(cell, reading.separator)))
+    })
 }
 
 fn separators(named: Option<u8>) -> Cow<'static, [u8]> {
@@ -150,6 +159,8 @@ fn explained(reading: &Reading) -> f64 {
     let first = reading.records.iter().find(|record| !dialect::is_blank(record));
     let narrow = first.is_some_and(|first| dialect::length(first) < reading.width && dialect::length(first) > 1);
     // Quotes that were left on either end of a cell explain nothing.
-    let quoted = reading.records.iter().filter(|record| record.iter().any(dialect::is_half_quoted)).count();
+    let apostrophe = |cell: &str| cell.starts_with('\'') != cell.ends_with('\'');
+    let half = |cell: &str| dialect::is_half_quoted(cell) || apostrophe(cell);
+    let quoted = reading.records.iter().filter(|record| record.iter().any(half)).count();
     reading.consistent - if narrow { 0.1 } else { 0.0 } - quoted as f64 / reading.records.len().max(1) as f64
 }

@@ -38,11 +38,16 @@ pub(super) fn begins(text: &str) -> bool {
 
 /// Where the value of `const data = ...` or `data = ...` begins; 0 where nothing is assigned.
 fn assignment(text: &str) -> usize {
-    let Some((before, _)) = text.split_once(['[', '{', '(']) else { return 0 };
+    let mut start = 0;
+    let comment = |line: &str| line.trim().is_empty() || ["#", "//", "import ", "from "].iter().any(|begin| line.trim_start().starts_with(begin));
+    for line in text.split_inclusive('\n').take_while(|line| comment(line)) {
+        start += line.len();
+    }
+    let Some((before, _)) = text[start..].split_once(['[', '{', '(']) else { return 0 };
     let trimmed = before.trim_end();
     let assigned = trimmed.ends_with('=') || trimmed.ends_with("export default");
     let words = trimmed.trim_end_matches('=').split_whitespace().count();
-    if assigned && words <= 4 && !before.contains('"') { before.len() } else { 0 }
+    if assigned && words <= 4 && !before.contains('"') { start + before.len() } else { 0 }
 }
 
 struct Reader<'a> {

@@ -228,6 +228,10 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
         () => return Ok(None),
     };
     if by_row {
+        // Rows have names in common.
+        if !objects.iter().all(|inner| inner.iter().any(|(name, _)| member(objects[0], name).is_some())) {
+            return Ok(None);
+        }
         let rows = objects.iter().map(|inner| Json::Object((*inner).clone())).collect();
         return Ok(Some(Shape { rows, note: None }));
     }
