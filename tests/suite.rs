@@ -36,6 +36,8 @@ mod formats;
 mod golden;
 #[path = "suite/gradients.rs"]
 mod gradients;
+#[path = "suite/headers.rs"]
+mod headers;
 #[path = "suite/hostile_adapters.rs"]
 mod hostile_adapters;
 #[path = "suite/kernels.rs"]
@@ -48,18 +50,24 @@ mod labels;
 mod methods;
 #[path = "suite/model_files.rs"]
 mod model_files;
+#[path = "suite/notations.rs"]
+mod notations;
 #[path = "suite/notes.rs"]
 mod notes;
 #[path = "suite/peft_adapter.rs"]
 mod peft_adapter;
 #[path = "suite/predict_files.rs"]
 mod predict_files;
+#[path = "suite/readings.rs"]
+mod readings;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/rounds.rs"]
 mod rounds;
 #[path = "suite/routes.rs"]
 mod routes;
+#[path = "suite/sheets.rs"]
+mod sheets;
 #[path = "suite/splits.rs"]
 mod splits;
 #[path = "suite/stages.rs"]

@@ -72,7 +72,11 @@ impl TableView {
             rows: table.rows.len(),
             has_header: table.has_header,
             header_row: table.header_row,
-            head: table.head.iter().map(|line| Line { row: line.row, cells: line.cells.iter().map(|cell| shown(cell)).collect() }).collect(),
+            head: table
+                .head
+                .iter()
+                .map(|line| Line { row: line.row, cells: line.cells.iter().map(|cell| shown(cell)).collect() })
+                .collect(),
             sheets: table.sheets,
             sheet: table.sheet,
             format: table.format,

@@ -48,9 +48,13 @@ fn lines_above_the_header_are_left_out() {
     // Whatever the names are.
     let found = table(format!("Export vom Montag\n\nMeldung;Abteilung\n{}", lines(';')));
     assert_eq!((found.columns.join("+"), found.header_row), ("Meldung+Abteilung".into(), Some(3)));
-    let blank = table(format!(",,\nid,text,label\n{}", file("", |at, text, label| format!("{at},{text},{label}").replace('"', "'"))));
+    let blank =
+        table(format!(",,\nid,text,label\n{}", file("", |at, text, label| format!("{at},{text},{label}").replace('"', "'"))));
     assert_eq!((blank.columns.join("+"), blank.notes.len()), ("id+text+label".into(), 0));
-    let wide = table(format!("Report name;Help desk\nFrom;2024-01-01\n\nNumber;Text;Queue\n{}", file("", |at, text, label| format!("{at};{text};{label}").replace('"', "'"))));
+    let wide = table(format!(
+        "Report name;Help desk\nFrom;2024-01-01\n\nNumber;Text;Queue\n{}",
+        file("", |at, text, label| format!("{at};{text};{label}").replace('"', "'"))
+    ));
     assert_eq!((wide.columns.join("+"), wide.header_row), ("Number+Text+Queue".into(), Some(4)));
     // A mark before the first name belongs to no name, where no other header follows.
     let marked = table(format!("# ticket,queue\n{rows}"));
@@ -58,7 +62,8 @@ fn lines_above_the_header_are_left_out() {
     // Twelve classes, of which each row has one of its own: the rows above names are not taken for a preamble.
     let sorted: String = (0..24).map(|i| format!("some words of number {i},{}\n", ["x", "y", "z"][i / 8])).collect();
     assert_eq!(table(&sorted).rows.len(), 24);
-    let last: String = (0..24).map(|i| format!("some words of number {i},{}\n", if i == 3 { "odd" } else { ["x", "y"][i % 2] })).collect();
+    let last: String =
+        (0..24).map(|i| format!("some words of number {i},{}\n", if i == 3 { "odd" } else { ["x", "y"][i % 2] })).collect();
     assert_eq!(table(last).rows.len(), 24);
 }
 
@@ -83,7 +88,11 @@ fn rows_below_the_header_that_are_none_are_left_out() {
         ("types", "string,category\n", "1 row (2) is below the header"),
         ("types of SQL", "varchar(200),int\n", "1 row (2) is below the header"),
         ("dashes", "----,-----\n", "1 row (2) is below the header"),
-        ("Qualtrics", "What went wrong?,Which team?\n\"{\"\"ImportId\"\":\"\"QID1\"\"}\",\"{\"\"ImportId\"\":\"\"QID2\"\"}\"\n", "2 rows (2, 3) are below the header"),
+        (
+            "Qualtrics",
+            "What went wrong?,Which team?\n\"{\"\"ImportId\"\":\"\"QID1\"\"}\",\"{\"\"ImportId\"\":\"\"QID2\"\"}\"\n",
+            "2 rows (2, 3) are below the header",
+        ),
         ("questions", "What went wrong? Tell us.,Which team should look at it?\n", "1 row (2) is below the header"),
         ("SurveyMonkey", "Open-Ended Response,Response\n", "1 row (2) is below the header"),
     ] {
@@ -98,7 +107,8 @@ fn rows_below_the_header_that_are_none_are_left_out() {
     // A row of the table that has such words is a row.
     let found = table(format!("text,label\nstring theory,category\n{rows}"));
     assert_eq!((found.rows.len(), found.notes.len()), (10, 0));
-    let found = table("text,label\nwhat is it?,question\nit is so,answer\nhow is it?,question\nit is well,answer\nwhy?,question\n");
+    let found =
+        table("text,label\nwhat is it?,question\nit is so,answer\nhow is it?,question\nit is well,answer\nwhy?,question\n");
     assert_eq!(found.rows.len(), 5);
     // Files put under one another with their headers.
     let twice = table(format!("text,label\n{rows}text,label\nanother one,login\n"));
@@ -109,13 +119,29 @@ fn rows_below_the_header_that_are_none_are_left_out() {
 #[wasm_bindgen_test(unsupported = test)]
 fn lines_below_the_last_row_are_left_out() {
     let rows = lines(',');
-    for footer in ["Total,9", "Total: 9 rows", "(9 rows)", "9 rows in set", "Sum,9", "Gesamt,9", "-- end", "# made by hand", "Generated on Monday", "Grand Total,9", "合计,9"] {
+    for footer in [
+        "Total,9",
+        "Total: 9 rows",
+        "(9 rows)",
+        "9 rows in set",
+        "Sum,9",
+        "Gesamt,9",
+        "-- end",
+        "# made by hand",
+        "Generated on Monday",
+        "Grand Total,9",
+        "合计,9",
+    ] {
         for header in ["ticket,queue\n", ""] {
             let found = table(format!("{header}{rows}{footer}\n"));
             let first = if header.is_empty() { 1 } else { 2 };
             assert_all(&found, [0, 1], first, footer);
             let text = footer.replace(',', " ");
-            assert_note(&found, &format!("1 row ({}) is below the last row of the table and left out: `{text}`", first + 9), footer);
+            assert_note(
+                &found,
+                &format!("1 row ({}) is below the last row of the table and left out: `{text}`", first + 9),
+                footer,
+            );
         }
     }
     let two = table(format!("ticket,queue\n{rows}\nTotal,9\nPage 1 of 1\n"));
@@ -154,7 +180,10 @@ fn the_header_row_can_be_named() {
     // The same in lists and workbooks, but for what names its values itself.
     let lists = "[\"a\", \"b\"]\n[\"text\", \"label\"]\n[\"so it is\", \"x\"]\n[\"so be it\", \"y\"]\n";
     assert_eq!(Table::read(lists.as_bytes(), &with(2)).unwrap().columns, ["text", "label"]);
-    assert_eq!(Table::read(b"{\"text\":\"a b\",\"label\":\"x\"}\n{\"text\":\"c d\",\"label\":\"y\"}\n", &with(2)).unwrap().rows.len(), 2);
+    assert_eq!(
+        Table::read(b"{\"text\":\"a b\",\"label\":\"x\"}\n{\"text\":\"c d\",\"label\":\"y\"}\n", &with(2)).unwrap().rows.len(),
+        2
+    );
     // A table that this program wrote has its header where it has it: the row was named for the file that it was made of.
     let written = found.to_csv().unwrap();
     assert_eq!(Table::read(&written, &with(2)).unwrap().rows, found.rows);
@@ -166,7 +195,15 @@ fn the_first_lines_are_shown_as_they_stand() {
     let view = TableView::new(table(&text), &DataConfig::default());
     assert_eq!((view.header_row, view.has_header, view.rows), (Some(3), true, 9));
     let head: Vec<(u64, String)> = view.head.iter().map(|line| (line.row, line.cells.join("+"))).collect();
-    assert_eq!(head[..4], [(1, "Help desk export".into()), (3, "ticket+queue".into()), (4, "string+category".into()), (5, format!("{}+{}", ROWS[0].0, ROWS[0].1))]);
+    assert_eq!(
+        head[..4],
+        [
+            (1, "Help desk export".into()),
+            (3, "ticket+queue".into()),
+            (4, "string+category".into()),
+            (5, format!("{}+{}", ROWS[0].0, ROWS[0].1))
+        ]
+    );
     assert_eq!(head.len(), 12);
     // Whatever row is chosen, the lines stay.
     let chosen = with(5);

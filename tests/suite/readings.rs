@@ -30,7 +30,8 @@ pub fn file(header: &str, line: impl Fn(usize, &str, &str) -> String) -> String 
 #[track_caller]
 pub fn assert_rows(found: &Table, columns: [usize; 2], text: impl Fn(&str) -> String, first: u64, what: &str) {
     assert_eq!(found.ragged, [0; 0], "{what}: {:?}", found.notes);
-    let read: Vec<(String, &str)> = found.rows.iter().map(|row| (row[columns[0]].trim().to_owned(), row[columns[1]].trim())).collect();
+    let read: Vec<(String, &str)> =
+        found.rows.iter().map(|row| (row[columns[0]].trim().to_owned(), row[columns[1]].trim())).collect();
     let wanted: Vec<(String, &str)> = ROWS.iter().map(|(words, label)| (text(words), *label)).collect();
     assert_eq!(read, wanted, "{what}: {:?}", found.notes);
     assert_eq!(found.row_numbers, (first..first + 9).collect::<Vec<_>>(), "{what}");
@@ -51,14 +52,36 @@ fn quotes_behind_blanks_are_quotes() {
     let blanks = "blanks stand between separators and quotes";
     let with = |text: &str| format!("{text}, really");
     for (what, file, columns, text) in [
-        ("label last", file("text, label", |_, text, label| format!("\"{}, really\", \"{label}\"", doubled(text))), [0, 1], &with as &dyn Fn(&str) -> String),
+        (
+            "label last",
+            file("text, label", |_, text, label| format!("\"{}, really\", \"{label}\"", doubled(text))),
+            [0, 1],
+            &with as &dyn Fn(&str) -> String,
+        ),
         ("text last", file("label, text", |_, text, label| format!("{label}, \"{}, really\"", doubled(text))), [1, 0], &with),
-        ("an id first", file("id, text, label", |at, text, label| format!("{at}, \"{}, really\", {label}", doubled(text))), [1, 2], &with),
-        ("semicolons", file("label; text", |_, text, label| format!("{label}; \"{}; really\"", doubled(text))), [1, 0], &|text| format!("{text}; really")),
+        (
+            "an id first",
+            file("id, text, label", |at, text, label| format!("{at}, \"{}, really\", {label}", doubled(text))),
+            [1, 2],
+            &with,
+        ),
+        (
+            "semicolons",
+            file("label; text", |_, text, label| format!("{label}; \"{}; really\"", doubled(text))),
+            [1, 0],
+            &|text| format!("{text}; really"),
+        ),
         ("tabs", file("label\t text", |_, text, label| format!("{label}\t \"{}\"", doubled(text))), [1, 0], &str::to_owned),
         ("blanks behind", file("text,label", |_, text, label| format!("\"{}, really\" ,{label}", doubled(text))), [0, 1], &with),
-        ("two blanks", file("text,label", |_, text, label| format!("\"{}, really\"  ,  \"{label}\"", doubled(text))), [0, 1], &with),
-        ("bars", file("label | text", |_, text, label| format!("{label} | \"{} | really\"", doubled(text))), [1, 0], &|text| format!("{text} | really")),
+        (
+            "two blanks",
+            file("text,label", |_, text, label| format!("\"{}, really\"  ,  \"{label}\"", doubled(text))),
+            [0, 1],
+            &with,
+        ),
+        ("bars", file("label | text", |_, text, label| format!("{label} | \"{} | really\"", doubled(text))), [1, 0], &|text| {
+            format!("{text} | really")
+        }),
     ] {
         let found = table(&file);
         assert_rows(&found, columns, text, 2, what);
@@ -66,8 +89,13 @@ fn quotes_behind_blanks_are_quotes() {
         assert!(found.columns.iter().all(|name| name.trim() == name && !name.contains('"')), "{:?}", found.columns);
     }
     // In some rows only, and with line breaks inside.
-    let some = table(file("label, text", |at, text, label| if at % 3 == 0 { format!("{label}, \"{}, really\"", doubled(text)) } else { format!("{label}, {text}") }));
-    assert_eq!((some.rows[0][1].as_str(), some.rows[1][1].trim(), some.ragged.len()), ("the invoice was charged twice, really", ROWS[1].0, 0));
+    let some = table(file("label, text", |at, text, label| {
+        if at % 3 == 0 { format!("{label}, \"{}, really\"", doubled(text)) } else { format!("{label}, {text}") }
+    }));
+    assert_eq!(
+        (some.rows[0][1].as_str(), some.rows[1][1].trim(), some.ragged.len()),
+        ("the invoice was charged twice, really", ROWS[1].0, 0)
+    );
     let broken = table(file("label, text", |_, text, label| format!("{label}, \"{}\nand so on\"", doubled(text))));
     assert_rows(&broken, [1, 0], |text| format!("{text}\nand so on"), 2, "line breaks");
     // A quote that does not enclose its cell is a letter.
@@ -83,8 +111,18 @@ fn single_and_curly_quotes_are_quotes() {
         ("all cells", file("'text','label'", |_, text, label| format!("'{text}, really','{label}'")), [0, 1], 2),
         ("the rows only", file("label,text", |_, text, label| format!("'{label}','{text}, really'")), [1, 0], 2),
         ("the texts only", file("text,label", |_, text, label| format!("'{text}, really',{label}")), [0, 1], 2),
-        ("apostrophes twice", file("text,label", |_, text, label| format!("'{}, really','{label}'", text.replace('\'', "''"))), [0, 1], 2),
-        ("apostrophes escaped", file("text,label", |_, text, label| format!("'{}, really','{label}'", text.replace('\'', "\\'"))), [0, 1], 2),
+        (
+            "apostrophes twice",
+            file("text,label", |_, text, label| format!("'{}, really','{label}'", text.replace('\'', "''"))),
+            [0, 1],
+            2,
+        ),
+        (
+            "apostrophes escaped",
+            file("text,label", |_, text, label| format!("'{}, really','{label}'", text.replace('\'', "\\'"))),
+            [0, 1],
+            2,
+        ),
         ("semicolons", file("text;label", |_, text, label| format!("'{text}, really';'{label}'")), [0, 1], 2),
         ("no header", file("", |_, text, label| format!("'{text}, really','{label}'")), [0, 1], 1),
     ] {
@@ -94,8 +132,15 @@ fn single_and_curly_quotes_are_quotes() {
         assert!(found.columns.iter().all(|name| !name.contains('\'')), "{:?}", found.columns);
     }
     // Only where a text has a comma.
-    let some = table(file("text,label", |at, text, label| if at % 3 == 0 { format!("'{text}, really',{label}") } else { format!("{text},{label}") }));
-    assert_eq!((some.rows[0].join("+"), some.rows[1].join("+")), ("the invoice was charged twice, really+billing".into(), "parcel one isn't here+delivery".into()));
+    let some =
+        table(file(
+            "text,label",
+            |at, text, label| if at % 3 == 0 { format!("'{text}, really',{label}") } else { format!("{text},{label}") },
+        ));
+    assert_eq!(
+        (some.rows[0].join("+"), some.rows[1].join("+")),
+        ("the invoice was charged twice, really+billing".into(), "parcel one isn't here+delivery".into())
+    );
     let broken = table(file("text,label", |_, text, label| format!("'{text},\nreally','{label}'")));
     assert_rows(&broken, [0, 1], |text| format!("{text},\nreally"), 2, "line breaks");
     for (open, close) in [('\u{201C}', '\u{201D}'), ('\u{201E}', '\u{201C}'), ('\u{AB}', '\u{BB}'), ('\u{2018}', '\u{2019}')] {
@@ -104,9 +149,15 @@ fn single_and_curly_quotes_are_quotes() {
         assert_note(&found, "cells are in curly quotes", "curly");
     }
     // Apostrophes and quoted speech are letters.
-    let letters = file("text,label", |at, text, label| format!("'{} said {text}{},{label}", at, if at % 4 == 0 { "'" } else { "" }));
+    let letters =
+        file("text,label", |at, text, label| format!("'{} said {text}{},{label}", at, if at % 4 == 0 { "'" } else { "" }));
     let found = table(&letters);
-    assert_eq!((found.rows[0][0].as_str(), found.notes.len()), ("'0 said the invoice was charged twice'", 0), "{:?}", found.notes);
+    assert_eq!(
+        (found.rows[0][0].as_str(), found.notes.len()),
+        ("'0 said the invoice was charged twice'", 0),
+        "{:?}",
+        found.notes
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -127,7 +178,8 @@ fn lines_in_quotes_escapes_and_runs_of_tabs_are_undone() {
     assert_rows(&tabs, [0, 1], str::to_owned, 2, "runs of tabs");
     assert_note(&tabs, "several tabs in a row are taken as one", "runs of tabs");
     // An empty cell between two tabs is one, where rows agree with it.
-    let empty = table(file("text\tnote\tlabel", |at, text, label| format!("{text}\t{}\t{label}", if at == 4 { "so" } else { "" })));
+    let empty =
+        table(file("text\tnote\tlabel", |at, text, label| format!("{text}\t{}\t{label}", if at == 4 { "so" } else { "" })));
     assert_eq!((empty.columns.len(), empty.rows[0][1].as_str(), empty.rows[4][1].as_str()), (3, "", "so"));
     // Texts in quotes, one a line, are a single column.
     assert!(refused(file("text", |_, text, _| format!("\"{}, again\"", doubled(text)))).0.contains("one column"));
@@ -136,12 +188,30 @@ fn lines_in_quotes_escapes_and_runs_of_tabs_are_undone() {
 #[wasm_bindgen_test(unsupported = test)]
 fn bare_separators_belong_to_the_text() {
     for (what, file, columns, text) in [
-        ("label last", file("text,label", |_, text, label| format!("{text}, please help,{label}")), [0, 1], &(|text: &str| format!("{text}, please help")) as &dyn Fn(&str) -> String),
-        ("label first", file("label,text", |_, text, label| format!("{label},{text}, please help, soon")), [1, 0], &|text| format!("{text}, please help, soon")),
-        ("semicolons", file("text;label", |_, text, label| format!("{text}; please help;{label}")), [0, 1], &|text| format!("{text}; please help")),
-        ("other names", file("Meldung,Abteilung", |_, text, label| format!("{text}, bitte,{label}")), [0, 1], &|text| format!("{text}, bitte")),
-        ("an id", file("id,text,label", |at, text, label| format!("{at},{text}, please,{label}")), [1, 2], &|text| format!("{text}, please")),
-        ("without blanks", file("text,label", |_, text, label| format!("{text},{} times,{label}", text.len())), [0, 1], &|text| format!("{text},{} times", text.len())),
+        (
+            "label last",
+            file("text,label", |_, text, label| format!("{text}, please help,{label}")),
+            [0, 1],
+            &(|text: &str| format!("{text}, please help")) as &dyn Fn(&str) -> String,
+        ),
+        ("label first", file("label,text", |_, text, label| format!("{label},{text}, please help, soon")), [1, 0], &|text| {
+            format!("{text}, please help, soon")
+        }),
+        ("semicolons", file("text;label", |_, text, label| format!("{text}; please help;{label}")), [0, 1], &|text| {
+            format!("{text}; please help")
+        }),
+        ("other names", file("Meldung,Abteilung", |_, text, label| format!("{text}, bitte,{label}")), [0, 1], &|text| {
+            format!("{text}, bitte")
+        }),
+        ("an id", file("id,text,label", |at, text, label| format!("{at},{text}, please,{label}")), [1, 2], &|text| {
+            format!("{text}, please")
+        }),
+        (
+            "without blanks",
+            file("text,label", |_, text, label| format!("{text},{} times,{label}", text.len())),
+            [0, 1],
+            &|text| format!("{text},{} times", text.len()),
+        ),
     ] {
         let file = file.replace('"', "'");
         let found = table(&file);
@@ -149,7 +219,8 @@ fn bare_separators_belong_to_the_text() {
         assert_note(&found, "9 rows (2, 3, 4, 5, 6, ...) have more cells than the", what);
     }
     // The note blames the rows with commas, and no others.
-    let some = table(file("text,label", |at, text, label| format!("{text}{},{label}", ["", ", please", ", please, soon"][at % 3])));
+    let some =
+        table(file("text,label", |at, text, label| format!("{text}{},{label}", ["", ", please", ", please, soon"][at % 3])));
     assert_eq!(some.rows[2], ["reset code never came, please, soon", "login"]);
     assert_note(&some, "6 rows (3, 4, 6, 7, 9, ...) have more cells", "some");
     let one = table(file("", |at, text, label| format!("{text}{},{label}", if at == 4 { ", please" } else { "" })));
@@ -160,7 +231,9 @@ fn bare_separators_belong_to_the_text() {
     assert_eq!((odd.ragged.as_slice(), odd.rows.len()), ([6].as_slice(), 9));
     assert_note(&odd, "1 row (6) has more cells than the 2 columns; put texts that contain a comma in double quotes", "odd");
     // Title and body: nobody knows in which of them the comma is.
-    let two = table(file("title,body,label", |at, text, label| format!("about {at},{text}{},{label}", if at == 4 { ", really" } else { "" })));
+    let two = table(file("title,body,label", |at, text, label| {
+        format!("about {at},{text}{},{label}", if at == 4 { ", really" } else { "" })
+    }));
     assert_eq!(two.ragged, [6]);
     // Nothing tells a label from a text.
     let (problem, _, row) = refused("text,label\na,b,c,v\nd,e,w\nf,g,h,i,x\nk,y\nl,m,n,o,p,z\n");
@@ -182,7 +255,11 @@ fn headers_of_other_widths_are_said() {
     let some = table(file("text,label,note", |at, text, label| format!("{text},{label}{}", if at == 3 { ",seen" } else { "" })));
     assert_eq!((some.columns.len(), some.rows[3][2].as_str(), some.ragged.len()), (3, "seen", 0));
     let fewer = table(file("text,label", |at, text, label| format!("{text},{label},{}", ["a b", "c d", "e f"][at % 3])));
-    assert!(fewer.notes.iter().any(|note| note.contains("the header has 2 names and the rows have 3 cells")), "{:?}", fewer.notes);
+    assert!(
+        fewer.notes.iter().any(|note| note.contains("the header has 2 names and the rows have 3 cells")),
+        "{:?}",
+        fewer.notes
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -203,7 +280,8 @@ fn every_form_of_the_separator_line_is_obeyed() {
         let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(table(utf16).rows, found.rows, "{line}");
     }
-    for (line, separator) in [("sep=\t", '\t'), ("sep=\\t", '\t'), ("sep=|", '|'), ("sep=^", '^'), ("sep=~", '~'), ("sep=:", ':')] {
+    for (line, separator) in [("sep=\t", '\t'), ("sep=\\t", '\t'), ("sep=|", '|'), ("sep=^", '^'), ("sep=~", '~'), ("sep=:", ':')]
+    {
         let text = file(&format!("{line}\ntext{separator}label"), |_, text, label| format!("{text}, really{separator}{label}"));
         assert_eq!(table(&text).separator, separator, "{line}");
         assert_rows(&table(&text), [0, 1], with, 3, line);
@@ -221,12 +299,21 @@ fn no_row_is_lost_in_silence() {
                 let text = file(header, |_, text, label| format!("{open}{}{inside}{close},{label}", text.replace('"', "")));
                 let Ok(found) = Table::from_bytes(text.as_bytes()) else { continue };
                 let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
-                let left_out: usize = found.notes.iter().filter(|note| note.contains("left out")).filter_map(|note| note.split(' ').next()?.parse::<usize>().ok()).sum();
+                let left_out: usize = found
+                    .notes
+                    .iter()
+                    .filter(|note| note.contains("left out"))
+                    .filter_map(|note| note.split(' ').next()?.parse::<usize>().ok())
+                    .sum();
                 assert_eq!(found.rows.len() + usize::from(found.has_header) + left_out, lines, "{text}{:?}", found.notes);
                 // What was read can be written and is read again.
                 let csv = found.to_csv().unwrap();
                 let again = table(&csv);
-                assert_eq!((&again.rows, &again.columns, again.ragged.len()), (&found.rows, &found.columns, found.ragged.len()), "{text}");
+                assert_eq!(
+                    (&again.rows, &again.columns, again.ragged.len()),
+                    (&found.rows, &found.columns, found.ragged.len()),
+                    "{text}"
+                );
             }
         }
     }
@@ -235,7 +322,32 @@ fn no_row_is_lost_in_silence() {
 #[wasm_bindgen_test(unsupported = test)]
 fn quotes_of_another_style_never_panic() {
     let mut rng = softprompt::rng::Rng::stream(7, "styles");
-    let pieces = ["'", "\"", " \"", "\" ", "\u{201C}", "\u{201D}", ",", ";", "\t", "\t\t", "\n", "\r\n", "\\,", "\\", "a b", "x", "y", "text", "label", "#", "é", "__label__x ", "|", "---"];
+    let pieces = [
+        "'",
+        "\"",
+        " \"",
+        "\" ",
+        "\u{201C}",
+        "\u{201D}",
+        ",",
+        ";",
+        "\t",
+        "\t\t",
+        "\n",
+        "\r\n",
+        "\\,",
+        "\\",
+        "a b",
+        "x",
+        "y",
+        "text",
+        "label",
+        "#",
+        "é",
+        "__label__x ",
+        "|",
+        "---",
+    ];
     for _ in 0..1500 {
         let text: String = (0..rng.below(60)).map(|_| pieces[rng.below(pieces.len())]).collect();
         match Table::from_bytes(text.as_bytes()) {

@@ -47,7 +47,9 @@ pub(super) fn settle(
     if given == narrow && !spaced && are_row_names(records, narrow + 1) {
         settled.row_names = true;
         settled.width = narrow + 1;
-        settled.note = Some(format!("the rows have a cell more than the header has names: the first one, a row number, is taken as `column 1`"));
+        settled.note = Some(format!(
+            "the rows have a cell more than the header has names: the first one, a row number, is taken as `column 1`"
+        ));
         return settled;
     }
     let Some(split) = split else { return settled };
@@ -62,7 +64,9 @@ pub(super) fn settle(
         return settled;
     }
     settled.width = narrow;
-    let name = header.and_then(|names| names.get(split.text)).map_or_else(|| format!("column {}", split.text + 1), |name| name.trim().to_owned());
+    let name = header
+        .and_then(|names| names.get(split.text))
+        .map_or_else(|| format!("column {}", split.text + 1), |name| name.trim().to_owned());
     settled.note = Some(format!(
         "{} more cells than the {narrow} columns, because `{}` in a text is not in quotes; they are taken as part of `{name}`",
         rows_have(&joined),
@@ -91,7 +95,14 @@ fn are_row_names(records: &[StringRecord], width: usize) -> bool {
     let mut last = first;
     records.len() >= 2
         && first <= 1
-        && numbers.all(|number| number.is_some_and(|number| number > last && { last = number; true }))
+        && numbers.all(|number| {
+            number.is_some_and(|number| {
+                number > last && {
+                    last = number;
+                    true
+                }
+            })
+        })
 }
 
 /// Values of a column, where they say something about a cell.
@@ -166,7 +177,8 @@ impl Split {
 
     fn score(&self, header: Option<&[String]>, records: &[StringRecord], over: &[usize], separator: u8) -> f64 {
         let fitting = records.iter().filter(|record| dialect::length(record) == self.width);
-        let own: Vec<&str> = fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let own: Vec<&str> =
+            fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
         // A column of numbers or labels is not the one that a text was broken in.
         if own.len() >= 4 && !Values::new(&own).is_any() {
             return -1.0;

@@ -55,7 +55,8 @@ fn is_in_blocks(table: &Table, column: usize) -> bool {
     let changes = heads.windows(2).all(|pair| value(pair[0]) != value(pair[1]));
     let regular = distinct.len() == heads.len() || (distinct.len() >= 2 && lengths.iter().all(|&length| length == lengths[0]));
     let full = (0..table.columns.len()).any(|other| {
-        other != column && rows.iter().all(|cells| cells.iter().all(|cell| cell.trim().is_empty()) || !cells[other].trim().is_empty())
+        other != column
+            && rows.iter().all(|cells| cells.iter().all(|cell| cell.trim().is_empty()) || !cells[other].trim().is_empty())
     });
     long && changes && regular && full
 }

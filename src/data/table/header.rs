@@ -173,9 +173,10 @@ fn known(name: &str) -> bool {
 
 /// Does a cell come again below in its column, in a record that is not the whole record once more?
 fn recurs(record: &StringRecord, below: &[StringRecord]) -> bool {
-    below.iter().filter(|other| *other != record).any(|other| {
-        record.iter().zip(other.iter()).any(|(name, cell)| !name.trim().is_empty() && name.trim() == cell.trim())
-    })
+    below
+        .iter()
+        .filter(|other| *other != record)
+        .any(|other| record.iter().zip(other.iter()).any(|(name, cell)| !name.trim().is_empty() && name.trim() == cell.trim()))
 }
 
 fn is_number(cell: &str) -> bool {
@@ -199,9 +200,8 @@ fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], su
     if at >= below.len() {
         return above.is_empty();
     }
-    let values = |column: usize| {
-        below.iter().filter_map(move |record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty())
-    };
+    let values =
+        |column: usize| below.iter().filter_map(move |record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty());
     above.iter().all(|record| {
         let narrow = cells(record).count() < names;
         let comment = cells(record).next().is_some_and(|cell| cell.starts_with(['#', '%']) || cell.starts_with("//"));

@@ -60,7 +60,8 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     records.encoding = decoded.encoding;
     let mut notes: Vec<String> = decoded.note.iter().cloned().collect();
     if halves > 0 {
-        let spoilt = records.records.iter().zip(&records.rows).filter(|(record, _)| record.iter().any(|cell| cell.contains('\u{FFFD}')));
+        let spoilt =
+            records.records.iter().zip(&records.rows).filter(|(record, _)| record.iter().any(|cell| cell.contains('\u{FFFD}')));
         let rows: Vec<u64> = spoilt.map(|(_, &row)| row).collect();
         notes.push(format!("{} half an emoji (its other half was cut off), replaced by \u{FFFD}", rows_have(&rows)));
     }
@@ -163,15 +164,26 @@ fn lists(text: &str) -> Result<Option<Records>> {
     let first = lines.next().unwrap_or_default();
     let values = match stream(text) {
         Ok(values) => values,
-        Err(error) if serde_json::from_str::<Json>(first.trim_end().trim_end_matches(',')).is_ok() || text.trim_end().ends_with("]]") => {
-            let with_commas: Result<Vec<(Json, u64)>> = text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty()).map(|(line, row)| {
-                let bare = line.trim_end();
-                let value = serde_json::from_str(bare.strip_suffix(',').unwrap_or(bare)).map_err(|error| wrong_line(line, row, &error))?;
-                Ok((value, row))
-            }).collect();
+        Err(error)
+            if serde_json::from_str::<Json>(first.trim_end().trim_end_matches(',')).is_ok()
+                || text.trim_end().ends_with("]]") =>
+        {
+            let with_commas: Result<Vec<(Json, u64)>> = text
+                .lines()
+                .zip(1_u64..)
+                .filter(|(line, _)| !line.trim().is_empty())
+                .map(|(line, row)| {
+                    let bare = line.trim_end();
+                    let value = serde_json::from_str(bare.strip_suffix(',').unwrap_or(bare))
+                        .map_err(|error| wrong_line(line, row, &error))?;
+                    Ok((value, row))
+                })
+                .collect();
             match with_commas {
                 Ok(values) => values,
-                Err(_) if lines.next().is_none() || text.trim_start().starts_with("[[") => return Err(wrong(text, error.line() as u64, &error)),
+                Err(_) if lines.next().is_none() || text.trim_start().starts_with("[[") => {
+                    return Err(wrong(text, error.line() as u64, &error));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -197,7 +209,11 @@ fn code(values: Vec<Json>) -> Result<Records> {
 
 /// A single value with the rows in it, or values that are the rows.
 fn of_values(mut values: Vec<Json>) -> Result<Records> {
-    if values.len() > 1 || values.first().is_some_and(|value| value.as_list().is_some_and(|items| items.len() > 1 && items.iter().all(Json::is_plain))) {
+    if values.len() > 1
+        || values
+            .first()
+            .is_some_and(|value| value.as_list().is_some_and(|items| items.len() > 1 && items.iter().all(Json::is_plain)))
+    {
         // A single list of texts has them as its rows.
         let rows = match values.pop() {
             Some(Json::List(items)) if values.is_empty() => items.into_iter().map(|item| Json::List(vec![item])).collect(),
@@ -274,7 +290,9 @@ impl Objects {
                 if differ {
                     self.differ.push(row);
                 }
-                self.plain.extend(value::member(&members, "data").and_then(Json::as_object).into_iter().flatten().map(|(name, _)| name.clone()));
+                self.plain.extend(
+                    value::member(&members, "data").and_then(Json::as_object).into_iter().flatten().map(|(name, _)| name.clone()),
+                );
                 task
             }
             None => members,
@@ -282,12 +300,8 @@ impl Objects {
         let mut cells = Vec::with_capacity(members.len());
         let mut nested = false;
         for (name, value) in members {
-            let column = self.named(&name).map_err(|problem| Error::Data {
-                problem,
-                hint: HINT.into(),
-                row: Some(row),
-                column: None,
-            })?;
+            let column =
+                self.named(&name).map_err(|problem| Error::Data { problem, hint: HINT.into(), row: Some(row), column: None })?;
             nested |= !value.is_plain();
             cells.push((column, value.cell().unwrap_or_else(|| value.to_json())));
         }

@@ -45,12 +45,23 @@ fn refuse(first: &[&str]) -> Result<()> {
     let starts = |start: &str| first.first().is_some_and(|line| line.starts_with(start));
     let share = |test: fn(&str) -> bool| first.iter().filter(|line| test(line)).count() * 10 >= first.len() * 4;
     let yaml = || {
-        let value = |line: &str| line.trim_start_matches("- ").split_once(':').is_some_and(|(name, _)| !name.is_empty() && !name.contains([' ', ',', '"', '\t']));
-        first.iter().any(|line| line.starts_with("- ")) && first.iter().filter(|line| !line.starts_with('#') && **line != "---").all(|line| value(line) || line.starts_with("- "))
+        let value = |line: &str| {
+            line.trim_start_matches("- ")
+                .split_once(':')
+                .is_some_and(|(name, _)| !name.is_empty() && !name.contains([' ', ',', '"', '\t']))
+        };
+        first.iter().any(|line| line.starts_with("- "))
+            && first
+                .iter()
+                .filter(|line| !line.starts_with('#') && **line != "---")
+                .all(|line| value(line) || line.starts_with("- "))
             && first.iter().filter(|line| line.starts_with("- ") && value(line)).count() > 1
     };
     let found = if starts("version https://git-lfs") {
-        Some(("a Git LFS pointer, not the file itself", "fetch the file with `git lfs pull`, or download it from the project's page"))
+        Some((
+            "a Git LFS pointer, not the file itself",
+            "fetch the file with `git lfs pull`, or download it from the project's page",
+        ))
     } else if first.iter().any(|line| is_insert(line)) || starts("-- MySQL dump") || starts("-- PostgreSQL") {
         Some(("an SQL dump", "export the table as CSV"))
     } else if first.iter().any(|line| line.starts_with("\\begin{tabular}") || line.starts_with("\\documentclass")) {
@@ -146,7 +157,9 @@ fn fasttext(text: &str) -> Option<Records> {
     records.notes.push("this is a fastText file: the words that begin with `__label__` are the labels".into());
     if !several.is_empty() {
         let rows = rows_have(&several);
-        records.notes.push(format!("{rows} several labels, which are taken as one, such as `a|b`: a text can only have one label here"));
+        records
+            .notes
+            .push(format!("{rows} several labels, which are taken as one, such as `a|b`: a text can only have one label here"));
     }
     Some(records)
 }

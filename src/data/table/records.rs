@@ -64,7 +64,8 @@ impl Table {
     /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows that do not agree on a number of columns, and for a header
     /// row that is not there.
     pub(super) fn from_records(read: Records, header_row: Option<u64>, fewest: usize) -> Result<Self> {
-        let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } = read;
+        let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } =
+            read;
         let guess = names == Names::Unknown;
         let line = |(record, &row): (&StringRecord, &u64)| Line { row, cells: record.iter().map(str::to_owned).collect() };
         let head = if guess { records.iter().zip(&rows).take(HEAD).map(line).collect() } else { Vec::new() };
@@ -92,7 +93,8 @@ impl Table {
             agree(&records, &rows, width, least, separator)?;
         }
 
-        let named = |column: usize| header.as_ref().and_then(|names| names.get(column)).is_some_and(|name| !name.trim().is_empty());
+        let named =
+            |column: usize| header.as_ref().and_then(|names| names.get(column)).is_some_and(|name| !name.trim().is_empty());
         let filled = |record: &StringRecord, column: usize| record.get(column).is_some_and(|cell| !cell.trim().is_empty());
         let empty = |column: usize| !named(column) && !records.iter().any(|record| filled(record, column));
         let columns = (0..width).rev().find(|&column| !empty(column)).map_or(0, |last| last + 1);
@@ -136,7 +138,8 @@ impl Table {
             notes.push(format!("{rows} cells in mostly empty columns without a name; the text may have been broken apart there"));
         }
         let name = |column: usize| {
-            let name = header.as_ref().and_then(|names| names.get(column)).map(|name| name.trim()).filter(|name| !name.is_empty());
+            let name =
+                header.as_ref().and_then(|names| names.get(column)).map(|name| name.trim()).filter(|name| !name.is_empty());
             name.map_or_else(|| format!("column {}", column + 1), str::to_owned)
         };
         let cells = |record: &StringRecord| (0..columns).map(|i| record.get(i).unwrap_or_default().to_owned()).collect();

@@ -109,9 +109,7 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
                 Style::Blanks => score >= best - 1e-9,
                 // An apostrophe that opens one row and another that closes a later one.
                 Style::SingleLines => other.share >= COLUMN && score >= best - 1e-9 && !swallows(&reading, plain_sample),
-                Style::Single | Style::Curly => {
-                    (other.share >= COLUMN && score >= best - 1e-9) || (better && score >= SURE)
-                }
+                Style::Single | Style::Curly => (other.share >= COLUMN && score >= best - 1e-9) || (better && score >= SURE),
                 Style::Escaped => better,
                 Style::Tabs | Style::Lines => better && score >= SURE,
             };

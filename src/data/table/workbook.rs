@@ -58,7 +58,8 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
         })?),
         None => None,
     };
-    let tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && wanted.is_none_or(|wanted| sheet.name == *wanted));
+    let tables =
+        sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && wanted.is_none_or(|wanted| sheet.name == *wanted));
     // Visible ones first: what the user sees is what the user means.
     let visible = tables.clone().filter(|sheet| sheet.visible == SheetVisible::Visible);
     let hidden = tables.filter(|sheet| sheet.visible != SheetVisible::Visible);
@@ -82,11 +83,14 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
         };
         let (hidden, uncomputed) = (among(&markup.hidden), among(&markup.uncomputed));
         if !hidden.is_empty() {
-            read.notes.push(format!("{} hidden in the sheet, by hand or by a filter; they are read all the same", rows_are(&hidden)));
+            read.notes
+                .push(format!("{} hidden in the sheet, by hand or by a filter; they are read all the same", rows_are(&hidden)));
         }
         if !uncomputed.is_empty() {
             let rows = rows_have(&uncomputed);
-            read.notes.push(format!("{rows} formulas whose values are not in the file: open it in the spreadsheet program and save it"));
+            read.notes.push(format!(
+                "{rows} formulas whose values are not in the file: open it in the spreadsheet program and save it"
+            ));
         }
         if !merged.is_empty() {
             read.notes.push(format!("{} cells that are merged with those above, and get their value", rows_have(&merged)));
@@ -237,7 +241,9 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) 
         let mut left_to_fill = limits::CELLS;
         for region in regions.iter().filter(|region| region.start.0 < region.end.0) {
             let ((top, first), (bottom, _)) = (region.start, region.end);
-            let Some(column) = first.checked_sub(left).map(|column| column as usize).filter(|&column| column < width) else { continue };
+            let Some(column) = first.checked_sub(left).map(|column| column as usize).filter(|&column| column < width) else {
+                continue;
+            };
             let at = lines.partition_point(|(row, _)| *row < top);
             let Some(value) = lines.get(at).filter(|(row, _)| *row == top).map(|(_, record)| record[column]) else { continue };
             for (row, record) in lines[at + 1..].iter_mut().take_while(|(row, _)| *row <= bottom).take(left_to_fill) {

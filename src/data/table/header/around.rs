@@ -80,7 +80,8 @@ fn questions(records: &[StringRecord], header: usize, at: usize) -> bool {
     let rest = &records[at + 1..records.len().min(at + 1 + super::BELOW)];
     let asks = |column: usize| record.get(column).is_some_and(|cell| cell.trim_end().ends_with('?'));
     let alone = |column: usize| {
-        let values: Vec<&str> = rest.iter().filter_map(|other| other.get(column)).filter(|cell| !cell.trim().is_empty()).collect();
+        let values: Vec<&str> =
+            rest.iter().filter_map(|other| other.get(column)).filter(|cell| !cell.trim().is_empty()).collect();
         let distinct: std::collections::HashSet<&str> = values.iter().copied().collect();
         values.len() >= 4 && distinct.len() * 2 <= values.len() && !values.iter().any(|value| value.trim_end().ends_with('?'))
     };
@@ -139,10 +140,12 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
     let lower = first.to_lowercase();
     let bare = lower.trim_start_matches(['(', '-', '*', '#', ' ']);
     let counts = bare.split_once(' ').is_some_and(|(number, what)| {
-        number.parse::<u64>().is_ok() && what.trim_end_matches(')').split(' ').next().is_some_and(|word| matches!(word, "rows" | "row" | "records"))
+        number.parse::<u64>().is_ok()
+            && what.trim_end_matches(')').split(' ').next().is_some_and(|word| matches!(word, "rows" | "row" | "records"))
     });
     let begins = TOTALS.iter().any(|word| {
-        bare.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() && letter.is_ascii()))
+        bare.strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() && letter.is_ascii()))
     });
     let comment = first.starts_with("# ") || first.starts_with("-- ") || first.starts_with("// ");
     // Fewer cells than the rows have, or numbers where they have other values.
@@ -151,7 +154,9 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
         let column = length(record).saturating_sub(1);
         let value = record.get(column).unwrap_or_default().trim();
         records[start..at].iter().all(|other| other.get(column).is_none_or(|cell| cell.trim() != value))
-            && records[start..at].iter().any(|other| other.get(column).is_some_and(|cell| !is_number(cell) && !cell.trim().is_empty()))
+            && records[start..at]
+                .iter()
+                .any(|other| other.get(column).is_some_and(|cell| !is_number(cell) && !cell.trim().is_empty()))
     };
     (narrow && (counts || begins || comment || is_rule(record))) || (numbers && begins && first.split_whitespace().count() <= 4)
 }

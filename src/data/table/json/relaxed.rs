@@ -39,7 +39,9 @@ pub(super) fn begins(text: &str) -> bool {
 /// Where the value of `const data = ...` or `data = ...` begins; 0 where nothing is assigned.
 fn assignment(text: &str) -> usize {
     let mut start = 0;
-    let comment = |line: &str| line.trim().is_empty() || ["#", "//", "import ", "from "].iter().any(|begin| line.trim_start().starts_with(begin));
+    let comment = |line: &str| {
+        line.trim().is_empty() || ["#", "//", "import ", "from "].iter().any(|begin| line.trim_start().starts_with(begin))
+    };
     for line in text.split_inclusive('\n').take_while(|line| comment(line)) {
         start += line.len();
     }

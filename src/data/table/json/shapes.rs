@@ -17,7 +17,8 @@ const DEPTH: usize = 4;
 /// Members from which an object of texts can be one of texts and their labels.
 const PAIRS: usize = 12;
 /// Words of a name that says that its rows are a part of the data.
-const SPLITS: &[&str] = &["train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval", "evaluation", "holdout", "unlabeled"];
+const SPLITS: &[&str] =
+    &["train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval", "evaluation", "holdout", "unlabeled"];
 /// The column that tells the parts apart.
 const SPLIT: &str = "split";
 
@@ -32,7 +33,8 @@ pub(super) fn rows(value: Json) -> Result<Shape> {
         return Err(Error::data("this is a Jupyter notebook, not a table", "save the table from the notebook as CSV"));
     }
     let names = value.as_object().map(|members| listing(members.iter().map(|(name, _)| name.as_str()))).unwrap_or_default();
-    find(value, 0)?.ok_or_else(|| Error::data(format!("this JSON file is one object, of {names}, whose rows cannot be told"), HINT))
+    find(value, 0)?
+        .ok_or_else(|| Error::data(format!("this JSON file is one object, of {names}, whose rows cannot be told"), HINT))
 }
 
 fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
@@ -53,13 +55,18 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
     }
     if let Some(at) = the_table(&members, &tables) {
         let (name, value) = members.into_iter().nth(at).unwrap_or((String::new(), Json::Null));
-        return Ok(find(value, depth + 1)?.map(|shape| Shape { note: Some(format!("the rows are those of `{name}` in the JSON file")), ..shape }));
+        return Ok(find(value, depth + 1)?
+            .map(|shape| Shape { note: Some(format!("the rows are those of `{name}` in the JSON file")), ..shape }));
     }
     if let Some(shape) = by_label(&members, &tables).or_else(|| pairs(&members)) {
         return Ok(Some(shape));
     }
     // One object with values of its own is a row.
-    if depth == 0 && members.iter().any(|(_, value)| value.is_plain()) && tables.is_empty() && members.iter().filter(|(_, value)| value.is_plain()).count() > 1 {
+    if depth == 0
+        && members.iter().any(|(_, value)| value.is_plain())
+        && tables.is_empty()
+        && members.iter().filter(|(_, value)| value.is_plain()).count() > 1
+    {
         return Ok(Some(Shape { rows: vec![Json::Object(members)], note: None }));
     }
     // Rasa: the only object in an object.
@@ -78,7 +85,8 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
 
 /// A list of objects, or of lists of plain values.
 fn are_rows(items: &[Json]) -> bool {
-    !items.is_empty() && (items.iter().all(|item| item.as_object().is_some()) || items.iter().all(|item| item.as_list().is_some()))
+    !items.is_empty()
+        && (items.iter().all(|item| item.as_object().is_some()) || items.iter().all(|item| item.as_list().is_some()))
 }
 
 /// Rows, or columns of rows.
@@ -116,7 +124,10 @@ fn splits(members: Members, tables: &[usize], depth: usize) -> Result<Option<Sha
         }
         names.push(name);
     }
-    let note = format!("the rows of {} are put under one another, and the column `{SPLIT}` says which is which", listing(names.iter().map(String::as_str)));
+    let note = format!(
+        "the rows of {} are put under one another, and the column `{SPLIT}` says which is which",
+        listing(names.iter().map(String::as_str))
+    );
     Ok(Some(Shape { rows, note: Some(note) }))
 }
 
@@ -161,7 +172,8 @@ fn viewer(members: &Members) -> Option<Shape> {
         };
         (name.clone(), class.unwrap_or(value).clone())
     };
-    let rows: Vec<Json> = inner.iter().map(|row| Some(Json::Object(row.as_object()?.iter().map(named).collect()))).collect::<Option<_>>()?;
+    let rows: Vec<Json> =
+        inner.iter().map(|row| Some(Json::Object(row.as_object()?.iter().map(named).collect()))).collect::<Option<_>>()?;
     let total = member(members, "num_rows_total").and_then(|total| total.cell()).and_then(|total| total.parse::<usize>().ok());
     let mut note = "this is an answer of the dataset viewer".to_owned();
     if let Some(total) = total.filter(|&total| total > rows.len()) {
@@ -198,8 +210,12 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
         // Lists of texts under their labels have no value twice.
         let repeats = lists.iter().any(|list| list.iter().map(Json::to_json).collect::<HashSet<_>>().len() * 2 <= list.len());
         if named && !same {
-            let lengths: Vec<String> = members.iter().zip(&lists).map(|((name, _), list)| format!("`{name}` {}", list.len())).collect();
-            return Err(Error::data(format!("the columns of this JSON file have different lengths: {}", lengths.join(", ")), HINT));
+            let lengths: Vec<String> =
+                members.iter().zip(&lists).map(|((name, _), list)| format!("`{name}` {}", list.len())).collect();
+            return Err(Error::data(
+                format!("the columns of this JSON file have different lengths: {}", lengths.join(", ")),
+                HINT,
+            ));
         }
         if !same || !(named || repeats) {
             return Ok(None);
@@ -209,7 +225,8 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
         });
         return Ok(Some(Shape { rows: rows.collect(), note: None }));
     }
-    let objects: Option<Vec<&Members>> = members.iter().map(|(_, value)| value.as_object().filter(|inner| !inner.is_empty())).collect();
+    let objects: Option<Vec<&Members>> =
+        members.iter().map(|(_, value)| value.as_object().filter(|inner| !inner.is_empty())).collect();
     let Some(objects) = objects else { return Ok(None) };
     let flat = objects.iter().all(|inner| inner.iter().all(|(_, value)| value.is_plain() || value.as_list().is_some()));
     let same = objects.iter().all(|inner| inner.len() == objects[0].len());
@@ -267,10 +284,14 @@ fn the_table(members: &Members, tables: &[usize]) -> Option<usize> {
 
 /// `{"good": ["a", "b"], "bad": [...]}`: the names are the labels.
 fn by_label(members: &Members, tables: &[usize]) -> Option<Shape> {
-    let texts = |value: &Json| value.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(|item| item.as_text().is_some()));
-    let objects = tables.len() == members.len() && tables.iter().all(|&at| {
-        members[at].1.as_list().is_some_and(|rows| rows.iter().all(|row| row.as_object().is_some_and(|row| row.iter().any(|(name, _)| is_text(name)))))
-    });
+    let texts =
+        |value: &Json| value.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(|item| item.as_text().is_some()));
+    let objects = tables.len() == members.len()
+        && tables.iter().all(|&at| {
+            members[at].1.as_list().is_some_and(|rows| {
+                rows.iter().all(|row| row.as_object().is_some_and(|row| row.iter().any(|(name, _)| is_text(name))))
+            })
+        });
     if members.len() < 2 || !(objects || members.iter().all(|(_, value)| texts(value))) {
         return None;
     }
@@ -294,13 +315,19 @@ fn pairs(members: &Members) -> Option<Shape> {
     if members.len() < PAIRS || labels.len() * 2 > members.len() {
         return None;
     }
-    let row = |(text, label): &(String, Json)| Json::Object(vec![("text".to_owned(), Json::Text(text.clone())), ("label".to_owned(), label.clone())]);
-    Some(Shape { rows: members.iter().map(row).collect(), note: Some("the names in the JSON file are taken as texts, their values as labels".into()) })
+    let row = |(text, label): &(String, Json)| {
+        Json::Object(vec![("text".to_owned(), Json::Text(text.clone())), ("label".to_owned(), label.clone())])
+    };
+    Some(Shape {
+        rows: members.iter().map(row).collect(),
+        note: Some("the names in the JSON file are taken as texts, their values as labels".into()),
+    })
 }
 
 fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
-    let mut list: Vec<String> = names.iter().take(5).map(|name| format!("`{}`", name.chars().take(40).collect::<String>())).collect();
+    let mut list: Vec<String> =
+        names.iter().take(5).map(|name| format!("`{}`", name.chars().take(40).collect::<String>())).collect();
     if names.len() > 5 {
         list.push(format!("{} more", names.len() - 5));
     }

@@ -122,7 +122,10 @@ fn prodigy(table: &mut Objects) {
     (table.objects, table.rows) = (kept, rows);
     let mut note = "this is an export of Prodigy: what was accepted is the label".to_owned();
     if negative > 0 {
-        note.push_str(&format!(", and what was rejected, {negative} times, is `not {}`", labels.first().map_or("", String::as_str)));
+        note.push_str(&format!(
+            ", and what was rejected, {negative} times, is `not {}`",
+            labels.first().map_or("", String::as_str)
+        ));
     }
     table.notes.push(note);
     if !left_out.is_empty() {

@@ -252,6 +252,9 @@ fn lines(text: &str, separator: u8) -> Option<Rewritten> {
         count += 1;
     }
     // Texts in quotes, one a line, have blanks behind their commas.
-    (found as f64 >= LINES * count.saturating_sub(1) as f64 && spaced * 2 < found)
-        .then_some(Rewritten { text: out, found, share: 1.0 })
+    (found as f64 >= LINES * count.saturating_sub(1) as f64 && spaced * 2 < found).then_some(Rewritten {
+        text: out,
+        found,
+        share: 1.0,
+    })
 }

@@ -26,7 +26,9 @@ fn part(bytes: &[u8], sheet: usize) -> Option<String> {
     let workbook = unpacked(&mut zip, "xl/workbook.xml")?;
     let relations = unpacked(&mut zip, "xl/_rels/workbook.xml.rels")?;
     let id = Tags(&workbook).filter(|tag| tag.name == "sheet").nth(sheet)?.attribute("id")?;
-    let target = Tags(&relations).filter(|tag| tag.name == "Relationship" && tag.attribute("Id") == Some(id)).find_map(|tag| tag.attribute("Target"))?;
+    let target = Tags(&relations)
+        .filter(|tag| tag.name == "Relationship" && tag.attribute("Id") == Some(id))
+        .find_map(|tag| tag.attribute("Target"))?;
     let path = target.strip_prefix('/').map_or_else(|| format!("xl/{}", target.trim_start_matches("./")), str::to_owned);
     unpacked(&mut zip, &path)
 }
@@ -34,7 +36,10 @@ fn part(bytes: &[u8], sheet: usize) -> Option<String> {
 /// A part of the workbook; its size was measured before.
 fn unpacked(zip: &mut ZipArchive<Cursor<&[u8]>>, path: &str) -> Option<String> {
     let index = (0..zip.len()).find(|&index| {
-        zip.by_index_data(index).ok().and_then(|entry| entry.name().ok().map(|name| name.replace('\\', "/").eq_ignore_ascii_case(path))).unwrap_or(false)
+        zip.by_index_data(index)
+            .ok()
+            .and_then(|entry| entry.name().ok().map(|name| name.replace('\\', "/").eq_ignore_ascii_case(path)))
+            .unwrap_or(false)
     })?;
     let mut content = Vec::new();
     zip.by_index(index).ok()?.read_to_end(&mut content).ok()?;
