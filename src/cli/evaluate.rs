@@ -139,7 +139,13 @@ fn columns(table: &Table, args: &EvalArgs, adapter: &Adapter, index: &ClassIndex
 }
 
 /// The rows to measure on: those that a split column holds out, or else all.
-fn part(context: &Context, table: &Table, columns: ColumnChoice, args: &EvalArgs, trained: &DataConfig) -> Result<Option<Vec<bool>>> {
+fn part(
+    context: &Context,
+    table: &Table,
+    columns: ColumnChoice,
+    args: &EvalArgs,
+    trained: &DataConfig,
+) -> Result<Option<Vec<bool>>> {
     let given = args.split_column.clone().or_else(|| trained.split_column.clone());
     let named = args.split_column.is_some();
     let held_out = held_out_rows(table, columns, &DataConfig { split_column: given, ..DataConfig::default() });
@@ -175,8 +181,8 @@ fn rows<'a>(
         }
         rows.texts.push(text);
         rows.truth.push(index.find(&label).ok_or_else(|| {
-            let alike = index.alike(&label).map(|class| &adapter.labels[class as usize]);
-            let merge = alike.map(|alike| format!("; --merge-labels takes it for `{alike}`")).unwrap_or_default();
+            let similar = index.similar(&label).map(|class| &adapter.labels[class as usize]);
+            let merge = similar.map(|similar| format!("; --merge-labels takes it for `{similar}`")).unwrap_or_default();
             Error::Data {
                 problem: format!("{}: the adapter does not know the label `{label}`", path.display()),
                 hint: format!("it knows {}{merge}; --label-column names another column", some_of(&adapter.labels)),

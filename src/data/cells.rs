@@ -26,13 +26,13 @@ pub fn is_blank(text: &str) -> bool {
 pub(crate) fn normalised(text: &str) -> String {
     if !text.is_ascii() {
         let visible = text.nfc().map(|(letter, _)| letter).filter(|&letter| !is_invisible(letter));
-        return joined(&visible.collect::<String>());
+        return folded(&visible.collect::<String>());
     }
-    joined(text)
+    folded(text)
 }
 
 /// The words in lower case, with one space between them.
-fn joined(text: &str) -> String {
+fn folded(text: &str) -> String {
     let mut key = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !key.is_empty() {

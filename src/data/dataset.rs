@@ -7,6 +7,7 @@ mod kinds;
 mod labels;
 mod looks;
 mod notes;
+mod parts;
 mod rows;
 mod several;
 mod split;
@@ -21,6 +22,7 @@ use crate::tensors::sha256_hex;
 pub use advice::Lengths;
 pub use columns::{Candidates, ColumnChoice, find_column, text_alone};
 pub use labels::{ClassIndex, LabelGroup};
+use parts::{Parts, file_notes};
 use rows::{HeldOut, Rows};
 use split::Given;
 pub use values::Reading;
@@ -54,8 +56,8 @@ pub struct DataReport {
     pub set_aside: usize,
     /// Usable rows of each class, in the order of the labels.
     pub classes: Vec<ClassCount>,
-    /// Labels that look the same: joined to one class, or not.
-    pub alike: Vec<LabelGroup>,
+    /// Labels that look the same: merged to one class, or not.
+    pub similar_labels: Vec<LabelGroup>,
     /// How long the usable texts are.
     pub lengths: Lengths,
     /// What the user should know, a sentence each.
@@ -68,7 +70,7 @@ pub struct DataReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassCount {
-    /// The label as it stands in the file; of labels that are joined, one of them.
+    /// The label as it stands in the file; of labels that are merged, one of them.
     pub name: String,
     /// Usable rows.
     pub count: usize,
@@ -150,92 +152,6 @@ pub fn held_out_rows(table: &Table, columns: ColumnChoice, config: &DataConfig) 
     Ok(given.map(|given| (0..table.rows.len()).map(|at| given.holds_out(at)).collect()))
 }
 
-/// The rows of one file, divided by its split column where it has one.
-struct Parts {
-    labels: Vec<String>,
-    /// Rows to train on; without a split column all.
-    train: Vec<TextRow>,
-    /// Rows that the split column holds out.
-    held_out: Option<Vec<TextRow>>,
-    report: DataReport,
-    /// Why the split column that the settings name cannot be used.
-    refused: Option<Error>,
-}
-
-impl Parts {
-    fn new(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
-        let named = config.split_column.is_some();
-        let (mut parts, refused) = match Given::find(table, columns, config) {
-            Ok(None) => (Self::whole(table, columns, config), None),
-            Ok(Some(given)) => match Self::divided(table, columns, config, &given) {
-                Ok(parts) => (parts, None),
-                Err(error) if named => (Self::whole(table, columns, config), Some(error)),
-                // What was only found must not make a file useless.
-                Err(error) => {
-                    let mut parts = Self::whole(table, columns, config);
-                    let column = &table.columns[given.column];
-                    parts.report.notes.push(format!("the split in column `{column}` is not used, rows are drawn instead: {error}"));
-                    (parts, None)
-                }
-            },
-            Err(error) => (Self::whole(table, columns, config), Some(error)),
-        };
-        parts.refused = refused;
-        parts.report.notes = [told(table, columns, config), parts.report.notes].concat();
-        parts
-    }
-
-    fn whole(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
-        let Rows { labels, rows, report } = Rows::new(table, columns, config, |_| true);
-        Self { labels, train: rows, held_out: None, report, refused: None }
-    }
-
-    /// # Errors
-    /// [`Error::Data`] where the parts cannot be used: a held-out label that no training row has, or too few rows.
-    fn divided(table: &Table, columns: ColumnChoice, config: &DataConfig, given: &Given) -> Result<Self> {
-        const PART: &str = "held-out part";
-        let rows = Rows::new(table, columns, config, |at| given.trains(at));
-        let classes = (rows.labels.as_slice(), config.merge_labels);
-        let held_out = HeldOut::new(table, columns, classes, PART, |at| given.holds_out(at))?;
-        let Rows { labels, rows, mut report } = rows.without(&held_out.rows, PART);
-        if report.classes.iter().filter(|class| class.count > 0).count() < 2 || rows.len() < FEWEST_ROWS {
-            let column = &table.columns[given.column];
-            return Err(Error::data(
-                format!("column `{column}` leaves {} rows of fewer than 2 classes, or fewer than {FEWEST_ROWS}, to train on", rows.len()),
-                "give more rows to train on, or set data.split_column (--split-column) to none",
-            ));
-        }
-        let HeldOut { rows: held, empty, unlabelled, ragged, notes } = held_out;
-        report.rows = table.rows.len();
-        report.usable = rows.len() + held.len();
-        report.empty += empty;
-        report.unlabelled += unlabelled;
-        report.ragged += ragged;
-        report.set_aside = given.set_aside();
-        let all: Vec<TextRow> = rows.iter().chain(&held).cloned().collect();
-        rows::count(&mut report.classes, &all);
-        report.lengths = Lengths::new(&all);
-        report.advice = advice::advice(&report);
-        let mut said = vec![format!(
-            "column `{}` divides the rows: {} to train on, {} held out{}{}; --split-column none draws them instead",
-            table.columns[given.column],
-            rows.len(),
-            held.len(),
-            if report.set_aside > 0 { format!(", {} of another part not used", report.set_aside) } else { String::new() },
-            if given.blank > 0 { format!(", {} rows without a word are trained on", given.blank) } else { String::new() },
-        )];
-        said.append(&mut report.notes);
-        said.extend(notes);
-        report.notes = said;
-        Ok(Self { labels, train: rows, held_out: Some(held), report, refused: None })
-    }
-}
-
-/// What is to say of a file before its rows: of its reading, and of the choice of its columns.
-fn told(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
-    [table.notes.clone(), columns.candidates(table, config).notes].concat()
-}
-
 impl Dataset {
     /// SHA-256 over texts and labels, in order, each ended by a zero byte; says which data a result belongs to without
     /// holding any of it.
@@ -286,7 +202,7 @@ impl Dataset {
         let columns = ColumnChoice::guess(train, config)?;
         let mut rows = Rows::new(train, columns, config, |_| true);
         check(train, columns, &rows.report)?;
-        let mut notes = told(train, columns, config);
+        let mut notes = file_notes(train, columns, config);
         if let Ok(Some(given)) = Given::find(train, columns, config) {
             let column = &train.columns[given.column];
             notes.push(format!("the split in column `{column}` is not used, because a held-out file is given"));
@@ -296,7 +212,8 @@ impl Dataset {
         let other = columns.in_other(train, held_out, config)?;
         let HeldOut { rows: held, notes, .. } = HeldOut::new(held_out, other, classes, FILE, |_| true)?;
         rows.report.notes.extend(held_out.notes.iter().map(|note| format!("{FILE}: {note}")).chain(notes));
-        let Rows { labels, rows: train, report } = rows.without(&held, FILE);
+        let Rows { labels, rows: train, mut report } = rows.without(&held, FILE);
+        rows::not_evaluated(&mut report.notes, &labels, &held);
         if report.classes.iter().filter(|class| class.count > 0).count() < 2 || train.len() < FEWEST_ROWS {
             return Err(Error::data(
                 format!("nearly all training texts are in the held-out file too: {} rows are left to train on", train.len()),

@@ -4,18 +4,21 @@
 #[rustfmt::skip]
 const TEXT: &[&str] = &[
     "text", "texts", "sentence", "sentences", "message", "messages", "content", "body", "utterance", "question", "query", "review",
-    "comment", "tweet", "post", "description", "document", "sms", "phrase", "headline", "title", "feedback", "request", "ticket",
-    "input", "abstract", "summary", "email", "v2", "subject", "premise", "hypothesis", "transcript",
+    "comment", "tweet", "post", "description", "document", "sms", "phrase", "feedback", "request", "ticket", "input", "email", "v2",
+    "premise", "hypothesis", "transcript", "narrative",
     "nachricht", "kommentar", "beschreibung", "inhalt", "texte", "commentaire", "avis", "texto", "comentario", "mensaje", "testo",
     "текст", "сообщение", "отзыв", "комментарий", "文本", "内容", "评论", "评价", "留言", "句子", "正文", "本文", "テキスト", "文章",
     "コメント", "텍스트", "내용", "문장", "리뷰",
 ];
+/// Of texts, of which another column often has the longer ones.
+const HEADING: &[&str] =
+    &["headline", "title", "abstract", "summary", "subject", "titel", "titre", "titulo", "título", "标题", "件名"];
 /// Of labels.
 #[rustfmt::skip]
 const LABEL: &[&str] = &[
     "label", "labels", "label_text", "label_name", "category", "categories", "class", "classes", "class_name", "intent", "target",
     "sentiment", "topic", "tag", "polarity", "emotion", "type", "rating", "stars", "queue", "department", "priority", "y", "v1",
-    "outcome", "gold_label", "gold", "cats", "klasse", "kategorie", "categoria", "categoría", "catégorie", "etiqueta", "étiquette",
+    "outcome", "gold_label", "gold", "cats", "overall", "grade", "klasse", "kategorie", "categoria", "categoría", "catégorie", "etiqueta", "étiquette",
     "метка", "класс", "категория", "标签", "类别", "分类", "情感", "ラベル", "分類", "区分", "カテゴリ", "라벨", "분류", "감정",
 ];
 /// Of what is known about a row and is neither.
@@ -27,13 +30,17 @@ const ABOUT: &[&str] = &[
     "src", "origin", "dataset", "file", "filename", "file_name", "path", "url", "uri", "link", "href", "date", "time", "datetime", "timestamp",
     "ts", "created_at", "updated_at", "lead_time", "version", "batch", "page", "length", "len", "count", "confidence", "weight", "hash",
     "sha", "md5", "sha1", "sha256", "checksum", "ip", "device", "platform", "browser", "useragent", "address", "adresse", "location", "city",
-    "country", "at", "by", "first_name", "last_name", "surname", "speaker", "sender", "recipient", "from", "to", "phone", "zip", "postcode",
+    "country", "at", "by", "first_name", "last_name", "surname", "speaker", "sender", "recipient", "from", "to", "phone", "zip", "postcode", "state",
+    "reviewer_name", "user_name", "customer_name", "author_name", "full_name", "agent_name", "sender_name", "screen_name",
 ];
+
+/// From it on a name is that of texts by itself.
+pub(crate) const A_NAME: f64 = 0.5;
 
 /// How much the name of a column says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Named {
-    /// 1 for a usual name of texts, less for one that has it as a word (`ticket_text`, `Review Title`).
+    /// 1 for a usual name of texts, less for the name of headings and for one that has it as a word (`ticket_text`, `Text of it`).
     pub(crate) text: f64,
     /// The same for labels.
     pub(crate) label: f64,
@@ -48,21 +55,31 @@ impl Named {
         let bare = whole.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '_');
         let is = |names: &[&str]| names.contains(&whole.as_str()) || bare.len() > 2 && names.contains(&bare);
         let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
-        let (text, label) = (is(TEXT), is(LABEL));
-        let about = !text && !label && (is(ABOUT) || words.last().is_some_and(|word| ABOUT.contains(&word.as_str())));
+        let (text, heading, label) = (is(TEXT), is(HEADING), is(LABEL));
+        let about = !text && !heading && !label && (is(ABOUT) || words.last().is_some_and(|word| ABOUT.contains(&word.as_str())));
         let flag = words.len() > 1 && words.first().is_some_and(|word| word == "is");
-        let strength = |exact: bool, names: &[&str]| match () {
-            () if exact => 1.0,
-            () if !about && has(names) => 0.3,
+        let last = words.last().is_some_and(|word| TEXT.contains(&word.as_str()));
+        let text = match () {
+            () if text => 1.0,
+            () if label || about => 0.0,
+            () if heading => 0.5,
+            () if last => 0.6,
+            () if has(TEXT) || has(HEADING) => 0.3,
             () => 0.0,
         };
-        Self { text: strength(text, TEXT), label: strength(label, LABEL).max(if flag { 0.3 } else { 0.0 }), about }
+        let label = match () {
+            () if label => 1.0,
+            () if !about && has(LABEL) || flag => 0.3,
+            () => 0.0,
+        };
+        Self { text, label, about }
     }
 }
 
-/// Whether a column of this name usually holds texts.
+/// Whether a column of this name, and no longer one, usually holds texts.
 pub(crate) fn is_text_name(name: &str) -> bool {
-    Named::new(name).text >= 1.0
+    let whole = words(name).join("_");
+    TEXT.contains(&whole.as_str()) || HEADING.contains(&whole.as_str())
 }
 
 /// The words of a name, in lower case: `created_at`, `Created at` and `createdAt` have the same.

@@ -66,7 +66,7 @@ impl TableView {
         report.notes.extend(unsure);
         let class_count = report.classes.len();
         report.classes.truncate(MOST_CLASSES);
-        report.alike.truncate(MOST_CLASSES);
+        report.similar_labels.truncate(MOST_CLASSES);
         let candidates = choice.candidates(&table, config);
         Self {
             rows: table.rows.len(),

@@ -245,7 +245,7 @@ pub fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) 
     as_trained.map_or_else(|| guess(None).or_else(|error| text_alone(table).ok_or(error)), Ok)
 }
 
-/// Finds the classes of an adapter, as its training joined their labels.
+/// Finds the classes of an adapter, as in its training.
 #[must_use]
 pub fn class_index(adapter: &Adapter) -> ClassIndex {
     ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels)

@@ -60,18 +60,22 @@ fn eval_follows_the_labels_of_the_adapter() {
     let mut rows = held.lines().zip(std::iter::once("split").chain((0..12).map(|i| if i < 9 { "train" } else { "test" })));
     let split: String = rows.by_ref().map(|(row, part)| format!("{row},{part}\n")).collect();
     place.write("split.csv", split);
-    let measured = eval("split.csv", &[]).succeeded();
-    assert_eq!(measured.objects()[0]["rows"], 3);
-    assert!(measured.stderr.contains("only the 3 held-out rows are measured"), "{}", measured.stderr);
+    assert_eq!(eval("split.csv", &[]).succeeded().objects()[0]["rows"], 3);
+    let measured = place.run(&["eval", "data-adapter", "split.csv", "--device", "cpu"]).succeeded();
+    assert!(
+        measured.stdout.contains("3 texts") && measured.stderr.contains("only the 3 held-out rows are measured"),
+        "{}",
+        measured.stderr
+    );
     assert_eq!(eval("split.csv", &["--split-column", "none"]).succeeded().objects()[0]["rows"], 12);
     eval("split.csv", &["--split-column", "label"]).failed(1, &["split.csv", "label"]);
 }
 
 #[test]
-fn train_uses_a_split_column_and_joins_labels() {
+fn train_uses_a_split_column_and_merges_labels() {
     let place = Place::new();
     let data = csv(0..48);
-    let part = |i: usize| if i % 4 == 0 { "test" } else { "train" };
+    let part = |i: usize| if i.is_multiple_of(4) { "test" } else { "train" };
     let mut split = String::new();
     for (i, row) in data.lines().enumerate() {
         let row = if i % 2 == 0 { row.replace(",music", ",Music") } else { row.to_owned() };
@@ -80,11 +84,11 @@ fn train_uses_a_split_column_and_joins_labels() {
     place.write("data.csv", split);
     let apart = place.train(&["--json"]).succeeded().objects();
     let report = event(&apart, "data")[0];
-    assert_eq!((report["usable"].as_u64(), report["alike"][0]["joined"].as_bool()), (Some(48), Some(false)));
+    assert_eq!((report["usable"].as_u64(), report["similar_labels"][0]["merged"].as_bool()), (Some(48), Some(false)));
     assert_eq!(event(&apart, "started")[0]["held_out_rows"], 12);
-    let joined = place.train(&["--json", "--merge-labels", "--split-column", "none", "--out", "joined"]).succeeded().objects();
-    assert_eq!(event(&joined, "data")[0]["classes"].as_array().map(Vec::len), Some(3));
-    assert_eq!(event(&joined, "started")[0]["held_out_rows"], 9);
+    let merged = place.train(&["--json", "--merge-labels", "--split-column", "none", "--out", "merged"]).succeeded().objects();
+    assert_eq!(event(&merged, "data")[0]["classes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(event(&merged, "started")[0]["held_out_rows"], 9);
     place.train(&["--split-column", "label"]).failed(1, &["cannot be the column of the texts or of the labels"]);
 }
 

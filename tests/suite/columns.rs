@@ -23,6 +23,9 @@ pub const TEXTS: [&str; 12] = [
     "buttons fell off in the wash",
 ];
 
+/// The cells of a column.
+type Cells = fn(usize) -> String;
+
 /// A text that no other row has.
 pub fn text(i: usize) -> String {
     let again = ["", " again", " once more", " as before"][i / TEXTS.len() % 4];
@@ -63,7 +66,7 @@ fn uuid(i: usize) -> String {
 }
 
 /// What no text is, however long: cells of a kind, and how such a column is called where its name is no help.
-fn others() -> Vec<(&'static str, fn(usize) -> String)> {
+fn others() -> Vec<(&'static str, Cells)> {
     vec![
         ("uuid", uuid),
         ("hash", |i| format!("{:016x}{:016x}{:08x}", mixed(i), mixed(i + 7), mixed(i + 9) as u32)),
@@ -84,7 +87,9 @@ fn others() -> Vec<(&'static str, fn(usize) -> String)> {
         ("place", |i| format!("{}.5, -{}.25", 40 + i, 70 + i)),
         ("ticket number", |i| format!("INC-{:06}", i * 991)),
         ("base64", |i| format!("{:x}QQ==", mixed(i))),
-        ("template", |i| format!("closed by the system after {i} days without an answer of the customer, thank you for your patience")),
+        ("template", |i| {
+            format!("closed by the system after {i} days without an answer of the customer, thank you for your patience")
+        }),
     ]
 }
 
@@ -92,7 +97,9 @@ fn others() -> Vec<(&'static str, fn(usize) -> String)> {
 fn no_column_of_one_pattern_is_the_text() {
     for (name, other) in others() {
         for short in [false, true] {
-            let words = |i: usize| if short { format!("{}{}", ["great", "awful", "slow", "fine"][i % 4], "!".repeat(i / 4 + 1)) } else { text(i) };
+            let words = |i: usize| {
+                if short { format!("{}{}", ["great", "awful", "slow", "fine"][i % 4], "!".repeat(i / 4 + 1)) } else { text(i) }
+            };
             let kind = |i: usize| ["up", "down"][i % 2].to_owned();
             let found = made("a,b,c", &|i| vec![other(i), words(i), kind(i)]);
             assert_eq!(choice(&found), (1, 2), "{name}, short {short}");
@@ -107,7 +114,11 @@ fn no_column_of_one_pattern_is_the_text() {
 fn texts_without_spaces_are_texts() {
     let scripts: [(&str, [&str; 4], [&str; 2]); 6] = [
         ("Chinese", ["这家店的咖啡很好喝", "快递太慢了等了五天", "衣服颜色和图片一样", "客服态度非常差"], ["好", "坏"]),
-        ("Japanese", ["配達が遅くて困りました", "とても美味しいお菓子でした", "箱が壊れていました", "また買いたいです"], ["苦情", "お礼"]),
+        (
+            "Japanese",
+            ["配達が遅くて困りました", "とても美味しいお菓子でした", "箱が壊れていました", "また買いたいです"],
+            ["苦情", "お礼"],
+        ),
         ("Thai", ["ส่งของช้ามาก", "กาแฟอร่อยมาก", "สีไม่เหมือนในรูป", "พนักงานพูดไม่ดี"], ["ดี", "แย่"]),
         ("Khmer", ["ការដឹកជញ្ជូនយឺតណាស់", "កាហ្វេឆ្ងាញ់ណាស់", "ពណ៌មិនដូចក្នុងរូប", "បុគ្គលិកមិនល្អ"], ["ល្អ", "អាក្រក់"]),
         ("Burmese", ["ပို့ဆောင်မှုနှေးတယ်", "ကော်ဖီအရမ်းကောင်းတယ်", "အရောင်မတူဘူး", "ဝန်ထမ်းမကောင်းဘူး"], ["ကောင်း", "ဆိုး"]),
@@ -115,7 +126,8 @@ fn texts_without_spaces_are_texts() {
     ];
     for (script, texts, kinds) in scripts {
         for (name, other) in others().into_iter().filter(|(name, _)| *name != "template") {
-            let words = |i: usize| format!("{}{}", texts[i % 4], ["", "s", "er", "en", "a", "o", "u", "i", "e", "y", "ik", "ok"][i / 4]);
+            let words =
+                |i: usize| format!("{}{}", texts[i % 4], ["", "s", "er", "en", "a", "o", "u", "i", "e", "y", "ik", "ok"][i / 4]);
             let found = made("x,y,z", &|i| vec![other(i), words(i), kinds[i % 2].to_owned()]);
             // A post address in a file of single words is a text as good as they are.
             if script == "one word" && name == "post address" {
@@ -129,7 +141,7 @@ fn texts_without_spaces_are_texts() {
 #[wasm_bindgen_test(unsupported = test)]
 fn labels_are_told_from_what_is_known_about_a_row() {
     let kind = |i: usize| ["billing", "delivery", "login"][i * 7 % 3].to_owned();
-    let others: Vec<(&str, fn(usize) -> String)> = vec![
+    let others: Vec<(&str, Cells)> = vec![
         ("annotator", |i| (i % 2 + 1).to_string()),
         ("updated_by", |i| ["anna", "ben"][i % 2].to_owned()),
         ("completedBy", |i| (i % 2).to_string()),
@@ -157,7 +169,11 @@ fn labels_are_told_from_what_is_known_about_a_row() {
         let found = made(&format!("nr,note,{name}"), &|i| vec![i.to_string(), text(i), other(i)]);
         assert_eq!(choice(&found), (1, 2), "{name} alone");
         if !["likes", "part"].contains(&name) {
-            assert!(notes(&found).iter().any(|note| note.contains("by its name is about the row")), "{name}: {:?}", notes(&found));
+            assert!(
+                notes(&found).iter().any(|note| note.contains("by its name is about the row")),
+                "{name}: {:?}",
+                notes(&found)
+            );
         }
     }
     // Long labels, a language beside them; Label Studio's export of a field of any name.
@@ -194,18 +210,36 @@ fn well_known_files_are_read_as_they_are_meant() {
         (
             "disaster tweets",
             made("id,keyword,location,text,target", &|i| {
-                vec![i.to_string(), ["", "fire", "flood"][i % 3].into(), ["", "Lima, Peru", "Graz"][i % 3].into(), text(i), (i % 2).to_string()]
+                vec![
+                    i.to_string(),
+                    ["", "fire", "flood"][i % 3].into(),
+                    ["", "Lima, Peru", "Graz"][i % 3].into(),
+                    text(i),
+                    (i % 2).to_string(),
+                ]
             }),
             (3, 4),
         ),
         ("folds", made("fold,note,is_urgent", &|i| vec![(i % 5).to_string(), text(i), (i % 2).to_string()]), (1, 2)),
         (
             "reviews",
-            made("user,ts,remark,stars", &|i| vec![format!("u{}", i % 4), format!("2024-05-{:02}", i % 28 + 1), text(i), (i % 5 + 1).to_string()]),
+            made("user,ts,remark,stars", &|i| {
+                vec![format!("u{}", i % 4), format!("2024-05-{:02}", i % 28 + 1), text(i), (i % 5 + 1).to_string()]
+            }),
             (2, 3),
         ),
-        ("news", made("", &|i| vec![(i % 4 + 1).to_string(), text(i), format!("{} said {} the agency on that day", text(i + 5), text(i + 7))]), (2, 0)),
-        ("HTML", made("text,label", &|i| vec![format!("<p>{} &amp; more<br/></p>", text(i)), ["good", "bad"][i % 2].into()]), (0, 1)),
+        (
+            "news",
+            made("", &|i| {
+                vec![(i % 4 + 1).to_string(), text(i), format!("{} said {} the agency on that day", text(i + 5), text(i + 7))]
+            }),
+            (2, 0),
+        ),
+        (
+            "HTML",
+            made("text,label", &|i| vec![format!("<p>{} &amp; more<br/></p>", text(i)), ["good", "bad"][i % 2].into()]),
+            (0, 1),
+        ),
         ("commas", table((0..24).fold("text;label\n".to_owned(), |all, i| all + &format!("{};{},5\n", text(i), i % 2))), (0, 1)),
     ];
     for (name, table, expected) in cases {
@@ -215,12 +249,18 @@ fn well_known_files_are_read_as_they_are_meant() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn texts_that_are_left_out_are_said() {
-    let pair = made("premise,hypothesis,label", &|i| vec![format!("{} and {}", text(i), text(i + 1)), text(i * 5 % 48), ["yes", "no"][i % 2].into()]);
+    let pair = made("premise,hypothesis,label", &|i| {
+        vec![format!("{} and {}", text(i), text(i + 1)), text(i * 5 % 48), ["yes", "no"][i % 2].into()]
+    });
     assert_eq!((choice(&pair), candidates(&pair).text), ((0, 2), vec![0, 1]));
     assert_eq!(notes(&pair), ["column `hypothesis` also holds texts, which are left out; only `premise` is read"]);
-    let numbered = made("index,sentence1,sentence2,gold_label", &|i| vec![i.to_string(), text(i), TEXTS[i * 5 % 12].into(), ["yes", "no"][i % 2].into()]);
+    let numbered = made("index,sentence1,sentence2,gold_label", &|i| {
+        vec![i.to_string(), text(i), TEXTS[i * 5 % 12].into(), ["yes", "no"][i % 2].into()]
+    });
     assert_eq!((choice(&numbered), candidates(&numbered).text.len()), ((1, 3), 2));
-    let three = made("subject,body,summary,queue", &|i| vec![format!("about {}", TEXTS[i % 12]), format!("{} and {}", text(i), text(i + 1)), text(i), ["x", "y"][i % 2].into()]);
+    let three = made("subject,body,summary,queue", &|i| {
+        vec![format!("about {}", TEXTS[i % 12]), format!("{} and {}", text(i), text(i + 1)), text(i), ["x", "y"][i % 2].into()]
+    });
     assert!(notes(&three)[0].starts_with("columns `subject`, `summary` also hold texts"), "{:?}", notes(&three));
     // The page sees the same; what was chosen by hand is not asked again.
     let view = |text: Option<&str>| {
@@ -232,7 +272,9 @@ fn texts_that_are_left_out_are_said() {
     let TableView { text_candidates, report, .. } = view(Some("hypothesis"));
     assert_eq!((text_candidates, report.notes.len()), (vec![1], 0), "{:?}", report.notes);
     // What is about the row is no text that anybody misses, nor is a note on it.
-    let address = made("address,remark,kind", &|i| vec![format!("{i} {} Street, {}", TEXTS[i % 12], TEXTS[i * 7 % 12]), text(i), ["x", "y"][i % 2].into()]);
+    let address = made("address,remark,kind", &|i| {
+        vec![format!("{i} {} Street, {}", TEXTS[i % 12], TEXTS[i * 7 % 12]), text(i), ["x", "y"][i % 2].into()]
+    });
     assert_eq!((choice(&address), notes(&address).len()), ((1, 2), 0));
 }
 
@@ -254,7 +296,11 @@ fn labels_that_could_be_another_column_are_said() {
         cells
     });
     assert_eq!((choice(&one_hot), candidates(&one_hot).label), ((0, 1), vec![1, 2, 3]));
-    assert!(notes(&one_hot)[0].starts_with("columns `billing`, `delivery`, `login` are one column a class"), "{:?}", notes(&one_hot));
+    assert!(
+        notes(&one_hot)[0].starts_with("columns `billing`, `delivery`, `login` are one column a class"),
+        "{:?}",
+        notes(&one_hot)
+    );
     let toxic = made("id,comment_text,toxic,obscene,threat", &|i| {
         vec![format!("a{i:03}"), text(i), (i % 2).to_string(), (i % 3 / 2).to_string(), (i % 5 / 4).to_string()]
     });
@@ -267,7 +313,8 @@ fn labels_that_could_be_another_column_are_said() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn of_two_columns_with_one_name_the_likelier_one_is_read_and_it_is_said() {
-    let labels = made("id,text,label,label", &|i| vec![i.to_string(), text(i), ["a", "b"][i % 2].into(), ["x", "y", "z"][i % 3].into()]);
+    let labels =
+        made("id,text,label,label", &|i| vec![i.to_string(), text(i), ["a", "b"][i % 2].into(), ["x", "y", "z"][i % 3].into()]);
     let texts = made("text,text,label", &|i| vec![format!("short {i}"), text(i), ["a", "b"][i % 2].into()]);
     let with = |text: Option<&str>, label: Option<&str>| DataConfig {
         text_column: text.map(str::to_owned),
@@ -276,7 +323,11 @@ fn of_two_columns_with_one_name_the_likelier_one_is_read_and_it_is_said() {
     };
     let told = |table: &Table, config: &DataConfig| {
         let columns = ColumnChoice::guess(table, config).unwrap();
-        (columns.text, columns.label, DataReport::with_config(table, columns, config).notes.iter().any(|note| note.contains("are named")))
+        (
+            columns.text,
+            columns.label,
+            DataReport::with_config(table, columns, config).notes.iter().any(|note| note.contains("are named")),
+        )
     };
     assert_eq!(told(&labels, &with(None, None)), (1, 2, true));
     assert_eq!(told(&labels, &with(None, Some("label"))), (1, 2, true));
@@ -285,7 +336,13 @@ fn of_two_columns_with_one_name_the_likelier_one_is_read_and_it_is_said() {
     assert_eq!(told(&texts, &with(Some("Text"), None)), (1, 2, true));
     assert_eq!(told(&texts, &with(Some("1"), Some("label"))), (0, 2, false));
     // The same columns in a second file.
-    let set = Dataset::with_held_out(&texts, &made("text,text,label", &|i| vec![format!("brief {i}"), format!("a new text {i} of {}", TEXTS[i % 12]), ["a", "b"][i % 2].into()]), &with(None, None));
+    let set = Dataset::with_held_out(
+        &texts,
+        &made("text,text,label", &|i| {
+            vec![format!("brief {i}"), format!("a new text {i} of {}", TEXTS[i % 12]), ["a", "b"][i % 2].into()]
+        }),
+        &with(None, None),
+    );
     assert!(set.unwrap().held_out[0].text.starts_with("a new text"));
 }
 

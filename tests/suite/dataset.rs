@@ -123,7 +123,11 @@ fn labels_are_sorted() {
     assert_eq!(dataset(&file(24, &["10", "9", "b", "A"])).unwrap().labels, ["10", "9", "A", "b"]);
     let set = dataset(&file(24, &["Spam", "ham", "spam"])).unwrap();
     assert_eq!(set.labels, ["Spam", "ham", "spam"]);
-    assert!(set.report.notes.iter().any(|note| note.starts_with("1 group of labels looks the same (`Spam`, `spam`)")), "{:?}", set.report.notes);
+    assert!(
+        set.report.notes.iter().any(|note| note.starts_with("1 group of labels looks the same (`Spam`, `spam`)")),
+        "{:?}",
+        set.report.notes
+    );
     // Indices follow the names.
     for row in set.train.iter().chain(&set.held_out) {
         let i: usize = row.text.split(' ').nth(2).unwrap().parse().unwrap();

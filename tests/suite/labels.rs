@@ -1,4 +1,4 @@
-//! Labels that mean the same: joined where only the notation differs, said or joined on request where they look the same.
+//! Labels that mean the same: merged where only the notation differs, said or merged on request where they look the same.
 
 use softprompt::config::DataConfig;
 use softprompt::data::dataset::{ClassIndex, ColumnChoice, DataReport, Dataset};
@@ -24,7 +24,7 @@ fn names(report: &DataReport) -> Vec<&str> {
 
 /// Each of these is one class whatever the settings say.
 #[wasm_bindgen_test(unsupported = test)]
-fn differences_of_notation_are_joined() {
+fn differences_of_notation_are_merged() {
     for (labels, expected) in [
         // pandas writes floats as soon as a cell is empty.
         (vec!["0", "1", "0.0", "1.0"], vec!["0", "1"]),
@@ -47,17 +47,22 @@ fn differences_of_notation_are_joined() {
         let found = report(&labels, false);
         assert_eq!(names(&found), expected, "{labels:?}");
         assert_eq!(found.usable, 48, "{labels:?}");
-        assert!(found.alike.iter().all(|group| group.joined) && !found.alike.is_empty(), "{:?}", found.alike);
-        let said: Vec<_> = found.notes.iter().filter(|note| note.contains("in more than one notation, which are joined")).collect();
+        assert!(
+            found.similar_labels.iter().all(|group| group.merged) && !found.similar_labels.is_empty(),
+            "{:?}",
+            found.similar_labels
+        );
+        let said: Vec<_> =
+            found.notes.iter().filter(|note| note.contains("in more than one notation, which are merged")).collect();
         assert_eq!(said.len(), 1, "{:?}", found.notes);
         // Nothing in the note is invisible.
         assert!(said[0].chars().all(|letter| !"\u{200b}\u{feff}\u{ad}\u{a0}\u{301}\n".contains(letter)), "{}", said[0]);
     }
 }
 
-/// What may be meant stays, and is said in one note; the setting joins it.
+/// What may be meant stays, and is said in one note; the setting merges it.
 #[wasm_bindgen_test(unsupported = test)]
-fn labels_that_look_the_same_are_said_and_joined_on_request() {
+fn labels_that_look_the_same_are_said_and_merged_on_request() {
     for (labels, merged, groups) in [
         (vec!["Spam", "ham", "spam"], vec!["ham", "spam"], 1),
         (vec!["Spam", "Spam", "ham", "spam"], vec!["Spam", "ham"], 1),
@@ -85,13 +90,21 @@ fn labels_that_look_the_same_are_said_and_joined_on_request() {
         let mut found = names(&apart);
         found.sort_unstable();
         assert_eq!(found, expected, "apart");
-        assert_eq!(apart.alike.iter().filter(|group| !group.joined).count(), groups, "{labels:?}: {:?}", apart.alike);
+        assert_eq!(
+            apart.similar_labels.iter().filter(|group| !group.merged).count(),
+            groups,
+            "{labels:?}: {:?}",
+            apart.similar_labels
+        );
         let said: Vec<_> = apart.notes.iter().filter(|note| note.contains("--merge-labels")).collect();
         assert_eq!(said.len(), 1, "{:?}", apart.notes);
         let one = report(&labels, true);
         assert_eq!(names(&one), merged, "{labels:?}");
-        assert!(one.alike.len() == groups && one.alike.iter().all(|group| group.joined && merged.contains(&group.name.as_str())));
-        for group in &one.alike {
+        assert!(
+            one.similar_labels.len() == groups
+                && one.similar_labels.iter().all(|group| group.merged && merged.contains(&group.name.as_str()))
+        );
+        for group in &one.similar_labels {
             let rows: usize = group.labels.iter().map(|label| label.count).sum();
             let class = one.classes.iter().find(|class| class.name == group.name).unwrap();
             assert_eq!(rows, class.count, "{labels:?}: {group:?}");
@@ -100,11 +113,13 @@ fn labels_that_look_the_same_are_said_and_joined_on_request() {
     let found = report(&["Spam", "ham", "spam"], false);
     assert_eq!(
         found.notes,
-        ["1 group of labels looks the same (`Spam`, `spam`): they are taken as different classes; data.merge_labels (--merge-labels) joins them"]
+        [
+            "1 group of labels looks the same (`Spam`, `spam`): they are taken as different classes; data.merge_labels (--merge-labels) merges them"
+        ]
     );
 }
 
-/// And these are different, joined or not.
+/// And these are different, merged or not.
 #[wasm_bindgen_test(unsupported = test)]
 fn labels_that_differ_stay_apart() {
     for labels in [
@@ -126,8 +141,8 @@ fn labels_that_differ_stay_apart() {
     ] {
         for merge in [false, true] {
             let found = report(&labels, merge);
-            assert_eq!(found.classes.len(), labels.len(), "{labels:?}: {:?}", found.alike);
-            assert_eq!(found.alike, [], "{labels:?}");
+            assert_eq!(found.classes.len(), labels.len(), "{labels:?}: {:?}", found.similar_labels);
+            assert_eq!(found.similar_labels, [], "{labels:?}");
         }
     }
     // Of floats in a column of words nothing is known.
@@ -140,25 +155,40 @@ fn words_for_missing_values_are_kept_and_said() {
     assert_eq!(found.classes.len(), 7);
     assert_eq!(
         found.notes,
-        ["30 rows have a label that looks like a missing value (`<NA>` 6, `N/A` 6, `NULL` 6, `None` 6, `nan` 6); it is taken as a class: leave the cell empty if there is no label"]
+        [
+            "30 rows have a label that looks like a missing value (`<NA>` 6, `N/A` 6, `NULL` 6, `None` 6, `nan` 6); it is taken as a class: leave the cell empty if there is no label"
+        ]
     );
     assert!(report(&["nan", "low", "high"], false).notes[0].starts_with("16 rows have a label that looks like a missing value"));
     assert_eq!(report(&["nanny", "nonexistent", "any"], false).notes, [""; 0]);
-    let texts = made("text,label", &|i| vec![if i % 6 == 0 { "nan".into() } else { text(i) }, if i % 6 == 0 { "x" } else { ["x", "y"][i % 2] }.into()]);
+    let texts = made("text,label", &|i| {
+        vec![if i % 6 == 0 { "nan".into() } else { text(i) }, if i % 6 == 0 { "x" } else { ["x", "y"][i % 2] }.into()]
+    });
     let found = DataReport::new(&texts, ColumnChoice { text: 0, label: 1 });
-    assert!(found.notes[0].starts_with("8 rows (2, 8, 14, 20, 26, ...) have a text that looks like a missing value"), "{:?}", found.notes);
+    assert!(
+        found.notes[0].starts_with("8 rows (2, 8, 14, 20, 26, ...) have a text that looks like a missing value"),
+        "{:?}",
+        found.notes
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn rows_of_joined_labels_do_not_contradict() {
+fn rows_of_merged_labels_do_not_contradict() {
     let rows: String = TEXTS.iter().enumerate().map(|(i, text)| format!("{text},{}\n{text},{}.0\n", i % 2, i % 2)).collect();
     let set = Dataset::from_table(&table(format!("text,label\n{rows}")), &DataConfig::default(), 0).unwrap();
     assert_eq!((set.report.duplicates, set.report.contradictory, set.labels.len()), (12, 0, 2));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_held_out_file_is_joined_in_the_same_way() {
-    let other = |labels: [&str; 2]| table(TEXTS.iter().enumerate().fold("text,label\n".to_owned(), |all, (i, text)| all + &format!("{text} indeed,{}\n", labels[i % 2])));
+fn a_held_out_file_is_merged_in_the_same_way() {
+    let other = |labels: [&str; 2]| {
+        table(
+            TEXTS
+                .iter()
+                .enumerate()
+                .fold("text,label\n".to_owned(), |all, (i, text)| all + &format!("{text} indeed,{}\n", labels[i % 2])),
+        )
+    };
     let set = |train: &[&str], held: [&str; 2], merge: bool| {
         let config = DataConfig { merge_labels: merge, ..DataConfig::default() };
         Dataset::with_held_out(&labelled(train), &other(held), &config)
@@ -172,13 +202,17 @@ fn a_held_out_file_is_joined_in_the_same_way() {
         let found = set(&train, held, false).unwrap();
         // Row i of either file has the label of the same meaning.
         assert!(found.held_out.iter().all(|row| found.labels[row.label as usize] == train[(row.row % 2) as usize]), "{train:?}");
-        assert!(found.report.notes.iter().any(|note| note.starts_with("held-out file: labels in another notation")), "{:?}", found.report.notes);
+        assert!(
+            found.report.notes.iter().any(|note| note.starts_with("held-out file: labels in another notation")),
+            "{:?}",
+            found.report.notes
+        );
     }
     // JSON has 1.0 as 1.
     let json: String = (0..24).map(|i| format!("{{\"text\": \"{}\", \"label\": {}.0}}\n", text(i), i % 2)).collect();
     let found = Dataset::with_held_out(&table(json), &other(["0.0", "1.0"]), &DataConfig::default()).unwrap();
     assert_eq!((found.labels, found.held_out[1].label), (vec!["0".to_owned(), "1".to_owned()], 1));
-    // What only looks the same is refused with the way out, or joined.
+    // What only looks the same is refused with the way out, or merged.
     let error = set(&["spam", "ham"], ["Spam", "ham"], false).unwrap_err();
     assert!(error.hint().contains("looks like `spam`: data.merge_labels (--merge-labels)"), "{}", error.hint());
     assert_eq!(data_error::<Dataset>(Err(error)).1, Some(2));
@@ -190,9 +224,12 @@ fn the_classes_of_an_adapter_are_found_in_other_files() {
     let classes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let numbers = ClassIndex::new(&classes(&["0", "1"]), false);
     assert_eq!(["0", "1.0", "0.00", "2", "01"].map(|label| numbers.find(label)), [Some(0), Some(1), Some(0), None, None]);
-    assert_eq!(numbers.alike("01"), Some(1));
+    assert_eq!(numbers.similar("01"), Some(1));
     let words = classes(&["card_lost", "other"]);
-    assert_eq!((ClassIndex::new(&words, false).find("Card lost"), ClassIndex::new(&words, true).find("Card lost")), (None, Some(0)));
+    assert_eq!(
+        (ClassIndex::new(&words, false).find("Card lost"), ClassIndex::new(&words, true).find("Card lost")),
+        (None, Some(0))
+    );
     assert_eq!(ClassIndex::new(&words, false).find("other\u{200b}"), Some(1));
     // Where two classes look the same, only their own names find them.
     let both = ClassIndex::new(&classes(&["Spam", "spam"]), true);

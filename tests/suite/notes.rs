@@ -19,7 +19,9 @@ fn many_classes_of_one_row_are_one_note() {
     assert_eq!(set.labels.len(), 907);
     assert_eq!(
         set.report.notes,
-        ["900 classes (`rare 0`, `rare 1`, `rare 10`, `rare 100`, `rare 101` and 895 more) have a single row: they are trained on but not evaluated"]
+        [
+            "900 classes (`rare 0`, `rare 1`, `rare 10`, `rare 100`, `rare 101` and 895 more) have a single row: they are trained on but not evaluated"
+        ]
     );
 }
 
@@ -30,7 +32,10 @@ fn many_lost_classes_are_one_note() {
     let report = DataReport::new(&table(format!("text,label\n{rows}")), COLUMNS);
     assert_eq!((report.usable, report.contradictory), (0, 6000));
     assert_eq!(report.notes.len(), 2, "{:?}", report.notes);
-    assert!(report.notes[1].starts_with("6000 classes (`code 0`, `code 1`, `code 10`, `code 100`, `code 1000` and 5995 more) are left out"));
+    assert!(
+        report.notes[1]
+            .starts_with("6000 classes (`code 0`, `code 1`, `code 10`, `code 100`, `code 1000` and 5995 more) are left out")
+    );
     assert!(report.notes.iter().all(|note| note.len() < 300), "{:?}", report.notes);
 }
 
@@ -38,9 +43,14 @@ fn many_lost_classes_are_one_note() {
 fn many_labels_that_look_the_same_are_one_note() {
     let found = made("text,label", &|i| vec![text(i), format!("{} {}", ["name", "Name"][i / 24], i % 24)]);
     let report = DataReport::new(&found, COLUMNS);
-    assert_eq!(report.alike.len(), 24);
+    assert_eq!(report.similar_labels.len(), 24);
     assert_eq!(report.notes.len(), 1, "{:?}", report.notes);
-    assert!(report.notes[0].starts_with("24 groups of labels look the same (`Name 0`, `name 0`; ") && report.notes[0].contains("; ...)"), "{}", report.notes[0]);
+    assert!(
+        report.notes[0].starts_with("24 groups of labels look the same (`Name 0`, `name 0`; ")
+            && report.notes[0].contains("; ...)"),
+        "{}",
+        report.notes[0]
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -64,7 +74,9 @@ fn classes_that_a_held_out_file_takes_away_are_one_note() {
 #[wasm_bindgen_test(unsupported = test)]
 fn many_columns_are_not_listed_in_full() {
     let header = (0..600).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",");
-    let row = |i: usize| (0..600).map(|j| if j == 1 { ["x", "y"][i % 2].into() } else { format!("{} {j}", text(i)) }).collect::<Vec<_>>().join(",");
+    let row = |i: usize| {
+        (0..600).map(|j| if j == 1 { ["x", "y"][i % 2].into() } else { format!("{} {j}", text(i)) }).collect::<Vec<_>>().join(",")
+    };
     let found = table(format!("{header}\n{}\n", (0..12).map(row).collect::<Vec<_>>().join("\n")));
     assert!(find_column(&found, "nowhere").unwrap_err().hint().len() < 800);
     let report = DataReport::new(&found, ColumnChoice::guess(&found, &DataConfig::default()).unwrap());
@@ -74,11 +86,25 @@ fn many_columns_are_not_listed_in_full() {
 /// Odd labels are labels, and nothing is said where nothing is odd.
 #[wasm_bindgen_test(unsupported = test)]
 fn odd_labels_and_long_texts_stay_as_they_are() {
-    let labels =
-        ["a, b", "say \"yes\"", "two\nlines", "=SUM(A1)", "<script>alert(1)</script>", "---", "`code` | pipe", "🙂👩\u{200d}👩\u{200d}👧", "-1", "../../etc"];
-    let found = made("text,label", &|i| vec![format!("{} {}", text(i), text(i + 1).repeat(i * 9 + 1)), labels[i % labels.len()].into()]);
+    let labels = [
+        "a, b",
+        "say \"yes\"",
+        "two\nlines",
+        "=SUM(A1)",
+        "<script>alert(1)</script>",
+        "---",
+        "`code` | pipe",
+        "🙂👩\u{200d}👩\u{200d}👧",
+        "-1",
+        "../../etc",
+    ];
+    let found =
+        made("text,label", &|i| vec![format!("{} {}", text(i), text(i + 1).repeat(i * 9 + 1)), labels[i % labels.len()].into()]);
     let set = Dataset::from_table(&found, &DataConfig::default(), 0).unwrap();
     let mut expected = labels.to_vec();
     expected.sort_unstable();
-    assert_eq!((set.labels, set.report.notes, set.report.alike), (expected.iter().map(|label| (*label).to_owned()).collect(), vec![], vec![]));
+    assert_eq!(
+        (set.labels, set.report.notes, set.report.similar_labels),
+        (expected.iter().map(|label| (*label).to_owned()).collect(), vec![], vec![])
+    );
 }

@@ -57,13 +57,18 @@ async fn files_of_texts_alone_are_classified_whatever_they_are() {
     assert_eq!(file.progress().empty, 1);
     assert_eq!(cells(&file.to_bytes().unwrap(), b',')[2], ["2", "\u{200b}\u{feff}", "", ""]);
     // The file may have no column that looks like labels, and a text column of another name.
-    let file = labelled(&predictor, b"nr,ticket_body,day\n1,will it rain,2024-05-01\n2,play a song,2024-05-02\n3,so it is,2024-05-03\n", "t.csv").await;
+    let file = labelled(
+        &predictor,
+        b"nr,ticket_body,day\n1,will it rain,2024-05-01\n2,play a song,2024-05-02\n3,so it is,2024-05-03\n",
+        "t.csv",
+    )
+    .await;
     assert_eq!(file.view().text_column, 1);
 }
 
 /// What is right is known by the classes of the adapter, in whatever notation.
 #[wasm_bindgen_test(unsupported = pollster::test)]
-async fn right_labels_are_joined_as_in_training() {
+async fn right_labels_are_merged_as_in_training() {
     let texts = ["will it rain", "play a song", "the fish was cold", "so it is"];
     let judged = |labels: [&'static str; 2], classes: [&'static str; 2], merge: bool| async move {
         let model = tiny_model();

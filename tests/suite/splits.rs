@@ -43,7 +43,9 @@ fn a_split_column_is_used_as_such() {
         assert!(set.held_out.iter().all(|row| (row.row - 2) % 6 > 3), "{name}");
         assert_eq!((set.report.rows, set.report.usable, set.report.leaked, set.report.set_aside), (48, 48, 0, 0));
         assert_eq!(set.report.classes.iter().map(|class| class.count).collect::<Vec<_>>(), [24, 24]);
-        let said = format!("column `{name}` divides the rows: 32 to train on, 16 held out; --split-column none draws them instead");
+        let said = format!(
+            "the split is taken from column `{name}`: 32 training rows, 16 held-out rows; --split-column none draws a random split instead"
+        );
         assert!(set.report.notes.contains(&said), "{name}: {:?}", set.report.notes);
         // The report that is shown before is the same, and all usable texts are counted.
         assert_eq!(DataReport::new(&found, COLUMNS), set.report, "{name}");
@@ -69,7 +71,7 @@ fn the_test_part_is_held_out_before_the_dev_part() {
     assert_eq!((set.train.len(), set.held_out.len(), set.report.set_aside), (32, 8, 8));
     assert!(set.held_out.iter().all(|row| (row.row - 2) % 6 == 3));
     let note = &set.report.notes[0];
-    assert!(note.contains("8 of another part not used") && note.contains("8 rows without a word are trained on"), "{note}");
+    assert!(note.contains("8 rows of other parts (not used)") && note.contains("8 rows without a value (trained on)"), "{note}");
     let report = &set.report;
     assert_eq!(report.rows, report.usable + report.set_aside);
     // A typed row has no word either.
@@ -86,7 +88,13 @@ fn what_is_held_out_is_not_trained_on() {
         rows.push_str(&format!("{},{},{}\n", text(i), ["x", "y"][i % 2], if i < 14 { "train" } else { "test" }));
     }
     // Rows 22 and 23 repeat a held-out text, one with another label; 24 repeats a training text; 25 a held-out one within its part.
-    rows.push_str(&format!("{},x,train\n{} ,y,train\n{},x,train\n{},x,test\n", text(14).to_uppercase(), text(14), text(0), text(14)));
+    rows.push_str(&format!(
+        "{},x,train\n{} ,y,train\n{},x,train\n{},x,test\n",
+        text(14).to_uppercase(),
+        text(14),
+        text(0),
+        text(14)
+    ));
     rows.push_str(",x,train\nno label,,test\n");
     let set = read(&table(rows), None).unwrap();
     let report = &set.report;
@@ -99,12 +107,16 @@ fn what_is_held_out_is_not_trained_on() {
     leaky.rows[0][0] = format!(" {}", text(4).to_uppercase());
     let set = read(&leaky, None).unwrap();
     assert_eq!((set.report.leaked, set.train.len(), set.held_out.len()), (1, 31, 16));
-    assert!(set.report.notes.iter().any(|note| note == "1 training rows have a text of the held-out part and are not trained on"), "{:?}", set.report.notes);
+    assert!(
+        set.report.notes.iter().any(|note| note == "1 training rows have a text of the held-out part and are not trained on"),
+        "{:?}",
+        set.report.notes
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_split_that_cannot_be_used_does_no_harm() {
-    // Labels of the held-out part are joined as those of a second file are.
+    // Labels of the held-out part are merged as those of a second file are.
     let mut found = split("split", ["train", "test"]);
     for (i, row) in found.rows.iter_mut().enumerate() {
         row[1] = format!("{}{}", i % 2, if row[2] == "test" { ".0" } else { "" });
@@ -116,13 +128,30 @@ fn a_split_that_cannot_be_used_does_no_harm() {
     other.rows[5][1] = "z".into();
     let set = read(&other, None).unwrap();
     assert_eq!(set.labels, ["x", "y", "z"]);
-    assert!(set.report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used") && note.contains("`z`")), "{:?}", set.report.notes);
+    assert!(
+        set.report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used") && note.contains("`z`")),
+        "{:?}",
+        set.report.notes
+    );
     let (problem, row, _) = data_error(read(&other, Some("split")));
     assert!(problem.contains("the held-out part has the label `z`"), "{problem}");
     assert_eq!(row, Some(6));
+    // A class without a held-out row is not evaluated, which is said.
+    let mut alone = split("split", ["train", "test"]);
+    alone.rows[0][1] = "z".into();
+    alone.rows[1][1] = "z".into();
+    let set = read(&alone, None).unwrap();
+    assert_eq!((set.labels.len(), set.held_out.len()), (3, 16));
+    assert!(
+        set.report.notes.contains(&"class `z` has no held-out row: it is not evaluated".to_owned()),
+        "{:?}",
+        set.report.notes
+    );
     // Nothing, or nearly nothing, to train on.
     let few = made("text,label,split", &|i| vec![text(i), ["x", "y"][i % 2].into(), if i < 3 { "train" } else { "test" }.into()]);
-    assert!(read(&few, None).unwrap().report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used")));
+    assert!(
+        read(&few, None).unwrap().report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used"))
+    );
     assert!(data_error(read(&few, Some("split"))).0.contains("leaves 3 rows"), "{:?}", read(&few, Some("split")));
 }
 
@@ -149,12 +178,19 @@ fn a_second_file_wins_over_the_split() {
     let other = table(file(8, &["x", "y"]));
     let set = Dataset::with_held_out(&split("split", ["train", "test"]), &other, &DataConfig::default()).unwrap();
     assert_eq!((set.train.len(), set.held_out.len()), (48, 8));
-    assert!(set.report.notes.iter().any(|note| note.contains("is not used, because a held-out file is given")), "{:?}", set.report.notes);
+    assert!(
+        set.report.notes.iter().any(|note| note.contains("is not used, because a held-out file is given")),
+        "{:?}",
+        set.report.notes
+    );
 }
 
 /// Settings of before have none of this.
 #[wasm_bindgen_test(unsupported = test)]
 fn old_settings_are_read() {
-    let config: RunConfig = serde_json::from_str(r#"{"data": {"text_column": "a", "label_column": null, "held_out_fraction": 0.3, "max_tokens": 64}}"#).unwrap();
+    let config: RunConfig = serde_json::from_str(
+        r#"{"data": {"text_column": "a", "label_column": null, "held_out_fraction": 0.3, "max_tokens": 64}}"#,
+    )
+    .unwrap();
     assert_eq!((config.data.split_column, config.data.merge_labels, config.data.max_tokens), (None, false, 64));
 }

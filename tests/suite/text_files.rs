@@ -8,10 +8,12 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::common::zipped;
 
-const TEXTS: [&str; 3] = ["the invoice for the café was charged twice", "parcel 7 is still at the depot", "reset, code 5 never reaches my phone"];
+const TEXTS: [&str; 3] =
+    ["the invoice for the café was charged twice", "parcel 7 is still at the depot", "reset, code 5 never reaches my phone"];
 
 fn open(bytes: impl AsRef<[u8]>, name: &str) -> Table {
-    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark"), &DataConfig::default()).unwrap_or_else(|error| panic!("{name}: {error} ({})", error.hint()))
+    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark"), &DataConfig::default())
+        .unwrap_or_else(|error| panic!("{name}: {error} ({})", error.hint()))
 }
 
 fn texts(table: &Table) -> Vec<&str> {
@@ -51,7 +53,11 @@ fn files_with_one_column_are_texts() {
     ] {
         let found = open(&file, name);
         assert_eq!(texts(&found), TEXTS, "{name}: {file}");
-        assert_eq!((found.has_header.then(|| found.columns[text_alone(&found).unwrap()].as_str()), found.row_numbers[0]), (header, first_row), "{name}: {file}");
+        assert_eq!(
+            (found.has_header.then(|| found.columns[text_alone(&found).unwrap()].as_str()), found.row_numbers[0]),
+            (header, first_row),
+            "{name}: {file}"
+        );
     }
     // To learn from, there has to be a second column.
     assert!(Table::from_bytes(format!("text\n{quoted}").as_bytes()).is_err());
@@ -59,15 +65,31 @@ fn files_with_one_column_are_texts() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn workbooks_with_one_column_are_texts() {
-    let cell = |row: usize, text: &str| format!("<row r=\"{row}\"><c r=\"A{row}\" t=\"inlineStr\"><is><t>{text}</t></is></c></row>");
+    let cell =
+        |row: usize, text: &str| format!("<row r=\"{row}\"><c r=\"A{row}\" t=\"inlineStr\"><is><t>{text}</t></is></c></row>");
     let rows: String = std::iter::once("text").chain(TEXTS).enumerate().map(|(i, text)| cell(i + 1, text)).collect();
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = "http://schemas.openxmlformats.org/package/2006/relationships";
     let book = zipped(&[
-        ("_rels/.rels", format!("<Relationships xmlns=\"{package}\"><Relationship Id=\"r\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>")),
-        ("xl/workbook.xml", format!("<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"s\"/></sheets></workbook>")),
-        ("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{package}\"><Relationship Id=\"s\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>")),
+        (
+            "_rels/.rels",
+            format!(
+                "<Relationships xmlns=\"{package}\"><Relationship Id=\"r\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"s\"/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                "<Relationships xmlns=\"{package}\"><Relationship Id=\"s\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+            ),
+        ),
         ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>")),
     ]);
     for name in ["a.xlsx", "a.xlsm", "noext"] {
@@ -135,6 +157,11 @@ fn what_holds_no_texts_says_so() {
     assert!(refused(b"[\"\", null]", "a.json").0.contains("no texts"));
     assert!(refused(b"\x89PNG\r\n\x1a\n", "a.csv").0.contains("PNG"));
     assert_eq!(refused(b"{\"text\": \"a\"}\n{\"text\": NaN}\n", "a.jsonl").1, Some(2));
+    // What is wrong with a table is not taken for texts.
+    assert!(refused(b"note,label\n\"a, b,1\nc, d,0\ne, f,1\n", "a.csv").1 == Some(2));
+    assert!(refused(b"id\ttext\n", "a.tsv").0.contains("no rows"));
+    // Commas in a file of tabs are letters, however irregular.
+    assert_eq!(texts(&open("so, good\nso bad\nso, so, so\nfine\n", "a.tsv")), ["so, good", "so bad", "so, so, so", "fine"]);
     // A quote that never closes must not swallow the rows behind it: quotes are letters then.
     let found = open("text\n\"so good\nso bad\nfine\n", "a.csv");
     assert_eq!(texts(&found), ["\"so good", "so bad", "fine"]);

@@ -76,10 +76,19 @@ fn of_scores_of_classes_the_largest_is_the_label() {
     let (found, unlabelled, _) = read(&json(24, &|i| scores(i).to_owned()));
     assert_eq!((found, unlabelled), (classes(&[("BAD", 6), ("GOOD", 12)]), 6));
     // Two that are equally true are several labels.
-    let both = |i: usize| if i % 4 == 0 { "\"cats\": {\"A\": 1, \"B\": 1}" } else { ["\"cats\": {\"A\": 1, \"B\": 0}", "\"cats\": {\"A\": 0, \"B\": 1}"][i % 2] };
+    let both = |i: usize| {
+        if i.is_multiple_of(4) {
+            "\"cats\": {\"A\": 1, \"B\": 1}"
+        } else {
+            ["\"cats\": {\"A\": 1, \"B\": 0}", "\"cats\": {\"A\": 0, \"B\": 1}"][i % 2]
+        }
+    };
     let (found, _, notes) = read(&json(24, &|i| both(i).to_owned()));
     assert_eq!(found.len(), 3);
-    assert!(notes.iter().any(|note| note.contains("6 rows (1, 5, 9, 13, 17, ...) have several values in a list as label")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("6 rows (1, 5, 9, 13, 17, ...) have several values in a list as label")),
+        "{notes:?}"
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -96,11 +105,23 @@ fn several_labels_in_a_cell_are_said() {
         assert!(notes.len() == 1 && notes[0].starts_with(&expected), "{notes:?}");
     }
     for list in ["[\"billing\",\"urgent\"]", "['billing', 'urgent']", "{\"choices\":[\"billing\",\"urgent\"]}"] {
-        let notes = crate::columns::notes(&made("text,labels", &|i| vec![text(i), if i % 2 == 0 { list.into() } else { "login".into() }]));
-        assert!(notes.len() == 1 && notes[0].starts_with("24 rows (2, 4, 6, 8, 10, ...) have several values in a list"), "{notes:?}");
+        let notes = crate::columns::notes(&made("text,labels", &|i| {
+            vec![text(i), if i % 2 == 0 { list.into() } else { "login".into() }]
+        }));
+        assert!(
+            notes.len() == 1 && notes[0].starts_with("24 rows (2, 4, 6, 8, 10, ...) have several values in a list"),
+            "{notes:?}"
+        );
     }
     // Labels with such letters in them are labels like any other.
-    for labels in [["a, b", "c"], ["Food & drink, other", "Money, banks"], ["AC/DC", "Queen"], ["C++", "C"], ["yes; no", "never"], ["1/2", "1"]] {
+    for labels in [
+        ["a, b", "c"],
+        ["Food & drink, other", "Money, banks"],
+        ["AC/DC", "Queen"],
+        ["C++", "C"],
+        ["yes; no", "never"],
+        ["1/2", "1"],
+    ] {
         let notes = crate::columns::notes(&made("text,labels", &|i| vec![text(i), labels[i % 2].into()]));
         assert_eq!(notes, [""; 0], "{labels:?}");
     }
@@ -112,7 +133,9 @@ fn nested_texts_are_read() {
     let object = |i: usize| format!("{{\"lang\": \"en\", \"body\": \"{}\"}}", text(i));
     let languages = |i: usize| format!("{{\"xx\": \"{}\", \"yy\": \"-\"}}", text(i));
     let row = |i: usize, cell: String| format!("{{\"id\": {i}, \"said\": {cell}, \"queue\": \"{}\"}}\n", ["x", "y"][i % 2]);
-    for cells in [&(|i| format!("[{}]", words(i))) as &dyn Fn(usize) -> String, &object, &languages, &|i| format!("[\"{}\"]", text(i))] {
+    for cells in
+        [&(|i| format!("[{}]", words(i))) as &dyn Fn(usize) -> String, &object, &languages, &|i| format!("[\"{}\"]", text(i))]
+    {
         let file: String = (0..24).map(|i| row(i, if i == 23 { "[]".into() } else { cells(i) })).collect();
         let found = table(&file);
         let set = dataset(&file).unwrap();
@@ -132,15 +155,28 @@ fn nested_texts_are_read() {
         assert_eq!((again.report.usable, again.report.classes[1].count), (23, 12));
     }
     // A column in which some texts look so is one of texts.
-    let some = made("text,label", &|i| vec![if i % 3 == 0 { format!("[\"{}\"]", text(i)) } else { text(i) }, ["x", "y"][i % 2].into()]);
+    let some =
+        made("text,label", &|i| vec![if i % 3 == 0 { format!("[\"{}\"]", text(i)) } else { text(i) }, ["x", "y"][i % 2].into()]);
     let set = Dataset::from_table(&some, &DataConfig::default(), 0).unwrap();
     assert!(set.train.iter().any(|row| row.text.starts_with("[\"")));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn texts_that_show_nothing_are_empty() {
-    let nothing =
-        ["\u{200b}", "\u{200b}\u{200d}", "\u{feff}", "\u{2060}", "\u{ad}", " \u{a0} ", "\u{3164}", "\u{200f}\u{200e}", "\u{fe0f}", "\u{2800}", "\u{1}", "\u{e0001}"];
+    let nothing = [
+        "\u{200b}",
+        "\u{200b}\u{200d}",
+        "\u{feff}",
+        "\u{2060}",
+        "\u{ad}",
+        " \u{a0} ",
+        "\u{3164}",
+        "\u{200f}\u{200e}",
+        "\u{fe0f}",
+        "\u{2800}",
+        "\u{1}",
+        "\u{e0001}",
+    ];
     for cell in nothing {
         assert!(is_blank(cell), "{cell:?}");
         let found = made("text,label", &|i| vec![if i % 4 == 0 { cell.into() } else { text(i) }, ["x", "y"][i % 2].into()]);
@@ -157,7 +193,10 @@ fn texts_that_show_nothing_are_empty() {
         assert!(!is_blank(seen), "{seen:?}");
     }
     // Nor do invisible letters make two texts of one.
-    let found = table(format!("text,label\n{}naïve café,x\nnai\u{308}ve cafe\u{301},x\nna\u{200b}ïve CAFÉ,x\n", TEXTS.iter().enumerate().map(|(i, text)| format!("{text},{}\n", ["x", "y"][i % 2])).collect::<String>()));
+    let found = table(format!(
+        "text,label\n{}naïve café,x\nnai\u{308}ve cafe\u{301},x\nna\u{200b}ïve CAFÉ,x\n",
+        TEXTS.iter().enumerate().map(|(i, text)| format!("{text},{}\n", ["x", "y"][i % 2])).collect::<String>()
+    ));
     let report = DataReport::new(&found, ColumnChoice { text: 0, label: 1 });
     assert_eq!((report.usable, report.duplicates), (13, 2));
 }

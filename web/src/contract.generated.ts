@@ -419,8 +419,8 @@ export type DataReport = {
   set_aside: number,
   /** Usable rows of each class, in the order of the labels. */
   classes: Array<ClassCount>,
-  /** Labels that look the same: joined to one class, or not. */
-  alike: Array<LabelGroup>,
+  /** Labels that look the same: merged to one class, or not. */
+  similar_labels: Array<LabelGroup>,
   /** How long the usable texts are. */
   lengths: Lengths,
   /** What the user should know, a sentence each. */
@@ -431,7 +431,7 @@ export type DataReport = {
 
 /** A class and how many usable rows it has. */
 export type ClassCount = {
-  /** The label as it stands in the file; of labels that are joined, one of them. */
+  /** The label as it stands in the file; of labels that are merged, one of them. */
   name: string,
   /** Usable rows. */
   count: number,
@@ -439,12 +439,12 @@ export type ClassCount = {
 
 /** Labels that look the same. */
 export type LabelGroup = {
-  /** The class that they are, or would be joined to. */
+  /** The class that they are, or would be merged into. */
   name: string,
   /** The labels as they stand in the file, with their rows that have a text. */
   labels: Array<ClassCount>,
   /** Whether they are one class. Those that are not would be with `data.merge_labels`. */
-  joined: boolean,
+  merged: boolean,
 };
 
 /** How long the usable texts are, in characters. */

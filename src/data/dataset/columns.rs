@@ -6,6 +6,7 @@ use super::kinds::Kind;
 use super::looks::Looks;
 use crate::config::DataConfig;
 use crate::data::cells::is_blank;
+use crate::data::names::A_NAME;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
@@ -35,6 +36,8 @@ const CLOSE_TEXT: f64 = 0.6;
 const CLOSE_LABEL: f64 = 0.7;
 /// Score of a column of texts from which it is said that it is left out.
 const A_TEXT: f64 = 0.25;
+/// The same of one with the name of texts.
+const A_NAMED_TEXT: f64 = 0.1;
 /// Score of a column of labels from which the other one of two columns is the text, whatever it looks like.
 const A_LABEL: f64 = 0.4;
 /// Columns that are listed in a hint or a note.
@@ -70,7 +73,7 @@ impl ColumnChoice {
             Some(texts) => texts,
             None => {
                 let good: Vec<usize> = all().into_iter().filter(|&i| looks[i].may_be_text()).collect();
-                let called = || all().into_iter().filter(|&i| looks[i].named.text >= 1.0).collect::<Vec<_>>();
+                let called = || all().into_iter().filter(|&i| looks[i].named.text >= A_NAME).collect::<Vec<_>>();
                 let mut good = if good.is_empty() { called() } else { good };
                 good.extend(beside_a_label(&looks));
                 good
@@ -141,10 +144,14 @@ impl ColumnChoice {
         let chosen = looks[self.text].as_text();
         let others = || (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
         let close = others().filter(|&i| looks[i].may_be_text() && looks[i].as_text() >= CLOSE_TEXT * chosen);
-        let mut close: Vec<usize> = close.filter(|&i| looks[i].distinct > 0.3 || looks[i].named.text >= 1.0).collect();
+        let mut close: Vec<usize> = close.filter(|&i| looks[i].distinct > 0.3 || looks[i].named.text >= A_NAME).collect();
         close.sort_by(|&a, &b| looks[b].as_text().total_cmp(&looks[a].as_text()));
         let left_out: Vec<usize> = others()
-            .filter(|&i| close.contains(&i) || looks[i].text >= A_TEXT && looks[i].distinct > 0.3 && looks[i].filled > 0.3)
+            .filter(|&i| {
+                let (looks, named) = (&looks[i], looks[i].named.text >= A_NAME);
+                close.contains(&i)
+                    || looks.filled > 0.3 && (looks.text >= A_TEXT && looks.distinct > 0.3 || looks.text >= A_NAMED_TEXT && named)
+            })
             .collect();
         let name = called(table, self.text);
         let list = names(table, &left_out);
@@ -200,8 +207,12 @@ fn beside_a_label(looks: &[Looks]) -> Vec<usize> {
 /// Says what the texts are, where they are no words.
 fn no_words(table: &Table, column: usize, looks: &Looks) -> Option<String> {
     let what = looks.kind.words();
-    (looks.kind != Kind::Words)
-        .then(|| format!("the texts of column `{}` look like {what}: choose another text column if these are no texts", table.columns[column]))
+    (looks.kind != Kind::Words).then(|| {
+        format!(
+            "the texts of column `{}` look like {what}: choose another text column if these are no texts",
+            table.columns[column]
+        )
+    })
 }
 
 /// Says that a column's name is not its own, unless it was chosen by its number.
@@ -224,9 +235,11 @@ fn named_twice(table: &Table, column: usize, named: Option<&str>, flag: &str) ->
 /// Whether each value of one column stands beside a single value of the other, and the other way round.
 fn same_classes(table: &Table, a: usize, b: usize) -> bool {
     let (mut there, mut back) = (HashMap::new(), HashMap::new());
-    table.rows.iter().map(|row| (row[a].trim(), row[b].trim())).all(|(a, b)| {
-        is_blank(a) && is_blank(b) || *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a
-    })
+    table
+        .rows
+        .iter()
+        .map(|row| (row[a].trim(), row[b].trim()))
+        .all(|(a, b)| is_blank(a) && is_blank(b) || *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a)
 }
 
 /// A column for notes: its name, and its number where the name is not its own.

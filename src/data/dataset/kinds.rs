@@ -76,7 +76,8 @@ fn is_time(cell: &str) -> bool {
         }
         if !word.is_empty() {
             let stem: String = word.chars().take(3).collect();
-            if !TIME_WORDS.contains(&word.as_str()) && !(TIME_STEMS.contains(&stem.as_str()) && word.chars().count() <= 10) {
+            let month = TIME_STEMS.contains(&stem.as_str()) && word.chars().count() <= 10;
+            if !month && !TIME_WORDS.contains(&word.as_str()) {
                 return false;
             }
             word.clear();
@@ -103,7 +104,9 @@ fn is_link(cell: &str) -> bool {
     let separators = |sign: char| cell.chars().filter(|&letter| letter == sign).count();
     let extension = cell.rsplit_once('.').map_or("", |(_, extension)| extension);
     let mail = cell.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-    let file = !cell.starts_with('.') && (2..=5).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let file = !cell.starts_with('.')
+        && (2..=5).contains(&extension.len())
+        && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
     cell.contains("://")
         || cell.starts_with("www.")
         || mail
@@ -120,8 +123,7 @@ const FILES: &[&str] = &[
 
 /// Without white space: letters of ASCII with a digit among them, names with underscores, or longer than any word.
 fn is_code(cell: &str) -> bool {
-    cell.is_ascii()
-        && (cell.bytes().any(|byte| byte.is_ascii_digit()) || cell.contains('_') || cell.len() >= 40)
+    cell.is_ascii() && (cell.bytes().any(|byte| byte.is_ascii_digit()) || cell.contains('_') || cell.len() >= 40)
 }
 
 /// Words of a cell. In scripts without spaces a letter counts half.
@@ -130,7 +132,11 @@ pub(super) fn words(cell: &str) -> f64 {
         let unspaced = token.chars().filter(|&letter| is_unspaced(letter)).count();
         match () {
             () if unspaced > 0 => (unspaced as f64 / 2.0).max(1.0),
-            () if token.chars().any(char::is_alphabetic) && !(token.is_ascii() && token.bytes().any(|byte| byte.is_ascii_digit())) => 1.0,
+            () if token.chars().any(char::is_alphabetic)
+                && !(token.is_ascii() && token.bytes().any(|byte| byte.is_ascii_digit())) =>
+            {
+                1.0
+            }
             () => 0.0,
         }
     };

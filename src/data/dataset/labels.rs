@@ -1,7 +1,7 @@
 //! Labels that mean the same: `1` and `1.0`, composed and decomposed letters, `Spam` and `spam`.
 //!
 //! Two keys say so. Where the first is equal, the labels differ in notation alone and are one class. Where only the second is,
-//! they look the same to a person: they are joined if the settings say so, and else it is said.
+//! they look the same to a person: they are merged if the settings say so, and else it is said.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,17 +15,32 @@ use crate::data::cells::{is_invisible, is_odd_hyphen};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct LabelGroup {
-    /// The class that they are, or would be joined to.
+    /// The class that they are, or would be merged into.
     pub name: String,
     /// The labels as they stand in the file, with their rows that have a text.
     pub labels: Vec<ClassCount>,
     /// Whether they are one class. Those that are not would be with `data.merge_labels`.
-    pub joined: bool,
+    pub merged: bool,
 }
 
 /// What people and programs write for a missing value. Lower case.
 const MISSING: &[&str] = &[
-    "nan", "-nan", "none", "null", "nil", "n/a", "na", "n.a.", "<na>", "<nan>", "<null>", "(null)", "#n/a", "#na", "nat", "undefined",
+    "nan",
+    "-nan",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "n.a.",
+    "<na>",
+    "<nan>",
+    "<null>",
+    "(null)",
+    "#n/a",
+    "#na",
+    "nat",
+    "undefined",
 ];
 const TRUE: &[&str] = &["1", "true", "yes", "y", "t"];
 const FALSE: &[&str] = &["0", "false", "no", "n", "f"];
@@ -73,7 +88,9 @@ impl Column {
     /// Labels with the same key look the same to a person.
     fn loose(self, label: &str) -> String {
         let key = folded(label);
-        if self.truths && let Some(truth) = truth(&key) {
+        if self.truths
+            && let Some(truth) = truth(&key)
+        {
             return truth.to_owned();
         }
         number(&key).unwrap_or(key)
@@ -84,7 +101,8 @@ impl Column {
 fn visible(letters: impl Iterator<Item = char>, meant: impl Fn(char) -> bool) -> String {
     let mut text = String::new();
     for letter in letters {
-        let joins = matches!(letter, '\u{200C}' | '\u{200D}') && text.chars().next_back().is_some_and(|before| !before.is_ascii());
+        let joins =
+            matches!(letter, '\u{200C}' | '\u{200D}') && text.chars().next_back().is_some_and(|before| !before.is_ascii());
         if joins || meant(letter) || !is_invisible(letter) {
             text.push(letter);
         }
@@ -163,23 +181,26 @@ fn plain(letter: char) -> char {
     }
 }
 
+/// Labels as they stand in a file, with their rows.
+type Forms<'a> = Vec<(&'a str, usize)>;
+
 /// The classes that the labels of a file are.
-pub(super) struct Joining {
+pub(super) struct Merging {
     /// Of each label: its class.
     class: HashMap<String, String>,
     /// Labels that look the same.
     pub(super) groups: Vec<LabelGroup>,
 }
 
-impl Joining {
-    /// `labels` with their rows; `merge` joins those that look the same.
+impl Merging {
+    /// `labels` with their rows; `merge` merges those that look the same.
     pub(super) fn new(labels: &BTreeMap<&str, usize>, merge: bool) -> Self {
         let column = Column::of(labels.keys().copied());
-        let mut certain: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
+        let mut certain: BTreeMap<String, Forms<'_>> = BTreeMap::new();
         for (&label, &rows) in labels {
             certain.entry(column.certain(label)).or_default().push((label, rows));
         }
-        let mut loose: BTreeMap<String, Vec<(&str, Vec<(&str, usize)>)>> = BTreeMap::new();
+        let mut loose: BTreeMap<String, Vec<(&str, Forms<'_>)>> = BTreeMap::new();
         for (key, forms) in certain {
             let clean = forms.iter().find(|(form, _)| *form == key).map(|(form, _)| *form);
             let name = clean.unwrap_or_else(|| named(&key, &forms));
@@ -216,9 +237,9 @@ impl Joining {
     }
 }
 
-fn group(name: &str, labels: &[(&str, usize)], joined: bool) -> LabelGroup {
+fn group(name: &str, labels: &[(&str, usize)], merged: bool) -> LabelGroup {
     let labels = labels.iter().map(|&(name, count)| ClassCount { name: name.to_owned(), count }).collect();
-    LabelGroup { name: name.to_owned(), labels, joined }
+    LabelGroup { name: name.to_owned(), labels, merged }
 }
 
 /// The form of the most rows; of equals the key itself, or else the first.
@@ -242,8 +263,7 @@ impl ClassIndex {
     #[must_use]
     pub fn new(classes: &[String], merge: bool) -> Self {
         let column = Column::of(classes.iter().map(String::as_str));
-        let mut index =
-            Self { column, merge, exact: HashMap::new(), certain: HashMap::new(), loose: HashMap::new() };
+        let mut index = Self { column, merge, exact: HashMap::new(), certain: HashMap::new(), loose: HashMap::new() };
         for (class, at) in classes.iter().zip(0..) {
             index.exact.insert(class.clone(), at);
             index.certain.entry(column.certain(class)).or_insert(at);
@@ -257,12 +277,12 @@ impl ClassIndex {
     pub fn find(&self, label: &str) -> Option<u32> {
         let exact = self.exact.get(label).copied();
         let certain = || self.certain.get(&self.column.certain(label)).copied();
-        exact.or_else(certain).or_else(|| if self.merge { self.alike(label) } else { None })
+        exact.or_else(certain).or_else(|| if self.merge { self.similar(label) } else { None })
     }
 
     /// The class that has a label which looks the same.
     #[must_use]
-    pub fn alike(&self, label: &str) -> Option<u32> {
+    pub fn similar(&self, label: &str) -> Option<u32> {
         self.loose.get(&self.column.loose(label)).copied().flatten()
     }
 

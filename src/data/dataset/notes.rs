@@ -33,10 +33,10 @@ pub(super) fn some<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// Adds the notes on labels that look the same: one on those that are joined, one on those that are not.
-pub(super) fn alike(notes: &mut Vec<String>, groups: &[LabelGroup]) {
-    let examples = |joined: bool| {
-        let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.joined == joined).collect();
+/// Adds the notes on labels that look the same: one on those that are merged, one on those that are not.
+pub(super) fn similar(notes: &mut Vec<String>, groups: &[LabelGroup]) {
+    let examples = |merged: bool| {
+        let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.merged == merged).collect();
         let group = |group: &&LabelGroup| {
             let labels: Vec<&str> = group.labels.iter().map(|label| label.name.as_str()).collect();
             some(&labels)
@@ -49,10 +49,10 @@ pub(super) fn alike(notes: &mut Vec<String>, groups: &[LabelGroup]) {
     };
     match examples(true) {
         (0, _) => {}
-        (1, list) => notes.push(format!("1 class has labels in more than one notation, which are joined: {list}")),
-        (count, list) => notes.push(format!("{count} classes have labels in more than one notation, which are joined: {list}")),
+        (1, list) => notes.push(format!("1 class has labels in more than one notation, which are merged: {list}")),
+        (count, list) => notes.push(format!("{count} classes have labels in more than one notation, which are merged: {list}")),
     }
-    let taken = "taken as different classes; data.merge_labels (--merge-labels) joins them";
+    let taken = "taken as different classes; data.merge_labels (--merge-labels) merges them";
     match examples(false) {
         (0, _) => {}
         (1, list) => notes.push(format!("1 group of labels looks the same ({list}): they are {taken}")),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::advice::{Lengths, advice};
-use super::labels::{ClassIndex, Joining, looks_missing};
+use super::labels::{ClassIndex, Merging, looks_missing};
 use super::notes::{self, some};
 use super::values::{Inside, Reading};
 use super::{ClassCount, ColumnChoice, DataReport, TextRow, several};
@@ -26,12 +26,12 @@ impl Rows {
         let Sorted { filled, rows: all, empty, unlabelled, ragged, mut notes } = Sorted::new(table, columns, part);
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         filled.iter().for_each(|cells| *counts.entry(&cells.label).or_default() += 1);
-        let joining = Joining::new(&counts, config.merge_labels);
+        let merging = Merging::new(&counts, config.merge_labels);
         let keys: Vec<String> = filled.iter().map(|cells| normalised(&cells.text)).collect();
         // Of each text: the class of its first row, and whether another row says otherwise.
         let mut texts: HashMap<&str, (&str, bool)> = HashMap::with_capacity(keys.len());
         for (key, cells) in keys.iter().zip(&filled) {
-            let class = joining.class(&cells.label);
+            let class = merging.class(&cells.label);
             let (first, contradicted) = texts.entry(key).or_insert((class, false));
             *contradicted |= *first != class;
         }
@@ -49,11 +49,11 @@ impl Rows {
         notes::rows(&mut notes, &duplicates, "the text and the label of an earlier row, which is used once");
         notes::rows(&mut notes, &contradictory, "a text that also occurs with another label; no such row is used");
 
-        let all_classes: BTreeSet<&str> = filled.iter().map(|cells| joining.class(&cells.label)).collect();
-        let used: BTreeSet<&str> = usable.iter().map(|cells| joining.class(&cells.label)).collect();
+        let all_classes: BTreeSet<&str> = filled.iter().map(|cells| merging.class(&cells.label)).collect();
+        let used: BTreeSet<&str> = usable.iter().map(|cells| merging.class(&cells.label)).collect();
         let lost = all_classes.difference(&used).copied();
         notes::classes(&mut notes, lost, "is left out: it has no usable row", "are left out: they have no usable row");
-        notes::alike(&mut notes, &joining.groups);
+        notes::similar(&mut notes, &merging.groups);
         let raw: Vec<(&str, usize)> = counts.iter().map(|(label, rows)| (*label, *rows)).collect();
         notes.extend(missing_labels(&raw));
         let plain: Vec<_> = raw.into_iter().filter(|(label, _)| !label.starts_with(['[', '{'])).collect();
@@ -62,7 +62,7 @@ impl Rows {
         let index: HashMap<&str, u32> = labels.iter().enumerate().map(|(i, label)| (label.as_str(), i as u32)).collect();
         let row = |cells: &&Cells<'_>| TextRow {
             text: cells.text.clone().into_owned(),
-            label: index[joining.class(&cells.label)],
+            label: index[merging.class(&cells.label)],
             row: cells.row,
         };
         let rows: Vec<TextRow> = usable.iter().map(row).collect();
@@ -77,7 +77,7 @@ impl Rows {
             leaked: 0,
             set_aside: 0,
             classes: labels.iter().map(|name| ClassCount { name: name.clone(), count: 0 }).collect(),
-            alike: joining.groups,
+            similar_labels: merging.groups,
             lengths: Lengths::new(&rows),
             notes,
             advice: Vec::new(),
@@ -111,6 +111,14 @@ impl Rows {
 pub(super) fn count(classes: &mut [ClassCount], rows: &[TextRow]) {
     classes.iter_mut().for_each(|class| class.count = 0);
     rows.iter().for_each(|row| classes[row.label as usize].count += 1);
+}
+
+/// Says which classes have no held-out row.
+pub(super) fn not_evaluated(notes: &mut Vec<String>, labels: &[String], held_out: &[TextRow]) {
+    let there: HashSet<u32> = held_out.iter().map(|row| row.label).collect();
+    let missing = labels.iter().zip(0..).filter(|(_, class)| !there.contains(class)).map(|(label, _)| label.as_str());
+    let (one, many) = ("has no held-out row: it is not evaluated", "have no held-out row: they are not evaluated");
+    notes::classes(notes, missing, one, many);
 }
 
 /// Rows to evaluate on: all that have a text and a label.
@@ -154,23 +162,32 @@ impl HeldOut {
         }
         notes::rows(&mut notes, &repeated, "the text of an earlier row; they are evaluated all the same");
         if !other.is_empty() {
-            let list: Vec<String> =
-                other.iter().take(5).map(|(class, label)| format!("`{}` is `{}`", shown(label), shown(&labels[*class as usize]))).collect();
+            let list: Vec<String> = other
+                .iter()
+                .take(5)
+                .map(|(class, label)| format!("`{}` is `{}`", shown(label), shown(&labels[*class as usize])))
+                .collect();
             let more = if other.len() > 5 { ", ..." } else { "" };
-            notes.push(format!("labels in another notation than in training are joined: {}{more}", list.join(", ")));
+            notes.push(format!("labels in another notation than in training are merged: {}{more}", list.join(", ")));
         }
         let notes = notes.iter().map(|note| format!("{which}: {note}")).collect();
         Ok(Self { rows, empty, unlabelled, ragged, notes })
     }
 }
 
-fn unknown(table: &Table, columns: ColumnChoice, cells: &Cells<'_>, (labels, index): (&[String], &ClassIndex), which: &str) -> Error {
-    let alike = index.alike(&cells.label).map(|class| {
-        format!("; it looks like `{}`: data.merge_labels (--merge-labels) joins them", shown(&labels[class as usize]))
+fn unknown(
+    table: &Table,
+    columns: ColumnChoice,
+    cells: &Cells<'_>,
+    (labels, index): (&[String], &ClassIndex),
+    which: &str,
+) -> Error {
+    let similar = index.similar(&cells.label).map(|class| {
+        format!("; it looks like `{}`: data.merge_labels (--merge-labels) merges them", shown(&labels[class as usize]))
     });
     Error::Data {
         problem: format!("the {which} has the label `{}`, which the training data does not have", shown(&cells.label)),
-        hint: format!("the labels of the training data are {}{}", some(labels), alike.unwrap_or_default()),
+        hint: format!("the labels of the training data are {}{}", some(labels), similar.unwrap_or_default()),
         row: Some(cells.row),
         column: Some(table.columns[columns.label].clone()),
     }
@@ -256,7 +273,8 @@ impl Insides {
     fn note(&self, notes: &mut Vec<String>, reading: &Reading, what: &str) {
         let member = reading.member.as_ref().map(|member| format!(": of objects the member `{member}`")).unwrap_or_default();
         notes::rows(notes, &self.one, &format!("a list or an object as {what}, from which the {what} is taken{member}"));
-        let whole = if what == "label" { "each combination is taken as a class of its own" } else { "the list is taken as it is" };
+        let whole =
+            if what == "label" { "each combination is taken as a class of its own" } else { "the list is taken as it is" };
         notes::rows(notes, &self.several, &format!("several values in a list as {what}; {whole}"));
         notes::rows(notes, &self.nested, &format!("an object as {what}, which is taken as its JSON"));
     }
@@ -289,4 +307,3 @@ fn sorted_labels(labels: BTreeSet<&str>) -> Vec<String> {
     }
     labels
 }
-

@@ -21,8 +21,10 @@ pub(super) fn note(labels: &[(&str, usize)]) -> Option<String> {
 /// The labels that are made of others by one separator, and their rows.
 fn combined<'a>(labels: &[(&'a str, usize)], separator: char) -> Option<(char, usize, Vec<&'a str>)> {
     let parts = |label: &'a str| -> Vec<&'a str> { label.split(separator).map(str::trim).collect() };
-    let combinations: Vec<&(&str, usize)> =
-        labels.iter().filter(|(label, _)| label.contains(separator) && parts(label).iter().all(|part| !part.is_empty())).collect();
+    let combinations: Vec<&(&str, usize)> = labels
+        .iter()
+        .filter(|(label, _)| label.contains(separator) && parts(label).iter().all(|part| !part.is_empty()))
+        .collect();
     let alone: HashSet<&str> = labels.iter().filter(|(label, _)| !label.contains(separator)).map(|(label, _)| *label).collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     combinations.iter().flat_map(|(label, _)| parts(label)).for_each(|part| *uses.entry(part).or_default() += 1);

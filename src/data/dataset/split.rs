@@ -10,8 +10,10 @@ use crate::rng::Rng;
 
 /// Words of a split column. Lower case.
 const TRAIN: &[&str] = &["train", "training", "trn", "train_set", "trainset", "training set"];
-const TEST: &[&str] =
-    &["test", "testing", "tst", "test_set", "testset", "test set", "held_out", "held-out", "held out", "heldout", "holdout", "hold-out"];
+const TEST: &[&str] = &[
+    "test", "testing", "tst", "test_set", "testset", "test set", "held_out", "held-out", "held out", "heldout", "holdout",
+    "hold-out",
+];
 const DEV: &[&str] = &["dev", "develop", "development", "val", "valid", "validation", "eval", "evaluation", "dev_set", "devset"];
 /// Names of columns that say yes or no to a part.
 const FLAGS: &[(&str, Part)] = &[

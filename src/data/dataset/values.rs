@@ -188,7 +188,8 @@ fn is_empty(value: &Json) -> bool {
 
 /// Scores of two classes or more, each from 0 to 1.
 fn scores(members: &Map<String, Json>) -> Option<Vec<(&str, f64)>> {
-    let score = |value: &Json| value.as_f64().or_else(|| value.as_bool().map(f64::from)).filter(|score| (0.0..=1.0).contains(score));
+    let score =
+        |value: &Json| value.as_f64().or_else(|| value.as_bool().map(f64::from)).filter(|score| (0.0..=1.0).contains(score));
     let scores: Option<Vec<_>> = members.iter().map(|(name, value)| Some((name.as_str(), score(value)?))).collect();
     scores.filter(|scores| scores.len() > 1)
 }
@@ -220,9 +221,7 @@ fn plain(value: &Json) -> String {
 /// A cell that is a list or an object, in JSON or, for a list, in Python's notation.
 fn parse(cell: &str) -> Option<Json> {
     match (cell.as_bytes().first(), cell.as_bytes().last()) {
-        (Some(b'['), Some(b']')) => {
-            serde_json::from_str(cell).ok().or_else(|| python_list(cell)).filter(Json::is_array)
-        }
+        (Some(b'['), Some(b']')) => serde_json::from_str(cell).ok().or_else(|| python_list(cell)).filter(Json::is_array),
         (Some(b'{'), Some(b'}')) => serde_json::from_str(cell).ok().filter(Json::is_object),
         _ => None,
     }

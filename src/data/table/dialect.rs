@@ -217,6 +217,11 @@ fn choose_quotes(text: &str, separator: u8) -> Result<Reading> {
     Ok(quoted)
 }
 
+/// Whether some separator makes two columns or more.
+pub(super) fn has_columns(text: &str) -> bool {
+    sniff(text).is_some()
+}
+
 /// A file with a single column: its lines, or its quoted cells where all quotes make sense as quotes.
 ///
 /// # Errors

@@ -69,9 +69,19 @@ impl Table {
                 }
                 None
             }
-            // Whatever is wrong with a row is said; a file with no second column is one of texts alone.
-            Err(error) if written != Written::Lines && matches!(&error, Error::Data { row: Some(_), .. }) => return Err(error),
-            Err(error) => Some(error),
+            Err(error) => {
+                // Whatever is wrong with a table is said; a file with no second column is one of texts alone.
+                let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
+                let table = |text: &str| match written {
+                    Written::Table => is_json(text) || dialect::has_columns(text),
+                    Written::Tabs => is_json(text) || text.contains('\t'),
+                    Written::Lines => false,
+                };
+                if decoded.as_ref().is_ok_and(|decoded| table(&decoded.text)) {
+                    return Err(error);
+                }
+                Some(error)
+            }
         };
         match (decoded, table) {
             (Ok(decoded), None) => Self::of_single(&decoded, written, &is_name),

@@ -21,13 +21,7 @@ const SHORT: usize = 20;
 const JUDGED: usize = 8;
 
 /// Rows of a further file, with the classes `labels` of the training.
-pub(super) fn test_rows(
-    data: &Table,
-    name: &str,
-    table: &Table,
-    labels: &[String],
-    config: &RunConfig,
-) -> Result<Vec<TextRow>> {
+pub(super) fn test_rows(data: &Table, name: &str, table: &Table, labels: &[String], config: &RunConfig) -> Result<Vec<TextRow>> {
     Dataset::rows_of(data, table, labels, &config.data).map_err(|error| match error {
         Error::Data { problem, hint, row, column } => {
             Error::Data { problem: format!("{name}: {}", problem.replace("held-out file", "test file")), hint, row, column }

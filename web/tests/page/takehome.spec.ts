@@ -81,7 +81,10 @@ async function labelFile(page: Page, name: string, content: string): Promise<str
   await expect(save).toBeVisible({ timeout: 120_000 });
   const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
   expect(download.suggestedFilename()).toBe(name.replace(".", "-labelled."));
-  return readFileSync(await download.path(), "utf8");
+  const text = readFileSync(await download.path(), "utf8");
+  // By the byte order mark spreadsheet programs know UTF-8.
+  expect(text.startsWith("\ufeff")).toBe(true);
+  return text.slice(1);
 }
 
 async function open(page: Page, zip: Buffer) {

@@ -1,0 +1,103 @@
+//! The rows of one file: all of them, or divided by a split column.
+
+use super::advice::{Lengths, advice};
+use super::rows::{HeldOut, Rows, count, not_evaluated};
+use super::split::Given;
+use super::{ColumnChoice, DataReport, FEWEST_ROWS, TextRow};
+use crate::config::DataConfig;
+use crate::data::table::Table;
+use crate::error::{Error, Result};
+
+/// The rows of one file, divided by its split column where it has one.
+pub(super) struct Parts {
+    pub(super) labels: Vec<String>,
+    /// Rows to train on; without a split column all.
+    pub(super) train: Vec<TextRow>,
+    /// Rows that the split column holds out.
+    pub(super) held_out: Option<Vec<TextRow>>,
+    pub(super) report: DataReport,
+    /// Why the split column that the settings name cannot be used.
+    pub(super) refused: Option<Error>,
+}
+
+impl Parts {
+    pub(super) fn new(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
+        let named = config.split_column.is_some();
+        let (mut parts, refused) = match Given::find(table, columns, config) {
+            Ok(None) => (Self::whole(table, columns, config), None),
+            Ok(Some(given)) => match Self::divided(table, columns, config, &given) {
+                Ok(parts) => (parts, None),
+                Err(error) if named => (Self::whole(table, columns, config), Some(error)),
+                // What was only found must not make a file useless.
+                Err(error) => {
+                    let mut parts = Self::whole(table, columns, config);
+                    let column = &table.columns[given.column];
+                    parts
+                        .report
+                        .notes
+                        .push(format!("the split in column `{column}` is not used ({error}); a random split is drawn instead"));
+                    (parts, None)
+                }
+            },
+            Err(error) => (Self::whole(table, columns, config), Some(error)),
+        };
+        parts.refused = refused;
+        parts.report.notes = [file_notes(table, columns, config), parts.report.notes].concat();
+        parts
+    }
+
+    fn whole(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
+        let Rows { labels, rows, report } = Rows::new(table, columns, config, |_| true);
+        Self { labels, train: rows, held_out: None, report, refused: None }
+    }
+
+    /// # Errors
+    /// [`Error::Data`] where the parts cannot be used: a held-out label that no training row has, or too few rows.
+    fn divided(table: &Table, columns: ColumnChoice, config: &DataConfig, given: &Given) -> Result<Self> {
+        const PART: &str = "held-out part";
+        let rows = Rows::new(table, columns, config, |at| given.trains(at));
+        let classes = (rows.labels.as_slice(), config.merge_labels);
+        let held_out = HeldOut::new(table, columns, classes, PART, |at| given.holds_out(at))?;
+        let Rows { labels, rows, mut report } = rows.without(&held_out.rows, PART);
+        if report.classes.iter().filter(|class| class.count > 0).count() < 2 || rows.len() < FEWEST_ROWS {
+            let column = &table.columns[given.column];
+            return Err(Error::data(
+                format!(
+                    "column `{column}` leaves {} rows of fewer than 2 classes, or fewer than {FEWEST_ROWS}, to train on",
+                    rows.len()
+                ),
+                "give more rows to train on, or set data.split_column (--split-column) to none",
+            ));
+        }
+        let HeldOut { rows: held, empty, unlabelled, ragged, notes } = held_out;
+        report.rows = table.rows.len();
+        report.usable = rows.len() + held.len();
+        report.empty += empty;
+        report.unlabelled += unlabelled;
+        report.ragged += ragged;
+        report.set_aside = given.set_aside();
+        let all: Vec<TextRow> = rows.iter().chain(&held).cloned().collect();
+        count(&mut report.classes, &all);
+        report.lengths = Lengths::new(&all);
+        report.advice = advice(&report);
+        let other = |count: usize, what: &str| if count > 0 { format!(", {count} rows {what}") } else { String::new() };
+        let mut said = vec![format!(
+            "the split is taken from column `{}`: {} training rows, {} held-out rows{}{}; --split-column none draws a random split instead",
+            table.columns[given.column],
+            rows.len(),
+            held.len(),
+            other(report.set_aside, "of other parts (not used)"),
+            other(given.blank, "without a value (trained on)"),
+        )];
+        said.append(&mut report.notes);
+        said.extend(notes);
+        not_evaluated(&mut said, &labels, &held);
+        report.notes = said;
+        Ok(Self { labels, train: rows, held_out: Some(held), report, refused: None })
+    }
+}
+
+/// Notes on a file, before those on its rows: on its reading, and on the choice of its columns.
+pub(super) fn file_notes(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
+    [table.notes.clone(), columns.candidates(table, config).notes].concat()
+}
