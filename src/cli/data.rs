@@ -67,12 +67,16 @@ pub(crate) fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
 /// What was found in a data file: a few lines for people.
 #[must_use]
 pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report: &DataReport) -> String {
-    let header = if table.has_header { "with a header" } else { "without a header" };
+    let header = match table.header_row {
+        Some(row) if row > 1 => format!("with its header in row {row}"),
+        _ if table.has_header => "with a header".to_owned(),
+        _ => "without a header".to_owned(),
+    };
     let kind = match (table.format, table.separator) {
         (Format::Text, '\t') => format!("{}, separated by tab, {header}", table.encoding),
         (Format::Text, separator) => format!("{}, separated by `{separator}`, {header}", table.encoding),
         (Format::Jsonl, _) => "JSON, an object a line".to_owned(),
-        (Format::Json, _) => "JSON, a list of objects".to_owned(),
+        (Format::Json, _) => "JSON".to_owned(),
         (Format::Xlsx, _) => format!("Excel workbook, {header}"),
     };
     let mut lines = vec![

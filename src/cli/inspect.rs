@@ -37,6 +37,9 @@ enum Found<'a> {
         columns: &'a [String],
         rows: usize,
         has_header: bool,
+        header_row: Option<u64>,
+        sheets: &'a [String],
+        sheet: Option<&'a str>,
         format: Format,
         encoding: &'a str,
         separator: char,
@@ -57,11 +60,8 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
         return adapter(context, path, &files::read_adapter(path)?);
     }
-    let config = DataConfig {
-        text_column: args.text_column.clone(),
-        label_column: args.label_column.clone(),
-        ..args.reading.config()
-    };
+    let config =
+        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..args.reading.config() };
     let table = data::read(path, &config)?;
     data_file(context, path, &table, &config)
 }
@@ -169,6 +169,9 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig) 
         columns: &file.columns,
         rows: file.rows.len(),
         has_header: file.has_header,
+        header_row: file.header_row,
+        sheets: &file.sheets,
+        sheet: file.sheet.as_deref(),
         format: file.format,
         encoding: file.encoding,
         separator: file.separator,

@@ -201,6 +201,8 @@ fn objects_in_any_arrangement_are_rows() {
         assert_eq!(found.notes.len(), usize::from(note.is_some()), "{what}: {:?}", found.notes);
         assert!(note.is_none_or(|note| found.notes[0].contains(note)), "{what}: {:?}", found.notes);
     }
+    let line = table("{\"text\": \"so it is\", \"label\": \"x\", \"entities\": [{\"name\": \"a\"}, {\"name\": \"b\"}]}\n");
+    assert_eq!((line.rows.len(), line.rows[0][0].as_str()), (1, "so it is"));
     let found = table(rows.join("\n").replace(", \"label\"", ",\n  \"label\""));
     assert_eq!(found.row_numbers[..3], [1, 3, 5], "the lines on which they begin");
     // An object that is broken is refused with its row, wherever it is.

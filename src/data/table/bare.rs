@@ -47,9 +47,8 @@ pub(super) fn settle(
     if given == narrow && !spaced && are_row_names(records, narrow + 1) {
         settled.row_names = true;
         settled.width = narrow + 1;
-        settled.note = Some(format!(
-            "the rows have a cell more than the header has names: the first one, a row number, is taken as `column 1`"
-        ));
+        settled.note =
+            Some("the rows have a cell more than the header has names: the first one, a row number, is `column 1`".into());
         return settled;
     }
     let Some(split) = split else { return settled };

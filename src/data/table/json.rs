@@ -34,8 +34,8 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     let mut table = Objects::default();
     let records = match start {
         (Some('{'), Some('"' | '}')) => {
-            lines(&mended, &mut table)?;
-            table.into_records(Format::Jsonl)?
+            let format = lines(&mended, &mut table)?;
+            table.into_records(format)?
         }
         (Some('['), Some('{')) if !relaxed::begins(&mended) => match list(&mended, &mut table) {
             Ok(()) => table.into_records(Format::Json)?,
@@ -70,7 +70,7 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
 }
 
 /// Objects one a line; several on a line, or one on several lines; or a single object with all rows in it.
-fn lines(text: &str, table: &mut Objects) -> Result<()> {
+fn lines(text: &str, table: &mut Objects) -> Result<Format> {
     let filled = || text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty());
     let bare = |line: &'_ str| -> usize { line.trim_end().strip_suffix(',').map_or(line.len(), str::len) };
     // An object that goes on to the next line, or another behind it: the text as a whole.
@@ -84,14 +84,14 @@ fn lines(text: &str, table: &mut Objects) -> Result<()> {
             let values: Result<Vec<(Json, u64)>, _> = stream(text);
             match values {
                 Ok(values) if values.len() == 1 => {
-                    return values.into_iter().next().map_or(Ok(()), |(value, _)| whole(value, table));
+                    return values.into_iter().next().map_or(Ok(Format::Json), |(value, _)| whole(value, table));
                 }
                 Ok(values) => {
                     let rising = values.windows(2).all(|pair| pair[0].1 < pair[1].1);
                     for ((value, line), number) in values.into_iter().zip(1..) {
                         table.add_value(value, if rising { line } else { number })?;
                     }
-                    return Ok(());
+                    return Ok(Format::Jsonl);
                 }
                 Err(_) => return Err(wrong_line(first, filled().next().map_or(1, |(_, row)| row), &error)),
             }
@@ -106,7 +106,7 @@ fn lines(text: &str, table: &mut Objects) -> Result<()> {
     if commas {
         table.notes.push("the commas behind the objects are left out".into());
     }
-    Ok(())
+    Ok(Format::Jsonl)
 }
 
 /// All values of a text, with the line on which each begins.
@@ -128,13 +128,13 @@ fn stream(text: &str) -> Result<Vec<(Json, u64)>, serde_json::Error> {
 }
 
 /// A file that is one value.
-fn whole(value: Json, table: &mut Objects) -> Result<()> {
+fn whole(value: Json, table: &mut Objects) -> Result<Format> {
     let shape = shapes::rows(value)?;
     table.notes.extend(shape.note);
     for (row, number) in shape.rows.into_iter().zip(1..) {
         table.add_value(row, number)?;
     }
-    Ok(())
+    Ok(Format::Json)
 }
 
 /// One by one, so that what is wrong has a row.

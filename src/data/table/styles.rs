@@ -99,7 +99,7 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     let mut best = plain_sample.map_or(0.0, explained);
     let mut chosen: Option<(Style, u8)> = None;
     for style in possible {
-        for &by in separators(separator).iter() {
+        for &by in separators(separator).iter().filter(|&&by| sample.as_bytes().contains(&by)) {
             let Some(other) = rewritten(sample, by, style).filter(|other| other.found > 0) else { continue };
             let Ok(reading) = dialect::read(&other.text, Some(by)) else { continue };
             let score = explained(&reading);

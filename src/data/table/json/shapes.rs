@@ -19,6 +19,8 @@ const PAIRS: usize = 12;
 /// Words of a name that says that its rows are a part of the data.
 const SPLITS: &[&str] =
     &["train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval", "evaluation", "holdout", "unlabeled"];
+/// Names of a text that no object around rows has.
+const ROW: &[&str] = &["text", "sentence", "utterance", "message", "tweet", "review", "comment"];
 /// The column that tells the parts apart.
 const SPLIT: &str = "split";
 
@@ -43,6 +45,10 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
         Json::Object(members) if depth < DEPTH => members,
         _ => return Ok(None),
     };
+    // A line of a file of lines, alone.
+    if depth == 0 && members.iter().any(|(name, value)| value.is_plain() && ROW.contains(&name.to_lowercase().as_str())) {
+        return Ok(Some(Shape { rows: vec![Json::Object(members)], note: None }));
+    }
     if let Some(shape) = viewer(&members).or_else(|| split_orient(&members)) {
         return Ok(Some(shape));
     }
