@@ -148,12 +148,12 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
 }
 
 fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Dataset> {
-    let (table, about) = data::read_all(&args.data)?;
+    let (table, about) = data::read_all(&args.data, &config.data)?;
     let name = data::name(&args.data);
     let columns = ColumnChoice::guess(&table, &config.data).map_err(|error| error.in_file(&name))?;
     let dataset = match &args.held_out {
         // Its errors say which of the two files they mean.
-        Some(path) => Dataset::with_held_out(&table, &data::read(path)?, &config.data)?,
+        Some(path) => Dataset::with_held_out(&table, &data::read_beside(path, &config.data)?, &config.data)?,
         None => Dataset::from_table(&table, &config.data, config.seed).map_err(|error| error.in_file(&name))?,
     };
     for line in about {

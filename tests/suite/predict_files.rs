@@ -1,6 +1,6 @@
 //! Whole files classified: files of texts alone, right labels in another notation, and the file that is written.
 
-use softprompt::config::DeviceChoice;
+use softprompt::config::{DataConfig, DeviceChoice};
 use softprompt::data::table::Table;
 use softprompt::predict::Predictor;
 use softprompt::predict::file::LabelledFile;
@@ -77,7 +77,14 @@ async fn right_labels_are_merged_as_in_training() {
         adapter.config.data.merge_labels = merge;
         let predictor = Predictor::new(model, adapter, DeviceChoice::Cpu).await.unwrap();
         let rows: String = texts.iter().enumerate().map(|(i, text)| format!("{text},{}\n", labels[i % 2])).collect();
-        let mut file = LabelledFile::open(format!("text,truth\n{rows}").as_bytes(), "t.csv", predictor.adapter(), None).unwrap();
+        let mut file = LabelledFile::open(
+            format!("text,truth\n{rows}").as_bytes(),
+            "t.csv",
+            predictor.adapter(),
+            None,
+            &DataConfig::default(),
+        )
+        .unwrap();
         while file.next(&predictor).await.unwrap() {}
         let progress = file.progress();
         (file.view().label_column, progress.judged, progress.right, progress.unknown)

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::limits;
+use super::decode::Decoded;
 use super::quotes::{Frequent, Quotes, scan};
+use super::records::{Names, Records};
+use super::{Format, limits, styles};
 use crate::error::{Error, Result};
 
 /// A text as read in one way.
@@ -37,52 +39,78 @@ impl Reading {
 }
 
 /// Candidates; where all else is equal, the first wins.
-const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
+pub(super) const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
 const SAMPLE: usize = 1 << 18;
 /// A file whose rows agree this well without quotes is taken to have none, if its quotes make no sense as quotes.
 const UNQUOTED: f64 = 0.98;
 
-/// Reads a text in the way that makes most sense.
+/// The records of a text that is no other notation.
 ///
 /// # Errors
-/// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and where rows do not agree on a number
-/// of columns.
-pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
+/// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and for more than is taken.
+pub(super) fn records(decoded: &Decoded) -> Result<Records> {
+    let (separator, text) = separator_line(&decoded.text);
     let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
     let lines = text.as_bytes().split(|byte| matches!(byte, b'\n' | b'\r'));
     if let Some(index) = lines.map(|line| line.iter().filter(is_separator).count()).position(|count| count > limits::SEPARATORS) {
         let problem = format!("line {} has more than {} separators", index + 1, limits::SEPARATORS);
         return Err(Error::data(problem, limits::HINT));
     }
-    let separator = separator.or_else(|| sniff(text)).ok_or_else(|| {
-        Error::data(
-            "only one column was found",
-            "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes",
-        )
-    })?;
-    let reading = choose_quotes(text, separator)?;
+    let reading = styles::read(text, separator)?;
     reading.check()?;
     if reading.records.iter().all(is_blank) {
         return Err(Error::data("the file has no rows", "give a file with a text and a label in each row"));
     }
-    if reading.consistent < 0.5 {
-        let odd = reading.records.iter().position(|record| !is_blank(record) && !fits(record, reading.width)).unwrap_or(0);
-        return Err(Error::Data {
-            problem: format!(
-                "the rows do not agree on the number of columns: only {:.0} % have {}, this one has {}",
-                reading.consistent * 100.0,
-                reading.width,
-                reading.records[odd].len()
-            ),
-            hint: format!(
-                "each row needs a text and a label; put texts that contain {} in double quotes, or separate the columns by tabs",
-                name_of(separator)
-            ),
-            row: Some(reading.rows[odd]),
-            column: None,
-        });
+    let mut records = Records::new(reading.records, reading.rows, Names::Unknown, Format::Text);
+    records.width = reading.width;
+    records.encoding = decoded.encoding;
+    records.separator = reading.separator;
+    records.quoting = reading.quotes != Quotes::None;
+    records.notes = decoded.note.iter().cloned().chain(reading.note).collect();
+    Ok(records)
+}
+
+/// Reads a text in the way that makes most sense, with `"` as the only quote.
+///
+/// # Errors
+/// As [`records`].
+pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
+    let separator = separator.or_else(|| sniff(text)).ok_or_else(|| Error::data("only one column was found", hint(text)))?;
+    choose_quotes(text, separator)
+}
+
+/// What to do with a text in which no separator was found.
+fn hint(text: &str) -> String {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty()).take(1000);
+    let prefixes: Vec<&str> = lines().filter_map(|line| line.split_once(": ")).map(|(label, _)| label).collect();
+    let distinct: std::collections::HashSet<&str> = prefixes.iter().copied().collect();
+    if prefixes.len() >= 4 && prefixes.len() * 10 >= lines().count() * 9 && distinct.len() * 2 <= prefixes.len() {
+        return "the lines look like `label: text`: put a tab in place of the first `: ` of each line".into();
     }
-    Ok(reading)
+    "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes".into()
+}
+
+/// The separator that a first line such as `sep=;` names, in any form in which programs and people write it, and the text with that
+/// line blank (a blank line still counts as a row).
+fn separator_line(text: &str) -> (Option<u8>, &str) {
+    let line = text.lines().next().unwrap_or_default();
+    let bare = line.trim_start().trim_start_matches('"');
+    let Some(named) = bare.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).map(|_| &bare[4..]) else {
+        return (None, text);
+    };
+    let named = named.trim_start_matches(['"', '\'']);
+    let (separator, rest) = match named.strip_prefix("\\t") {
+        Some(rest) => (b'\t', rest),
+        None => match named.as_bytes() {
+            [first, rest @ ..] if *first == b'\t' || (first.is_ascii_punctuation() && *first != b'"') => {
+                (*first, std::str::from_utf8(rest).unwrap_or("?"))
+            }
+            _ => return (None, text),
+        },
+    };
+    // A spreadsheet fills the line up with separators, and may put it in quotes.
+    let nothing = |letter: char| letter.is_whitespace() || letter == '"' || letter == '\'' || letter == char::from(separator);
+    if rest.chars().all(nothing) { (Some(separator), &text[line.len()..]) } else { (None, text) }
 }
 
 /// A separator in words.
@@ -91,7 +119,8 @@ pub(super) fn name_of(separator: u8) -> &'static str {
         b'\t' => "a tab",
         b';' => "a semicolon",
         b',' => "a comma",
-        _ => "a vertical bar",
+        b'|' => "a vertical bar",
+        _ => "the separator",
     }
 }
 
@@ -241,11 +270,16 @@ fn start_of(record: &StringRecord) -> usize {
     record.position().map_or(0, |position| position.byte() as usize)
 }
 
-fn is_blank(record: &StringRecord) -> bool {
+pub(super) fn is_blank(record: &StringRecord) -> bool {
     record.iter().all(|cell| cell.trim().is_empty())
 }
 
-fn fits(record: &StringRecord, width: usize) -> bool {
+/// Cells of a record, without empty ones at its end.
+pub(super) fn length(record: &StringRecord) -> usize {
+    (0..record.len()).rev().find(|&at| record.get(at).is_some_and(|cell| !cell.trim().is_empty())).map_or(0, |last| last + 1)
+}
+
+pub(super) fn fits(record: &StringRecord, width: usize) -> bool {
     record.len() >= width && record.iter().skip(width).all(|cell| cell.trim().is_empty())
 }
 
@@ -272,7 +306,12 @@ fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
 
 /// Without quoting: is there a cell with a quote on one end only?
 fn half_quoted(record: &StringRecord) -> bool {
-    record.iter().any(|cell| cell.starts_with('"') != cell.ends_with('"'))
+    record.iter().any(is_half_quoted)
+}
+
+/// Does a cell begin or end with a quote, but not both?
+pub(super) fn is_half_quoted(cell: &str) -> bool {
+    cell.starts_with('"') != cell.ends_with('"')
 }
 
 /// Without quoting: is there a column whose cells nearly all stand in quotes?
