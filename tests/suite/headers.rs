@@ -6,7 +6,7 @@ use softprompt::data::view::TableView;
 use softprompt::error::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 use crate::readings::{ROWS, assert_note, assert_rows, file};
 
 fn lines(separator: char) -> String {

@@ -5,7 +5,7 @@ use softprompt::data::dataset::{ColumnChoice, DataReport};
 use softprompt::data::table::{Format, Table};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 use crate::formats::refused;
 use crate::readings::{ROWS, assert_note, assert_rows, file};
 

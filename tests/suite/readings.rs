@@ -4,7 +4,7 @@ use softprompt::data::table::Table;
 use softprompt::error::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::data::table;
+use crate::common::table;
 use crate::formats::refused;
 
 /// Texts of three classes; some have an apostrophe or a quote in them.

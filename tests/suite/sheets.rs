@@ -6,8 +6,8 @@ use softprompt::data::view::TableView;
 use softprompt::error::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
 
+use crate::common::table;
 use crate::common::zipped;
-use crate::data::table;
 use crate::readings::{ROWS, assert_note, assert_rows};
 
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
