@@ -5,10 +5,10 @@ import { button, drop, expect, expectAccessible, heading, openWithTiny, setOptio
 const OPTIONS = {
   Method: "Prompt tuning",
   Steps: "40",
-  "Texts per step": "2",
+  "Batch size": "2",
   Evaluations: "20",
-  "Held out": "25",
-  "Stop early after": "",
+  "Held-out share": "25",
+  "Early stopping patience": "",
 };
 
 /** Puts code in front of the worker's own: a GPU with less than this machine's. */
@@ -53,7 +53,7 @@ async function begin(page: Page) {
 test("an encoder that does not fit is refused where it is chosen, and where it is trained with", async ({ page }) => {
   await inWorker(page, small);
   await begin(page);
-  await page.getByLabel("Device").selectOption("gpu");
+  await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   const alert = page.getByRole("alert");
@@ -77,7 +77,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
 test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
   await inWorker(page, ending);
   await begin(page);
-  await page.getByLabel("Device").selectOption("gpu");
+  await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   await expect(page.getByText(/up to step \d+, and is offered again/)).toBeVisible({ timeout: 300_000 });
@@ -89,7 +89,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
   await expect(alert).toContainText("has not enough memory");
-  await expect(alert).toContainText(/fewer texts per step.* or the CPU/);
+  await expect(alert).toContainText(/a smaller batch size.* or the CPU/);
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);
   await expectAccessible(page, "a GPU without memory");

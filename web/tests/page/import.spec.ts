@@ -193,7 +193,7 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
   const cut = 3 * (7 * 40 + 1 + 2 - 128);
   await expect(findings.getByText("3 texts of 59 are too long:")).toBeVisible();
   await expect(findings).toContainText(`takes 128 tokens (words and pieces of words) of each; ${cut} tokens at their ends`);
-  await setOptions(page, { "Longest text": "300" });
+  await setOptions(page, { "Maximum sequence length (tokens)": "300" });
   await expect(findings.getByText(/No text is too long for the encoder, which takes 300 tokens/)).toBeVisible();
   await expectAccessible(page, "advice");
   await screenshot(page, "import-advice", true);

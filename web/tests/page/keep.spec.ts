@@ -27,8 +27,8 @@ const OPTIONS = {
   Method: "Prompt tuning",
   Steps: String(STEPS),
   Evaluations: "6",
-  "Texts per step": "4",
-  "Stop early after": "",
+  "Batch size": "4",
+  "Early stopping patience": "",
 };
 
 const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
@@ -309,8 +309,8 @@ test.describe("a lost GPU", () => {
   test("is opened again, and the run goes on by itself to the same adapter", async ({ page, browser }) => {
     await openWithTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(4));
-    await page.getByLabel("Device").selectOption("gpu");
-    await setOptions(page, { ...OPTIONS, Steps: "60", "Texts per step": "2", Evaluations: "30", "Held out": "25" });
+    await page.getByLabel("Device", { exact: true }).selectOption("gpu");
+    await setOptions(page, { ...OPTIONS, Steps: "60", "Batch size": "2", Evaluations: "30", "Held-out share": "25" });
     await button(page, "Train").click();
     await keptUpTo(page, KEPT, 400_000);
     const devtools = await browser.newBrowserCDPSession();
@@ -338,16 +338,16 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
   const args = [...(launchOptions.args ?? []), "--js-flags=--wasm-max-mem-pages=12000"];
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
-  await begin(page, { ...OPTIONS, "Texts per step": "560" }, SAMPLE);
+  await begin(page, { ...OPTIONS, "Batch size": "560" }, SAMPLE);
   await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible();
   await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 200_000 });
   await expect(page.getByText("(3 times so far)")).toBeVisible();
-  await expect(page.getByRole("alert")).toContainText("choose fewer texts per step");
+  await expect(page.getByRole("alert")).toContainText("choose a smaller batch size");
   await expect(button(page, "Try again")).toBeVisible();
   await expectAccessible(page, "out of memory");
   await screenshot(page, "out-of-memory");
   await button(page, "Back to data and options").click();
-  await setOptions(page, { "Texts per step": "4" });
+  await setOptions(page, { "Batch size": "4" });
   await button(page, "Train").click();
   await done(page);
   await context.close();

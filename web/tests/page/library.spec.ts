@@ -9,8 +9,8 @@ async function train(page: Page, options: Record<string, string>) {
   await setOptions(page, {
     Method: "Prompt tuning",
     Evaluations: "4",
-    "Texts per step": "4",
-    "Stop early after": "",
+    "Batch size": "4",
+    "Early stopping patience": "",
     ...options,
   });
   await button(page, "Train").click();
@@ -209,10 +209,10 @@ test("a kept run is taken home as itself, whatever the trainer holds; one that i
     await Promise.race([arrives, failed.then(async () => Promise.reject(new Error((await page.getByRole("alert").textContent()) ?? "")))]);
     return readFileSync(await (await arrives).path());
   };
-  await train(page, { Steps: "8", "Prompt length": "4" });
+  await train(page, { Steps: "8", "Prompt length (virtual tokens)": "4" });
   const first = await webPage();
   await button(page, "Change options, train again").click();
-  await train(page, { Steps: "12", "Prompt length": "4" });
+  await train(page, { Steps: "12", "Prompt length (virtual tokens)": "4" });
   // The trainer holds the second run, and the first one is looked at.
   await button(page, "Your runs").click();
   await button(page, "Open requests").click();
@@ -255,7 +255,7 @@ test.describe("with the page kept for use without a network", () => {
     await expect(page.getByText("it opens without a network, too")).toBeVisible();
     await giveTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(8));
-    await train(page, { Steps: "8", "Prompt length": "4" });
+    await train(page, { Steps: "8", "Prompt length (virtual tokens)": "4" });
     await expect(page.getByText("Kept in this browser under “Your runs”.")).toBeVisible();
     const before = await left(page);
     expect(before).toMatchObject({ runs: 1, views: 1, data: 1, adapters: 1, workers: 1 });

@@ -49,7 +49,7 @@ test("a result is understood, its labels are put right, and it trains again", as
   await drop(page, "requests.csv", "text/csv", table);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   const before = watch.requests.length;
-  await setOptions(page, { Method: "Prompt tuning", Steps: "50", Evaluations: "2", "Held out": "40", "Stop early after": "" });
+  await setOptions(page, { Method: "Prompt tuning", Steps: "50", Evaluations: "2", "Held-out share": "40", "Early stopping patience": "" });
   await button(page, "Train").click();
   await expect(heading(page, READY)).toBeVisible({ timeout: 300_000 });
 
@@ -192,7 +192,7 @@ test("a result is understood, its labels are put right, and it trains again", as
 test("the seventy-seven classes of a bank's requests stay usable", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "banking77.csv", "text/csv", file("banking77/train.csv"));
-  await setOptions(page, { Method: "Linear probe", Steps: "30", "Held out": "30" });
+  await setOptions(page, { Method: "Linear probe", Steps: "30", "Held-out share": "30" });
   await button(page, "Train").click();
   await expect(heading(page, READY)).toBeVisible({ timeout: 240_000 });
   await expect(page.getByText("Look up every prompt token"), "a probe has no prompt").toHaveCount(0);
