@@ -327,8 +327,7 @@ fn configs_of_all_years_are_read() {
     assert!(same("NaN", &with(nan.as_bytes())).is_empty());
 
     // Outside of strings alone.
-    let quoted =
-        text.replacen('{', r#"{"a": NaN, "hidden_act": "x\"NaN", "#, 1).replace("\"hidden_act\": \"gelu\",", "");
+    let quoted = text.replacen('{', r#"{"a": NaN, "hidden_act": "x\"NaN", "#, 1).replace("\"hidden_act\": \"gelu\",", "");
     refused("NaN in a string", &with(quoted.as_bytes()), &[r#""hidden_act" is "x\"NaN""#]);
 
     // 2019: no model_type. Google's had no architectures either.
