@@ -14,6 +14,9 @@ struct Parts {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
+    /// Not used, but parsed: what is no valid JSON in it ends the program.
+    #[serde(default, rename = "decoder")]
+    _decoder: Value,
     #[serde(default)]
     model: Option<Model>,
 }
@@ -39,9 +42,12 @@ pub(super) enum Unknown {
 /// # Errors
 /// What is wrong, as text.
 pub(super) fn check(bytes: &[u8]) -> Result<Option<Unknown>, String> {
-    let parts: Parts = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    [parts.normalizer, parts.pre_tokenizer, parts.post_processor].iter().try_for_each(check_within)?;
-    let Some(Model { unk_token, unk_id }) = parts.model else { return Ok(None) };
+    // Strings that are skipped are not checked by the JSON reader.
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let Parts { normalizer, pre_tokenizer, post_processor, model, .. } =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    [normalizer, pre_tokenizer, post_processor].iter().try_for_each(check_within)?;
+    let Some(Model { unk_token, unk_id }) = model else { return Ok(None) };
     let id = unk_id.as_u64().and_then(|id| u32::try_from(id).ok());
     Ok(unk_token.as_str().map(|token| Unknown::Token(token.to_owned())).or(id.map(Unknown::Id)))
 }
@@ -121,6 +127,21 @@ mod tests {
         trie[0xc1] = 1 << 31;
         let units = trie.iter().flat_map(|unit| unit.to_le_bytes());
         [&1024_u32.to_le_bytes()[..], &units.collect::<Vec<_>>(), b"B\0"].concat()
+    }
+
+    #[test]
+    fn a_decoder_that_is_no_json_is_found() {
+        assert_eq!(check(br#"{"decoder": {"type": "WordPiece", "prefix": "x"}}"#), Ok(()));
+        let deep = format!(r#"{{"decoder": {}{}}}"#, "[".repeat(300), "]".repeat(300));
+        let broken: [&[u8]; 4] = [
+            b"{\"decoder\": {\"p\x91\": 1}}",
+            b"{\"model\": {\"\xff\": 1}}",
+            br#"{"decoder": {"prefix": "\ud83d"}}"#,
+            deep.as_bytes(),
+        ];
+        for bytes in broken {
+            assert!(check(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
     }
 
     #[test]

@@ -28,8 +28,12 @@ export function partsOf(file: EncoderFile, page: string, store: Store | undefine
   return new Parts(store, new URL(`partial/${sumOf(file)}/`, page).href);
 }
 
-/** What names the contents of a file. */
-export function sumOf({ sha256, git, name, size }: EncoderFile): string {
+/** An encoder by the contents of its files: two folders of the same name may hold different ones. */
+export function encoderId({ files }: Pick<Encoder, "files">): string {
+  return files.map((file) => `${file.name} ${sumOf(file)}`).join(", ");
+}
+
+function sumOf({ sha256, git, name, size }: EncoderFile): string {
   return sha256 ?? (git ? `git-${git}` : `unknown-${name}-${size}`);
 }
 
@@ -69,12 +73,18 @@ export async function keep(
 
 const INDEX = "index/";
 
+/** Of an encoder's note. Two may have one name: folders of the user's, or commits on the hub. */
+function noteOf(encoder: Encoder, page: string): string {
+  return new URL(`${INDEX}${encodeURIComponent(`${encoder.id} ${encoderId(encoder)}`)}`, page).href;
+}
+
+export const sameEncoder = (one: Encoder, other: Encoder) => one.id === other.id && encoderId(one) === encoderId(other);
+
 /** Notes which files make this encoder. The `known` one needs no note. */
 export async function note(encoder: Encoder, known: Encoder, page: string, store: Store | undefined): Promise<void> {
   if (encoder.id === known.id && !encoder.revision && !encoder.local) return;
-  const key = new URL(`${INDEX}${encodeURIComponent(encoder.id)}`, page).href;
   // Without the note it can be used all the same, and is not listed.
-  await store?.put(key, new Response(JSON.stringify(encoder))).catch(() => undefined);
+  await store?.put(noteOf(encoder, page), new Response(JSON.stringify(encoder))).catch(() => undefined);
 }
 
 /** All encoders of which something is here; the `known` one always, and first. */
@@ -84,7 +94,8 @@ export async function list(known: Encoder, page: string, store: Store | undefine
   for (const { url } of (await store?.keys()) ?? []) {
     if (!url.startsWith(folder)) continue;
     const encoder: unknown = await (await store?.match(url))?.json().catch(() => undefined);
-    if (isEncoder(encoder)) noted.push(encoder);
+    // Earlier versions of the page noted it under its name alone.
+    if (isEncoder(encoder) && !noted.some((other) => sameEncoder(other, encoder))) noted.push(encoder);
   }
   noted.sort((a, b) => a.id.localeCompare(b.id));
   return Promise.all([known, ...noted].map((encoder) => measured(encoder, page, store)));
@@ -106,13 +117,17 @@ async function measured(encoder: Encoder, page: string, store: Store | undefined
 
 /** Removes an encoder; files that another one has too stay. */
 export async function remove(encoder: Encoder, known: Encoder, page: string, store: Store | undefined): Promise<void> {
-  const others = (await list(known, page, store)).filter((other) => other.encoder.id !== encoder.id && other.bytes > 0);
+  const others = (await list(known, page, store)).filter((other) => !sameEncoder(other.encoder, encoder) && other.bytes > 0);
   const used = new Set(others.flatMap((other) => other.encoder.files.map((file) => keyOf(file, page))));
   for (const file of encoder.files) {
     if (!used.has(keyOf(file, page))) await store?.delete(keyOf(file, page));
     await partsOf(file, page, store).clear();
   }
-  await store?.delete(new URL(`${INDEX}${encodeURIComponent(encoder.id)}`, page).href);
+  const folder = new URL(INDEX, page).href;
+  for (const { url } of (await store?.keys()) ?? []) {
+    const noted: unknown = url.startsWith(folder) ? await (await store?.match(url))?.json().catch(() => undefined) : undefined;
+    if (isEncoder(noted) && sameEncoder(noted, encoder)) await store?.delete(url);
+  }
 }
 
 /** What was stored by another version of the page may be anything. */

@@ -4,7 +4,7 @@ import type { EncoderInfo } from "../worker";
 import type { Client } from "./client";
 import type { Offer } from "./encoder-calls";
 import { DEFAULT_ENCODER, shortName, type Encoder as Which, type Progress } from "./encoder-files";
-import { isEncoder, type KeptEncoder } from "./encoder-store";
+import { isEncoder, sameEncoder, type KeptEncoder } from "./encoder-store";
 import type { EncoderFolder } from "./folder";
 import { encoderId } from "./identity";
 import { asProblem, problem, type Problem } from "./problem";
@@ -170,12 +170,12 @@ export class Encoder {
   /** Removes an encoder's files; one that is in use stays in memory until the page is closed. */
   async remove(which: Which): Promise<void> {
     await this.client.call((api) => api.removeEncoder(document.baseURI, which));
-    if (which.id === this.chosen.id && this.now.state !== "ready") {
+    if (sameEncoder(which, this.chosen) && this.now.state !== "ready") {
       this.#loading = undefined;
       this.now = { state: "absent" };
       this.#take(DEFAULT_ENCODER);
     }
-    if (which.id === remembered().id) remember(DEFAULT_ENCODER);
+    if (sameEncoder(which, remembered())) remember(DEFAULT_ENCODER);
     await this.look();
   }
 

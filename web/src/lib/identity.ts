@@ -4,12 +4,9 @@
  */
 import type { RunConfig } from "../contract";
 import type { Encoder } from "./encoder-files";
-import { sumOf } from "./encoder-store";
+import { encoderId } from "./encoder-store";
 
-/** An encoder by the contents of its files: two folders of the same name may hold different ones. */
-export function encoderId({ files }: Pick<Encoder, "files">): string {
-  return files.map((file) => `${file.name} ${sumOf(file)}`).join(", ");
-}
+export { encoderId };
 
 /** Whether a run was made with this encoder. Of runs of earlier versions only its name is known. */
 export function isEncoderOf(run: { encoder: string; encoderId?: string }, encoder: Encoder): boolean {

@@ -198,6 +198,22 @@ describe("files that the user chooses", () => {
     });
   });
 
+  it("of the same name are two encoders where they differ", async () => {
+    const store = new MapStore();
+    const other = new Uint8Array(100).fill(7);
+    const first = await takeEncoder(chosen(), "model");
+    const second = await takeEncoder(chosen((files) => [...files.slice(0, 2), new File([other], "model.safetensors")]), "model");
+    for (const taken of [first, second]) expect(await keepTaken(taken, base, store)).toBe(true);
+    const found = async () => (await list(DEFAULT_ENCODER, base, store)).slice(1).map(({ encoder, complete }) => [encoder.files[2]?.size, complete]);
+    expect((await found()).sort()).toEqual([[100, true], [300_000, true]]);
+    await remove(first.encoder, DEFAULT_ENCODER, base, store);
+    expect(await found()).toEqual([[100, true]]);
+    const again = await fetchEncoder(second.encoder, { sources: [], page: base, store });
+    expect(again.files[2]).toEqual(other);
+    await remove(second.encoder, DEFAULT_ENCODER, base, store);
+    expect(store.entries.size).toBe(0);
+  });
+
   it("are refused by name when one is missing, empty or larger than any encoder's", async () => {
     await expect(
       take(chosen((files) => files.slice(1))),
