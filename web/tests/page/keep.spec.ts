@@ -338,7 +338,7 @@ test.describe("a lost GPU", () => {
     await openWithTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(4));
     await page.getByLabel("Device").selectOption("gpu");
-    await setOptions(page, { ...OPTIONS, Steps: "60", "Texts per step": "2", Evaluations: "30", "Held out": "25" });
+    await setOptions(page, { ...OPTIONS, Steps: "24", "Texts per step": "2", Evaluations: "12", "Held out": "25" });
     await button(page, "Train").click();
     await keptUpTo(page, KEPT, 400_000);
     const devtools = await browser.newBrowserCDPSession();
@@ -347,7 +347,7 @@ test.describe("a lost GPU", () => {
     await expect(page.getByText(/went on by itself from step \d/)).toBeVisible();
     await screenshot(page, "gpu-lost");
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
-    await expect(page.getByRole("img", { name: /^Training loss .* after 60 steps/ })).toBeVisible();
+    await expect(page.getByRole("img", { name: /^Training loss .* after 24 steps/ })).toBeVisible();
     const adapter = await adapterOf(page);
     await button(page, "Change options, train again").click();
     await button(page, "Train").click();
@@ -363,7 +363,7 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
   launchOptions,
 }) => {
   // Enough for the encoder, not for a step on all rows at once.
-  const args = [...(launchOptions.args ?? []), "--js-flags=--wasm-max-mem-pages=12000"];
+  const args = [...(launchOptions.args ?? []), "--js-flags=--wasm-max-mem-pages=900"];
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Texts per step": "560" }, SAMPLE);
