@@ -180,7 +180,7 @@ export async function firstUser(page: Page, part: Part): Promise<string> {
     await page.goto("");
     await button(page, "Try with sample data").click();
     await button(page, "Train").click();
-    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 900_000 });
+    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 2_000_000 });
   });
   await part("saving the adapter", async () => {
     const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
