@@ -52,8 +52,8 @@ const slowed = (where: Page | BrowserContext, milliseconds: number) =>
 const [INTERRUPTED, GOES_ON] = [100, 20];
 test.beforeEach(({ context }) => slowed(context, GOES_ON));
 
-const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
-const keptUpTo = (page: Page, step: RegExp, timeout = 120_000) => expect(page.getByText(step)).toBeVisible({ timeout });
+const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible();
+const keptUpTo = (page: Page, step: RegExp) => expect(page.getByText(step)).toBeVisible();
 const KEPT = /up to step \d+, and is offered again/;
 
 /** Begins a run that is going to be interrupted. */
@@ -340,7 +340,7 @@ test.describe("a lost GPU", () => {
     await page.getByLabel("Device").selectOption("gpu");
     await setOptions(page, { ...OPTIONS, Steps: "24", "Texts per step": "2", Evaluations: "12", "Held out": "25" });
     await button(page, "Train").click();
-    await keptUpTo(page, KEPT, 400_000);
+    await keptUpTo(page, KEPT);
     const devtools = await browser.newBrowserCDPSession();
     await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
     await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible();
@@ -368,7 +368,7 @@ test("memory that does not suffice ends in words, after a few tries, and the pag
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Texts per step": "560" }, SAMPLE);
   await expect(page.getByText(/went on by itself from the beginning/)).toBeVisible();
-  await expect(heading(page, "The training could not go on")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "The training could not go on")).toBeVisible();
   await expect(page.getByText("(3 times so far)")).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("choose fewer texts per step");
   await expect(button(page, "Try again")).toBeVisible();
@@ -400,7 +400,7 @@ test("training goes on in a hidden tab", async ({ browser, baseURL }) => {
   expect(await tab.run("document.visibilityState")).toBe("hidden");
   expect(await tab.run("document.body.innerText"), "it was hidden in the middle").not.toContain("Your classifier is ready");
   // The page comes to its end without being looked at.
-  await expect.poll(() => tab.run("document.body.innerText"), { timeout: 200_000 }).toContain("Your classifier is ready");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Your classifier is ready");
   expect(await tab.run("document.visibilityState")).toBe("hidden");
   const adapter = Buffer.from(await tab.run("adapter()"), "base64");
   expect(adapter.equals(await reference(browser, baseURL!, options)), "another adapter").toBe(true);

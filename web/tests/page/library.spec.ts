@@ -14,7 +14,7 @@ async function train(page: Page, options: Record<string, string>) {
     ...options,
   });
   await button(page, "Train").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
 }
 
 /** A name that would be markup; not in a picture for the README. */
