@@ -14,7 +14,7 @@ async function train(page: Page, options: Record<string, string>) {
     ...options,
   });
   await button(page, "Train").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
 }
 
 /** A name that would be markup; not in a picture for the README. */
@@ -145,7 +145,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
   expect(await page.getByRole("list", { name: "Probabilities" }).textContent()).toBe(probabilities);
   const [web] = await Promise.all([page.waitForEvent("download"), button(page, "Download as a web page").click()]);
-  expect(readFileSync(await web.path()).length).toBeGreaterThan(10e6);
+  expect(readFileSync(await web.path()).length).toBeGreaterThan(5e6);
   // A label that is put right here is trained on, as in a new result.
   const label = page.getByRole("list", { name: "Mistakes" }).getByRole("combobox").first();
   await label.selectOption({ index: (await label.evaluate((list: HTMLSelectElement) => list.selectedIndex)) === 0 ? 1 : 0 });

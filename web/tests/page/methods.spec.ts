@@ -65,7 +65,7 @@ test("an automatic run tells what it tried, and why it chose", async ({ page }) 
   const trials = page.getByRole("table", { name: "Short runs on a part of the rows" });
   await expect(trials).toBeVisible();
   await expectAccessible(page, "trials");
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expect(trials.getByRole("row")).toHaveCount(4);
   await expect(trials.getByText("chosen")).toHaveCount(1);
   await expectAccessible(page, "result of an automatic run");
@@ -96,7 +96,7 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await expect.poll(said).toMatch(/^Stage 2 of 4: \d layers? of [\d,]+ neurons\.$/m);
   await expect.poll(said).toMatch(/^Stage 4 of 4: 2 layers of 64 neurons\.$/m);
   await screenshot(page, "training-progressive");
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
 });
 
@@ -148,7 +148,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await button(page, "Resume").click();
 
   const figures = page.getByRole("region", { name: "Figures of each method" });
-  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible({ timeout: 200_000 });
+  await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible();
   // The page is lost in the middle. What was done is there again.
   await page.reload();
   await button(page, "Try with sample data").click();
@@ -196,7 +196,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
 
   await page.getByRole("button", { name: /^Use the best: / }).click();
   await expect(heading(page, "Your classifier is learning")).toBeFocused();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   // With the steps that it was the best with.
   await expect(page.locator("dl > div").filter({ hasText: /^Steps/ }).locator("dd")).toHaveText(String(LIMIT));
 });

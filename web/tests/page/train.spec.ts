@@ -153,16 +153,17 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   // The step that was under way is still told.
-  let paused: string | null;
-  do {
-    paused = await progress.textContent();
+  let paused = "";
+  await expect(async () => {
+    paused = (await progress.textContent())!;
     await page.waitForTimeout(1000);
-  } while ((await progress.textContent()) !== paused);
+    expect(await progress.textContent()).toBe(paused);
+  }).toPass({ timeout: 120_000 });
   await expectAccessible(page, "training");
   await expectAccessibleInDark(page, "training");
-  await expect(progress).toHaveText(paused!);
+  await expect(progress).toHaveText(paused);
   await button(page, "Resume").click();
-  await expect(progress).not.toHaveText(paused!);
+  await expect(progress).not.toHaveText(paused);
 
   await button(page, "Cancel").click();
   await expect(page.getByRole("dialog", { name: "Cancel this training?" })).toBeVisible();
