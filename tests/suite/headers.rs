@@ -94,6 +94,7 @@ fn rows_below_the_header_that_are_none_are_left_out() {
             "2 rows (2, 3) are below the header",
         ),
         ("questions", "What went wrong? Tell us.,Which team should look at it?\n", "1 row (2) is below the header"),
+        ("units", "(in their words),(one of three)\n", "1 row (2) is below the header"),
         ("SurveyMonkey", "Open-Ended Response,Response\n", "1 row (2) is below the header"),
     ] {
         let found = table(format!("Q1,Q2\n{second}{rows}"));
@@ -144,6 +145,12 @@ fn lines_below_the_last_row_are_left_out() {
             );
         }
     }
+    let sums = file("text;label;n", |at, text, label| format!("{text};{label};{at}"));
+    assert_note(
+        &table(format!("{sums}Total;;36\n")),
+        "1 row (11) is below the last row of the table and left out: `Total 36`",
+        "sums",
+    );
     let two = table(format!("ticket,queue\n{rows}\nTotal,9\nPage 1 of 1\n"));
     assert_note(&two, "2 rows (12, 13) are below the last row", "two lines");
     // Texts that begin so are texts.

@@ -59,6 +59,14 @@ fn rows_inside_of_an_object_are_found() {
             format!("{{\"name\": \"a\", \"intents\": [{{\"name\": \"x\"}}, {{\"name\": \"y\"}}], \"utterances\": [{rows}]}}"),
             Some("`utterances`"),
         ),
+        (
+            "Elasticsearch",
+            format!(
+                "{{\"took\": 1, \"hits\": {{\"hits\": [{}]}}}}",
+                objects().iter().map(|row| format!("{{\"_id\": 1, \"_source\": {row}}}")).collect::<Vec<_>>().join(", ")
+            ),
+            Some("`hits`"),
+        ),
         ("deep", format!("{{\"a\": {{\"b\": {{\"c\": [{rows}]}}}}}}"), Some("`c`")),
     ] {
         let found = table(&text);
@@ -382,13 +390,14 @@ fn drawn_tables_and_arff_are_read() {
             format!("{}(9 rows)\n", file(" text | label\n------+-------", |_, text, label| format!(" {text} | {label}"))),
             3,
         ),
+        ("a title and an end", file("Some tickets:\n\n| text | label |\n|---|---|", row) + "\nThe end.\n", 5),
         ("org", file("| text | label |\n|------+-------|", row), 3),
     ] {
         let found = table(&text);
         assert_eq!(found.columns, ["text", "label"], "{what}");
         assert_rows(&found, [0, 1], same, first, what);
         assert!(found.notes[0].contains("drawn with bars and dashes"), "{what}: {:?}", found.notes);
-        let footer = text.contains("rows)") || text.contains("rows in set");
+        let footer = text.contains("rows)") || text.contains("rows in set") || text.contains("The end");
         assert_eq!(found.notes.len(), 1 + usize::from(footer), "{what}: {:?}", found.notes);
         assert_eq!(found.notes.iter().any(|note| note.contains("outside of the table and left out: `")), footer, "{what}");
     }

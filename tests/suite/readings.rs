@@ -207,6 +207,12 @@ fn bare_separators_belong_to_the_text() {
             format!("{text}, please")
         }),
         (
+            "a date",
+            file("date,text,label", |at, text, label| format!("2024-01-{:02},{text}, please,{label}", at + 1)),
+            [1, 2],
+            &|text| format!("{text}, please"),
+        ),
+        (
             "without blanks",
             file("text,label", |_, text, label| format!("{text},{} times,{label}", text.len())),
             [0, 1],
@@ -232,7 +238,7 @@ fn bare_separators_belong_to_the_text() {
     assert_note(&odd, "1 row (6) has more cells than the 2 columns; put texts that contain a comma in double quotes", "odd");
     // Title and body: nobody knows in which of them the comma is.
     let two = table(file("title,body,label", |at, text, label| {
-        format!("about {at},{text}{},{label}", if at == 4 { ", really" } else { "" })
+        format!("{},{text}{},{label}", ROWS[8 - at].0, if at == 4 { ", really" } else { "" })
     }));
     assert_eq!(two.ragged, [6]);
     // Nothing tells a label from a text.

@@ -108,6 +108,8 @@ fn are_row_names(records: &[StringRecord], width: usize) -> bool {
 enum Values {
     /// Numbers.
     Numbers,
+    /// All of one pattern, such as dates and codes.
+    Shape(String),
     /// Few values, each of them several times.
     Few(HashMap<String, usize>),
     /// Anything.
@@ -123,7 +125,11 @@ impl Values {
         match () {
             () if repeats => Self::Few(counts),
             () if !cells.is_empty() && numbers * 20 >= cells.len() * 19 => Self::Numbers,
-            () => Self::Any,
+            () => {
+                let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
+                let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
+                first.filter(same).map_or(Self::Any, Self::Shape)
+            }
         }
     }
 
@@ -134,10 +140,27 @@ impl Values {
     fn holds(&self, cell: &str) -> bool {
         match self {
             Self::Numbers => cell.parse::<f64>().is_ok(),
+            Self::Shape(wanted) => shape(cell) == *wanted,
             Self::Few(counts) => counts.get(cell).is_some_and(|&count| count > 1),
             Self::Any => true,
         }
     }
+}
+
+/// A cell with 9 for digits and a for letters, each once for several.
+fn shape(cell: &str) -> String {
+    let mut shape = String::new();
+    for letter in cell.chars() {
+        let sign = match letter {
+            letter if letter.is_numeric() => '9',
+            letter if letter.is_alphabetic() => 'a',
+            letter => letter,
+        };
+        if !(shape.ends_with(sign) && matches!(sign, '9' | 'a')) {
+            shape.push(sign);
+        }
+    }
+    shape
 }
 
 /// A way to divide the cells of a row: so many columns before the text, the text, and those behind it.

@@ -35,6 +35,7 @@ pub(super) fn second_headers(records: &[StringRecord], rows: &[u64], header: usi
             || is_rule(&records[at])
             || types(&records[header], &records[at])
             || answers(&records[at])
+            || in_brackets(&records[at])
             || questions(records, header, at);
         if !more {
             break;
@@ -62,6 +63,13 @@ fn types(names: &StringRecord, record: &StringRecord) -> bool {
     let count = cells(record).count();
     // `text,class` below a header that is not these names themselves.
     count >= 2 && count == cells(names).count() && cells(record).all(typed)
+}
+
+/// Units or remarks: each cell in brackets.
+fn in_brackets(record: &StringRecord) -> bool {
+    let inside = |cell: &str, open, close| cell.starts_with(open) && cell.ends_with(close);
+    cells(record).count() > 1
+        && cells(record).all(|cell| inside(cell, '(', ')') || inside(cell, '[', ']') || inside(cell, '<', '>'))
 }
 
 /// What SurveyMonkey writes below its questions.
@@ -158,5 +166,9 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
                 .iter()
                 .any(|other| other.get(column).is_some_and(|cell| !is_number(cell) && !cell.trim().is_empty()))
     };
+    // A total of a column of numbers, beside cells that the rows have and it has not.
+    let typical = records[start..at].iter().filter(|other| cells(other).count() > rest.len() + 1).count();
+    let sums = !rest.is_empty() && rest.iter().all(|cell| is_number(cell)) && typical * 2 > at - start;
+    let numbers = numbers || sums;
     (narrow && (counts || begins || comment || is_rule(record))) || (numbers && begins && first.split_whitespace().count() <= 4)
 }

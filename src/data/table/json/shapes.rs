@@ -41,7 +41,7 @@ pub(super) fn rows(value: Json) -> Result<Shape> {
 
 fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
     let members = match value {
-        Json::List(rows) => return Ok(are_rows(&rows).then_some(Shape { rows, note: None })),
+        Json::List(rows) => return Ok(are_rows(&rows).then_some(Shape { rows: sources(rows), note: None })),
         Json::Object(members) if depth < DEPTH => members,
         _ => return Ok(None),
     };
@@ -87,6 +87,18 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
         }
     }
     Ok(found)
+}
+
+/// Rows of Elasticsearch, which has them in an object of each hit.
+fn sources(rows: Vec<Json>) -> Vec<Json> {
+    if !rows.iter().all(|row| row.get("_source").is_some_and(|source| source.as_object().is_some())) {
+        return rows;
+    }
+    let source = |row: Json| match row {
+        Json::Object(members) => members.into_iter().find(|(name, _)| name == "_source").map(|(_, source)| source),
+        _ => None,
+    };
+    rows.into_iter().filter_map(source).collect()
 }
 
 /// A list of objects, or of lists of plain values.

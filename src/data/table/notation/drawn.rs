@@ -5,13 +5,20 @@ use csv::StringRecord;
 use super::super::Format;
 use super::super::records::{Names, Records};
 
+/// Lines in which the first line of dashes is looked for.
+const DEPTH: usize = 12;
+
 /// The rows between the lines; the header is the row above the first line of dashes that has a row above it.
 pub(super) fn read(text: &str, first: &[&str]) -> Option<Records> {
-    let rule = first.iter().take(4).position(|line| is_rule(line))?;
-    // `+---+` or `---` and a bar somewhere: a line of dashes alone is found where headers are looked for.
-    let bars = first.iter().take(4).filter(|line| !is_rule(line)).all(|line| line.contains('|'));
-    let framed = first[rule].contains(['|', '+']) || first[rule].starts_with("+-");
-    if !bars || !framed || rule > 1 || first.len() < rule + 2 {
+    // `+---+`, or `---` and a bar: a line of dashes alone is found where headers are looked for.
+    let framed = |line: &&str| is_rule(line) && line.contains(['|', '+']);
+    let rule = first.iter().take(DEPTH).position(|line| framed(line))?;
+    let barred = |at: usize| first.get(at).is_some_and(|line| line.contains('|') && !is_rule(line));
+    let grid = barred(rule + 1) && first.get(rule + 2).is_some_and(|line| is_rule(line));
+    let below = &first[rule + 1..];
+    let rows = below.iter().filter(|line| !is_rule(line)).count();
+    let with_bars = below.iter().filter(|line| !is_rule(line) && line.contains('|')).count();
+    if !(grid || (rule > 0 && barred(rule - 1))) || with_bars * 10 < rows * 8 {
         return None;
     }
     let (mut records, mut rows): (Vec<StringRecord>, Vec<u64>) = (Vec::new(), Vec::new());
