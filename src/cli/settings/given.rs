@@ -17,6 +17,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("data.label_column", "--label-column"),
     ("data.merge_labels", "--merge-labels"),
     ("data.split_column", "--split-column"),
+    ("data.header_row", "--header-row"),
+    ("data.sheet", "--sheet"),
     ("data.held_out_fraction", "--held-out-fraction"),
     ("data.max_tokens", "--max-tokens"),
     ("prompt.method", "--method"),
