@@ -1,5 +1,6 @@
 //! Bytes -> [`Table`]: CSV, TSV, JSON and workbooks as they are found in the wild.
 
+mod assemble;
 mod bare;
 mod decode;
 mod dialect;
@@ -11,8 +12,10 @@ mod limits;
 mod lines;
 mod notation;
 mod quotes;
+mod record;
 mod records;
 mod styles;
+mod text;
 mod workbook;
 mod written;
 
@@ -123,7 +126,7 @@ impl Table {
         }
         let records = match notation::read(&decoded)? {
             Some(records) => records,
-            None => dialect::records(&decoded)?,
+            None => text::records(&decoded)?,
         };
         Self::from_records(records, header_row, fewest)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use csv::StringRecord;
 
 use super::header::{is_label_name, is_text_name};
-use super::{dialect, rows_have};
+use super::{record, rows_have};
 
 /// What was found.
 #[derive(Default)]
@@ -33,12 +33,12 @@ pub(super) fn settle(
 ) -> Settled {
     let mut settled = Settled { width, ..Settled::default() };
     let given = header.map_or(0, |names| names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1));
-    if given > width && records.iter().any(|record| record.len() <= given && dialect::length(record) > width) {
+    if given > width && records.iter().any(|record| record.len() <= given && record::length(record) > width) {
         settled.width = given;
         return settled;
     }
     let narrow = if given >= 2 { given } else { narrowest(records, width) };
-    let over: Vec<usize> = (0..records.len()).filter(|&at| dialect::length(&records[at]) > narrow).collect();
+    let over: Vec<usize> = (0..records.len()).filter(|&at| record::length(&records[at]) > narrow).collect();
     if narrow < 2 || over.is_empty() {
         return settled;
     }
@@ -77,8 +77,8 @@ pub(super) fn settle(
 /// The fewest cells that a tenth of the records have; the usual number where some have more than that.
 fn narrowest(records: &[StringRecord], width: usize) -> usize {
     let mut counts: HashMap<usize, usize> = HashMap::new();
-    for record in records.iter().filter(|record| !dialect::is_blank(record)) {
-        *counts.entry(dialect::length(record)).or_default() += 1;
+    for record in records.iter().filter(|record| !record::is_blank(record)) {
+        *counts.entry(record::length(record)).or_default() += 1;
     }
     let often = counts.iter().filter(|&(&length, &count)| length >= 2 && count * 10 >= records.len() && count >= 2);
     often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
@@ -86,9 +86,9 @@ fn narrowest(records: &[StringRecord], width: usize) -> usize {
 
 /// Does each record have so many cells, and begin with a number that counts them?
 fn are_row_names(records: &[StringRecord], width: usize) -> bool {
-    let mut numbers = records.iter().filter(|record| !dialect::is_blank(record)).map(|record| {
+    let mut numbers = records.iter().filter(|record| !record::is_blank(record)).map(|record| {
         let number = record.get(0).and_then(|cell| cell.trim().parse::<i64>().ok());
-        number.filter(|_| dialect::length(record) == width)
+        number.filter(|_| record::length(record) == width)
     });
     let Some(Some(first)) = numbers.next() else { return false };
     let mut last = first;
@@ -186,7 +186,7 @@ impl Split {
 
     fn new(records: &[StringRecord], width: usize, text: usize) -> Self {
         let mut columns: Vec<Vec<&str>> = vec![Vec::new(); width];
-        for record in records.iter().filter(|record| dialect::length(record) >= width) {
+        for record in records.iter().filter(|record| record::length(record) >= width) {
             for (column, values) in columns.iter_mut().enumerate().filter(|(column, _)| *column != text) {
                 let cell = record.get(place(record, width, text, column)).unwrap_or_default().trim();
                 if !cell.is_empty() {
@@ -198,7 +198,7 @@ impl Split {
     }
 
     fn score(&self, header: Option<&[String]>, records: &[StringRecord], over: &[usize], separator: u8) -> f64 {
-        let fitting = records.iter().filter(|record| dialect::length(record) == self.width);
+        let fitting = records.iter().filter(|record| record::length(record) == self.width);
         let own: Vec<&str> =
             fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
         // A column of numbers or labels is not the one that a text was broken in.
@@ -221,8 +221,8 @@ impl Split {
             }
         });
         // As many cells in each row, of which one has a few values only, may as well be a column without a name.
-        let same = over.len() == records.iter().filter(|record| !dialect::is_blank(record)).count()
-            && over.windows(2).all(|pair| dialect::length(&records[pair[0]]) == dialect::length(&records[pair[1]]));
+        let same = over.len() == records.iter().filter(|record| !record::is_blank(record)).count()
+            && over.windows(2).all(|pair| record::length(&records[pair[0]]) == record::length(&records[pair[1]]));
         if same && blanks < 0.5 && self.is_column(records, over) {
             return 0.0;
         }
@@ -247,7 +247,7 @@ impl Split {
 
     /// In a text a blank follows each comma, between columns it does not.
     fn by_blanks(&self, record: &StringRecord, separator: u8) -> bool {
-        let length = dialect::length(record);
+        let length = record::length(record);
         let last = length - (self.width - self.text);
         let blank = |at: usize| record.get(at).is_some_and(|cell| cell.starts_with(char::is_whitespace));
         separator != b'\t'
@@ -256,7 +256,7 @@ impl Split {
     }
 
     fn joined(&self, record: &StringRecord, separator: u8) -> StringRecord {
-        let length = dialect::length(record);
+        let length = record::length(record);
         let last = length - (self.width - self.text);
         let mut cells: Vec<String> = record.iter().take(self.text).map(str::to_owned).collect();
         let text: Vec<&str> = (self.text..=last).filter_map(|at| record.get(at)).collect();
@@ -270,5 +270,5 @@ impl Split {
 
 /// Where the cell of a column is in a record of `width` cells or more, the surplus of which belongs to the text.
 fn place(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
-    if column < text { column } else { dialect::length(record) - (width - column) }
+    if column < text { column } else { record::length(record) - (width - column) }
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::decode::Decoded;
+use super::limits;
 use super::quotes::{Frequent, Quotes, scan};
-use super::records::{Names, Records};
-use super::{Format, limits, styles};
+use super::record::{fits, half_quoted, is_blank};
 use crate::error::{Error, Result};
 
 /// A text as read in one way.
@@ -29,7 +28,7 @@ pub(super) struct Reading {
 impl Reading {
     /// # Errors
     /// [`Error::Data`] for a file that is larger than what is taken.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.cut {
             false => Ok(()),
             true if self.records.len() > limits::ROWS => limits::cells(self.records.len(), 1),
@@ -43,32 +42,6 @@ pub(super) const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
 const SAMPLE: usize = 1 << 18;
 /// A file whose rows agree this well without quotes is taken to have none, if its quotes make no sense as quotes.
 const UNQUOTED: f64 = 0.98;
-
-/// The records of a text that is no other notation.
-///
-/// # Errors
-/// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and for more than is taken.
-pub(super) fn records(decoded: &Decoded) -> Result<Records> {
-    let (separator, text) = separator_line(&decoded.text);
-    let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
-    let lines = text.as_bytes().split(|byte| matches!(byte, b'\n' | b'\r'));
-    if let Some(index) = lines.map(|line| line.iter().filter(is_separator).count()).position(|count| count > limits::SEPARATORS) {
-        let problem = format!("line {} has more than {} separators", index + 1, limits::SEPARATORS);
-        return Err(Error::data(problem, limits::HINT));
-    }
-    let reading = styles::read(text, separator)?;
-    reading.check()?;
-    if reading.records.iter().all(is_blank) {
-        return Err(Error::data("the file has no rows", "give a file with a text and a label in each row"));
-    }
-    let mut records = Records::new(reading.records, reading.rows, Names::Unknown, Format::Text);
-    records.width = reading.width;
-    records.encoding = decoded.encoding;
-    records.separator = reading.separator;
-    records.quoting = reading.quotes != Quotes::None;
-    records.notes = decoded.note.iter().cloned().chain(reading.note).collect();
-    Ok(records)
-}
 
 /// Reads a text in the way that makes most sense, with `"` as the only quote.
 ///
@@ -88,29 +61,6 @@ fn hint(text: &str) -> String {
         return "the lines look like `label: text`: put a tab in place of the first `: ` of each line".into();
     }
     "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes".into()
-}
-
-/// The separator that a first line such as `sep=;` names, in any form in which programs and people write it, and the text with that
-/// line blank (a blank line still counts as a row).
-fn separator_line(text: &str) -> (Option<u8>, &str) {
-    let line = text.lines().next().unwrap_or_default();
-    let bare = line.trim_start().trim_start_matches('"');
-    let Some(named) = bare.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).map(|_| &bare[4..]) else {
-        return (None, text);
-    };
-    let named = named.trim_start_matches(['"', '\'']);
-    let (separator, rest) = match named.strip_prefix("\\t") {
-        Some(rest) => (b'\t', rest),
-        None => match named.as_bytes() {
-            [first, rest @ ..] if *first == b'\t' || (first.is_ascii_punctuation() && *first != b'"') => {
-                (*first, std::str::from_utf8(rest).unwrap_or("?"))
-            }
-            _ => return (None, text),
-        },
-    };
-    // A spreadsheet fills the line up with separators, and may put it in quotes.
-    let nothing = |letter: char| letter.is_whitespace() || letter == '"' || letter == '\'' || letter == char::from(separator);
-    if rest.chars().all(nothing) { (Some(separator), &text[line.len()..]) } else { (None, text) }
 }
 
 /// A separator in words.
@@ -270,19 +220,6 @@ fn start_of(record: &StringRecord) -> usize {
     record.position().map_or(0, |position| position.byte() as usize)
 }
 
-pub(super) fn is_blank(record: &StringRecord) -> bool {
-    record.iter().all(|cell| cell.trim().is_empty())
-}
-
-/// Cells of a record, without empty ones at its end.
-pub(super) fn length(record: &StringRecord) -> usize {
-    (0..record.len()).rev().find(|&at| record.get(at).is_some_and(|cell| !cell.trim().is_empty())).map_or(0, |last| last + 1)
-}
-
-pub(super) fn fits(record: &StringRecord, width: usize) -> bool {
-    record.len() >= width && record.iter().skip(width).all(|cell| cell.trim().is_empty())
-}
-
 /// Row of each record as a spreadsheet counts it: blank lines count, line breaks inside a cell do not.
 fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
     let newline = if text.contains('\n') { b'\n' } else { b'\r' };
@@ -302,16 +239,6 @@ fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
         at = start;
     }
     rows
-}
-
-/// Without quoting: is there a cell with a quote on one end only?
-fn half_quoted(record: &StringRecord) -> bool {
-    record.iter().any(is_half_quoted)
-}
-
-/// Does a cell begin or end with a quote, but not both?
-pub(super) fn is_half_quoted(cell: &str) -> bool {
-    cell.starts_with('"') != cell.ends_with('"')
 }
 
 /// Without quoting: is there a column whose cells nearly all stand in quotes?

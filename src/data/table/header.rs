@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use csv::StringRecord;
 
-use super::{dialect::is_blank, rows_are};
+use super::{record::is_blank, rows_are};
 use crate::data::names::Named;
 use crate::error::{Error, Result};
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::dialect::{self, Reading, SEPARATORS};
 use super::quotes::Frequent;
+use super::record;
 use crate::error::Result;
 
 mod cells;
@@ -154,11 +155,11 @@ fn explained(reading: &Reading) -> f64 {
     if reading.width < 2 {
         return 0.0;
     }
-    let first = reading.records.iter().find(|record| !dialect::is_blank(record));
-    let narrow = first.is_some_and(|first| dialect::length(first) < reading.width && dialect::length(first) > 1);
+    let first = reading.records.iter().find(|record| !record::is_blank(record));
+    let narrow = first.is_some_and(|first| record::length(first) < reading.width && record::length(first) > 1);
     // Quotes that were left on either end of a cell explain nothing.
     let apostrophe = |cell: &str| cell.starts_with('\'') != cell.ends_with('\'');
-    let half = |cell: &str| dialect::is_half_quoted(cell) || apostrophe(cell);
+    let half = |cell: &str| record::is_half_quoted(cell) || apostrophe(cell);
     let quoted = reading.records.iter().filter(|record| record.iter().any(half)).count();
     reading.consistent - if narrow { 0.1 } else { 0.0 } - quoted as f64 / reading.records.len().max(1) as f64
 }

@@ -2,7 +2,7 @@
 
 use csv::StringRecord;
 
-use super::super::dialect::{is_blank, length};
+use super::super::record::{is_blank, length};
 use super::super::rows_are;
 use super::{Layout, cells, is_number, known};
 
