@@ -151,7 +151,7 @@ const TABLE: &[Row] = &[
         ],
     ),
     // Only in tests: writes what crosses to the page as TypeScript.
-    row("contract", 3, &["error", "config", "data", "text", "eval", "engine::compute", "train", "predict"]),
+    row("contract", 3, &["error", "config", "data", "text", "eval", "engine::compute", "model", "train", "predict"]),
     // The crate's own root: declares the modules. And the program, which has one line.
     row("lib", 3, &[]),
     row("main", 3, &["cli"]),
