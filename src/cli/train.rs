@@ -189,9 +189,6 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
     } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
     }
-    if accuracy <= majority_accuracy {
-        lines.push("The result is no better than the majority class: the texts, as this encoder sees them, do not tell the labels apart.".to_owned());
-    }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));
     lines.push(format!("The adapter is in {folder}. Try it with a text a line:"));
