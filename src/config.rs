@@ -66,6 +66,10 @@ pub struct DataConfig {
     pub text_column: Option<String>,
     /// Name of the label column, or its number counted from 1; guessed if absent.
     pub label_column: Option<String>,
+    /// Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent.
+    pub header_row: Option<usize>,
+    /// Name of the sheet of a workbook; the first with content if absent.
+    pub sheet: Option<String>,
     /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
     pub merge_labels: bool,
     /// Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
@@ -82,6 +86,8 @@ impl Default for DataConfig {
         Self {
             text_column: None,
             label_column: None,
+            header_row: None,
+            sheet: None,
             merge_labels: false,
             split_column: None,
             held_out_fraction: 0.2,

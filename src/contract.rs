@@ -11,7 +11,7 @@ use crate::config::{
 };
 use crate::data::dataset::{ClassCount, DataReport, LabelGroup, Lengths};
 use crate::data::edit::Edit;
-use crate::data::table::{Format, Part};
+use crate::data::table::{Format, Line, Part};
 use crate::data::view::TableView;
 use crate::engine::compute::DeviceReport;
 use crate::error::Report;
@@ -73,6 +73,7 @@ fn typescript() -> String {
         Report,
         DeviceReport,
         TableView,
+        Line,
         Format,
         DataReport,
         ClassCount,

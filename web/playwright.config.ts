@@ -21,8 +21,8 @@ export default defineConfig({
   // A training takes one core, hence two of them at once. No test needs to be alone: none times anything.
   workers: 2,
   // Of no test is it the time that matters: a machine that has other work to do must not make one fail.
-  timeout: 900_000,
-  expect: { timeout: 120_000 },
+  timeout: 1_800_000,
+  expect: { timeout: 300_000 },
   reporter: "list",
   forbidOnly: true,
   use: {
@@ -31,7 +31,7 @@ export default defineConfig({
     acceptDownloads: true,
     // Requests that the service worker answers cannot be routed; the tests about it switch it on.
     serviceWorkers: "block",
-    actionTimeout: 120_000,
+    actionTimeout: 300_000,
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? (existsSync(SYSTEM_CHROMIUM) ? SYSTEM_CHROMIUM : undefined),
       args: [

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::settings::{Settings, about, choice};
 use crate::cli::{checkpoint, files};
-use crate::config::{DeviceChoice, RunConfig};
+use crate::config::{DataConfig, DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::compare::plan::{self, Plan};
@@ -208,6 +208,9 @@ pub(crate) struct EvalArgs {
     /// Column of the texts [default: as in training where DATA has that name, else guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub text_column: Option<String>,
+    /// How DATA is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Column of the labels [default: as in training where DATA has that name, else guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
@@ -239,6 +242,9 @@ pub(crate) struct PredictArgs {
     /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER", requires = "file")]
     pub text_column: Option<String>,
+    /// How FILE is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Which encoder.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -257,12 +263,31 @@ pub(crate) struct InspectArgs {
     /// Column of the texts of a data file [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub text_column: Option<String>,
+    /// How a data file is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Column of the labels of a data file [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
     /// Encoder to look at a data file with: says which words its vocabulary lacks
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,
+}
+
+/// How a file is read, where looking does not find it. The training commands have the same flags among their settings.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ReadingArgs {
+    #[arg(long, value_name = "ROW", help = about("data.header_row"))]
+    pub header_row: Option<usize>,
+    #[arg(long, value_name = "NAME", help = about("data.sheet"))]
+    pub sheet: Option<String>,
+}
+
+impl ReadingArgs {
+    /// The same as settings.
+    pub(crate) fn config(&self) -> DataConfig {
+        DataConfig { header_row: self.header_row, sheet: self.sheet.clone(), ..DataConfig::default() }
+    }
 }
 
 /// `softprompt model`.

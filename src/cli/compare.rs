@@ -12,7 +12,7 @@ use crate::cli::files::{self, Unfinished, io_error};
 use crate::cli::output::{clock, count, one_line, percent, table, thousands};
 use crate::cli::plot::{self, Line};
 use crate::cli::{Context, data, interrupt, progress};
-use crate::config::RunConfig;
+use crate::config::{DataConfig, RunConfig};
 use crate::data::table::Table;
 use crate::error::Result;
 use crate::model::Model;
@@ -142,7 +142,7 @@ fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
 /// What is wrong with the flags, the data, the encoder or the disk. A method that cannot be run is told in the table.
 pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (plan, out) = (args.plan()?, args.out());
-    let (tables, inputs) = tables(args)?;
+    let (tables, inputs) = tables(args, &plan.config.data)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut stored = stored(args, &plan, inputs, &model);
     stored.go_on(&out)?;
@@ -192,14 +192,19 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tables(args: &CompareArgs) -> Result<(Tables, Vec<Input>)> {
+fn tables(args: &CompareArgs, config: &DataConfig) -> Result<(Tables, Vec<Input>)> {
     let mut inputs = Vec::new();
-    let mut read = |role: Role, path: &Path| -> Result<Table> {
+    let mut hashed = |role: Role, path: &Path| -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         inputs.push(Input { name, sha256: sha256_hex(&files::read(path)?), role });
-        data::read(path)
+        Ok(())
     };
-    let data = read(Role::Data, &args.data)?;
+    hashed(Role::Data, &args.data)?;
+    let data = data::read(&args.data, config)?;
+    let mut read = |role: Role, path: &Path| -> Result<Table> {
+        hashed(role, path)?;
+        data::read_beside(path, config)
+    };
     let held_out = args.held_out.as_deref().map(|path| read(Role::HeldOut, path)).transpose()?;
     let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(Role::Test, path)?))).collect();
     Ok((Tables { data, held_out, tests: tests? }, inputs))

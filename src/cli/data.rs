@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::files;
 use crate::cli::output::{count, one_line, table, thousands};
+use crate::config::DataConfig;
 use crate::data::dataset::{ColumnChoice, DataReport, Lengths};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
@@ -15,19 +16,27 @@ const LISTED_CLASSES: usize = 12;
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Data`] where it is not a table.
-pub(crate) fn read(path: &Path) -> Result<Table> {
-    in_file(path, Table::from_bytes(&files::read(path)?))
+pub(crate) fn read(path: &Path, config: &DataConfig) -> Result<Table> {
+    in_file(path, Table::read(&files::read(path)?, config))
+}
+
+/// Reads a file beside the training data, such as the held-out file: it need not have the sheet that the settings name.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_beside(path: &Path, config: &DataConfig) -> Result<Table> {
+    in_file(path, Table::read_beside(&files::read(path)?, config))
 }
 
 /// Several data files as one, and what to say about each of them.
 ///
 /// # Errors
 /// As [`read`], and for a file with other columns.
-pub(crate) fn read_all(paths: &[PathBuf]) -> Result<(Table, Vec<String>)> {
+pub(crate) fn read_all(paths: &[PathBuf], config: &DataConfig) -> Result<(Table, Vec<String>)> {
     if let [path] = paths {
-        return Ok((read(path)?, Vec::new()));
+        return Ok((read(path, config)?, Vec::new()));
     }
-    let read = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+    let read = |path: &PathBuf| Ok((path.display().to_string(), read(path, config)?));
     let joined = Table::join(paths.iter().map(read).collect::<Result<_>>()?)?;
     let mut lines = Vec::new();
     for part in &joined.parts {
@@ -58,12 +67,16 @@ pub(crate) fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
 /// What was found in a data file: a few lines for people.
 #[must_use]
 pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report: &DataReport) -> String {
-    let header = if table.has_header { "with a header" } else { "without a header" };
+    let header = match table.header_row {
+        Some(row) if row > 1 => format!("with its header in row {row}"),
+        _ if table.has_header => "with a header".to_owned(),
+        _ => "without a header".to_owned(),
+    };
     let kind = match (table.format, table.separator) {
         (Format::Text, '\t') => format!("{}, separated by tab, {header}", table.encoding),
         (Format::Text, separator) => format!("{}, separated by `{separator}`, {header}", table.encoding),
         (Format::Jsonl, _) => "JSON, an object a line".to_owned(),
-        (Format::Json, _) => "JSON, a list of objects".to_owned(),
+        (Format::Json, _) => "JSON".to_owned(),
         (Format::Xlsx, _) => format!("Excel workbook, {header}"),
     };
     let mut lines = vec![

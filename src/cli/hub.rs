@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cli::fetch::NO_NETWORK;
 use crate::cli::files;
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
@@ -15,6 +14,9 @@ use crate::model::config;
 use crate::model::folder::choose;
 
 const HUB: &str = "https://huggingface.co";
+/// What to do where the network does not reach the hub.
+pub(crate) const NO_NETWORK: &str = "check the network (a proxy is taken from HTTPS_PROXY), or put config.json, tokenizer.json and \
+                          model.safetensors into a folder and pass --model FOLDER";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 

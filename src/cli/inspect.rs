@@ -37,6 +37,9 @@ enum Found<'a> {
         columns: &'a [String],
         rows: usize,
         has_header: bool,
+        header_row: Option<u64>,
+        sheets: &'a [String],
+        sheet: Option<&'a str>,
         format: Format,
         encoding: &'a str,
         separator: char,
@@ -59,9 +62,9 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
         return adapter(context, path, &files::read_adapter(path)?);
     }
-    let table = data::read(path)?;
     let config =
-        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..DataConfig::default() };
+        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..args.reading.config() };
+    let table = data::read(path, &config)?;
     let unseen = match &args.model {
         Some(name) => {
             let texts = usable_texts(&table, data::in_file(path, ColumnChoice::guess(&table, &config))?, &config);
@@ -175,6 +178,9 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig, 
         columns: &file.columns,
         rows: file.rows.len(),
         has_header: file.has_header,
+        header_row: file.header_row,
+        sheets: &file.sheets,
+        sheet: file.sheet.as_deref(),
         format: file.format,
         encoding: file.encoding,
         separator: file.separator,

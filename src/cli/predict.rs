@@ -148,7 +148,10 @@ fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
 fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataConfig) -> Result<Vec<Text>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let written = if args.text_column.is_some() { Written::Table } else { Written::by_name(&name) };
-    let table = data::in_file(path, Table::of_texts(&files::read(path)?, written, trained.text_column.as_deref()))?;
+    let table = data::in_file(
+        path,
+        Table::of_texts(&files::read(path)?, written, trained.text_column.as_deref(), &args.reading.config()),
+    )?;
     for note in &table.notes {
         context.output.note(&format!("note: {}", one_line(note, 400)));
     }

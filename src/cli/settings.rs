@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     merge_labels: bool,
     #[arg(long, value_name = "NAME|NUMBER|none", help_heading = "Data", help = about("data.split_column"))]
     split_column: Option<String>,
+    #[arg(long, value_name = "ROW", help_heading = "Data", help = about("data.header_row"))]
+    header_row: Option<usize>,
+    #[arg(long, value_name = "NAME", help_heading = "Data", help = about("data.sheet"))]
+    sheet: Option<String>,
     #[arg(long, aliases = ["test-size", "test_size",
                            "validation-split", "validation_split", "validation-fraction", "validation_fraction"],
           value_name = "SHARE", help_heading = "Data",
@@ -128,6 +132,12 @@ impl Settings {
         data.merge_labels |= self.merge_labels;
         if self.split_column.is_some() {
             data.split_column.clone_from(&self.split_column);
+        }
+        if self.header_row.is_some() {
+            data.header_row = self.header_row;
+        }
+        if self.sheet.is_some() {
+            data.sheet.clone_from(&self.sheet);
         }
         set(&self.held_out_fraction, &mut data.held_out_fraction);
         set(&self.max_tokens, &mut data.max_tokens);

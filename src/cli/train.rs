@@ -148,12 +148,12 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
 }
 
 fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Dataset> {
-    let (table, about) = data::read_all(&args.data)?;
+    let (table, about) = data::read_all(&args.data, &config.data)?;
     let name = data::name(&args.data);
     let columns = ColumnChoice::guess(&table, &config.data).map_err(|error| error.in_file(&name))?;
     let dataset = match &args.held_out {
         // Its errors say which of the two files they mean.
-        Some(path) => Dataset::with_held_out(&table, &data::read(path)?, &config.data)?,
+        Some(path) => Dataset::with_held_out(&table, &data::read_beside(path, &config.data)?, &config.data)?,
         None => Dataset::from_table(&table, &config.data, config.seed).map_err(|error| error.in_file(&name))?,
     };
     for line in about {
@@ -188,9 +188,6 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
         lines.push("This is no better than the majority class: always answering that is right as often.".to_owned());
     } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
         lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
-    }
-    if accuracy <= majority_accuracy {
-        lines.push("The result is no better than the majority class: the texts, as this encoder sees them, do not tell the labels apart.".to_owned());
     }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));

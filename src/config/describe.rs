@@ -83,6 +83,8 @@ pub enum Kind {
     Part,
     /// A column of the data: its name, or its number counted from 1.
     Column,
+    /// A sheet of a workbook: its name.
+    Sheet,
     /// Stages on partial encoders, at least one; their shares sum to less than 1.
     Stages {
         /// Of the share of the steps.
@@ -198,7 +200,7 @@ impl Setting {
             Kind::Part if !value.is_null() && !self.applies(config) => {
                 Some(("it does not apply to this method".to_owned(), "leave it out".to_owned()))
             }
-            Kind::ChoiceOrText { .. } | Kind::Switch | Kind::Part | Kind::Column => None,
+            Kind::ChoiceOrText { .. } | Kind::Switch | Kind::Part | Kind::Column | Kind::Sheet => None,
         };
         found.map_or(Ok(()), refuse)
     }

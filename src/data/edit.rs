@@ -103,6 +103,7 @@ impl Table {
         Self {
             columns: vec!["text".into(), "label".into()],
             has_header: true,
+            header_row: Some(1),
             rows: Vec::new(),
             row_numbers: Vec::new(),
             ragged: Vec::new(),
@@ -111,6 +112,9 @@ impl Table {
             separator: ',',
             quoting: true,
             notes: Vec::new(),
+            head: Vec::new(),
+            sheets: Vec::new(),
+            sheet: None,
         }
     }
 }

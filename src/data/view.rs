@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::dataset::{ColumnChoice, DataReport};
-use super::table::{Format, Table};
+use super::table::{Format, Line, Table};
 use crate::config::DataConfig;
 
 /// Rows that are shown of a file.
@@ -21,8 +21,17 @@ pub struct TableView {
     pub columns: Vec<String>,
     /// Rows, without the header.
     pub rows: usize,
-    /// Whether the first row of the file names the columns.
+    /// Whether the file names the columns.
     pub has_header: bool,
+    /// Row of the file with the names; none where there is none.
+    pub header_row: Option<u64>,
+    /// The first rows of the file as they stand, before a header was looked for: the rows that can be it. Of a long cell the
+    /// beginning. Empty where the format names every value.
+    pub head: Vec<Line>,
+    /// Names of the sheets of a workbook; empty for other files.
+    pub sheets: Vec<String>,
+    /// The sheet that was read.
+    pub sheet: Option<String>,
     /// What kind of file it is.
     pub format: Format,
     /// How its letters were written.
@@ -62,6 +71,14 @@ impl TableView {
         Self {
             rows: table.rows.len(),
             has_header: table.has_header,
+            header_row: table.header_row,
+            head: table
+                .head
+                .iter()
+                .map(|line| Line { row: line.row, cells: line.cells.iter().map(|cell| shown(cell)).collect() })
+                .collect(),
+            sheets: table.sheets,
+            sheet: table.sheet,
             format: table.format,
             encoding: table.encoding,
             separator: table.separator.to_string(),

@@ -64,20 +64,25 @@ pub fn choose(paths: &[String]) -> Result<Choice> {
     let highest = folders.iter().filter(|(_, names)| parts(names) == 3).map(|(folder, _)| depth(folder)).min();
     let whole: Vec<_> = folders.iter().filter(|(folder, names)| parts(names) == 3 && Some(depth(folder)) == highest).collect();
     match whole[..] {
-        [(folder, names)] => chosen(folder, names),
+        [(folder, names)] => chosen(folder, names).map_err(|error| located(folder, error)),
         [(one, _), (other, _), ..] => Err(Error::model(
             format!("there are {} encoders in this folder, such as {one} and {other}", whole.len()),
             "give the folder of the one that is wanted",
         )),
         // Of folders that lack something the one that lacks least, and of those the highest.
         [] => match folders.iter().min_by_key(|(folder, names)| (3 - parts(names), depth(folder))) {
-            Some((folder, names)) => chosen(folder, names),
+            Some((folder, names)) => chosen(folder, names).map_err(|error| located(folder, error)),
             None => Err(Error::model("there are no files", HOLDS)),
         },
     }
 }
 
 const HOLDS: &str = "an encoder's folder holds config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
+
+/// With the folder in front, where it is not the one that was given.
+fn located(folder: &str, error: Error) -> Error {
+    if folder.is_empty() { error } else { error.of_model(folder) }
+}
 
 fn chosen(folder: &str, names: &[&str]) -> Result<Choice> {
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };

@@ -78,13 +78,13 @@ pub struct FileProgress {
 
 impl LabelledFile {
     /// Reads a file: a table, or one text a row. `name` is that of the file; `text_column` is a name or a number counted from 1, where
-    /// the column of the training, or else a guess, is not wanted.
+    /// the column of the training, or else a guess, is not wanted; `reading` may name the header row and the sheet.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that cannot be read and for a column that is not there.
-    pub fn open(bytes: &[u8], name: &str, adapter: &Adapter, text_column: Option<&str>) -> Result<Self> {
+    pub fn open(bytes: &[u8], name: &str, adapter: &Adapter, text_column: Option<&str>, reading: &DataConfig) -> Result<Self> {
         let written = if text_column.is_some() { Written::Table } else { Written::by_name(name) };
-        let table = Table::of_texts(bytes, written, adapter.config.data.text_column.as_deref())?;
+        let table = Table::of_texts(bytes, written, adapter.config.data.text_column.as_deref(), reading)?;
         let named = text_column.map(str::to_owned);
         let text = self::text_column(&table, named.as_ref(), &adapter.config.data)?;
         let index = class_index(adapter);

@@ -44,9 +44,10 @@ pub(super) enum Unknown {
 pub(super) fn check(bytes: &[u8]) -> Result<Option<Unknown>, String> {
     // Strings that are skipped are not checked by the JSON reader.
     let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
-    let parts: Parts = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    [parts.normalizer, parts.pre_tokenizer, parts.post_processor].iter().try_for_each(check_within)?;
-    let Some(Model { unk_token, unk_id }) = parts.model else { return Ok(None) };
+    let Parts { normalizer, pre_tokenizer, post_processor, model, .. } =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    [normalizer, pre_tokenizer, post_processor].iter().try_for_each(check_within)?;
+    let Some(Model { unk_token, unk_id }) = model else { return Ok(None) };
     let id = unk_id.as_u64().and_then(|id| u32::try_from(id).ok());
     Ok(unk_token.as_str().map(|token| Unknown::Token(token.to_owned())).or(id.map(Unknown::Id)))
 }

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::model::Model;
 use super::{parse, plain, thrown};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
-use crate::config::{DeviceChoice, HeadKind, Method};
+use crate::config::{DataConfig, DeviceChoice, HeadKind, Method};
 use crate::error::Result;
 use crate::predict::Predictor;
 use crate::predict::file::{FileProgress, LabelledFile};
@@ -112,13 +112,22 @@ pub struct Labelling {
 
 #[wasm_bindgen]
 impl Labelling {
-    /// Reads a file for a classifier: a table, or one text a row. `text_column` is a name or a number counted from 1.
+    /// Reads a file for a classifier: a table, or one text a row. `text_column` is a name or a number counted from 1;
+    /// `header_row` and `sheet` are as in the settings of the data.
     ///
     /// # Errors
     /// `data` for a file that cannot be read and for a column that is not there.
-    pub fn open(classifier: &Classifier, bytes: &[u8], name: &str, text_column: Option<String>) -> Result<Labelling, JsValue> {
+    pub fn open(
+        classifier: &Classifier,
+        bytes: &[u8],
+        name: &str,
+        text_column: Option<String>,
+        header_row: Option<u32>,
+        sheet: Option<String>,
+    ) -> Result<Labelling, JsValue> {
+        let reading = DataConfig { header_row: header_row.map(|row| row as usize), sheet, ..DataConfig::default() };
         let adapter = classifier.predictor.adapter();
-        Ok(Self { file: LabelledFile::open(bytes, name, adapter, text_column.as_deref()).map_err(thrown)? })
+        Ok(Self { file: LabelledFile::open(bytes, name, adapter, text_column.as_deref(), &reading).map_err(thrown)? })
     }
 
     /// Columns, rows, which column is read, the first rows.

@@ -46,9 +46,10 @@ impl Comparison {
         let done: Vec<CellResult> = parse(done)?;
         let Asked { variants, seeds, budget } = parse(plan)?;
         let start = || -> Result<compare::Comparison> {
+            let reading = config.data.clone();
             let plan = Plan::new(config, &variants, seeds, budget.as_deref().map(str::parse).transpose()?)?;
-            let held_out = held_out.as_deref().map(Table::from_bytes).transpose()?;
-            let tables = Tables { data: Table::from_bytes(&table)?, held_out, tests: Vec::new() };
+            let held_out = held_out.as_deref().map(|bytes| Table::read_beside(bytes, &reading)).transpose()?;
+            let tables = Tables { data: Table::read(&table, &reading)?, held_out, tests: Vec::new() };
             compare::Comparison::start(model.model.clone(), tables, plan, &done)
         };
         Ok(Self { comparison: start().map_err(thrown)? })

@@ -15,9 +15,9 @@ use crate::train::job::Job;
 use crate::train::run;
 
 fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<Dataset> {
-    let table = Table::from_bytes(table)?;
+    let table = Table::read(table, &config.data)?;
     match held_out {
-        Some(bytes) => Dataset::with_held_out(&table, &Table::from_bytes(bytes)?, &config.data),
+        Some(bytes) => Dataset::with_held_out(&table, &Table::read_beside(bytes, &config.data)?, &config.data),
         None => Dataset::from_table(&table, &config.data, config.seed),
     }
 }

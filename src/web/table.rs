@@ -25,7 +25,7 @@ const TEXTS_A_TURN: usize = 2000;
 #[wasm_bindgen]
 pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
     let config: RunConfig = parse(config)?;
-    let table = Table::from_bytes(bytes).map_err(thrown)?;
+    let table = Table::read(bytes, &config.data).map_err(thrown)?;
     plain(&TableView::new(table, &config.data))
 }
 
@@ -36,15 +36,17 @@ struct JoinedView {
 }
 
 /// Puts files with the same columns under one another: `{ csv, rows, parts }`, where `csv` are the bytes of the joined table as CSV
-/// and `parts` say which of its rows come from which file.
+/// and `parts` say which of its rows come from which file. `config` says how each is read, and may be left out.
 ///
 /// # Errors
 /// `data`, with the name of the file that cannot be read or has other columns.
 #[wasm_bindgen]
-pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>) -> Result<JsValue, JsValue> {
+pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>, config: JsValue) -> Result<JsValue, JsValue> {
+    // Without settings, header rows and sheets are found by looking.
+    let config = if config.is_undefined() { RunConfig::default() } else { parse(config)? };
     let join = || -> Result<(Vec<u8>, JoinedView)> {
         let read = |(name, bytes): (String, Uint8Array)| {
-            let table = Table::from_bytes(&bytes.to_vec()).map_err(|error| error.in_file(&name))?;
+            let table = Table::read(&bytes.to_vec(), &config.data).map_err(|error| error.in_file(&name))?;
             Ok((name, table))
         };
         let joined = Table::join(names.into_iter().zip(files).map(read).collect::<Result<_>>()?)?;
@@ -65,8 +67,8 @@ pub fn row_texts(table: &[u8], held_out: Option<Vec<u8>>, config: JsValue, numbe
     let config: RunConfig = parse(config)?;
     let numbers: Vec<u64> = numbers.into_iter().map(|number| number as u64).collect();
     let read = || -> Result<Vec<Option<String>>> {
-        let held_out = held_out.map(|bytes| Table::from_bytes(&bytes)).transpose()?;
-        dataset::texts_of(&Table::from_bytes(table)?, held_out.as_ref(), &config.data, &numbers)
+        let held_out = held_out.map(|bytes| Table::read_beside(&bytes, &config.data)).transpose()?;
+        dataset::texts_of(&Table::read(table, &config.data)?, held_out.as_ref(), &config.data, &numbers)
     };
     plain(&read().map_err(thrown)?)
 }
@@ -80,7 +82,7 @@ pub fn row_texts(table: &[u8], held_out: Option<Vec<u8>>, config: JsValue, numbe
 pub fn edit_table(bytes: &[u8], config: JsValue, edits: JsValue) -> Result<Vec<u8>, JsValue> {
     let (config, edits): (RunConfig, Vec<Edit>) = (parse(config)?, parse(edits)?);
     let edit = || -> Result<Vec<u8>> {
-        let table = Table::from_bytes(bytes)?;
+        let table = Table::read(bytes, &config.data)?;
         table.edited(ColumnChoice::guess(&table, &config.data)?, &edits)?.to_csv()
     };
     edit().map_err(thrown)
@@ -96,7 +98,7 @@ pub fn append_rows(bytes: Option<Vec<u8>>, config: JsValue, rows: JsValue) -> Re
     let append = || -> Result<Vec<u8>> {
         let (mut table, columns) = match bytes {
             Some(bytes) => {
-                let table = Table::from_bytes(&bytes)?;
+                let table = Table::read(&bytes, &config.data)?;
                 let columns = ColumnChoice::guess(&table, &config.data)?;
                 (table, columns)
             }
@@ -126,7 +128,7 @@ impl TokenCounter {
         let config: RunConfig = parse(config)?;
         let model = model.model.clone();
         let start = || -> Result<count::TokenCounter> {
-            let table = Table::from_bytes(table)?;
+            let table = Table::read(table, &config.data)?;
             let columns = ColumnChoice::guess(&table, &config.data)?;
             let length = prompt::method(&config, model.spec()).prompt_length();
             let limit = model.text_limit(config.data.max_tokens, length)?;

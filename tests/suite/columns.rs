@@ -23,6 +23,9 @@ pub const TEXTS: [&str; 12] = [
     "buttons fell off in the wash",
 ];
 
+/// The cells of a column.
+type Cells = fn(usize) -> String;
+
 /// A text that no other row has.
 pub fn text(i: usize) -> String {
     let again = ["", " again", " once more", " as before"][i / TEXTS.len() % 4];
@@ -63,7 +66,7 @@ fn uuid(i: usize) -> String {
 }
 
 /// What no text is, however long: cells of a kind, and how such a column is called where its name is no help.
-fn others() -> Vec<(&'static str, fn(usize) -> String)> {
+fn others() -> Vec<(&'static str, Cells)> {
     vec![
         ("uuid", uuid),
         ("hash", |i| format!("{:016x}{:016x}{:08x}", mixed(i), mixed(i + 7), mixed(i + 9) as u32)),
@@ -138,7 +141,7 @@ fn texts_without_spaces_are_texts() {
 #[wasm_bindgen_test(unsupported = test)]
 fn labels_are_told_from_what_is_known_about_a_row() {
     let kind = |i: usize| ["billing", "delivery", "login"][i * 7 % 3].to_owned();
-    let others: Vec<(&str, fn(usize) -> String)> = vec![
+    let others: Vec<(&str, Cells)> = vec![
         ("annotator", |i| (i % 2 + 1).to_string()),
         ("updated_by", |i| ["anna", "ben"][i % 2].to_owned()),
         ("completedBy", |i| (i % 2).to_string()),

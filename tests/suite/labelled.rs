@@ -1,7 +1,7 @@
 //! A whole file classified: its own cells stay, two columns are added; and the encoder in half precision.
 
 use softprompt::adapter::{Adapter, BaseModel};
-use softprompt::config::{DeviceChoice, Method, RunConfig};
+use softprompt::config::{DataConfig, DeviceChoice, Method, RunConfig};
 use softprompt::error::Error;
 use softprompt::model::{Model, half, weights};
 use softprompt::predict::Predictor;
@@ -37,7 +37,7 @@ pub async fn predictor(labels: &[&str]) -> Predictor {
 }
 
 pub async fn labelled(predictor: &Predictor, bytes: &[u8], name: &str) -> LabelledFile {
-    let mut file = LabelledFile::open(bytes, name, predictor.adapter(), None).unwrap();
+    let mut file = LabelledFile::open(bytes, name, predictor.adapter(), None, &DataConfig::default()).unwrap();
     while file.next(predictor).await.unwrap() {}
     file
 }
@@ -104,7 +104,8 @@ async fn texts_alone_are_a_file_too() {
     let tabs = labelled(&predictor, b"id\ttext\n1\twill it rain\n2\tplay a song\n", "t.txt").await;
     assert_eq!(tabs.extension(), "tsv");
     assert_eq!(cells(&tabs.to_bytes().unwrap(), b'\t')[1][..2], ["1", "will it rain"]);
-    let refused = |bytes: &[u8], column| LabelledFile::open(bytes, "t.csv", predictor.adapter(), column).err();
+    let refused =
+        |bytes: &[u8], column| LabelledFile::open(bytes, "t.csv", predictor.adapter(), column, &DataConfig::default()).err();
     assert!(matches!(refused(b"", None), Some(Error::Data { .. })));
     assert!(matches!(refused(b"\x89PNG\r\n\x1a\n", None), Some(Error::Data { .. })));
     assert!(matches!(refused(b"id,text\n1,will it rain\n2,play\n", Some("body")), Some(Error::Data { .. })));

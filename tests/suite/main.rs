@@ -55,13 +55,21 @@ mod eval;
 #[cfg(not(target_family = "wasm"))]
 mod gradients;
 #[cfg(not(target_family = "wasm"))]
+mod headers;
+#[cfg(not(target_family = "wasm"))]
 mod labels;
+#[cfg(not(target_family = "wasm"))]
+mod notations;
 #[cfg(not(target_family = "wasm"))]
 mod notes;
 #[cfg(not(target_family = "wasm"))]
 mod predict_files;
 #[cfg(not(target_family = "wasm"))]
+mod readings;
+#[cfg(not(target_family = "wasm"))]
 mod rounds;
+#[cfg(not(target_family = "wasm"))]
+mod sheets;
 #[cfg(not(target_family = "wasm"))]
 mod splits;
 #[cfg(not(target_family = "wasm"))]

@@ -1,6 +1,6 @@
 //! Whole files classified: files of texts alone, right labels in another notation, and the file that is written.
 
-use softprompt::config::DeviceChoice;
+use softprompt::config::{DataConfig, DeviceChoice};
 use softprompt::data::table::Table;
 use softprompt::predict::Predictor;
 use softprompt::predict::file::LabelledFile;
@@ -68,7 +68,7 @@ async fn files_of_texts_alone_are_classified_whatever_they_are() {
 
 /// What is right is known by the classes of the adapter, in whatever notation.
 #[wasm_bindgen_test(unsupported = pollster::test)]
-async fn right_labels_are_joined_as_in_training() {
+async fn right_labels_are_merged_as_in_training() {
     let texts = ["will it rain", "play a song", "the fish was cold", "so it is"];
     let judged = |labels: [&'static str; 2], classes: [&'static str; 2], merge: bool| async move {
         let model = tiny_model();
@@ -77,7 +77,14 @@ async fn right_labels_are_joined_as_in_training() {
         adapter.config.data.merge_labels = merge;
         let predictor = Predictor::new(model, adapter, DeviceChoice::Cpu).await.unwrap();
         let rows: String = texts.iter().enumerate().map(|(i, text)| format!("{text},{}\n", labels[i % 2])).collect();
-        let mut file = LabelledFile::open(format!("text,truth\n{rows}").as_bytes(), "t.csv", predictor.adapter(), None).unwrap();
+        let mut file = LabelledFile::open(
+            format!("text,truth\n{rows}").as_bytes(),
+            "t.csv",
+            predictor.adapter(),
+            None,
+            &DataConfig::default(),
+        )
+        .unwrap();
         while file.next(&predictor).await.unwrap() {}
         let progress = file.progress();
         (file.view().label_column, progress.judged, progress.right, progress.unknown)

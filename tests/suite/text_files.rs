@@ -1,5 +1,6 @@
 //! Files of texts to classify: whatever training reads, files with a text column only, and a text a line.
 
+use softprompt::config::DataConfig;
 use softprompt::data::dataset::text_alone;
 use softprompt::data::table::{Format, Table, Written};
 use softprompt::error::Error;
@@ -11,7 +12,7 @@ const TEXTS: [&str; 3] =
     ["the invoice for the café was charged twice", "parcel 7 is still at the depot", "reset, code 5 never reaches my phone"];
 
 fn open(bytes: impl AsRef<[u8]>, name: &str) -> Table {
-    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark"))
+    Table::of_texts(bytes.as_ref(), Written::by_name(name), Some("remark"), &DataConfig::default())
         .unwrap_or_else(|error| panic!("{name}: {error} ({})", error.hint()))
 }
 
@@ -21,7 +22,7 @@ fn texts(table: &Table) -> Vec<&str> {
 }
 
 fn refused(bytes: &[u8], name: &str) -> (String, Option<u64>) {
-    match Table::of_texts(bytes, Written::by_name(name), None) {
+    match Table::of_texts(bytes, Written::by_name(name), None, &DataConfig::default()) {
         Err(Error::Data { problem, hint, row, .. }) if !hint.is_empty() => (problem, row),
         other => panic!("{other:?}"),
     }

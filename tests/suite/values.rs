@@ -78,7 +78,7 @@ fn of_scores_of_classes_the_largest_is_the_label() {
     assert_eq!((found, unlabelled), (classes(&[("BAD", 6), ("GOOD", 12)]), 6));
     // Two that are equally true are several labels.
     let both = |i: usize| {
-        if i % 4 == 0 {
+        if i.is_multiple_of(4) {
             "\"cats\": {\"A\": 1, \"B\": 1}"
         } else {
             ["\"cats\": {\"A\": 1, \"B\": 0}", "\"cats\": {\"A\": 0, \"B\": 1}"][i % 2]

@@ -26,6 +26,10 @@ export type DataConfig = {
   text_column: string | null,
   /** Name of the label column, or its number counted from 1; guessed if absent. */
   label_column: string | null,
+  /** Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent. */
+  header_row: number | null,
+  /** Name of the sheet of a workbook; the first with content if absent. */
+  sheet: string | null,
   /** Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class. */
   merge_labels: boolean,
   /** Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
@@ -271,7 +275,7 @@ export type SettingKind = { "type": "integer",
 } | { "type": "list",
   /** The words. */
   choices: Array<Choice>,
-} | { "type": "switch" } | { "type": "part" } | { "type": "column" } | { "type": "stages",
+} | { "type": "switch" } | { "type": "part" } | { "type": "column" } | { "type": "sheet" } | { "type": "stages",
   /** Of the share of the steps. */
   share: Limits,
   /** Of the share of the encoder. */
@@ -349,8 +353,17 @@ export type TableView = {
   columns: Array<string>,
   /** Rows, without the header. */
   rows: number,
-  /** Whether the first row of the file names the columns. */
+  /** Whether the file names the columns. */
   has_header: boolean,
+  /** Row of the file with the names; none where there is none. */
+  header_row: number | null,
+  /** The first rows of the file as they stand, before a header was looked for: the rows that can be it. Of a long cell the
+  * beginning. Empty where the format names every value. */
+  head: Array<FileLine>,
+  /** Names of the sheets of a workbook; empty for other files. */
+  sheets: Array<string>,
+  /** The sheet that was read. */
+  sheet: string | null,
   /** What kind of file it is. */
   format: Format,
   /** How its letters were written. */
@@ -371,6 +384,14 @@ export type TableView = {
   class_count: number,
   /** What was found in its rows. */
   report: DataReport,
+};
+
+/** A row of a file as it stands. */
+export type FileLine = {
+  /** Its row number, as [`Table::row_numbers`] counts and [`DataConfig::header_row`] names it. */
+  row: number,
+  /** Its cells. */
+  cells: Array<string>,
 };
 
 /** A kind of table file. */
@@ -444,7 +465,7 @@ export type Part = {
   name: string,
   /** Rows, without a header. */
   rows: number,
-  /** Row number of its first row in the merged table. */
+  /** Row number of its first row in the joined table. */
   first_row: number,
   /** What the reader should know about the file. */
   notes: Array<string>,

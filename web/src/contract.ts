@@ -220,7 +220,7 @@ export interface Core {
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
   /** Several files with the same columns as one, as CSV. */
-  join_tables(names: string[], files: Uint8Array[]): { csv: Uint8Array; rows: number; parts: Part[] };
+  join_tables(names: string[], files: Uint8Array[], config?: RunConfig): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
   /** The texts that a run on these files has held out as the rows with these numbers; null for what is no row. */
@@ -254,7 +254,7 @@ export interface Core {
   /** What an adapter's zip says about itself. */
   adapter_info(zip: Uint8Array): AdapterInfo;
   Classifier: { load(model: Model, zip: Uint8Array, device: DeviceChoice): Promise<Classifier> };
-  Labelling: { open(classifier: Classifier, bytes: Uint8Array, name: string, textColumn: string | undefined): Labelling };
+  Labelling: { open(classifier: Classifier, bytes: Uint8Array, name: string, textColumn: string | undefined, headerRow?: number, sheet?: string): Labelling };
   Comparison: {
     /** `done` are results of cells that need not be run again. */
     start(

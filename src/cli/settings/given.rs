@@ -15,6 +15,10 @@ use crate::train::checkpoint::Checkpoint;
 const FLAGS: &[(&str, &str)] = &[
     ("data.text_column", "--text-column"),
     ("data.label_column", "--label-column"),
+    ("data.merge_labels", "--merge-labels"),
+    ("data.split_column", "--split-column"),
+    ("data.header_row", "--header-row"),
+    ("data.sheet", "--sheet"),
     ("data.held_out_fraction", "--held-out-fraction"),
     ("data.max_tokens", "--max-tokens"),
     ("prompt.method", "--method"),

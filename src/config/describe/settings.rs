@@ -209,6 +209,14 @@ const DATA: &[Setting] = &[
         .also(&["label_column_name", "target_column"])
         .or_absent("guessed"),
     Setting::new(
+        "data.header_row",
+        "Header row",
+        "The row of the file with the names of the columns, counted from 1; 0 if no row has them. Rows above it are left out.",
+        Kind::Integer { limits: Limits::from(0).to(1 << 20) },
+    )
+    .or_absent("found by looking"),
+    Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", Kind::Sheet).or_absent("the first with content"),
+    Setting::new(
         "data.merge_labels",
         "Merge labels",
         "Labels that look the same, such as Spam and spam or card_lost and card lost, are one class.",

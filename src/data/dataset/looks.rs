@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::kinds::{Kind, shape, words};
-use super::split::are_parts;
+use super::part::are_parts;
+use super::sample::sample;
 use super::values::Reading;
 use crate::data::cells::is_blank;
 use crate::data::names::Named;
 use crate::data::table::Table;
-use crate::rng::Rng;
 
 /// Cells that are looked at, of all columns together; of each column a part that grows less with their number.
 const CELLS: usize = 200_000;
@@ -133,12 +133,4 @@ impl Looks {
     pub(super) fn may_be_text(&self) -> bool {
         self.text > 0.0
     }
-}
-
-/// Rows of a long file, at most `most`: one of every stretch, none of which is at a fixed place, since files may be sorted by class
-/// or have their classes in turn.
-pub(super) fn sample(rows: usize, most: usize) -> impl Iterator<Item = usize> {
-    let step = rows.div_ceil(most).max(1);
-    let mut rng = Rng::stream(0, "columns");
-    (0..rows).step_by(step).map(move |start| start + if step == 1 { 0 } else { rng.below(step.min(rows - start)) })
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::looks::sample;
+use super::sample::sample;
 use crate::data::cells::is_blank;
 use crate::data::table::Table;
 

@@ -54,6 +54,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
         Some((encoding, mark)) => with_encoding(&bytes[mark..], encoding),
         None => unmarked(bytes),
     };
+    let mut decoded = decoded;
+    // The end of a file to old programs.
+    if decoded.text.ends_with('\u{1A}') {
+        decoded.text.pop();
+    }
     check_text(&decoded.text)?;
     Ok(decoded)
 }

@@ -6,6 +6,7 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::limits;
 use super::quotes::{Frequent, Quotes, scan};
+use super::record::{fits, half_quoted, is_blank};
 use crate::error::{Error, Result};
 
 /// A text as read in one way.
@@ -27,7 +28,7 @@ pub(super) struct Reading {
 impl Reading {
     /// # Errors
     /// [`Error::Data`] for a file that is larger than what is taken.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.cut {
             false => Ok(()),
             true if self.records.len() > limits::ROWS => limits::cells(self.records.len(), 1),
@@ -37,52 +38,29 @@ impl Reading {
 }
 
 /// Candidates; where all else is equal, the first wins.
-const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
+pub(super) const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
 const SAMPLE: usize = 1 << 18;
 /// A file whose rows agree this well without quotes is taken to have none, if its quotes make no sense as quotes.
 const UNQUOTED: f64 = 0.98;
 
-/// Reads a text in the way that makes most sense.
+/// Reads a text in the way that makes most sense, with `"` as the only quote.
 ///
 /// # Errors
-/// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and where rows do not agree on a number
-/// of columns.
+/// As [`records`].
 pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
-    let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
-    let lines = text.as_bytes().split(|byte| matches!(byte, b'\n' | b'\r'));
-    if let Some(index) = lines.map(|line| line.iter().filter(is_separator).count()).position(|count| count > limits::SEPARATORS) {
-        let problem = format!("line {} has more than {} separators", index + 1, limits::SEPARATORS);
-        return Err(Error::data(problem, limits::HINT));
+    let separator = separator.or_else(|| sniff(text)).ok_or_else(|| Error::data("only one column was found", hint(text)))?;
+    choose_quotes(text, separator)
+}
+
+/// What to do with a text in which no separator was found.
+fn hint(text: &str) -> String {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty()).take(1000);
+    let prefixes: Vec<&str> = lines().filter_map(|line| line.split_once(": ")).map(|(label, _)| label).collect();
+    let distinct: std::collections::HashSet<&str> = prefixes.iter().copied().collect();
+    if prefixes.len() >= 4 && prefixes.len() * 10 >= lines().count() * 9 && distinct.len() * 2 <= prefixes.len() {
+        return "the lines look like `label: text`: put a tab in place of the first `: ` of each line".into();
     }
-    let separator = separator.or_else(|| sniff(text)).ok_or_else(|| {
-        Error::data(
-            "only one column was found",
-            "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes",
-        )
-    })?;
-    let reading = choose_quotes(text, separator)?;
-    reading.check()?;
-    if reading.records.iter().all(is_blank) {
-        return Err(Error::data("the file has no rows", "give a file with a text and a label in each row"));
-    }
-    if reading.consistent < 0.5 {
-        let odd = reading.records.iter().position(|record| !is_blank(record) && !fits(record, reading.width)).unwrap_or(0);
-        return Err(Error::Data {
-            problem: format!(
-                "the rows do not agree on the number of columns: only {:.0} % have {}, this one has {}",
-                reading.consistent * 100.0,
-                reading.width,
-                reading.records[odd].len()
-            ),
-            hint: format!(
-                "each row needs a text and a label; put texts that contain {} in double quotes, or separate the columns by tabs",
-                name_of(separator)
-            ),
-            row: Some(reading.rows[odd]),
-            column: None,
-        });
-    }
-    Ok(reading)
+    "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes".into()
 }
 
 /// A separator in words.
@@ -91,7 +69,8 @@ pub(super) fn name_of(separator: u8) -> &'static str {
         b'\t' => "a tab",
         b';' => "a semicolon",
         b',' => "a comma",
-        _ => "a vertical bar",
+        b'|' => "a vertical bar",
+        _ => "the separator",
     }
 }
 
@@ -241,14 +220,6 @@ fn start_of(record: &StringRecord) -> usize {
     record.position().map_or(0, |position| position.byte() as usize)
 }
 
-fn is_blank(record: &StringRecord) -> bool {
-    record.iter().all(|cell| cell.trim().is_empty())
-}
-
-fn fits(record: &StringRecord, width: usize) -> bool {
-    record.len() >= width && record.iter().skip(width).all(|cell| cell.trim().is_empty())
-}
-
 /// Row of each record as a spreadsheet counts it: blank lines count, line breaks inside a cell do not.
 fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
     let newline = if text.contains('\n') { b'\n' } else { b'\r' };
@@ -268,11 +239,6 @@ fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
         at = start;
     }
     rows
-}
-
-/// Without quoting: is there a cell with a quote on one end only?
-fn half_quoted(record: &StringRecord) -> bool {
-    record.iter().any(|cell| cell.starts_with('"') != cell.ends_with('"'))
 }
 
 /// Without quoting: is there a column whose cells nearly all stand in quotes?

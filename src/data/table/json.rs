@@ -1,86 +1,254 @@
-//! JSON objects -> records: one a line, or a list of them.
+//! JSON -> records: objects or lists, one a line or in a list, and the other shapes of [`shapes`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use csv::StringRecord;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
 use super::decode::Decoded;
-use super::{Format, Records, limits, rows_have, workbook};
+use super::records::{Names, Records};
+use super::{Format, limits, rows_are, rows_have, rows_list};
 use crate::error::{Error, Result};
+use value::{Json, Members};
+
+mod relaxed;
+mod shapes;
+mod tools;
+mod value;
 
 const HINT: &str = "write every row as an object such as {\"text\": \"so good\", \"label\": \"positive\"}";
-
-/// An object: its values with their names, in its order.
-struct Object(Vec<(String, Cell)>);
-
-/// A value as the text of a cell.
-struct Cell {
-    text: String,
-    /// It was a list or an object.
-    nested: bool,
-}
-
-/// What kind of JSON a text begins like, if it is any.
-pub(super) fn format_of(text: &str) -> Option<Format> {
-    let mut letters = text.chars().filter(|letter| !letter.is_whitespace());
-    match (letters.next(), letters.next()) {
-        (Some('{'), Some('"' | '\'' | '}')) => Some(Format::Jsonl),
-        (Some('['), Some('{')) => Some(Format::Json),
-        _ => None,
-    }
-}
-
-/// The objects' values; the names are the header.
+/// The values of a JSON file, or one of Python's or JavaScript's that is like it; none for a text that is neither.
 ///
 /// # Errors
-/// [`Error::Data`] for what is no JSON or no object, with its row: the line, or in a list the number of the object.
-pub(super) fn read(decoded: &Decoded, format: Format) -> Result<Records> {
+/// [`Error::Data`] for what is no JSON or no row, with its row: the line, or in a list the number of the object; and for a value
+/// whose rows cannot be told.
+pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
+    let text = decoded.text.trim_start_matches('\u{feff}');
+    let mut letters = text.chars().filter(|letter| !letter.is_whitespace());
+    let start = (letters.next(), letters.next());
+    let (mended, halves) = match start {
+        (Some('{' | '[' | '('), _) => value::without_halves(text),
+        _ => (text.into(), 0),
+    };
     let mut table = Objects::default();
-    if format == Format::Jsonl {
-        for (line, row) in decoded.text.lines().zip(1..) {
-            if !line.trim().is_empty() {
-                table.add(serde_json::from_str(line).map_err(|error| wrong_line(line, row, &error))?, row)?;
+    let records = match start {
+        (Some('{'), Some('"' | '}')) => {
+            let format = lines(&mended, &mut table)?;
+            table.into_records(format)?
+        }
+        (Some('['), Some('{')) if !relaxed::begins(&mended) => match list(&mended, &mut table) {
+            Ok(()) => table.into_records(Format::Json)?,
+            Err(error) => trailing(&mended, error)?,
+        },
+        (Some('['), Some('[' | '"')) if !relaxed::begins(&mended) => match lists(&mended)? {
+            Some(records) => records,
+            None => return Ok(None),
+        },
+        _ if relaxed::begins(&mended) => match relaxed::values(&mended) {
+            Some(values) => code(values)?,
+            // `('a', ...` and `['a', ...` may be texts; what begins like a list of objects is nothing else.
+            None if matches!(start, (Some('{'), Some('\''))) => return Err(quotes()),
+            None if matches!(start, (Some('['), Some('(' | '{'))) => {
+                return Err(Error::data("this looks like a list of Python or JavaScript, but it cannot be read", HINT));
+            }
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let mut records = records;
+    records.encoding = decoded.encoding;
+    let mut notes: Vec<String> = decoded.note.iter().cloned().collect();
+    if halves > 0 {
+        let spoilt =
+            records.records.iter().zip(&records.rows).filter(|(record, _)| record.iter().any(|cell| cell.contains('\u{FFFD}')));
+        let rows: Vec<u64> = spoilt.map(|(_, &row)| row).collect();
+        notes.push(format!("{} half an emoji (its other half was cut off), replaced by \u{FFFD}", rows_have(&rows)));
+    }
+    records.notes.splice(0..0, notes);
+    Ok(Some(records))
+}
+
+/// Objects one a line; several on a line, or one on several lines; or a single object with all rows in it.
+fn lines(text: &str, table: &mut Objects) -> Result<Format> {
+    let filled = || text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty());
+    let bare = |line: &'_ str| -> usize { line.trim_end().strip_suffix(',').map_or(line.len(), str::len) };
+    // An object that goes on to the next line, or another behind it: the text as a whole.
+    let first = filled().next().map_or("", |(line, _)| line);
+    let alone = filled().nth(1).is_none();
+    match serde_json::from_str::<Json>(&first[..bare(first)]) {
+        Ok(value) if !alone && value.as_object().is_some() => {}
+        Ok(value) if alone => return whole(value, table),
+        Ok(_) => {}
+        Err(error) => {
+            let values: Result<Vec<(Json, u64)>, _> = stream(text);
+            match values {
+                Ok(values) if values.len() == 1 => {
+                    return values.into_iter().next().map_or(Ok(Format::Json), |(value, _)| whole(value, table));
+                }
+                Ok(values) => {
+                    let rising = values.windows(2).all(|pair| pair[0].1 < pair[1].1);
+                    for ((value, line), number) in values.into_iter().zip(1..) {
+                        table.add_value(value, if rising { line } else { number })?;
+                    }
+                    return Ok(Format::Jsonl);
+                }
+                Err(_) => return Err(wrong_line(first, filled().next().map_or(1, |(_, row)| row), &error)),
             }
         }
-    } else {
-        // One by one, so that what is wrong has a row.
-        let mut reader = serde_json::Deserializer::from_str(&decoded.text);
-        let filled = reader.deserialize_seq(List(&mut table)).and_then(|()| reader.end());
-        if let Some(error) = table.failed.take() {
-            return Err(error);
+    }
+    let mut commas = false;
+    for (line, row) in filled() {
+        let end = bare(line);
+        commas |= end < line.trim_end().len();
+        table.add_value(serde_json::from_str(&line[..end]).map_err(|error| wrong_line(line, row, &error))?, row)?;
+    }
+    if commas {
+        table.notes.push("the commas behind the objects are left out".into());
+    }
+    Ok(Format::Jsonl)
+}
+
+/// All values of a text, with the line on which each begins.
+fn stream(text: &str) -> Result<Vec<(Json, u64)>, serde_json::Error> {
+    let mut values = Vec::new();
+    let mut reader = serde_json::Deserializer::from_str(text).into_iter::<Json>();
+    let (mut at, mut line) = (0, 1);
+    loop {
+        let begin = at + text[at..].bytes().take_while(u8::is_ascii_whitespace).count();
+        line += text[at..begin].matches('\n').count() as u64;
+        match reader.next() {
+            None => return Ok(values),
+            Some(value) => values.push((value?, line)),
         }
-        filled.map_err(|error| wrong(&decoded.text, table.rows.len() as u64 + 1, &error))?;
+        let end = reader.byte_offset();
+        line += text[begin..end].matches('\n').count() as u64;
+        at = end;
     }
-    let Objects { names, rows, objects, nested, .. } = table;
-    let mut notes: Vec<String> = decoded.note.iter().cloned().collect();
-    if !nested.is_empty() {
-        notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));
+}
+
+/// A file that is one value.
+fn whole(value: Json, table: &mut Objects) -> Result<Format> {
+    let shape = shapes::rows(value)?;
+    table.notes.extend(shape.note);
+    for (row, number) in shape.rows.into_iter().zip(1..) {
+        table.add_value(row, number)?;
     }
-    limits::cells(objects.len(), names.len())?;
-    let width = names.len();
-    let mut records = Vec::with_capacity(objects.len() + 1);
-    records.push(StringRecord::from(names));
-    for cells in objects {
-        let mut record = vec![String::new(); width];
-        for (column, text) in cells {
-            record[column] = text;
+    Ok(Format::Json)
+}
+
+/// One by one, so that what is wrong has a row.
+fn list(text: &str, table: &mut Objects) -> Result<()> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let filled = reader.deserialize_seq(List(table)).and_then(|()| reader.end());
+    if let Some(error) = table.failed.take() {
+        return Err(error);
+    }
+    filled.map_err(|error| wrong(text, table.rows.len() as u64 + 1, &error))
+}
+
+/// A list with a comma behind its last object, as people write it by hand.
+fn trailing(text: &str, error: Error) -> Result<Records> {
+    if !error.to_string().contains("trailing comma") {
+        return Err(error);
+    }
+    let Some(values) = relaxed::values(text) else { return Err(error) };
+    let mut records = of_values(values)?;
+    records.notes.push("the comma behind the last value of a list is left out".into());
+    Ok(records)
+}
+
+/// Lists in a list, or one a line; none for a text that only begins like one.
+fn lists(text: &str) -> Result<Option<Records>> {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    let values = match stream(text) {
+        Ok(values) => values,
+        Err(error)
+            if serde_json::from_str::<Json>(first.trim_end().trim_end_matches(',')).is_ok()
+                || text.trim_end().ends_with("]]") =>
+        {
+            let with_commas: Result<Vec<(Json, u64)>> = text
+                .lines()
+                .zip(1_u64..)
+                .filter(|(line, _)| !line.trim().is_empty())
+                .map(|(line, row)| {
+                    let bare = line.trim_end();
+                    let value = serde_json::from_str(bare.strip_suffix(',').unwrap_or(bare))
+                        .map_err(|error| wrong_line(line, row, &error))?;
+                    Ok((value, row))
+                })
+                .collect();
+            match with_commas {
+                Ok(values) => values,
+                Err(_) if lines.next().is_none() || text.trim_start().starts_with("[[") => {
+                    return Err(wrong(text, error.line() as u64, &error));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        records.push(StringRecord::from(record));
+        Err(_) => return Ok(None),
+    };
+    match values.len() {
+        0 => Ok(None),
+        1 => of_values(values.into_iter().map(|(value, _)| value).collect()).map(Some),
+        _ => {
+            let (values, rows): (Vec<Json>, Vec<u64>) = values.into_iter().unzip();
+            let numbers = if rows.windows(2).all(|pair| pair[0] < pair[1]) { rows } else { (1..=values.len() as u64).collect() };
+            of_rows(values, numbers, Format::Jsonl).map(Some)
+        }
     }
-    Ok(Records {
-        records,
-        rows: std::iter::once(0).chain(rows).collect(),
-        width,
-        header: Some(true),
-        format,
-        encoding: decoded.encoding,
-        separator: b',',
-        quoting: true,
-        notes,
-    })
+}
+
+/// What was read as Python or JavaScript.
+fn code(values: Vec<Json>) -> Result<Records> {
+    let mut records = of_values(values)?;
+    records.notes.push("the file is Python or JavaScript: its values are read, and no code is run".into());
+    Ok(records)
+}
+
+/// A single value with the rows in it, or values that are the rows.
+fn of_values(mut values: Vec<Json>) -> Result<Records> {
+    if values.len() > 1
+        || values
+            .first()
+            .is_some_and(|value| value.as_list().is_some_and(|items| items.len() > 1 && items.iter().all(Json::is_plain)))
+    {
+        // A single list of texts has them as its rows.
+        let rows = match values.pop() {
+            Some(Json::List(items)) if values.is_empty() => items.into_iter().map(|item| Json::List(vec![item])).collect(),
+            Some(last) => {
+                values.push(last);
+                values
+            }
+            None => values,
+        };
+        let numbers = (1..=rows.len() as u64).collect();
+        return of_rows(rows, numbers, Format::Json);
+    }
+    let shape = shapes::rows(values.pop().unwrap_or(Json::Null))?;
+    let numbers = (1..=shape.rows.len() as u64).collect();
+    let mut records = of_rows(shape.rows, numbers, Format::Json)?;
+    records.notes.splice(0..0, shape.note);
+    Ok(records)
+}
+
+/// Objects, or lists of plain values, whose first may be the names.
+fn of_rows(rows: Vec<Json>, numbers: Vec<u64>, format: Format) -> Result<Records> {
+    let plain = |row: &Json| row.as_list().is_some_and(|items| items.iter().all(|item| item.cell().is_some()));
+    if rows.iter().all(plain) {
+        limits::cells(rows.len(), 1)?;
+        let record = |row: &Json| -> StringRecord { row.as_list().unwrap_or_default().iter().filter_map(Json::cell).collect() };
+        let records = Records::new(rows.iter().map(record).collect(), numbers, Names::Unknown, format);
+        limits::cells(records.records.len(), records.width)?;
+        return Ok(records);
+    }
+    let mut table = Objects::default();
+    for (row, number) in rows.into_iter().zip(numbers) {
+        let row = if row.is_plain() { row } else { Json::Object(shapes::as_members(row)) };
+        table.add_value(row, number)?;
+    }
+    table.into_records(format)
 }
 
 /// What was read so far.
@@ -91,38 +259,121 @@ struct Objects {
     objects: Vec<Vec<(usize, String)>>,
     rows: Vec<u64>,
     nested: Vec<u64>,
+    notes: Vec<String>,
+    /// Tasks of Label Studio, the names of their data, and those with annotations that differ.
+    studio: usize,
+    plain: BTreeSet<String>,
+    differ: Vec<u64>,
     /// Why a list was given up.
     failed: Option<Error>,
 }
 
 impl Objects {
-    fn add(&mut self, Object(values): Object, row: u64) -> Result<()> {
-        let mut cells = Vec::with_capacity(values.len());
-        if values.iter().any(|(_, cell)| cell.nested) {
-            self.nested.push(row);
+    /// # Errors
+    /// [`Error::Data`] for a value that is no object, and for too many rows or names.
+    fn add_value(&mut self, value: Json, row: u64) -> Result<()> {
+        match value {
+            Json::Object(members) => self.add(members, row),
+            _ => Err(Error::Data {
+                problem: "this is no JSON object: expected an object".into(),
+                hint: HINT.into(),
+                row: Some(row),
+                column: None,
+            }),
         }
-        for (name, cell) in values {
-            let column = match self.columns.get(&name) {
-                Some(&column) => column,
-                None if self.names.len() < limits::COLUMNS => {
-                    self.columns.insert(name.clone(), self.names.len());
-                    self.names.push(name);
-                    self.names.len() - 1
+    }
+
+    fn add(&mut self, members: Members, row: u64) -> Result<()> {
+        let members = match tools::studio(&members) {
+            Some((task, differ)) => {
+                self.studio += 1;
+                if differ {
+                    self.differ.push(row);
                 }
-                None => {
-                    return Err(Error::Data {
-                        problem: format!("the objects have more than {} different names for their values", limits::COLUMNS),
-                        hint: HINT.into(),
-                        row: Some(row),
-                        column: None,
-                    });
-                }
-            };
-            cells.push((column, cell.text));
+                self.plain.extend(
+                    value::member(&members, "data").and_then(Json::as_object).into_iter().flatten().map(|(name, _)| name.clone()),
+                );
+                task
+            }
+            None => members,
+        };
+        let mut cells = Vec::with_capacity(members.len());
+        let mut nested = false;
+        for (name, value) in members {
+            let column =
+                self.named(&name).map_err(|problem| Error::Data { problem, hint: HINT.into(), row: Some(row), column: None })?;
+            nested |= !value.is_plain();
+            cells.push((column, value.cell().unwrap_or_else(|| value.to_json())));
+        }
+        if nested {
+            self.nested.push(row);
         }
         self.objects.push(cells);
         self.rows.push(row);
         limits::cells(self.objects.len(), 1)
+    }
+
+    fn named(&mut self, name: &str) -> Result<usize, String> {
+        if !self.columns.contains_key(name) && self.names.len() >= limits::COLUMNS {
+            return Err(format!("the objects have more than {} different names for their values", limits::COLUMNS));
+        }
+        Ok(self.column(name))
+    }
+
+    /// The column of this name, which is made if there is none.
+    fn column(&mut self, name: &str) -> usize {
+        if let Some(&column) = self.columns.get(name) {
+            return column;
+        }
+        self.columns.insert(name.to_owned(), self.names.len());
+        self.names.push(name.to_owned());
+        self.names.len() - 1
+    }
+
+    /// Takes columns out: which ones, in words.
+    fn drop_columns(&mut self, out: impl Fn(&str) -> bool) -> String {
+        let mut places = Vec::with_capacity(self.names.len());
+        let (mut names, mut dropped) = (Vec::new(), Vec::new());
+        for name in std::mem::take(&mut self.names) {
+            if out(&name) {
+                dropped.push(format!("`{name}`"));
+                places.push(None);
+            } else {
+                places.push(Some(names.len()));
+                names.push(name);
+            }
+        }
+        self.columns = names.iter().cloned().zip(0..).collect();
+        self.names = names;
+        for cells in &mut self.objects {
+            *cells = std::mem::take(cells).into_iter().filter_map(|(column, text)| Some((places[column]?, text))).collect();
+        }
+        dropped.join(", ")
+    }
+
+    /// # Errors
+    /// [`Error::Data`] for too many cells, and as [`tools::settle`].
+    fn into_records(mut self, format: Format) -> Result<Records> {
+        tools::settle(&mut self)?;
+        let Self { names, rows, objects, nested, mut notes, .. } = self;
+        if !nested.is_empty() {
+            notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));
+        }
+        limits::cells(objects.len(), names.len())?;
+        let width = names.len();
+        let mut records = Vec::with_capacity(objects.len() + 1);
+        records.push(StringRecord::from(names));
+        for cells in objects {
+            let mut record = vec![String::new(); width];
+            for (column, text) in cells {
+                record[column] = text;
+            }
+            records.push(StringRecord::from(record));
+        }
+        let rows = std::iter::once(0).chain(rows).collect();
+        let mut records = Records::new(records, rows, Names::Given, format);
+        records.notes = notes;
+        Ok(records)
     }
 }
 
@@ -139,50 +390,12 @@ impl<'de> Visitor<'de> for List<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(object) = list.next_element()? {
             let row = self.0.rows.len() as u64 + 1;
-            if let Err(error) = self.0.add(object, row) {
+            if let Err(error) = self.0.add_value(object, row) {
                 self.0.failed = Some(error);
                 return Err(A::Error::custom("given up"));
             }
         }
         Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Values;
-        impl<'de> Visitor<'de> for Values {
-            type Value = Object;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = map.next_entry()? {
-                    values.push(value);
-                }
-                Ok(Object(values))
-            }
-        }
-        deserializer.deserialize_map(Values)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Self { text: String::new(), nested: false },
-            Value::Bool(value) => Self { text: value.to_string(), nested: false },
-            Value::Number(value) if value.is_f64() => {
-                Self { text: value.as_f64().map(workbook::number).unwrap_or_default(), nested: false }
-            }
-            Value::Number(value) => Self { text: value.to_string(), nested: false },
-            // The only letter that no other kind of table can hold.
-            Value::String(text) => Self { text: if text.contains('\0') { text.replace('\0', "") } else { text }, nested: false },
-            value @ (Value::Array(_) | Value::Object(_)) => Self { text: value.to_string(), nested: true },
-        })
     }
 }
 
@@ -208,6 +421,16 @@ fn wrong(text: &str, row: u64, error: &serde_json::Error) -> Error {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
     Error::Data { problem: format!("this is no list of JSON objects: {error}"), hint: hint(rest), row: Some(row), column: None }
+}
+
+/// What was read neither as JSON nor as Python.
+fn quotes() -> Error {
+    Error::Data {
+        problem: "this line is no JSON object: its names are in single quotes".into(),
+        hint: "JSON has double quotes around names and texts".into(),
+        row: Some(1),
+        column: None,
+    }
 }
 
 /// What to do, by what stands where the reading stopped.

@@ -1,6 +1,7 @@
 //! Files of texts alone: one column, which is no table to learn from but can be classified.
 
-use super::{Format, HEADER_WORDS, Table, decode, dialect, json, limits};
+use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
+use crate::config::DataConfig;
 use crate::data::cells::is_blank;
 use crate::data::names::is_text_name;
 use crate::error::{Error, Result};
@@ -34,11 +35,12 @@ impl Written {
 
 impl Table {
     /// Reads a file of texts: any table that [`Table::from_bytes`] reads, a file with a single column, a JSON list of texts, or a
-    /// text a line (then blank lines are rows as well). `known` is the name that the column of the texts is expected to have.
+    /// text a line (then blank lines are rows as well). `known` is the name that the column of the texts is expected to have;
+    /// `reading` may name the header row and the sheet.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that cannot be read, and for one without a text.
-    pub fn of_texts(bytes: &[u8], written: Written, known: Option<&str>) -> Result<Self> {
+    pub fn of_texts(bytes: &[u8], written: Written, known: Option<&str>, reading: &DataConfig) -> Result<Self> {
         limits::bytes(bytes.len())?;
         let is_name = |name: &str| is_text_name(name) || known.is_some_and(|known| known.eq_ignore_ascii_case(name.trim()));
         // A workbook does not decode as text.
@@ -53,7 +55,7 @@ impl Table {
                 return Self::of_single(decoded, written, &is_name);
             }
         }
-        let table = match Self::read(bytes, 1) {
+        let table = match Self::read_columns(bytes, reading, 1) {
             Ok(table) => {
                 let named = table.has_header && table.columns.iter().any(|name| is_name(name));
                 let plain = table.format != Format::Text || table.separator == '\t' || named;
@@ -69,9 +71,10 @@ impl Table {
             }
             Err(error) => {
                 // Whatever is wrong with a table is said; a file with no second column is one of texts alone.
+                let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
                 let table = |text: &str| match written {
-                    Written::Table => json::format_of(text).is_some() || dialect::has_columns(text),
-                    Written::Tabs => json::format_of(text).is_some() || text.contains('\t'),
+                    Written::Table => is_json(text) || dialect::has_columns(text),
+                    Written::Tabs => is_json(text) || text.contains('\t'),
                     Written::Lines => false,
                 };
                 if decoded.as_ref().is_ok_and(|decoded| table(&decoded.text)) {

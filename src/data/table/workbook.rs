@@ -1,4 +1,4 @@
-//! XLSX -> records: the first sheet with content, read by `calamine` after the zip around it was measured.
+//! XLSX -> records: a sheet, or the first one with content, read by `calamine` after the zip around it was measured.
 
 use std::io::{Cursor, Read};
 
@@ -6,8 +6,11 @@ use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx};
 use csv::StringRecord;
 use zip::ZipArchive;
 
-use super::{Format, Records, limits};
+use super::records::{Names, Records};
+use super::{Format, limits, rows_are, rows_have};
 use crate::error::{Error, Result};
+
+mod markup;
 
 /// Parts of the largest workbook that is read.
 const MOST_PARTS: usize = 10_000;
@@ -21,39 +24,92 @@ pub(super) fn is_workbook(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") && (has(b"xl/workbook") || has(b"xl/worksheets")) && !has(b"xl/workbook.bin")
 }
 
-/// The first visible sheet with content.
+/// Does a workbook have a sheet of this name?
+pub(super) fn has_sheet(bytes: &[u8], name: &str) -> bool {
+    is_workbook(bytes)
+        && measure(bytes).is_ok()
+        && Xlsx::new(Cursor::new(bytes)).is_ok_and(|workbook: Xlsx<_>| find(&sheet_names(&workbook), name).is_some())
+}
+
+fn sheet_names(workbook: &Xlsx<Cursor<&[u8]>>) -> Vec<String> {
+    let sheets = workbook.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    sheets.map(|sheet| sheet.name.clone()).collect()
+}
+
+/// The name as the workbook has it: the same, or else the same but for case and white space at its ends.
+fn find<'a>(names: &'a [String], name: &str) -> Option<&'a String> {
+    let folded = |name: &str| name.trim().to_lowercase();
+    names.iter().find(|other| *other == name).or_else(|| names.iter().find(|other| folded(other) == folded(name)))
+}
+
+/// The sheet of this name, or the first visible one with content.
 ///
 /// # Errors
 /// [`Error::Data`] for a workbook that is broken, protected by a password, larger than what is taken when it is unpacked, or
-/// empty.
-pub(super) fn read(bytes: &[u8]) -> Result<Records> {
+/// empty, and for a sheet that is not there or is empty.
+pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     measure(bytes)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
     let sheets: Vec<_> = workbook.sheets_metadata().to_vec();
-    let mut tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    let names = sheet_names(&workbook);
+    let wanted = match wanted {
+        Some(name) => Some(find(&names, name).ok_or_else(|| {
+            Error::data(format!("the workbook has no sheet `{name}`"), format!("its sheets are {}", listing(names.iter())))
+        })?),
+        None => None,
+    };
+    let tables =
+        sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && wanted.is_none_or(|wanted| sheet.name == *wanted));
     // Visible ones first: what the user sees is what the user means.
     let visible = tables.clone().filter(|sheet| sheet.visible == SheetVisible::Visible);
-    let hidden = tables.by_ref().filter(|sheet| sheet.visible != SheetVisible::Visible);
+    let hidden = tables.filter(|sheet| sheet.visible != SheetVisible::Visible);
     for sheet in visible.chain(hidden) {
-        let (records, rows, width) = sheet_records(&mut workbook, &sheet.name)?;
+        let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
+        let markup = markup::of(bytes, place);
+        let Sheet { records, rows, width, merged } = sheet_records(&mut workbook, &sheet.name, markup.merged)?;
         if records.is_empty() {
             continue;
         }
-        let others = sheets.len() - 1;
-        let note = (others > 0).then(|| format!("only the sheet `{}` is read; the workbook has {others} more", sheet.name));
-        return Ok(Records {
-            records,
-            rows,
-            width,
-            header: None,
-            format: Format::Xlsx,
-            encoding: encoding_rs::UTF_8.name(),
-            separator: b',',
-            quoting: true,
-            notes: note.into_iter().collect(),
-        });
+        let mut read = Records::new(records, rows, Names::Unknown, Format::Xlsx);
+        read.width = width;
+        let others = || names.iter().filter(|name| **name != sheet.name);
+        if others().next().is_some() {
+            let count = others().count();
+            let (noun, verb) = if count == 1 { ("sheet", "is") } else { ("sheets", "are") };
+            read.notes.push(format!("only the sheet `{}` is read; the {noun} {} {verb} not", sheet.name, listing(others())));
+        }
+        let among = |numbers: &[u64]| -> Vec<u64> {
+            numbers.iter().copied().filter(|number| read.rows.binary_search(number).is_ok()).collect()
+        };
+        let (hidden, uncomputed) = (among(&markup.hidden), among(&markup.uncomputed));
+        if !hidden.is_empty() {
+            read.notes
+                .push(format!("{} hidden in the sheet, by hand or by a filter; they are read all the same", rows_are(&hidden)));
+        }
+        if !uncomputed.is_empty() {
+            let rows = rows_have(&uncomputed);
+            read.notes.push(format!(
+                "{rows} formulas whose values are not in the file: open it in the spreadsheet program and save it"
+            ));
+        }
+        if !merged.is_empty() {
+            read.notes.push(format!("{} cells that are merged with those above, and get their value", rows_have(&merged)));
+        }
+        read.sheet = Some(sheet.name.clone());
+        read.sheets = names;
+        return Ok(read);
     }
-    Err(Error::data("the workbook is empty", "give a sheet with a text and a label in each row"))
+    let what = wanted.map_or_else(|| "the workbook is empty".to_owned(), |name| format!("the sheet `{name}` is empty"));
+    Err(Error::data(what, "give a sheet with a text and a label in each row"))
+}
+
+fn listing<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&String> = names.collect();
+    let mut list: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    if names.len() > 5 {
+        list.push(format!("{} more", names.len() - 5));
+    }
+    list.join(", ")
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Error {
@@ -142,8 +198,19 @@ fn check_count(head: &[u8], size: u64) -> Result<()> {
     Ok(())
 }
 
-/// Records, their rows and the number of columns. Empty columns on the left are left out.
-fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<(Vec<StringRecord>, Vec<u64>, usize)> {
+/// A sheet's rows with something in them.
+struct Sheet {
+    records: Vec<StringRecord>,
+    /// Of each record.
+    rows: Vec<u64>,
+    /// Columns.
+    width: usize,
+    /// Rows with a cell that got the value of the merged cell it belongs to.
+    merged: Vec<u64>,
+}
+
+/// The rows of a sheet. Empty columns on the left are left out; of cells that are merged downwards, each row gets the value.
+fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) -> Result<Sheet> {
     let mut reader = workbook.worksheet_cells_reader(sheet).map_err(|error| broken(&error))?;
     let mut cells: Vec<(u32, u32, String)> = Vec::new();
     while let Some(cell) = reader.next_cell().map_err(|error| broken(&error))? {
@@ -153,22 +220,47 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<(Vec
             limits::filled(cells.len())?;
         }
     }
+    drop(reader);
     // Nobody writes them in another order, but a file can have any.
     cells.sort_by_key(|&(row, column, _)| (row, column));
     let left = cells.iter().map(|&(_, column, _)| column).min().unwrap_or(0);
     let width = cells.iter().map(|&(_, column, _)| (column - left) as usize + 1).max().unwrap_or(0);
     let count = cells.chunk_by(|a, b| a.0 == b.0).count();
     limits::cells(count, width)?;
-    let (mut records, mut rows) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut lines: Vec<(u32, Vec<&str>)> = Vec::with_capacity(count);
     for line in cells.chunk_by(|a, b| a.0 == b.0) {
         let mut record = vec![""; width];
         for (_, column, text) in line {
             record[(column - left) as usize] = text;
         }
-        records.push(StringRecord::from(record));
-        rows.push(u64::from(line[0].0) + 1);
+        lines.push((line[0].0, record));
     }
-    Ok((records, rows, width))
+    let mut filled = Vec::new();
+    if merged {
+        let regions = workbook.merge_cells_by_sheet_name(sheet).map_err(|error| broken(&error))?;
+        let mut left_to_fill = limits::CELLS;
+        for region in regions.iter().filter(|region| region.start.0 < region.end.0) {
+            let ((top, first), (bottom, _)) = (region.start, region.end);
+            let Some(column) = first.checked_sub(left).map(|column| column as usize).filter(|&column| column < width) else {
+                continue;
+            };
+            let at = lines.partition_point(|(row, _)| *row < top);
+            let Some(value) = lines.get(at).filter(|(row, _)| *row == top).map(|(_, record)| record[column]) else { continue };
+            for (row, record) in lines[at + 1..].iter_mut().take_while(|(row, _)| *row <= bottom).take(left_to_fill) {
+                // Regions that lie over one another are no reason to go on for ever.
+                left_to_fill = left_to_fill.saturating_sub(1);
+                if record[column].is_empty() && !value.is_empty() {
+                    record[column] = value;
+                    filled.push(u64::from(*row) + 1);
+                }
+            }
+        }
+        filled.sort_unstable();
+        filled.dedup();
+    }
+    let rows = lines.iter().map(|(row, _)| u64::from(*row) + 1).collect();
+    let records = lines.into_iter().map(|(_, record)| StringRecord::from(record)).collect();
+    Ok(Sheet { records, rows, width, merged: filled })
 }
 
 /// A cell as a spreadsheet shows it, but for formats of its own: dates are ISO 8601, numbers have up to 15 digits.

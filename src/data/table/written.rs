@@ -2,7 +2,8 @@
 
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 
-use super::{Format, Records, Table};
+use super::records::{Names, Records};
+use super::{Format, Table};
 use crate::error::{Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -55,15 +56,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Records> {
         }
         records.push(record);
     }
-    Some(Records {
-        rows: (1..=records.len() as u64).collect(),
-        records,
-        width,
-        header: Some(true),
-        format: Format::Text,
-        encoding: encoding_rs::UTF_8.name(),
-        separator: b',',
-        quoting: true,
-        notes: Vec::new(),
-    })
+    let rows = (1..=records.len() as u64).collect();
+    let mut read = Records::new(records, rows, Names::First, Format::Text);
+    read.width = width;
+    Some(read)
 }

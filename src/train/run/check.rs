@@ -1,4 +1,5 @@
-//! A [`Checkpoint`] against the run that it is to continue: whatever comes from the file is checked before anything is made of it.
+//! A [`Checkpoint`] against the run that it is to continue: whatever comes from the file is checked before anything is made of it. That
+//! its matrices are whole and finite is checked where they are read.
 
 use super::{Run, Stage};
 use crate::error::{Error, Result};
@@ -35,7 +36,7 @@ impl Run {
                 return Err(other("split of the data"));
             }
             ensure((before..=step).contains(&best.step), "the step of the best parameters")?;
-            ensure(best.loss.is_finite() && all_finite(&best.scores), "the loss of the best parameters")?;
+            ensure(best.loss.is_finite(), "the loss of the best parameters")?;
             ensure(self.is_ours(&best.trained, trainer.members()), "the best parameters")?;
             // Pruning goes back to them.
             let wanted = round + 1 < self.rounds.rounds;
@@ -94,16 +95,13 @@ impl Run {
         let Ok(longest) = self.model.text_limit(self.config.data.max_tokens, method.prompt_length()) else { return false };
         let wanted = method.stored(Sizes { hidden: spec.hidden, layers: spec.layers, longest });
         let found = trained.stored.iter().map(|matrix| (matrix.name.as_str(), matrix.shape));
-        found.eq(wanted) && trained.stored.iter().all(|matrix| all_finite(&matrix.values)) && self.is_head(trained, members)
+        found.eq(wanted) && self.is_head(trained, members)
     }
 
     /// Whether the head is one of so many members.
     fn is_head(&self, trained: &Trained, members: usize) -> bool {
         let (rows, hidden) = (members * self.examples.labels.len(), self.model.spec().hidden);
-        trained.head_weight.len() == rows * hidden
-            && trained.head_bias.len() == rows
-            && all_finite(&trained.head_weight)
-            && all_finite(&trained.head_bias)
+        trained.head_weight.len() == rows * hidden && trained.head_bias.len() == rows
     }
 }
 
@@ -111,8 +109,7 @@ impl Run {
 fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: usize) -> Result<()> {
     trainer.check_state(states)?;
     let pruned = trainer.prunable().map(|(place, _)| place).filter(|_| round > 0);
-    for (place, MatrixState { name, values, moments, mask, .. }) in states.iter().enumerate() {
-        ensure(all_finite(values), &format!("{name}, which has a number that is not finite,"))?;
+    for (place, MatrixState { name, moments, mask, .. }) in states.iter().enumerate() {
         ensure(moments.as_ref().is_none_or(|&(time, ..)| (1..=step).contains(&time)), &format!("the optimizer state of {name}"))?;
         let mask_fits = match mask {
             None => pruned != Some(place),
@@ -121,8 +118,4 @@ fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: u
         ensure(mask_fits, &format!("the mask of {name}"))?;
     }
     Ok(())
-}
-
-fn all_finite(values: &[f32]) -> bool {
-    values.iter().all(|value| value.is_finite())
 }

@@ -270,6 +270,18 @@ fn an_encoder_in_another_form_is_fetched_whole() {
 }
 
 #[test]
+fn names_of_the_hub_lead_to_no_other_place() {
+    for folder in ["..", ".hidden", "a/../..", "a\\b"] {
+        let names = FILES.map(|name| format!("{folder}/{name}"));
+        let files: Vec<_> =
+            names.iter().zip(FILES).map(|(path, name)| (path.as_str(), fs::read(format!("{TINY}/{name}")).unwrap())).collect();
+        let place = place(hosted(ID, &files));
+        place.run(&["model", "fetch", ID]).failed(1, &[ID, "there are no files"]);
+        nothing_is_kept(&place);
+    }
+}
+
+#[test]
 fn other_weights_under_the_default_name_are_refused() {
     let mut place = place(tiny(DEFAULT));
     let outcome = place.run(&["train", "data.csv", "--json"]);

@@ -60,18 +60,22 @@ fn eval_follows_the_labels_of_the_adapter() {
     let mut rows = held.lines().zip(std::iter::once("split").chain((0..12).map(|i| if i < 9 { "train" } else { "test" })));
     let split: String = rows.by_ref().map(|(row, part)| format!("{row},{part}\n")).collect();
     place.write("split.csv", split);
-    let measured = eval("split.csv", &[]).succeeded();
-    assert_eq!(measured.objects()[0]["rows"], 3);
-    assert!(measured.stderr.contains("only the 3 held-out rows are measured"), "{}", measured.stderr);
+    assert_eq!(eval("split.csv", &[]).succeeded().objects()[0]["rows"], 3);
+    let measured = place.run(&["eval", "data-adapter", "split.csv", "--device", "cpu"]).succeeded();
+    assert!(
+        measured.stdout.contains("3 texts") && measured.stderr.contains("only the 3 held-out rows are measured"),
+        "{}",
+        measured.stderr
+    );
     assert_eq!(eval("split.csv", &["--split-column", "none"]).succeeded().objects()[0]["rows"], 12);
     eval("split.csv", &["--split-column", "label"]).failed(1, &["split.csv", "label"]);
 }
 
 #[test]
-fn train_uses_a_split_column_and_joins_labels() {
+fn train_uses_a_split_column_and_merges_labels() {
     let place = Place::new();
     let data = csv(0..48);
-    let part = |i: usize| if i % 4 == 0 { "test" } else { "train" };
+    let part = |i: usize| if i.is_multiple_of(4) { "test" } else { "train" };
     let mut split = String::new();
     for (i, row) in data.lines().enumerate() {
         let row = if i % 2 == 0 { row.replace(",music", ",Music") } else { row.to_owned() };

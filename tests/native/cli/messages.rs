@@ -17,11 +17,13 @@ fn only_text(outcome: &Outcome) {
 }
 
 /// Clears the screen, sets a title and turns the line round: as bytes of a terminal, as one character, and by Unicode.
-const EVIL: &str = "red\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{202e}";
+const EVIL: &str = "red\u{1b}[2J\u{9b}31m\u{202e}";
 
 /// Rows of two classes, one of which has a name that does harm.
 fn evil_rows() -> String {
-    let row = |i: usize| format!("the card {i} was {EVIL} lost,{}\n", if i % 2 == 0 { "good" } else { EVIL });
+    // Few control characters among many letters: a file that is full of them is no table.
+    let words = "and the bank did not find it this week so please help me with my account today ".repeat(3);
+    let row = |i: usize| format!("the card {i} was {EVIL} lost {words},{}\n", if i % 2 == 0 { "good" } else { EVIL });
     std::iter::once("text,label\n".to_owned()).chain((0..40).map(row)).collect()
 }
 
@@ -133,7 +135,7 @@ fn what_is_odd_about_an_encoders_folder_is_said() {
     fs::remove_file(place.path("odd/model.safetensors")).unwrap();
     place.write("odd/pytorch_model.bin", "PK");
     place.run(&train).failed(1, &["odd: there is no model.safetensors, only pytorch_model.bin", "save_pretrained"]);
-    place.run(&["train", "data.csv", "--model", "."]).failed(1, &["config.json"]);
+    place.run(&["train", "data.csv", "--model", "."]).failed(1, &[".: odd: there is no model.safetensors"]);
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn a_result_like_the_majority_class_is_called_that() {
     // The texts say nothing of the labels.
     let row = |i: usize| format!("\"the card {}, please\",{}\n", "e".repeat(i + 1), ["a", "a", "b"][i * 7 % 3]);
     place.write("noise.csv", std::iter::once("text,label\n".to_owned()).chain((0..60).map(row)).collect::<String>());
-    let train = ["train", "noise.csv", "--model", TINY, "--device", "cpu", "--steps", "1", "--lr", "0"];
+    let train = ["train", "noise.csv", "--model", TINY, "--device", "cpu", "--steps", "1"];
     let outcome = place.run(&train).succeeded();
     assert!(outcome.stdout.contains("no better than the majority class"), "{}", outcome.stdout);
 }

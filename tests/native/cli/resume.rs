@@ -137,23 +137,16 @@ fn another_number_of_threads_changes_no_bit() {
     }
 }
 
-/// GPU and CPU round differently: it is said, and the training continues.
+/// GPU and CPU round differently: it is said, and the training continues. (On the GPU alone `every_method` resumes, with the same bits.)
 #[test]
 fn another_device_is_told() {
     if pollster::block_on(crate::device::adapter("another_device_is_told")).is_none() {
         return;
     }
-    let flags = ["--steps", "100", "--prompt-length", "4"];
-    let words = "the checkpoint was made on";
-    for (before, after) in [("cpu", "gpu"), ("gpu", "cpu"), ("gpu", "gpu")] {
-        let place = Place::new();
-        killed(&place, &[&flags[..], &["--device", before]].concat());
-        let resumed = place.train(&[&flags[..], &["--device", after, "--resume"]].concat()).succeeded();
-        assert_eq!(resumed.stderr.contains(words), before != after, "{before}, then {after}: {}", resumed.stderr);
-        if before == after {
-            let whole = Place::new();
-            whole.train(&[&flags[..], &["--device", before]].concat()).succeeded();
-            assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
-        }
+    let place = Place::new();
+    killed(&place, &["--steps", "60", "--device", "gpu"]);
+    let resumed = place.train(&["--steps", "60", "--device", "cpu", "--resume"]).succeeded();
+    for words in ["the checkpoint was made on", "and the training continues on CPU (", "can differ slightly"] {
+        assert!(resumed.stderr.contains(words), "no {words:?} in {}", resumed.stderr);
     }
 }

@@ -163,6 +163,7 @@ export function withText(
     case "stages":
       return set(JSON.parse(trimmed));
     case "column":
+    case "sheet":
       return set(trimmed || null);
     default: {
       if (trimmed === "" && absent != null) return set(null);

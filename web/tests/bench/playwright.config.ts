@@ -10,6 +10,6 @@ export default defineConfig({
   testMatch: "*.bench.ts",
   outputDir: "../../test-results/bench",
   workers: 1,
-  timeout: 1_800_000,
+  timeout: 2_400_000,
   reporter: "./table.ts",
 });

@@ -40,7 +40,7 @@ test("an encoder of the hub is looked up, loaded, trained with, remembered and r
   await expect(tiny(page)).toBeVisible();
   await expect(dialog(page)).toBeHidden();
 
-  await setOptions(page, { Method: "Prompt tuning", Steps: "4", Evaluations: "1", "Prompt length": "4" });
+  await setOptions(page, { Method: "Prompt tuning", Steps: "4", Evaluations: "1", "Prompt length (virtual tokens)": "4" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
 

@@ -79,14 +79,14 @@ test("columns can be changed, and text is never taken for markup", async ({ page
 test("an option that cannot work is marked, and the training waits", async ({ page }) => {
   await page.goto("");
   await button(page, "Try with sample data").click();
-  await setOptions(page, { "Texts per step": "0" });
-  const field = page.getByLabel("Texts per step", { exact: true });
+  await setOptions(page, { "Batch size": "0" });
+  const field = page.getByLabel("Batch size", { exact: true });
   await expect(field).toHaveAttribute("aria-invalid", "true");
   await expect(field).toHaveAccessibleDescription("0 is too small: give a whole number, 1 to 65536.");
   await expectAccessible(page, "wrong option");
   await button(page, "Train").click();
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
-  await setOptions(page, { "Texts per step": "many" });
+  await setOptions(page, { "Batch size": "many" });
   await expect(field).toHaveAccessibleDescription("“many” is not a number: give a whole number, 1 to 65536.");
   await button(page, "Back to the defaults").click();
   await expect(field).not.toHaveAttribute("aria-invalid");

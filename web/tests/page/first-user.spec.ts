@@ -10,7 +10,7 @@ const CLICKS = 3;
 test.use({ serviceWorkers: "allow" });
 
 test("from opening the page to a trained adapter, with nothing set", async ({ page, context }) => {
-  test.setTimeout(1_200_000);
+  test.setTimeout(2_400_000);
   // The visit before: afterwards the browser has the page and the encoder.
   await page.goto("");
   await expect(page.getByText("it opens without a network, too")).toBeVisible();

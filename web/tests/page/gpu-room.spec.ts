@@ -1,23 +1,15 @@
 /** A GPU without room: said once and in place, not tried again; the CPU does it. */
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, openWithTiny, setOptions, smallSample, test, TINY } from "./session";
+import { button, drop, expect, expectAccessible, heading, inWorker, openWithTiny, setOptions, smallSample, test, TINY } from "./session";
 
 const OPTIONS = {
   Method: "Prompt tuning",
   Steps: "40",
-  "Texts per step": "2",
+  "Batch size": "2",
   Evaluations: "20",
-  "Held out": "25",
-  "Stop early after": "",
+  "Held-out share": "25",
+  "Early stopping patience": "",
 };
-
-/** Puts code in front of the worker's own: a GPU with less than this machine's. */
-async function inWorker(page: Page, code: () => void) {
-  await page.route(/\/worker-[^/]*\.js$/, async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `(${code.toString()})();${await response.text()}` });
-  });
-}
 
 /** No weight of more than a kilobyte. */
 const small = () => {
@@ -51,9 +43,9 @@ async function begin(page: Page) {
 }
 
 test("an encoder that does not fit is refused where it is chosen, and where it is trained with", async ({ page }) => {
-  await inWorker(page, small);
+  await inWorker(page, small, undefined);
   await begin(page);
-  await page.getByLabel("Device").selectOption("gpu");
+  await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   const alert = page.getByRole("alert");
@@ -75,12 +67,12 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
 });
 
 test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
-  await inWorker(page, ending);
+  await inWorker(page, ending, undefined);
   await begin(page);
-  await page.getByLabel("Device").selectOption("gpu");
+  await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
-  await expect(page.getByText(/up to step \d+, and is offered again/)).toBeVisible({ timeout: 300_000 });
+  await expect(page.getByText(/up to step \d+, and is offered again/)).toBeVisible();
   const [worker] = page.workers();
   const devices = await worker!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
   expect(devices).toBeGreaterThan(0);
@@ -89,7 +81,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
   await expect(alert).toContainText("has not enough memory");
-  await expect(alert).toContainText(/fewer texts per step.* or the CPU/);
+  await expect(alert).toContainText(/a smaller batch size.* or the CPU/);
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);
   await expectAccessible(page, "a GPU without memory");

@@ -44,7 +44,7 @@ test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   await expect(page.getByText("43 rows, an Excel workbook, names in the first row")).toBeVisible();
   await expect(page.getByLabel("Texts are in")).toHaveValue("1");
   await expect(page.getByLabel("Labels are in")).toHaveValue("2");
-  await expect(page.getByText("Only the sheet `Tickets` is read; the workbook has 3 more.")).toBeVisible();
+  await expect(page.getByText("Only the sheet `Tickets` is read; the sheets `Cover`, `Notes`, `Old` are not.")).toBeVisible();
   await expect(page.getByRole("cell", { name: "2024-02-28 09:05:00" })).toBeVisible();
   await expect(page.getByRole("cell", { name: "one of two lines, with \"quotes\" & <b>markup</b>" })).toBeVisible();
   expect(await page.locator("main b").count()).toBe(0);
@@ -193,7 +193,7 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
   const cut = 3 * (7 * 40 + 1 + 2 - 128);
   await expect(findings.getByText("3 texts of 59 are too long:")).toBeVisible();
   await expect(findings).toContainText(`takes 128 tokens (words and pieces of words) of each; ${cut} tokens at their ends`);
-  await setOptions(page, { "Longest text": "300" });
+  await setOptions(page, { "Maximum sequence length (tokens)": "300" });
   await expect(findings.getByText(/No text is too long for the encoder, which takes 300 tokens/)).toBeVisible();
   await expectAccessible(page, "advice");
   await screenshot(page, "import-advice", true);

@@ -110,10 +110,10 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
   expect(await focused(page)).toBe("Pause");
   await expect.poll(async () => (await heard()).includes("Training goes on.")).toBe(true);
 
-  await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeFocused();
   await expect.poll(async () => (await heard()).at(-1)).toMatch(/^Training is over: held-out accuracy \d+\.\d%\.$/);
   const all = await heard();
-  expect(all[1], all.join(" | ")).toBe("Training is being prepared.");
+  expect(all[2], all.join(" | ")).toBe("Training is being prepared.");
   const evaluations = all.filter((said) => evaluation.test(said));
   expect(evaluations.length, all.join(" | ")).toBeGreaterThan(2);
   expect(all.at(-1)).toContain((await page.locator(".accuracy").textContent())!);

@@ -54,7 +54,7 @@ test("after the first visit the page trains without a network", async ({ page, c
   await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
   await setOptions(page, { Method: "Prompt tuning", Steps: "6", Evaluations: "2" });
   await button(page, "Train").click();
-  await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+  await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expectAccessible(page, "result without a network");
 });
 

@@ -58,7 +58,7 @@ test("what is measured is the held-out file, row by row", async ({ page }) => {
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Give a second file").click()]);
   await chooser.setFiles(join(import.meta.dirname, "../files/snips/test.csv"));
   await expect(card).toContainText("measured on the rows of test.csv");
-  await setOptions(page, { Method: "Prompt tuning", Steps: "40", Evaluations: "2", "Prompt length": "4" });
+  await setOptions(page, { Method: "Prompt tuning", Steps: "40", Evaluations: "2", "Prompt length (virtual tokens)": "4" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
   // Counted from the file itself, class by class: its classes are not as large as those of the training file.

@@ -25,7 +25,7 @@ test.describe("a whole session", () => {
       await page.getByLabel("Texts are in").selectOption("0");
       await setOptions(page, { Method: "Prompt tuning", Steps: "6", Evaluations: "2" });
       await button(page, "Train").click();
-      await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+      await expect(heading(page, "Your classifier is ready")).toBeVisible();
       await page.getByRole("textbox").first().fill("<img src=/try.png> what comes of this?");
       const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
       const adapter = unzip(readFileSync(await download.path()));
@@ -225,7 +225,7 @@ test("nothing on the page moves by itself", async ({ page }) => {
     await expect(page.getByText(TINY_READY)).toBeVisible();
     await setOptions(page, { Method: method, Steps: "200", Evaluations: "4" });
     await button(page, "Train").click();
-    await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 200_000 });
+    await expect(heading(page, "Your classifier is ready")).toBeVisible();
     const places = await page.evaluate(() => (window as unknown as { places: number[] }).places);
     expect(places.length).toBeGreaterThan(10);
     expect([...new Set(places)], `${width} px, ${method}: where the button was`).toHaveLength(1);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inflateRawSync } from "node:zlib";
 import AxeBuilder from "@axe-core/playwright";
-import { expect, test as base, type Page } from "@playwright/test";
+import { expect, test as base, type BrowserContext, type Page } from "@playwright/test";
 
 export { expect };
 
@@ -65,6 +65,14 @@ export async function giveTiny(page: Page) {
   const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name));
   await page.locator("input[type=file]").first().setInputFiles(files);
   await expect(page.getByText(TINY_READY)).toBeVisible();
+}
+
+/** Puts code in front of the worker's own, which runs with `given`. */
+export async function inWorker<A>(where: Page | BrowserContext, code: (given: A) => void, given: A) {
+  await where.route(/\/worker-[^/]*\.js$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `(${code.toString()})(${JSON.stringify(given)});${await response.text()}` });
+  });
 }
 
 /** The sample cut to the first rows of every class. */

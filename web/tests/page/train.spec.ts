@@ -41,7 +41,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
     Method: "Prompt tuning",
     Steps: process.env.SCREENSHOTS ? "150" : "24",
     Evaluations: process.env.SCREENSHOTS ? "8" : "3",
-    "Stop early after": "",
+    "Early stopping patience": "",
   });
   await expectAccessible(page, "data and options");
   await button(page, "Train").click();
@@ -114,10 +114,10 @@ test("a dropped table trains with WebGPU and the real encoder", async ({ page })
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(3));
   await expect(page.getByText("21 rows, separated by commas")).toBeVisible();
-  await page.getByLabel("Device").selectOption("gpu");
+  await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await expect(page.getByText("You chose the GPU, but this one is software")).toBeVisible();
   const steps = process.env.SCREENSHOTS ? "10" : "4";
-  await setOptions(page, { Method: "Prompt tuning", Steps: steps, "Texts per step": "2", Evaluations: "1", "Held out": "34" });
+  await setOptions(page, { Method: "Prompt tuning", Steps: steps, "Batch size": "2", Evaluations: "1", "Held-out share": "34" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 840_000 });
   const fact = (name: string) =>
@@ -139,8 +139,8 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
     Method: "Prompt tuning",
     Steps: "100000",
     Evaluations: "10000",
-    "Texts per step": "4",
-    "Stop early after": "",
+    "Batch size": "4",
+    "Early stopping patience": "",
   });
   await button(page, "Train").click();
   const stop = button(page, "Stop and keep best");
@@ -153,16 +153,17 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   // The step that was under way is still told.
-  let paused: string | null;
-  do {
-    paused = await progress.textContent();
+  let paused = "";
+  await expect(async () => {
+    paused = (await progress.textContent())!;
     await page.waitForTimeout(1000);
-  } while ((await progress.textContent()) !== paused);
+    expect(await progress.textContent()).toBe(paused);
+  }).toPass({ timeout: 120_000 });
   await expectAccessible(page, "training");
   await expectAccessibleInDark(page, "training");
-  await expect(progress).toHaveText(paused!);
+  await expect(progress).toHaveText(paused);
   await button(page, "Resume").click();
-  await expect(progress).not.toHaveText(paused!);
+  await expect(progress).not.toHaveText(paused);
 
   await button(page, "Cancel").click();
   await expect(page.getByRole("dialog", { name: "Cancel this training?" })).toBeVisible();

@@ -2,7 +2,7 @@
 import type { RunConfig } from "../../src/contract";
 
 export const config: RunConfig = {
-  data: { text_column: null, label_column: null, merge_labels: false, split_column: null, held_out_fraction: 0.07, max_tokens: 64 },
+  data: { text_column: null, label_column: null, header_row: null, sheet: null, merge_labels: false, split_column: null, held_out_fraction: 0.07, max_tokens: 64 },
   prompt: {
     method: "prompt",
     length: 3,

@@ -1,0 +1,274 @@
+//! Rows with more cells than the header has names: separators inside a text that nobody has put in quotes. Where the other columns
+//! show which cells are theirs, the rest of the row is the text.
+
+use std::collections::HashMap;
+
+use csv::StringRecord;
+
+use super::header::{is_label_name, is_text_name};
+use super::{record, rows_have};
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Columns of the table.
+    pub(super) width: usize,
+    pub(super) note: Option<String>,
+    /// The rows begin with a cell that the header has no name for.
+    pub(super) row_names: bool,
+}
+
+/// Score from which a column is taken for the one with the texts, and by how much it must be better than any other.
+const ENOUGH: f64 = 1.5;
+const BETTER: f64 = 0.5;
+
+/// Puts the text of each row with too many cells together again, if it is certain which column is the text. `width` is the number
+/// of cells of most records, without header.
+pub(super) fn settle(
+    header: Option<&[String]>,
+    records: &mut [StringRecord],
+    rows: &[u64],
+    width: usize,
+    separator: u8,
+) -> Settled {
+    let mut settled = Settled { width, ..Settled::default() };
+    let given = header.map_or(0, |names| names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1));
+    if given > width && records.iter().any(|record| record.len() <= given && record::length(record) > width) {
+        settled.width = given;
+        return settled;
+    }
+    let narrow = if given >= 2 { given } else { narrowest(records, width) };
+    let over: Vec<usize> = (0..records.len()).filter(|&at| record::length(&records[at]) > narrow).collect();
+    if narrow < 2 || over.is_empty() {
+        return settled;
+    }
+    let split = Split::choose(header, records, &over, narrow, separator);
+    let spaced = split.as_ref().is_some_and(|split| over.iter().all(|&at| split.by_blanks(&records[at], separator)));
+    if given == narrow && !spaced && are_row_names(records, narrow + 1) {
+        settled.row_names = true;
+        settled.width = narrow + 1;
+        settled.note =
+            Some("the rows have a cell more than the header has names: the first one, a row number, is `column 1`".into());
+        return settled;
+    }
+    let Some(split) = split else { return settled };
+    let mut joined = Vec::new();
+    for &at in &over {
+        if split.holds(&records[at]) {
+            records[at] = split.joined(&records[at], separator);
+            joined.push(rows[at]);
+        }
+    }
+    if joined.is_empty() || (given == 0 && joined.len() < over.len()) {
+        return settled;
+    }
+    settled.width = narrow;
+    let name = header
+        .and_then(|names| names.get(split.text))
+        .map_or_else(|| format!("column {}", split.text + 1), |name| name.trim().to_owned());
+    settled.note = Some(format!(
+        "{} more cells than the {narrow} columns, because `{}` in a text is not in quotes; they are taken as part of `{name}`",
+        rows_have(&joined),
+        char::from(separator).escape_debug(),
+    ));
+    settled
+}
+
+/// The fewest cells that a tenth of the records have; the usual number where some have more than that.
+fn narrowest(records: &[StringRecord], width: usize) -> usize {
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for record in records.iter().filter(|record| !record::is_blank(record)) {
+        *counts.entry(record::length(record)).or_default() += 1;
+    }
+    let often = counts.iter().filter(|&(&length, &count)| length >= 2 && count * 10 >= records.len() && count >= 2);
+    often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
+}
+
+/// Does each record have so many cells, and begin with a number that counts them?
+fn are_row_names(records: &[StringRecord], width: usize) -> bool {
+    let mut numbers = records.iter().filter(|record| !record::is_blank(record)).map(|record| {
+        let number = record.get(0).and_then(|cell| cell.trim().parse::<i64>().ok());
+        number.filter(|_| record::length(record) == width)
+    });
+    let Some(Some(first)) = numbers.next() else { return false };
+    let mut last = first;
+    records.len() >= 2
+        && first <= 1
+        && numbers.all(|number| {
+            number.is_some_and(|number| {
+                number > last && {
+                    last = number;
+                    true
+                }
+            })
+        })
+}
+
+/// Values of a column, where they say something about a cell.
+enum Values {
+    /// Numbers.
+    Numbers,
+    /// All of one pattern, such as dates and codes.
+    Shape(String),
+    /// Few values, each of them several times.
+    Few(HashMap<String, usize>),
+    /// Anything.
+    Any,
+}
+
+impl Values {
+    fn new(cells: &[&str]) -> Self {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        cells.iter().for_each(|cell| *counts.entry((*cell).to_owned()).or_default() += 1);
+        let numbers = cells.iter().filter(|cell| cell.parse::<f64>().is_ok()).count();
+        let repeats = counts.len() >= 2 && counts.len() * 2 <= cells.len();
+        match () {
+            () if repeats => Self::Few(counts),
+            () if !cells.is_empty() && numbers * 20 >= cells.len() * 19 => Self::Numbers,
+            () => {
+                let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
+                let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
+                first.filter(same).map_or(Self::Any, Self::Shape)
+            }
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+
+    fn holds(&self, cell: &str) -> bool {
+        match self {
+            Self::Numbers => cell.parse::<f64>().is_ok(),
+            Self::Shape(wanted) => shape(cell) == *wanted,
+            Self::Few(counts) => counts.get(cell).is_some_and(|&count| count > 1),
+            Self::Any => true,
+        }
+    }
+}
+
+/// A cell with 9 for digits and a for letters, each once for several.
+fn shape(cell: &str) -> String {
+    let mut shape = String::new();
+    for letter in cell.chars() {
+        let sign = match letter {
+            letter if letter.is_numeric() => '9',
+            letter if letter.is_alphabetic() => 'a',
+            letter => letter,
+        };
+        if !(shape.ends_with(sign) && matches!(sign, '9' | 'a')) {
+            shape.push(sign);
+        }
+    }
+    shape
+}
+
+/// A way to divide the cells of a row: so many columns before the text, the text, and those behind it.
+struct Split {
+    text: usize,
+    width: usize,
+    /// Of each column but the text.
+    values: Vec<Values>,
+}
+
+impl Split {
+    fn choose(header: Option<&[String]>, records: &[StringRecord], over: &[usize], width: usize, separator: u8) -> Option<Self> {
+        let mut scored: Vec<(f64, Self)> = (0..width)
+            .map(|text| {
+                let split = Self::new(records, width, text);
+                (split.score(header, records, over, separator), split)
+            })
+            .collect();
+        scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let second = scored.get(1).map_or(0.0, |(score, _)| *score);
+        scored.into_iter().next().filter(|(score, _)| *score >= ENOUGH && score - second >= BETTER).map(|(_, split)| split)
+    }
+
+    fn new(records: &[StringRecord], width: usize, text: usize) -> Self {
+        let mut columns: Vec<Vec<&str>> = vec![Vec::new(); width];
+        for record in records.iter().filter(|record| record::length(record) >= width) {
+            for (column, values) in columns.iter_mut().enumerate().filter(|(column, _)| *column != text) {
+                let cell = record.get(place(record, width, text, column)).unwrap_or_default().trim();
+                if !cell.is_empty() {
+                    values.push(cell);
+                }
+            }
+        }
+        Self { text, width, values: columns.iter().map(|cells| Values::new(cells)).collect() }
+    }
+
+    fn score(&self, header: Option<&[String]>, records: &[StringRecord], over: &[usize], separator: u8) -> f64 {
+        let fitting = records.iter().filter(|record| record::length(record) == self.width);
+        let own: Vec<&str> =
+            fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        // A column of numbers or labels is not the one that a text was broken in.
+        if own.len() >= 4 && !Values::new(&own).is_any() {
+            return -1.0;
+        }
+        let others = || (0..self.width).filter(|&column| column != self.text);
+        // Every other column must say something, or a row could be divided in any way.
+        let mute = others().filter(|&column| self.values[column].is_any()).count();
+        let holding = over.iter().filter(|&&at| self.holds(&records[at])).count() as f64 / over.len() as f64;
+        let values = if mute == 0 { holding } else { 0.0 };
+        let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], separator)).count() as f64 / over.len() as f64;
+        let name: f64 = header.map_or(0.0, |names| {
+            let name = |column: usize| names.get(column).map_or("", |name| name.trim());
+            match () {
+                () if is_label_name(name(self.text)) => -1.0,
+                () if is_text_name(name(self.text)) => 1.0,
+                () if self.width == 2 && others().any(|column| is_label_name(name(column))) => 1.0,
+                () => 0.0,
+            }
+        });
+        // As many cells in each row, of which one has a few values only, may as well be a column without a name.
+        let same = over.len() == records.iter().filter(|record| !record::is_blank(record)).count()
+            && over.windows(2).all(|pair| record::length(&records[pair[0]]) == record::length(&records[pair[1]]));
+        if same && blanks < 0.5 && self.is_column(records, over) {
+            return 0.0;
+        }
+        // Names and blanks alone are not enough: what stands in the other columns must fit.
+        if values < 0.5 { values + name.min(0.0) } else { values + blanks + name }
+    }
+
+    /// Are the cells of the other columns values of theirs?
+    fn holds(&self, record: &StringRecord) -> bool {
+        (0..self.width).filter(|&column| column != self.text).all(|column| {
+            let cell = record.get(place(record, self.width, self.text, column)).unwrap_or_default().trim();
+            !cell.is_empty() && self.values[column].holds(cell)
+        })
+    }
+
+    /// Does what would be put behind the beginning of the text have a few values only?
+    fn is_column(&self, records: &[StringRecord], over: &[usize]) -> bool {
+        let pieces: Vec<&str> = over.iter().filter_map(|&at| records[at].get(self.text + 1)).map(str::trim).collect();
+        let distinct: std::collections::HashSet<&str> = pieces.iter().copied().collect();
+        distinct.len() * 2 <= pieces.len()
+    }
+
+    /// In a text a blank follows each comma, between columns it does not.
+    fn by_blanks(&self, record: &StringRecord, separator: u8) -> bool {
+        let length = record::length(record);
+        let last = length - (self.width - self.text);
+        let blank = |at: usize| record.get(at).is_some_and(|cell| cell.starts_with(char::is_whitespace));
+        separator != b'\t'
+            && (self.text + 1..=last).all(blank)
+            && (1..length).filter(|at| !(self.text + 1..=last).contains(at)).all(|at| !blank(at))
+    }
+
+    fn joined(&self, record: &StringRecord, separator: u8) -> StringRecord {
+        let length = record::length(record);
+        let last = length - (self.width - self.text);
+        let mut cells: Vec<String> = record.iter().take(self.text).map(str::to_owned).collect();
+        let text: Vec<&str> = (self.text..=last).filter_map(|at| record.get(at)).collect();
+        cells.push(text.join(char::from(separator).encode_utf8(&mut [0; 4])));
+        cells.extend((last + 1..length).filter_map(|at| record.get(at)).map(str::to_owned));
+        let mut joined = StringRecord::from(cells);
+        joined.set_position(record.position().cloned());
+        joined
+    }
+}
+
+/// Where the cell of a column is in a record of `width` cells or more, the surplus of which belongs to the text.
+fn place(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
+    if column < text { column } else { record::length(record) - (width - column) }
+}

@@ -1,0 +1,259 @@
+//! Which row holds the names of the columns, and which lines above, below and behind the rows are none.
+
+use std::collections::HashSet;
+
+use csv::StringRecord;
+
+use super::{record::is_blank, rows_are};
+use crate::data::names::Named;
+use crate::error::{Error, Result};
+
+mod around;
+
+/// Rows in which a header is looked for.
+const DEPTH: usize = 50;
+/// Rows below a candidate that are compared with it.
+const BELOW: usize = 2000;
+/// Words of the longest cell that reads as a name rather than as a text.
+const NAME_WORDS: usize = 3;
+/// Letters of it.
+const NAME_LETTERS: usize = 40;
+
+/// Names by which a header is known whatever is below it. Lower case.
+#[rustfmt::skip]
+pub(super) const HEADER_WORDS: &[&str] = &[
+    "text", "texts", "sentence", "sentences", "message", "label", "labels", "category", "class", "intent", "target", "sentiment",
+    "topic", "utterance", "v1", "v2", "label_text", "label_name", "id", "idx", "index",
+];
+
+/// What the records of a file are.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    /// The record with the names.
+    pub(super) header: Option<usize>,
+    /// The names, where there is a header.
+    pub(super) names: Vec<String>,
+    /// Records that are neither names nor rows.
+    pub(super) left_out: Vec<usize>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Layout {
+    /// The header is this record, and nothing is left out.
+    pub(super) fn named(header: usize, record: &StringRecord) -> Self {
+        let names = record.iter().map(str::to_owned).collect();
+        Self { header: Some(header), names, ..Self::default() }
+    }
+}
+
+/// Looks for the header: in the row that was named (0: there is none), or in the first rows of the file.
+///
+/// # Errors
+/// [`Error::Data`] for a row that the file does not have, or that is blank.
+pub(super) fn find(records: &[StringRecord], rows: &[u64], width: usize, wanted: Option<u64>) -> Result<Layout> {
+    let header = match wanted {
+        Some(0) => None,
+        Some(row) => Some(named_row(records, rows, row)?),
+        None => search(records, width),
+    };
+    let Some(at) = header else {
+        let mut layout = Layout::default();
+        if wanted.is_none() {
+            around::footer(records, rows, width, &mut layout);
+        }
+        return Ok(layout);
+    };
+    let mut layout = Layout::named(at, &records[at]);
+    if wanted.is_none() && layout.names[0].trim_start().starts_with('#') {
+        layout.names[0] = layout.names[0].trim_start().trim_start_matches('#').to_owned();
+    }
+    let above: Vec<usize> = (0..at).collect();
+    let lines: Vec<u64> = above.iter().filter(|&&i| !is_blank(&records[i])).map(|&i| rows[i]).collect();
+    if !lines.is_empty() {
+        layout.notes.push(format!("{} above the header (row {}) and left out", rows_are(&lines), rows[at]));
+    }
+    layout.left_out.extend(above);
+    around::second_headers(records, rows, at, &mut layout);
+    if wanted.is_none() {
+        around::repeated(records, rows, at, &mut layout);
+        around::footer(records, rows, width, &mut layout);
+    }
+    Ok(layout)
+}
+
+fn named_row(records: &[StringRecord], rows: &[u64], row: u64) -> Result<usize> {
+    let at = rows.binary_search(&row).ok().filter(|&at| !is_blank(&records[at]));
+    at.ok_or_else(|| Error::Data {
+        problem: match rows.last() {
+            Some(&last) if row > last => format!("row {row} cannot be the header: the last row of the file is {last}"),
+            _ => format!("row {row} cannot be the header: it is blank, or belongs to the row above it"),
+        },
+        hint: "name the row with the names of the columns, or 0 where no row has them".into(),
+        row: Some(row),
+        column: None,
+    })
+}
+
+/// How sure it is that a record holds names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sure {
+    /// Two usual names or more, and nothing but names.
+    Words,
+    /// What stands below is of another kind.
+    Looks,
+}
+
+/// The header by looking: the first row with usual names if there is one and no row of the table is above it, else the first row
+/// that differs from what is below it. Above it there may be lines that are no rows.
+fn search(records: &[StringRecord], width: usize) -> Option<usize> {
+    let depth = records.len().min(DEPTH);
+    let most = (BELOW * 10 / width.max(1)).clamp(20, BELOW);
+    let candidates = |sure: Sure| {
+        (0..depth).filter(move |&at| {
+            let below = &records[at + 1..records.len().min(at + 1 + most)];
+            judge(&records[at], below, width, at == 0) == Some(sure) && nothing_above(records, at, below, sure)
+        })
+    };
+    if let Some(at) = candidates(Sure::Words).next() {
+        return Some(at);
+    }
+    // A line above the header can look like one: then the one whose cells read as names is it.
+    let mut looks = candidates(Sure::Looks).peekable();
+    let first = *looks.peek()?;
+    let reads_as_names = |at: usize| cells(&records[at]).all(reads_as_name);
+    Some(looks.take_while(|&at| at < first + 4).find(|&at| reads_as_names(at)).unwrap_or(first))
+}
+
+fn cells(record: &StringRecord) -> impl Iterator<Item = &str> {
+    record.iter().map(str::trim).filter(|cell| !cell.is_empty())
+}
+
+fn reads_as_name(cell: &str) -> bool {
+    cell.split_whitespace().count() <= NAME_WORDS && cell.chars().count() <= NAME_LETTERS
+}
+
+/// Whether a record holds names, by what is below it.
+fn judge(record: &StringRecord, below: &[StringRecord], width: usize, first: bool) -> Option<Sure> {
+    let names: Vec<&str> = cells(record).collect();
+    // A title over a table is no header of it.
+    if names.is_empty() || (names.len() == 1 && width > 1) || names.iter().any(|name| is_date(name)) {
+        return None;
+    }
+    if !first && (names.iter().any(|name| is_number(name)) || record.len() > width) {
+        return None;
+    }
+    let comment = names[0].starts_with('#') || names[0].starts_with("//") || names[0].starts_with('%');
+    let words = names.iter().filter(|name| known(name)).count();
+    if words >= 2 && names.iter().all(|name| reads_as_name(name)) && !recurs(record, below) {
+        return Some(Sure::Words);
+    }
+    (looks(record, below, width) && !(comment && words == 0 && !reads_as_name(names[0]))).then_some(Sure::Looks)
+}
+
+/// Is it a usual name of a column of texts?
+pub(super) fn is_text_name(name: &str) -> bool {
+    Named::new(name).text >= 1.0
+}
+
+/// Is it a usual name of a column of labels?
+pub(super) fn is_label_name(name: &str) -> bool {
+    Named::new(name).label >= 1.0
+}
+
+/// Of texts or of labels.
+pub(super) fn is_usual(name: &str) -> bool {
+    is_text_name(name) || is_label_name(name)
+}
+
+/// A usual name, perhaps behind the mark of a comment.
+fn known(name: &str) -> bool {
+    let name = name.trim_start_matches('#').trim();
+    is_usual(name) || HEADER_WORDS.contains(&name.to_lowercase().as_str())
+}
+
+/// Does a cell come again below in its column, in a record that is not the whole record once more?
+fn recurs(record: &StringRecord, below: &[StringRecord]) -> bool {
+    below
+        .iter()
+        .filter(|other| *other != record)
+        .any(|other| record.iter().zip(other.iter()).any(|(name, cell)| !name.trim().is_empty() && name.trim() == cell.trim()))
+}
+
+fn is_number(cell: &str) -> bool {
+    cell.trim().parse::<f64>().is_ok()
+}
+
+/// A date or a time, as programs write them: digits with marks between them.
+fn is_date(cell: &str) -> bool {
+    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 4
+        && !is_number(cell)
+        && cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'/' | b'.' | b':' | b' ' | b'T' | b'Z' | b'+'))
+}
+
+/// Is none of the records above a row of the table? Below usual names, a row is known by a value, in a column whose values repeat,
+/// that comes again below the names; else whatever has as many cells, of the same kinds, is taken for a row.
+fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], sure: Sure) -> bool {
+    let names = cells(&records[at]).count();
+    let above: Vec<&StringRecord> = records[..at].iter().filter(|record| !is_blank(record)).collect();
+    // More lines than rows are no preamble.
+    if at >= below.len() {
+        return above.is_empty();
+    }
+    let values =
+        |column: usize| below.iter().filter_map(move |record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty());
+    above.iter().all(|record| {
+        let narrow = cells(record).count() < names;
+        let comment = cells(record).next().is_some_and(|cell| cell.starts_with(['#', '%']) || cell.starts_with("//"));
+        let row = record.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()).any(|(column, cell)| {
+            let distinct: HashSet<&str> = values(column).collect();
+            let count = values(column).count();
+            count >= 2 && distinct.len() * 2 <= count && distinct.contains(cell.trim())
+        });
+        let value = |cell: &str| is_number(cell) || is_date(cell);
+        let other_kind = || {
+            record.iter().enumerate().any(|(column, cell)| {
+                value(cell.trim()) && values(column).filter(|cell| !value(cell)).count() * 10 >= values(column).count() * 9
+            })
+        };
+        !row && (narrow || comment || sure == Sure::Words || other_kind())
+    })
+}
+
+/// Is a record one of names? It is not, if its value for some column whose values repeat (a label) occurs again below, or if it
+/// has a number above numbers; otherwise it is, if it holds a usual name, if such a column never repeats it, or if it has a
+/// word above a column of numbers or of sentences. A sentence above sentences is a row like them.
+fn looks(first: &StringRecord, rest: &[StringRecord], columns: usize) -> bool {
+    // pandas names columns that have no name by their numbers.
+    if first.len() == columns && first.iter().enumerate().all(|(i, name)| name == i.to_string()) {
+        return rest.iter().any(|record| record.iter().any(|cell| !cell.is_empty() && !is_number(cell)));
+    }
+    let (mut header, mut certain, mut sentence) = (false, false, false);
+    for column in 0..columns {
+        let name = first.get(column).unwrap_or_default().trim();
+        if name.is_empty() {
+            continue;
+        }
+        let cells: Vec<&str> =
+            rest.iter().filter_map(|record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let distinct = cells.iter().collect::<HashSet<_>>();
+        let repeats = cells.len() >= 2 && distinct.len() * 2 <= cells.len();
+        let numbers = !cells.is_empty() && cells.iter().all(|cell| is_number(cell));
+        if (repeats && distinct.contains(&name)) || (numbers && is_number(name)) {
+            return false;
+        }
+        let sentences = cells.iter().filter(|cell| cell.contains(char::is_whitespace)).count() * 10 >= cells.len() * 9;
+        let word = HEADER_WORDS.contains(&name.to_lowercase().as_str()) && !distinct.contains(&name);
+        certain |= word || numbers;
+        header |= word || repeats || numbers || (sentences && !cells.is_empty() && !name.contains(char::is_whitespace));
+        sentence |= sentences && !cells.is_empty() && is_sentence_like(name, &cells);
+    }
+    header && (certain || !sentence)
+}
+
+/// Does a cell read like the texts of its column: several words, begun as they are begun?
+fn is_sentence_like(name: &str, cells: &[&str]) -> bool {
+    let lower = |cell: &str| cell.chars().next().is_some_and(char::is_lowercase);
+    let same = cells.iter().filter(|cell| lower(cell) == lower(name)).count() * 10 >= cells.len() * 9;
+    name.split_whitespace().count() > NAME_WORDS && !name.ends_with(['?', ':']) && same
+}

@@ -1,0 +1,174 @@
+//! Lines beside the header and behind the rows that are no rows: rows of types, of dashes, of questions; totals.
+
+use csv::StringRecord;
+
+use super::super::record::{is_blank, length};
+use super::super::rows_are;
+use super::{Layout, cells, is_number, known};
+
+/// Words of a row that says of what type each column is.
+#[rustfmt::skip]
+const TYPES: &[&str] = &[
+    "string", "str", "text", "varchar", "char", "int", "integer", "int64", "float", "float64", "double", "number", "numeric", "bool",
+    "boolean", "object", "date", "datetime", "timestamp", "category", "categorical", "nominal", "ordinal", "enum", "factor", "meta",
+    "class", "continuous", "discrete", "real", "bigint", "longtext",
+];
+/// How the text of a line begins that is written below the rows.
+#[rustfmt::skip]
+const TOTALS: &[&str] = &[
+    "total", "totals", "grand total", "subtotal", "sum", "count", "number of rows", "rows", "records", "average", "mean", "end of",
+    "summe", "gesamt", "anzahl", "gesamtergebnis", "total général", "total general", "suma", "totale", "totaal", "итого", "всего",
+    "合计", "总计", "合計", "page", "generated", "exported", "source", "report", "confidential", "©",
+];
+/// The most lines below the rows.
+const FOOTER: usize = 5;
+/// Rows below the header that may say more of the columns.
+const HEADERS: usize = 3;
+
+/// Rows below the header that are no rows either: of types, of dashes, and those of survey programs (the questions, and their ids).
+pub(super) fn second_headers(records: &[StringRecord], rows: &[u64], header: usize, layout: &mut Layout) {
+    let next: Vec<usize> = (header + 1..records.len()).filter(|&at| !is_blank(&records[at])).take(HEADERS).collect();
+    let survey = next.iter().position(|&at| cells(&records[at]).all(|cell| cell.starts_with("{\"ImportId\"")));
+    let mut found = Vec::new();
+    for (place, &at) in next.iter().enumerate() {
+        let more = survey.is_some_and(|last| place <= last)
+            || is_rule(&records[at])
+            || types(&records[header], &records[at])
+            || answers(&records[at])
+            || in_brackets(&records[at])
+            || questions(records, header, at);
+        if !more {
+            break;
+        }
+        found.push(at);
+    }
+    // A file of nothing but such rows has no other.
+    if found.is_empty() || header + 1 + found.len() >= records.len() {
+        return;
+    }
+    let lines: Vec<u64> = found.iter().map(|&at| rows[at]).collect();
+    layout.notes.push(format!("{} below the header and no row of the table, and left out", rows_are(&lines)));
+    layout.left_out.extend(found);
+}
+
+/// Nothing but dashes.
+pub(super) fn is_rule(record: &StringRecord) -> bool {
+    cells(record).all(|cell| cell.len() >= 2 && cell.bytes().all(|byte| matches!(byte, b'-' | b'=' | b':' | b'+' | b'_' | b' ')))
+        && cells(record).count() > 0
+}
+
+/// A type for each name, of two or more.
+fn types(names: &StringRecord, record: &StringRecord) -> bool {
+    let typed = |cell: &str| TYPES.contains(&cell.to_lowercase().as_str()) || cell.to_lowercase().starts_with("varchar(");
+    let count = cells(record).count();
+    // `text,class` below a header that is not these names themselves.
+    count >= 2 && count == cells(names).count() && cells(record).all(typed)
+}
+
+/// Units or remarks: each cell in brackets.
+fn in_brackets(record: &StringRecord) -> bool {
+    let inside = |cell: &str, open, close| cell.starts_with(open) && cell.ends_with(close);
+    cells(record).count() > 1
+        && cells(record).all(|cell| inside(cell, '(', ')') || inside(cell, '[', ']') || inside(cell, '<', '>'))
+}
+
+/// What SurveyMonkey writes below its questions.
+fn answers(record: &StringRecord) -> bool {
+    let count = cells(record).count();
+    count > 0 && cells(record).all(|cell| matches!(cell, "Response" | "Open-Ended Response"))
+}
+
+/// Questions below the names of their columns: one or more end with a question mark, below names that do not, where no other value
+/// of the column does.
+fn questions(records: &[StringRecord], header: usize, at: usize) -> bool {
+    let record = &records[at];
+    if at != header + 1 || record.len() != records[header].len() {
+        return false;
+    }
+    let rest = &records[at + 1..records.len().min(at + 1 + super::BELOW)];
+    let asks = |column: usize| record.get(column).is_some_and(|cell| cell.trim_end().ends_with('?'));
+    let alone = |column: usize| {
+        let values: Vec<&str> =
+            rest.iter().filter_map(|other| other.get(column)).filter(|cell| !cell.trim().is_empty()).collect();
+        let distinct: std::collections::HashSet<&str> = values.iter().copied().collect();
+        values.len() >= 4 && distinct.len() * 2 <= values.len() && !values.iter().any(|value| value.trim_end().ends_with('?'))
+    };
+    let named = |column: usize| records[header].get(column).is_some_and(|name| !name.contains(char::is_whitespace));
+    (0..record.len()).any(|column| asks(column) && alone(column) && named(column))
+}
+
+/// The header once more among the rows, where files were put under one another.
+pub(super) fn repeated(records: &[StringRecord], rows: &[u64], header: usize, layout: &mut Layout) {
+    let names = &records[header];
+    if cells(names).filter(|name| known(name)).count() < 2 {
+        return;
+    }
+    let again: Vec<usize> = (header + 1..records.len()).filter(|&at| &records[at] == names).collect();
+    if again.is_empty() {
+        return;
+    }
+    let lines: Vec<u64> = again.iter().map(|&at| rows[at]).collect();
+    layout.notes.push(format!("{} the header once more and left out", rows_are(&lines)));
+    layout.left_out.extend(again);
+}
+
+/// Lines below the last row: a total, who has made the file.
+pub(super) fn footer(records: &[StringRecord], rows: &[u64], width: usize, layout: &mut Layout) {
+    let start = layout.header.map_or(0, |header| header + 1);
+    // Where most rows have one cell only, such a row is one of them.
+    let several = records[start..].iter().filter(|record| cells(record).count() > 1).count();
+    let width = if several * 2 > records.len() - start { width } else { 1 };
+    let mut found: Vec<usize> = Vec::new();
+    for at in (start..records.len()).rev().take(FOOTER) {
+        if is_blank(&records[at]) {
+            continue;
+        }
+        if !is_footer(records, start, at, width) {
+            break;
+        }
+        found.push(at);
+    }
+    found.reverse();
+    // A table of three rows is not one row and its footer.
+    if found.is_empty() || records.len() - start < found.len() + 3 {
+        return;
+    }
+    let lines: Vec<u64> = found.iter().map(|&at| rows[at]).collect();
+    let text = cells(&records[found[0]]).collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().take(60).collect();
+    layout.notes.push(format!("{} below the last row of the table and left out: `{text}`", rows_are(&lines)));
+    layout.left_out.extend(found);
+}
+
+fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) -> bool {
+    let record = &records[at];
+    let mut filled = cells(record);
+    let Some(first) = filled.next() else { return false };
+    let rest: Vec<&str> = filled.collect();
+    let lower = first.to_lowercase();
+    let bare = lower.trim_start_matches(['(', '-', '*', '#', ' ']);
+    let counts = bare.split_once(' ').is_some_and(|(number, what)| {
+        number.parse::<u64>().is_ok()
+            && what.trim_end_matches(')').split(' ').next().is_some_and(|word| matches!(word, "rows" | "row" | "records"))
+    });
+    let begins = TOTALS.iter().any(|word| {
+        bare.strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() && letter.is_ascii()))
+    });
+    let comment = first.starts_with("# ") || first.starts_with("-- ") || first.starts_with("// ");
+    // Fewer cells than the rows have, or numbers where they have other values.
+    let narrow = rest.is_empty() && width > 1;
+    let numbers = !rest.is_empty() && rest.iter().all(|cell| is_number(cell)) && {
+        let column = length(record).saturating_sub(1);
+        let value = record.get(column).unwrap_or_default().trim();
+        records[start..at].iter().all(|other| other.get(column).is_none_or(|cell| cell.trim() != value))
+            && records[start..at]
+                .iter()
+                .any(|other| other.get(column).is_some_and(|cell| !is_number(cell) && !cell.trim().is_empty()))
+    };
+    // A total of a column of numbers, beside cells that the rows have and it has not.
+    let typical = records[start..at].iter().filter(|other| cells(other).count() > rest.len() + 1).count();
+    let sums = !rest.is_empty() && rest.iter().all(|cell| is_number(cell)) && typical * 2 > at - start;
+    let numbers = numbers || sums;
+    (narrow && (counts || begins || comment || is_rule(record))) || (numbers && begins && first.split_whitespace().count() <= 4)
+}

@@ -1,0 +1,165 @@
+//! Quotes that are not those of CSV: blanks in front of them, single or curly ones, lines that stand in quotes as a whole. A text in
+//! such a style is written as CSV and read again; it is taken where that explains the rows better than the text as it stands.
+
+use std::borrow::Cow;
+
+use super::dialect::{self, Reading, SEPARATORS};
+use super::quotes::Frequent;
+use super::record;
+use crate::error::Result;
+
+mod cells;
+
+use cells::rewritten;
+
+/// How cells are enclosed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// `"`, with blanks before or behind it.
+    Blanks,
+    /// `'`, on one line.
+    Single,
+    /// `'`, with line breaks between.
+    SingleLines,
+    /// `“` and `”`, or their like.
+    Curly,
+    /// Not at all: `\` stands before a separator that is none.
+    Escaped,
+    /// Tabs, of which several in a row are one.
+    Tabs,
+    /// Each line is one cell in quotes.
+    Lines,
+}
+
+/// In the order in which they are tried; the first of equals wins.
+const STYLES: [Style; 7] =
+    [Style::Blanks, Style::Single, Style::SingleLines, Style::Curly, Style::Escaped, Style::Tabs, Style::Lines];
+/// Bytes by which a style is judged.
+const SAMPLE: usize = 1 << 22;
+/// Share of the rows that a style must explain where its quotes are rare.
+const SURE: f64 = 0.98;
+/// Share of the cells of a column that makes its quotes certain.
+const COLUMN: f64 = 0.8;
+
+/// A text rewritten as CSV.
+pub(super) struct Rewritten {
+    pub(super) text: String,
+    /// Cells that were enclosed in this style, or separators that were escaped.
+    pub(super) found: usize,
+    /// The largest share of enclosed cells in a column, of those that are not empty.
+    pub(super) share: f64,
+}
+
+impl Style {
+    fn note(self) -> &'static str {
+        match self {
+            Self::Blanks => "blanks stand between separators and quotes: they are left out",
+            Self::Single | Self::SingleLines => "cells are in single quotes, which are taken as quotes",
+            Self::Curly => "cells are in curly quotes, which are taken as quotes",
+            Self::Escaped => "a backslash stands before separators that belong to a text: it is left out",
+            Self::Tabs => "several tabs in a row are taken as one",
+            Self::Lines => "each line is in quotes as a whole: they are left out",
+        }
+    }
+
+    /// Whether a text has what the style is known by. Cheap, and may be wrong.
+    fn possible(self, text: &str) -> bool {
+        match self {
+            Self::Blanks => text.contains(" \"") || text.contains("\" ") || text.contains("\t\""),
+            Self::Single | Self::SingleLines => text.matches('\'').nth(3).is_some(),
+            Self::Curly => text.contains(['\u{201C}', '\u{201E}', '\u{AB}', '\u{2018}', '\u{201D}']),
+            Self::Escaped => SEPARATORS.iter().any(|&separator| {
+                let escaped = ['\\', char::from(separator)].iter().collect::<String>();
+                text.contains(&escaped)
+            }),
+            Self::Tabs => text.contains("\t\t"),
+            Self::Lines => text.trim_start().starts_with('"') || text.contains("\n\"") || text.contains("\r\""),
+        }
+    }
+}
+
+/// Reads a text in the way that makes most sense, whatever its quotes are.
+///
+/// # Errors
+/// As [`dialect::read`], where no other style does better.
+pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
+    let plain = dialect::read(text, separator);
+    let possible: Vec<Style> = STYLES.into_iter().filter(|style| style.possible(text)).collect();
+    // A separator that was named by mistake must not hide the real one.
+    let plain = match plain {
+        Ok(reading) if reading.width < 2 && separator.is_some() && possible.is_empty() => return dialect::read(text, None),
+        plain => plain,
+    };
+    if possible.is_empty() {
+        return plain;
+    }
+    let sample = sample(text);
+    let whole = sample.len() == text.len();
+    let sampled = if whole { None } else { dialect::read(sample, separator).ok() };
+    let plain_sample = if whole { plain.as_ref().ok() } else { sampled.as_ref() };
+    let mut best = plain_sample.map_or(0.0, explained);
+    let mut chosen: Option<(Style, u8)> = None;
+    for style in possible {
+        for &by in separators(separator).iter().filter(|&&by| sample.as_bytes().contains(&by)) {
+            let Some(other) = rewritten(sample, by, style).filter(|other| other.found > 0) else { continue };
+            let Ok(reading) = dialect::read(&other.text, Some(by)) else { continue };
+            let score = explained(&reading);
+            let better = score > best + 1e-9;
+            let certain = match style {
+                // Nobody writes blanks and quotes by accident where both ends agree.
+                Style::Blanks => score >= best - 1e-9,
+                // An apostrophe that opens one row and another that closes a later one.
+                Style::SingleLines => other.share >= COLUMN && score >= best - 1e-9 && !swallows(&reading, plain_sample),
+                Style::Single | Style::Curly => (other.share >= COLUMN && score >= best - 1e-9) || (better && score >= SURE),
+                Style::Escaped => better,
+                Style::Tabs | Style::Lines => better && score >= SURE,
+            };
+            // Of equals the style that was tried first.
+            if reading.width >= 2 && certain && (chosen.is_none() || better) {
+                best = best.max(score);
+                chosen = Some((style, by));
+            }
+        }
+    }
+    let Some((style, by)) = chosen else { return plain };
+    let Some(rewritten) = rewritten(text, by, style) else { return plain };
+    let mut reading = dialect::read(&rewritten.text, Some(by))?;
+    let note = reading.note.take().map_or_else(|| style.note().to_owned(), |note| format!("{}; {note}", style.note()));
+    reading.note = Some(note);
+    Ok(reading)
+}
+
+/// Does a cell of several lines hold a row, by the values that repeat in this reading, or in the plain one?
+fn swallows(reading: &Reading, plain: Option<&Reading>) -> bool {
+    let both = [Some(reading), plain];
+    both.into_iter().flatten().map(|of| Frequent::new(&of.records, of.width)).any(|frequent| {
+        reading.records.iter().any(|record| record.iter().any(|cell| frequent.swallowed(cell, reading.separator)))
+    })
+}
+
+fn separators(named: Option<u8>) -> Cow<'static, [u8]> {
+    named.map_or(Cow::Borrowed(&SEPARATORS), |separator| Cow::Owned(vec![separator]))
+}
+
+fn sample(text: &str) -> &str {
+    let mut end = text.len().min(SAMPLE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    if end == text.len() { text } else { text[..end].rfind('\n').map_or(text, |end| &text[..=end]) }
+}
+
+/// How much of the rows a reading explains: those that have as many cells as the most, and less if the first is narrower, because
+/// that is where the names are.
+fn explained(reading: &Reading) -> f64 {
+    if reading.width < 2 {
+        return 0.0;
+    }
+    let first = reading.records.iter().find(|record| !record::is_blank(record));
+    let narrow = first.is_some_and(|first| record::length(first) < reading.width && record::length(first) > 1);
+    // Quotes that were left on either end of a cell explain nothing.
+    let apostrophe = |cell: &str| cell.starts_with('\'') != cell.ends_with('\'');
+    let half = |cell: &str| record::is_half_quoted(cell) || apostrophe(cell);
+    let quoted = reading.records.iter().filter(|record| record.iter().any(half)).count();
+    reading.consistent - if narrow { 0.1 } else { 0.0 } - quoted as f64 / reading.records.len().max(1) as f64
+}

@@ -1,0 +1,260 @@
+//! A text in another style of quotes, cell by cell, as CSV.
+
+use csv::ReaderBuilder;
+
+use super::{Rewritten, Style};
+
+/// Bytes of the longest cell in single quotes that has line breaks.
+const LONGEST: usize = 20_000;
+/// Share of the lines that must be one cell in quotes.
+const LINES: f64 = 0.9;
+/// Quotes that open, and those that close them.
+const CURLY: [(char, &str); 7] = [
+    ('\u{201C}', "\u{201D}\u{201C}"),
+    ('\u{201D}', "\u{201D}"),
+    ('\u{201E}', "\u{201C}\u{201D}"),
+    ('\u{AB}', "\u{BB}"),
+    ('\u{BB}', "\u{AB}"),
+    ('\u{2018}', "\u{2019}"),
+    ('\u{201A}', "\u{2018}\u{2019}"),
+];
+
+/// A text with the cells of a style as cells of CSV; none where it is not in that style. Line breaks stay where they are.
+pub(super) fn rewritten(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
+    match style {
+        Style::Lines => lines(text, separator),
+        Style::Tabs => (separator == b'\t').then(|| tabs(text)),
+        _ => cells(text, separator, style),
+    }
+}
+
+/// Cells of a column, and how many of them are enclosed.
+#[derive(Clone, Copy, Default)]
+struct Column {
+    filled: usize,
+    enclosed: usize,
+}
+
+fn cells(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
+    let bytes = text.as_bytes();
+    let walk = Walk { text, bytes, separator, style };
+    let mut out = String::with_capacity(text.len() + text.len() / 16);
+    let mut columns: Vec<Column> = Vec::new();
+    let (mut at, mut found, mut column) = (0, 0, 0);
+    while at < bytes.len() {
+        let enclosed = walk.enclosed(at);
+        let end = match &enclosed {
+            Some(cell) => {
+                out.push('"');
+                out.push_str(&cell.content);
+                out.push('"');
+                found += usize::from(cell.counts);
+                cell.end
+            }
+            // A quote that encloses nothing, at the very beginning of a cell, is one that the file has wrong.
+            None if bytes[at] == b'"' => return None,
+            None => {
+                let end = walk.end_of(at);
+                out.push_str(&text[at..end]);
+                end
+            }
+        };
+        if columns.len() <= column && column < super::super::limits::COLUMNS {
+            columns.push(Column::default());
+        }
+        if let Some(column) = columns.get_mut(column)
+            && !text[at..end].trim().is_empty()
+        {
+            column.filled += 1;
+            column.enclosed += usize::from(enclosed.is_some_and(|cell| cell.counts));
+        }
+        at = end;
+        column = if bytes.get(at) == Some(&separator) { column + 1 } else { 0 };
+        if at < bytes.len() {
+            out.push(char::from(bytes[at]));
+            at += 1;
+        }
+    }
+    // The header need not be enclosed.
+    let share = |column: &Column| column.enclosed as f64 / column.filled.saturating_sub(1).max(1) as f64;
+    let share = columns.iter().filter(|column| column.enclosed > 1).map(share).fold(0.0, f64::max);
+    Some(Rewritten { text: out, found, share })
+}
+
+/// A cell that is enclosed, as CSV has it between its quotes.
+struct Enclosed {
+    content: String,
+    /// Where its separator or line break is.
+    end: usize,
+    /// Whether it is in the style that is looked for, and not plain CSV.
+    counts: bool,
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    separator: u8,
+    style: Style,
+}
+
+impl Walk<'_> {
+    fn is_end(&self, at: usize) -> bool {
+        self.bytes.get(at).is_none_or(|&byte| byte == self.separator || byte == b'\n' || byte == b'\r')
+    }
+
+    fn end_of(&self, at: usize) -> usize {
+        at + self.bytes[at..].iter().take_while(|&&byte| byte != self.separator && byte != b'\n' && byte != b'\r').count()
+    }
+
+    fn behind_blanks(&self, at: usize) -> usize {
+        let blank = |byte: &&u8| **byte == b' ' || (**byte == b'\t' && self.separator != b'\t');
+        at + self.bytes[at..].iter().take_while(blank).count()
+    }
+
+    /// The cell that begins here, if it is enclosed.
+    fn enclosed(&self, at: usize) -> Option<Enclosed> {
+        let open = self.behind_blanks(at);
+        match self.bytes.get(open)? {
+            b'"' if open == at || self.style == Style::Blanks => self.double(at, open),
+            b'\'' if matches!(self.style, Style::Single | Style::SingleLines) => self.single(open),
+            byte if self.style == Style::Curly && !byte.is_ascii() => self.curly(open),
+            _ if self.style == Style::Escaped => self.escaped(at),
+            _ => None,
+        }
+    }
+
+    fn double(&self, at: usize, open: usize) -> Option<Enclosed> {
+        let mut close = open + 1;
+        loop {
+            close += self.bytes.get(close..)?.iter().position(|&byte| byte == b'"')?;
+            if self.bytes.get(close + 1) != Some(&b'"') {
+                break;
+            }
+            close += 2;
+        }
+        let end = self.behind_blanks(close + 1);
+        let content = self.is_end(end).then(|| self.text[open + 1..close].to_owned())?;
+        Some(Enclosed { content, end, counts: self.style == Style::Blanks && (open > at || end > close + 1) })
+    }
+
+    fn single(&self, open: usize) -> Option<Enclosed> {
+        let mut content = String::new();
+        let mut at = open + 1;
+        loop {
+            let next = self.bytes.get(at + 1);
+            match *self.bytes.get(at)? {
+                b'\'' => {
+                    let end = self.behind_blanks(at + 1);
+                    if self.is_end(end) {
+                        return Some(Enclosed { content, end, counts: true });
+                    }
+                    content.push('\'');
+                    at += if next == Some(&b'\'') { 2 } else { 1 };
+                }
+                b'\\' if next == Some(&b'\'') => {
+                    content.push('\'');
+                    at += 2;
+                }
+                b'\n' | b'\r' if self.style == Style::Single || at - open > LONGEST => return None,
+                _ => at += self.push(at, &mut content),
+            }
+        }
+    }
+
+    fn curly(&self, open: usize) -> Option<Enclosed> {
+        let first = self.text[open..].chars().next()?;
+        let (_, closing) = CURLY.iter().find(|(letter, _)| *letter == first)?;
+        let mut content = String::new();
+        let mut at = open + first.len_utf8();
+        loop {
+            let letter = self.text[at..].chars().next().filter(|letter| !matches!(letter, '\n' | '\r'))?;
+            let end = self.behind_blanks(at + letter.len_utf8());
+            if closing.contains(letter) && self.is_end(end) {
+                return Some(Enclosed { content, end, counts: true });
+            }
+            at += self.push(at, &mut content);
+        }
+    }
+
+    /// A cell in which `\` stands before a separator.
+    fn escaped(&self, start: usize) -> Option<Enclosed> {
+        let mut content = String::new();
+        let (mut at, mut counts) = (start, false);
+        while !self.is_end(at) {
+            if self.bytes[at] == b'\\' && self.bytes.get(at + 1) == Some(&self.separator) {
+                content.push(char::from(self.separator));
+                at += 2;
+                counts = true;
+            } else {
+                at += self.push(at, &mut content);
+            }
+        }
+        counts.then_some(Enclosed { content, end: at, counts })
+    }
+
+    /// Adds the letter here to the content of a CSV cell: how many bytes it has.
+    fn push(&self, at: usize, content: &mut String) -> usize {
+        let Some(letter) = self.text[at..].chars().next() else { return 1 };
+        if letter == '"' {
+            content.push('"');
+        }
+        content.push(letter);
+        letter.len_utf8()
+    }
+}
+
+fn tabs(text: &str) -> Rewritten {
+    let mut out = String::with_capacity(text.len());
+    let (mut found, mut last) = (0, '\n');
+    for letter in text.chars() {
+        if letter == '\t' && last == '\t' {
+            found += 1;
+        } else {
+            out.push(letter);
+        }
+        last = letter;
+    }
+    Rewritten { text: out, found, share: 0.0 }
+}
+
+/// Lines that are one cell with separators in it: without the quotes around them.
+fn lines(text: &str, separator: u8) -> Option<Rewritten> {
+    let mut reader = ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes());
+    let mut out = String::with_capacity(text.len());
+    let (mut found, mut spaced, mut count, mut written) = (0, 0, 0, 0);
+    let breaks = |text: &str| text.bytes().filter(|&byte| byte == b'\n').count();
+    let newlines = if text.contains('\n') { '\n' } else { '\r' };
+    let (mut seen, mut before) = (0, 0);
+    for record in reader.into_records().map_while(Result::ok) {
+        let start = record.position().map_or(0, |position| position.byte() as usize).min(text.len());
+        let start = start + text[start..].bytes().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        seen += breaks(&text[before..start]);
+        before = start;
+        // As many lines as before, so that rows keep their numbers.
+        while written < seen.max(count) {
+            out.push(newlines);
+            written += 1;
+        }
+        let cell = record.get(0).unwrap_or_default();
+        let whole = record.len() == 1 && text[start..].starts_with('"') && cell.contains(char::from(separator));
+        if whole {
+            found += 1;
+            spaced += usize::from(cell.rsplit(char::from(separator)).next().is_some_and(|last| last.starts_with(' ')));
+            out.push_str(cell);
+            written += breaks(cell);
+        } else if count == 0 {
+            let end = start + text[start..].bytes().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count();
+            out.push_str(&text[start..end]);
+        } else {
+            return None;
+        }
+        count += 1;
+    }
+    // Texts in quotes, one a line, have blanks behind their commas.
+    (found as f64 >= LINES * count.saturating_sub(1) as f64 && spaced * 2 < found).then_some(Rewritten {
+        text: out,
+        found,
+        share: 1.0,
+    })
+}
