@@ -12,7 +12,7 @@ const DEPTH: usize = 12;
 pub(super) fn read(text: &str, first: &[&str]) -> Option<Records> {
     // `+---+`, or `---` and a bar: a line of dashes alone is found where headers are looked for.
     let framed = |line: &&str| is_rule(line) && line.contains(['|', '+']);
-    let rule = first.iter().take(DEPTH).position(|line| framed(line))?;
+    let rule = first.iter().take(DEPTH).position(framed)?;
     let barred = |at: usize| first.get(at).is_some_and(|line| line.contains('|') && !is_rule(line));
     let grid = barred(rule + 1) && first.get(rule + 2).is_some_and(|line| is_rule(line));
     let below = &first[rule + 1..];

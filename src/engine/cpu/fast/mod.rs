@@ -31,7 +31,7 @@ pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
     pulp::Arch::new().dispatch(work)
 }
 
-/// The processor and the vectors that [`dispatch`] takes on it: on others a product may be rounded once more.
+/// The processor and the vectors that the fast path takes on it: on others a product may be rounded once more.
 #[must_use]
 pub fn vectors() -> String {
     #[cfg(target_arch = "x86_64")]
