@@ -1,8 +1,7 @@
 /** Without a mouse and without eyes: the whole way by keyboard, and what a screen reader is told on it. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { FileChooser, Page } from "@playwright/test";
-import { button, expect, heading, smallSample, test, TINY, TINY_READY, unzip } from "./session";
+import { button, expect, heading, smallSample, test, TINY_FILES, TINY_READY, unzip } from "./session";
 
 /** How often Tab may be pressed until something is reached. */
 const FAR = 60;
@@ -59,7 +58,7 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
     await (await chooser).setFiles(files);
   };
   // An encoder of one's own, then the table.
-  await choose(["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name)));
+  await choose(TINY_FILES);
   await expect(page.getByText(TINY_READY)).toBeVisible();
   await choose({ name: "requests.csv", mimeType: "text/csv", buffer: Buffer.from(smallSample(8)) });
   await expect(heading(page, "Look at your data, then train")).toBeFocused();

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { serveFolder } from "./server";
-import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, test, TINY, TINY_READY, unzip } from "./session";
+import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, test, TINY_FILES, TINY_READY, unzip } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
 
@@ -220,8 +220,7 @@ test("nothing on the page moves by itself", async ({ page }) => {
     await button(page, "Try with sample data").click();
     await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
     // The default encoder was seen to come; the training is with one that takes seconds for all of it.
-    await button(page, "Change").click();
-    await page.locator("input[webkitdirectory]").setInputFiles(TINY);
+    await page.getByLabel("Another file").setInputFiles(TINY_FILES);
     await expect(page.getByText(TINY_READY)).toBeVisible();
     await setOptions(page, { Method: method, Steps: "200", Evaluations: "4" });
     await button(page, "Train").click();

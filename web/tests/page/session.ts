@@ -49,6 +49,7 @@ export const file = (path: string) => readFileSync(join(import.meta.dirname, "..
 
 /** The folder of an encoder of 2 layers, for what does not depend on the encoder. */
 export const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
+export const TINY_FILES = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name));
 export const TINY_READY = "2 layers of width 32, frozen";
 
 /**
@@ -62,8 +63,7 @@ export async function openWithTiny(page: Page, address = "") {
 
 /** The same on a start page that is open. */
 export async function giveTiny(page: Page) {
-  const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name));
-  await page.locator("input[type=file]").first().setInputFiles(files);
+  await page.locator("input[type=file]").first().setInputFiles(TINY_FILES);
   await expect(page.getByText(TINY_READY)).toBeVisible();
 }
 
