@@ -138,7 +138,7 @@ fn a_sheet_is_chosen_by_its_name() {
     ] {
         match named(name) {
             Err(Error::Data { problem, hint, .. }) => {
-                assert!(problem.contains(what) && hint.contains(to_do), "{problem} ({hint})")
+                assert!(problem.contains(what) && hint.contains(to_do), "{problem} ({hint})");
             }
             other => panic!("{other:?}"),
         }

@@ -23,7 +23,7 @@ const EVIL: &str = "red\u{1b}[2J\u{9b}31m\u{202e}";
 fn evil_rows() -> String {
     // Few control characters among many letters: a file that is full of them is no table.
     let words = "and the bank did not find it this week so please help me with my account today ".repeat(3);
-    let row = |i: usize| format!("the card {i} was {EVIL} lost {words},{}\n", if i % 2 == 0 { "good" } else { EVIL });
+    let row = |i: usize| format!("the card {i} was {EVIL} lost {words},{}\n", if i.is_multiple_of(2) { "good" } else { EVIL });
     std::iter::once("text,label\n".to_owned()).chain((0..40).map(row)).collect()
 }
 
