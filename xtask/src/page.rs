@@ -7,8 +7,8 @@ use crate::setup::{self, WASM};
 use crate::system::{self, Program};
 use crate::{Paths, Result};
 
-/// Largest wasm file, compressed as a web server would send it.
-const BROTLI_BUDGET: u64 = 3_000_000;
+/// Largest wasm file, compressed as a web server would send it. (It was 3,000,000 before tables of many more kinds were read.)
+const BROTLI_BUDGET: u64 = 3_050_000;
 
 /// Everything, from nothing.
 pub fn build(paths: &Paths) -> Result<()> {
