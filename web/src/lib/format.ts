@@ -65,10 +65,11 @@ export function timeLeft(seconds: number): string {
   return `about ${duration(Math.round(minutes / 10) * 600)}`;
 }
 
-/** 1234.5 -> "1,235 tokens/s", 51234 -> "51.2k tokens/s" */
+/** 1234.5 -> "1,235 tokens/s", 51234 -> "51.2k tokens/s", 103721 -> "104k tokens/s": never longer, so that nothing moves. */
 export function speed(tokensPerSecond: number): string {
   if (!Number.isFinite(tokensPerSecond)) return "–";
-  return `${tokensPerSecond < 1e4 ? count(Math.round(tokensPerSecond)) : `${(tokensPerSecond / 1e3).toFixed(1)}k`} tokens/s`;
+  const thousands = `${(tokensPerSecond / 1e3).toFixed(tokensPerSecond < 99_950 ? 1 : 0)}k`;
+  return `${tokensPerSecond < 1e4 ? count(Math.round(tokensPerSecond)) : thousands} tokens/s`;
 }
 
 /** Three digits that mean something: 1.94612 -> "1.95", 0.04217 -> "0.042". */

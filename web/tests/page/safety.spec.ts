@@ -222,7 +222,7 @@ test("nothing on the page moves by itself", async ({ page }) => {
     // The default encoder was seen to come; the training is with one that takes seconds for all of it.
     await page.getByLabel("Another file").setInputFiles(TINY_FILES);
     await expect(page.getByText(TINY_READY)).toBeVisible();
-    await setOptions(page, { Method: method, Steps: "200", Evaluations: "4" });
+    await setOptions(page, { Method: method, Steps: "100", Evaluations: "4" });
     await button(page, "Train").click();
     await expect(heading(page, "Your classifier is ready")).toBeVisible();
     const places = await page.evaluate(() => (window as unknown as { places: number[] }).places);

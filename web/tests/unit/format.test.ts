@@ -80,6 +80,8 @@ describe("numbers with their units", () => {
   it("writes speed and loss", () => {
     expect(speed(1234.5)).toBe("1,235 tokens/s");
     expect(speed(51_234)).toBe("51.2k tokens/s");
+    expect(speed(99_949)).toBe("99.9k tokens/s");
+    expect(speed(103_721)).toBe("104k tokens/s");
     expect(speed(Number.NaN)).toBe("–");
     expect(loss(1.94612)).toBe("1.95");
     expect(loss(0.04217)).toBe("0.042");
