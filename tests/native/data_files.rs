@@ -48,8 +48,9 @@ const FILES: &[Truth] = &[
     Truth { file: "snips/train.csv", rows: 700, characters: 41_573, class: ("PlayMusic", 100), ..PLAIN },
     Truth { file: "snips/valid.csv", rows: 694, characters: 41_826, class: ("BookRestaurant", 100), ..PLAIN },
     Truth { file: "snips/test.csv", rows: 699, characters: 41_787, class: ("AddToPlaylist", 124), ..PLAIN },
-    Truth { file: "sms_spam/spam_first1500.csv", rows: 1500, characters: 128_004, repeated: 50, classes: 2,
-        columns: &["v1", "v2", "column 3", "column 4", "column 5"], text: "v2", class: ("spam", 216), ..PLAIN },
+    Truth { file: "sms_spam/spam_first1500.csv", rows: 1500,
+        // With the 17 commas at which 11 texts were broken: Python leaves 128,004 characters in five columns.
+        characters: 128_021, repeated: 50, classes: 2, columns: &["v1", "v2"], text: "v2", class: ("spam", 216), ..PLAIN },
     Truth { file: "sms_spam/SMSSpamCollection_first1500.txt", rows: 1500, characters: 127_633, repeated: 50, text: "column 2",
         class: ("spam", 215), ..TABBED },
     Truth { file: "uci_sentiment_3dom/amazon_cells_labelled.txt", rows: 1000, characters: 56_226, repeated: 13, class: ("1", 500), ..TABBED },
@@ -119,9 +120,9 @@ fn traps_are_read_to_the_letter() {
     assert_eq!(cell("uci_sentiment_3dom/imdb_labelled.txt", 197, 0), "\"You'll love it!  ");
     assert!(cell("sms_spam/SMSSpamCollection_first1500.txt", 801, 1).starts_with("\"Gimme a few\" was "));
     // 8-bit letters (the file's own makers had already spoilt the pound sign); and a text that was broken into the nameless
-    // columns, which happened to 11 rows.
+    // columns, which happened to 11 rows, and is whole again.
     assert!(cell("sms_spam/spam_first1500.csv", 7, 1).ends_with("to send, å£1.50 to rcv"));
-    assert_eq!(cell("sms_spam/spam_first1500.csv", 97, 3), " MK17 92H. 450Ppw 16\"");
+    assert!(cell("sms_spam/spam_first1500.csv", 97, 1).ends_with("Britney. FML, PO Box 5249, MK17 92H. 450Ppw 16\""));
     let spam = open(&folder.join("sms_spam/spam_first1500.csv"));
     assert_eq!((spam.encoding, spam.quoting), ("windows-1252", true));
     assert!(spam.notes.iter().any(|note| note.starts_with("11 rows (97, 283,")), "{:?}", spam.notes);
