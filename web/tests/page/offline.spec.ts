@@ -105,7 +105,8 @@ test("a new version waits until it is asked for, and then replaces the old one",
     const [old] = await pageCaches(page);
     const fetchedBefore = served.requests.filter((path) => path.endsWith(".wasm")).length;
 
-    // The next version: another sample, listed under another hash.
+    // The next version: another sample, listed under another hash. Its cache is that of this folder.
+    const next = "softprompt-page-0123456789abcdef@/soft/";
     const sample = "text,label\nanother,one\n";
     writeFileSync(join(folder, "sample/snips.csv"), sample);
     const script = readFileSync(join(folder, "sw.js"), "utf8");
@@ -130,8 +131,8 @@ test("a new version waits until it is asked for, and then replaces the old one",
     await Promise.all([page.waitForEvent("load"), reload.click()]);
     await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
     expect(await page.evaluate(async () => (await fetch("sample/snips.csv")).text())).toBe(sample);
-    await expect.poll(() => pageCaches(page)).toEqual(["softprompt-page-0123456789abcdef"]);
-    expect(old).not.toBe("softprompt-page-0123456789abcdef");
+    await expect.poll(() => pageCaches(page)).toEqual([next]);
+    expect(old).not.toBe(next);
     // What has not changed was not fetched again.
     expect(served.requests.filter((path) => path.endsWith(".wasm")).length).toBe(fetchedBefore);
   } finally {
