@@ -269,6 +269,10 @@ pub(crate) struct InspectArgs {
     /// Column of the labels of a data file [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
+    #[arg(long, help = about("data.merge_labels"))]
+    pub merge_labels: bool,
+    #[arg(long, value_name = "NAME|NUMBER|none", help = about("data.split_column"))]
+    pub split_column: Option<String>,
     /// Encoder to look at a data file with: says which words its vocabulary lacks
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,

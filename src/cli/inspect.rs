@@ -62,8 +62,13 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
         return adapter(context, path, &files::read_adapter(path)?);
     }
-    let config =
-        DataConfig { text_column: args.text_column.clone(), label_column: args.label_column.clone(), ..args.reading.config() };
+    let config = DataConfig {
+        text_column: args.text_column.clone(),
+        label_column: args.label_column.clone(),
+        merge_labels: args.merge_labels,
+        split_column: args.split_column.clone(),
+        ..args.reading.config()
+    };
     let table = data::read(path, &config)?;
     let unseen = match &args.model {
         Some(name) => {

@@ -71,6 +71,16 @@ fn lines_above_the_header_are_left_out() {
 fn a_row_is_not_taken_for_a_header() {
     let first = table(format!("hello there my friend,greeting\n{}", lines(',')));
     assert_eq!((first.has_header, first.rows.len(), first.rows[0][1].as_str()), (false, 10, "greeting"));
+    assert_eq!(first.notes, [""; 0]);
+    // A word above texts, beside a class: either may be right, so it is said.
+    let word = table(format!("remark,billing\n{0}{0}", lines(',')));
+    assert_eq!((word.has_header, word.rows.len()), (false, 19));
+    assert_eq!(
+        word.notes,
+        [
+            "row 1 is used as a row, although its cell `remark` reads like the name of a column: choose row 1 as the header row if it is one"
+        ]
+    );
     let questions = table(format!("What went wrong with it?,Which team should look at it?\n{}", lines(',')));
     assert!(questions.has_header);
     let words = table(format!("Text of the whole ticket,Queue\n{}", lines(',')));

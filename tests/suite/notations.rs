@@ -333,6 +333,85 @@ fn exports_of_annotation_tools_are_read() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn lists_of_texts_in_an_object_are_rows() {
+    let of = |label: &str, text: &dyn Fn(&str) -> String| -> String {
+        ROWS.iter().filter(|row| row.1 == label).map(|row| text(row.0)).collect::<Vec<_>>().join(", ")
+    };
+    let labels = ["billing", "delivery", "login"];
+    let intents = |one: &dyn Fn(&str) -> String| labels.map(one).join(", ");
+    let parts =
+        |text: &str| format!("[{{\"text\": {}}}, {{\"text\": {}, \"entity\": \"x\"}}]", json(&text[..4]), json(&text[4..]));
+    for (what, text, note) in [
+        (
+            "chatbot",
+            format!(
+                "{{\"intents\": [{}]}}",
+                intents(&|label| format!(
+                    "{{\"tag\": \"{label}\", \"patterns\": [{}], \"responses\": [\"hello\"]}}",
+                    of(label, &json)
+                ))
+            ),
+            "each text in the lists `patterns` is a row, and the rows are numbered by text",
+        ),
+        (
+            "one a line",
+            labels
+                .map(|label| {
+                    format!(
+                        "{{\"name\": \"{label}\", \"sampleUtterances\": [{}]}}\n",
+                        of(label, &|text| format!("{{\"utterance\": {}}}", json(text)))
+                    )
+                })
+                .concat(),
+            "`sampleUtterances`",
+        ),
+        (
+            "Dialogflow",
+            format!(
+                "[{}]",
+                intents(&|label| format!(
+                    "{{\"displayName\": \"{label}\", \"trainingPhrases\": [{}]}}",
+                    of(label, &|text| format!("{{\"type\": \"EXAMPLE\", \"parts\": {}}}", parts(text)))
+                ))
+            ),
+            "`trainingPhrases`",
+        ),
+        (
+            "Snips",
+            format!(
+                "{{{}}}",
+                intents(&|label| format!("\"{label}\": [{}]", of(label, &|text| format!("{{\"data\": {}}}", parts(text)))))
+            ),
+            "taken as labels",
+        ),
+    ] {
+        let found = table(&text);
+        assert_eq!(classes(&found), three(), "{what}: {:?}", found.columns);
+        let column = found.columns.iter().position(|name| name == "text").unwrap();
+        let texts: Vec<&str> = found.rows.iter().map(|row| row[column].as_str()).collect();
+        let wanted: Vec<&str> =
+            labels.iter().flat_map(|label| ROWS.iter().filter(move |row| row.1 == *label).map(|row| row.0)).collect();
+        assert_eq!((texts, &found.row_numbers), (wanted, &(1..=9).collect::<Vec<u64>>()), "{what}");
+        assert!(found.notes.iter().any(|found| found.contains(note)), "{what}: {:?}", found.notes);
+    }
+    // A row with a text of its own is a row.
+    let own = table(
+        ROWS.map(|(text, label)| format!("{{\"text\": {}, \"label\": \"{label}\", \"examples\": [\"a\", \"b\"]}}\n", json(text)))
+            .concat(),
+    );
+    assert_eq!((own.rows.len(), own.notes), (9, Vec::new()));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_name_that_comes_twice_is_said() {
+    let twice = table(
+        ROWS.map(|(text, label)| format!("{{\"text\": {}, \"label\": \"x\", \"label\": \"{label}\"}}\n", json(text))).concat(),
+    );
+    assert_note(&twice, "9 rows (1, 2, 3, 4, 5, ...) have `label` more than once: the last value is used", "lines");
+    assert_eq!(classes(&twice), three());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn fasttext_files_have_labels_and_texts() {
     for (what, text) in [
         ("plain", file("", |_, text, label| format!("__label__{label} {text}"))),
@@ -467,6 +546,11 @@ fn other_notations_are_refused_by_name() {
         ("\\begin{tabular}{ll}\ntext & label \\\\\na, b & x \\\\\n\\end{tabular}\n".into(), "LaTeX", "CSV"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123\n".into(), "a Git LFS pointer", "git lfs pull"),
         ("1 3:0.5 7:1\n0 2:0.5 9:1\n1 3:0.1 7:2\n0 1:0.5 7:1\n".into(), "svmlight", "texts"),
+        (
+            "{\"data\": [{\"title\": \"a\", \"paragraphs\": [{\"context\": \"b\", \"qas\": []}]}], \"version\": \"2.0\"}".into(),
+            "question answering (SQuAD)",
+            "a text and a class",
+        ),
         (
             file("", |_, text, label| format!("{label}: {}", text.replace('"', ""))),
             "only one column",

@@ -232,6 +232,25 @@ fn bare_separators_belong_to_the_text() {
     let one = table(file("", |at, text, label| format!("{text}{},{label}", if at == 4 { ", please" } else { "" })));
     assert_note(&one, "1 row (5) has more cells", "no header");
     assert_eq!(one.rows[4][0], "left at the \"wrong\" door, please");
+    // Without a header, and with a class of one row: the blank behind each comma shows what is text.
+    for label_last in [true, false] {
+        let label = |at: usize, label: &str| if at == 3 { "other".to_owned() } else { label.to_owned() };
+        let all = table(file("", |at, text, name| {
+            let (text, label) = (format!("{}, please", text.replace('"', "'")), label(at, name));
+            if label_last { format!("{text},{label}") } else { format!("{label},{text}") }
+        }));
+        let columns = if label_last { [0, 1] } else { [1, 0] };
+        let row = |at: usize| columns.map(|column| all.rows[at][column].as_str());
+        assert_eq!((all.columns.len(), all.has_header, all.rows.len()), (2, false, 9), "{:?}", all.notes);
+        assert_eq!(
+            (row(3), row(4)),
+            (["the refund is too small, please", "other"], ["left at the 'wrong' door, please", "delivery"])
+        );
+        assert_note(&all, "9 rows (1, 2, 3, 4, 5, ...) have more cells than the 2 columns", "no header, all rows");
+    }
+    // Blanks behind all separators say nothing.
+    let blanks = table(file("", |at, text, label| format!("{at}, {}, {label}", text.replace('"', "'"))));
+    assert_eq!((blanks.columns.len(), blanks.rows.len()), (3, 9), "{:?}", blanks.notes);
     // Where a row does not show which cell is its label, it is not used, and named.
     let odd = table(file("text,label", |at, text, label| format!("{text},{}", if at == 4 { "one,two" } else { label })));
     assert_eq!((odd.ragged.as_slice(), odd.rows.len()), ([6].as_slice(), 9));

@@ -37,7 +37,7 @@ pub(super) fn settle(
         settled.width = given;
         return settled;
     }
-    let narrow = if given >= 2 { given } else { narrowest(records, width) };
+    let narrow = if given >= 2 { given } else { blanks_say(records, narrowest(records, width), separator) };
     let over: Vec<usize> = (0..records.len()).filter(|&at| record::length(&records[at]) > narrow).collect();
     if narrow < 2 || over.is_empty() {
         return settled;
@@ -52,16 +52,14 @@ pub(super) fn settle(
         return settled;
     }
     let Some(split) = split else { return settled };
-    let mut joined = Vec::new();
-    for &at in &over {
-        if split.holds(&records[at]) {
-            records[at] = split.joined(&records[at], separator);
-            joined.push(rows[at]);
-        }
-    }
-    if joined.is_empty() || (given == 0 && joined.len() < over.len()) {
+    let certain: Vec<usize> = over.iter().copied().filter(|&at| spaced || split.holds(&records[at])).collect();
+    if certain.is_empty() || (given == 0 && certain.len() < over.len()) {
         return settled;
     }
+    for &at in &certain {
+        records[at] = split.joined(&records[at], separator);
+    }
+    let joined: Vec<u64> = certain.iter().map(|&at| rows[at]).collect();
     settled.width = narrow;
     let name = header
         .and_then(|names| names.get(split.text))
@@ -82,6 +80,18 @@ fn narrowest(records: &[StringRecord], width: usize) -> usize {
     }
     let often = counts.iter().filter(|&(&length, &count)| length >= 2 && count * 10 >= records.len() && count >= 2);
     often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
+}
+
+/// Without a header: fewer columns than `narrowest`, where in every record the cells that one of them would join begin with a blank,
+/// as behind the comma of a text, and no other cell does.
+fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usize {
+    let filled: Vec<usize> = (0..records.len()).filter(|&at| !record::is_blank(&records[at])).collect();
+    let fits = |narrow: &usize| {
+        Split::choose(None, records, &filled, *narrow, separator)
+            .is_some_and(|split| filled.iter().all(|&at| split.by_blanks(&records[at], separator)))
+    };
+    let wide = filled.len() >= 4 && filled.iter().all(|&at| record::length(&records[at]) >= narrowest);
+    (2..narrowest).find(|narrow| wide && fits(narrow)).unwrap_or(narrowest)
 }
 
 /// Does each record have so many cells, and begin with a number that counts them?

@@ -18,6 +18,8 @@ const BELOW: usize = 2000;
 const NAME_WORDS: usize = 3;
 /// Letters of it.
 const NAME_LETTERS: usize = 40;
+/// Texts of several words below a single word from which the word may be a name.
+const DOUBT_ROWS: usize = 10;
 
 /// Names by which a header is known whatever is below it. Lower case.
 #[rustfmt::skip]
@@ -59,6 +61,7 @@ pub(super) fn find(records: &[StringRecord], rows: &[u64], width: usize, wanted:
     let Some(at) = header else {
         let mut layout = Layout::default();
         if wanted.is_none() {
+            layout.notes.extend(doubt(records, rows));
             around::footer(records, rows, width, &mut layout);
         }
         return Ok(layout);
@@ -249,6 +252,27 @@ fn looks(first: &StringRecord, rest: &[StringRecord], columns: usize) -> bool {
         sentence |= sentences && !cells.is_empty() && is_sentence_like(name, &cells);
     }
     header && (certain || !sentence)
+}
+
+/// What to say of a first row that was taken for a row, though one of its cells is a single word above texts of several.
+fn doubt(records: &[StringRecord], rows: &[u64]) -> Option<String> {
+    let at = records.iter().position(|record| !is_blank(record))?;
+    let below = &records[at + 1..records.len().min(at + 1 + BELOW)];
+    let texts = |column: usize| {
+        let cells = || below.iter().filter_map(|record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty());
+        let several = cells().filter(|cell| cell.contains(char::is_whitespace)).count();
+        cells().count() >= DOUBT_ROWS && several == cells().count()
+    };
+    let is_name = |name: &str| !name.is_empty() && reads_as_name(name) && !name.contains(char::is_whitespace);
+    let (_, name) = records[at]
+        .iter()
+        .map(str::trim)
+        .enumerate()
+        .find(|&(column, name)| is_name(name) && !is_number(name) && texts(column))?;
+    let row = rows[at];
+    Some(format!(
+        "row {row} is used as a row, although its cell `{name}` reads like the name of a column: choose row {row} as the header row if it is one"
+    ))
 }
 
 /// Does a cell read like the texts of its column: several words, begun as they are begun?

@@ -1,6 +1,6 @@
 //! JSON -> records: objects or lists, one a line or in a list, and the other shapes of [`shapes`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use csv::StringRecord;
@@ -12,6 +12,7 @@ use super::{Format, limits, rows_are, rows_have, rows_list};
 use crate::error::{Error, Result};
 use value::{Json, Members};
 
+mod lists;
 mod relaxed;
 mod shapes;
 mod tools;
@@ -258,7 +259,10 @@ struct Objects {
     columns: HashMap<String, usize>,
     objects: Vec<Vec<(usize, String)>>,
     rows: Vec<u64>,
-    nested: Vec<u64>,
+    /// Names that an object has twice, and the rows of these objects.
+    twice: (BTreeSet<String>, Vec<u64>),
+    /// Names of the lists of which each text is a row.
+    lists: BTreeSet<String>,
     notes: Vec<String>,
     /// Tasks of Label Studio, the names of their data, and those with annotations that differ.
     studio: usize,
@@ -297,16 +301,26 @@ impl Objects {
             }
             None => members,
         };
-        let mut cells = Vec::with_capacity(members.len());
-        let mut nested = false;
+        let (objects, list) = lists::expand(members);
+        self.lists.extend(list);
+        objects.into_iter().try_for_each(|members| self.add_row(members, row))
+    }
+
+    fn add_row(&mut self, members: Members, row: u64) -> Result<()> {
+        let mut cells: Vec<(usize, String)> = Vec::with_capacity(members.len());
+        let mut seen = HashSet::with_capacity(members.len());
+        let mut repeats = false;
         for (name, value) in members {
             let column =
                 self.named(&name).map_err(|problem| Error::Data { problem, hint: HINT.into(), row: Some(row), column: None })?;
-            nested |= !value.is_plain();
+            if !seen.insert(column) {
+                self.twice.0.insert(name);
+                repeats = true;
+            }
             cells.push((column, value.cell().unwrap_or_else(|| value.to_json())));
         }
-        if nested {
-            self.nested.push(row);
+        if repeats {
+            self.twice.1.push(row);
         }
         self.objects.push(cells);
         self.rows.push(row);
@@ -355,9 +369,15 @@ impl Objects {
     /// [`Error::Data`] for too many cells, and as [`tools::settle`].
     fn into_records(mut self, format: Format) -> Result<Records> {
         tools::settle(&mut self)?;
-        let Self { names, rows, objects, nested, mut notes, .. } = self;
-        if !nested.is_empty() {
-            notes.push(format!("{} lists or objects among the values, which stand in their cells as JSON", rows_have(&nested)));
+        let Self { names, mut rows, objects, twice, lists, mut notes, .. } = self;
+        let quoted =
+            |names: &BTreeSet<String>| names.iter().take(5).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        if !twice.1.is_empty() {
+            notes.push(format!("{} {} more than once: the last value is used", rows_have(&twice.1), quoted(&twice.0)));
+        }
+        if !lists.is_empty() {
+            notes.push(format!("each text in the lists {} is a row, and the rows are numbered by text", quoted(&lists)));
+            rows = (1..=objects.len() as u64).collect();
         }
         limits::cells(objects.len(), names.len())?;
         let width = names.len();

@@ -89,6 +89,15 @@ fn train_uses_a_split_column_and_merges_labels() {
     let merged = place.train(&["--json", "--merge-labels", "--split-column", "none", "--out", "merged"]).succeeded().objects();
     assert_eq!(event(&merged, "data")[0]["classes"].as_array().map(Vec::len), Some(3));
     assert_eq!(event(&merged, "started")[0]["held_out_rows"], 9);
+    // `inspect` reads the file as `train` does.
+    let inspect =
+        |flags: &[&str]| place.run(&[&["inspect", "data.csv", "--json"], flags].concat()).succeeded().objects().remove(0);
+    let (plain, joined) = (inspect(&[]), inspect(&["--merge-labels", "--split-column", "none"]));
+    let found = |report: &serde_json::Value| {
+        let notes = report["report"]["notes"].to_string();
+        (report["report"]["classes"].as_array().map(Vec::len), notes.contains("column `split`"))
+    };
+    assert_eq!((found(&plain), found(&joined)), ((Some(4), true), (Some(3), false)), "{plain} {joined}");
     place.train(&["--split-column", "label"]).failed(1, &["cannot be the column of the texts or of the labels"]);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::header::{is_text_name as is_text, is_usual};
+use super::lists;
 use super::value::{Json, Members, member};
 use crate::error::{Error, Result};
 
@@ -34,9 +35,22 @@ pub(super) fn rows(value: Json) -> Result<Shape> {
     if value.get("nbformat").is_some() && value.get("cells").is_some() {
         return Err(Error::data("this is a Jupyter notebook, not a table", "save the table from the notebook as CSV"));
     }
+    if is_squad(&value) {
+        return Err(Error::data(
+            "this is a file for question answering (SQuAD): its questions have answers in a text, and no class",
+            "a classifier needs a text and a class in each row, such as [{\"text\": \"so good\", \"label\": \"positive\"}]",
+        ));
+    }
     let names = value.as_object().map(|members| listing(members.iter().map(|(name, _)| name.as_str()))).unwrap_or_default();
     find(value, 0)?
         .ok_or_else(|| Error::data(format!("this JSON file is one object, of {names}, whose rows cannot be told"), HINT))
+}
+
+fn is_squad(value: &Json) -> bool {
+    let first = |value: Option<&Json>| value.and_then(Json::as_list).and_then(<[Json]>::first).cloned();
+    first(value.get("data"))
+        .and_then(|article| first(article.get("paragraphs")))
+        .is_some_and(|paragraph| paragraph.get("qas").is_some())
 }
 
 fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
@@ -307,7 +321,9 @@ fn by_label(members: &Members, tables: &[usize]) -> Option<Shape> {
     let objects = tables.len() == members.len()
         && tables.iter().all(|&at| {
             members[at].1.as_list().is_some_and(|rows| {
-                rows.iter().all(|row| row.as_object().is_some_and(|row| row.iter().any(|(name, _)| is_text(name))))
+                rows.iter().all(|row| {
+                    row.as_object().is_some_and(|row| lists::with_text(row.clone()).iter().any(|(name, _)| is_text(name)))
+                })
             })
         });
     if members.len() < 2 || !(objects || members.iter().all(|(_, value)| texts(value))) {

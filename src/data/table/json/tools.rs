@@ -132,5 +132,4 @@ fn prodigy(table: &mut Objects) {
         table.notes.push(format!("{} rejected or ignored and left out", super::rows_are(&left_out)));
     }
     table.drop_columns(|name| name.starts_with('_') || PRODIGY.contains(&name));
-    table.nested.clear();
 }
