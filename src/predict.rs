@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::config::DeviceChoice;
 use crate::data::batch::{Example, PackedBatch};
+use crate::encoder::Encoder;
 use crate::engine::boundary::Inputs;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
 use crate::eval::{argmax, softmax, together};
-use crate::model::Model;
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::prompt::{self, Context, Given, PromptMethod, Sizes};
 
 /// Texts a pass where nothing is trained.
@@ -44,7 +44,7 @@ pub struct Prediction {
 /// An encoder with an adapter, ready to classify. Any number of threads may share it; a crate that moves it to one may have to set
 /// `#![recursion_limit = "256"]`, so that the compiler comes to the end of wgpu's types.
 pub struct Predictor {
-    model: Model,
+    model: Encoder,
     adapter: Adapter,
     compute: Compute,
     head: Head,
@@ -68,7 +68,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder; [`Error::Device`] where the device cannot be used.
-    pub async fn new(model: Model, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
+    pub async fn new(model: Encoder, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
         let limit = model.text_limit(adapter.config.data.max_tokens, adapter.prompt_length())?;
         let sample = Example { tokens: vec![0; limit.min(32)], label: 0 };
         let batch = PackedBatch::new(std::iter::repeat_n(&sample, EVAL_BATCH), adapter.prompt_length());
@@ -80,7 +80,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder.
-    pub fn on(compute: &Compute, model: Model, adapter: Adapter) -> Result<Self> {
+    pub fn on(compute: &Compute, model: Encoder, adapter: Adapter) -> Result<Self> {
         adapter.check_encoder(model.spec())?;
         let hidden = model.spec().hidden;
         if adapter.base_model.sha256.as_deref().is_some_and(|sha256| sha256 != model.sha256()) {

@@ -14,8 +14,8 @@ use crate::cli::plot::{self, Line};
 use crate::cli::{Context, data, interrupt, progress};
 use crate::config::{DataConfig, RunConfig};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::tensors::sha256_hex;
 use crate::train::compare::event::CompareEvent;
 use crate::train::compare::plan::Plan;
@@ -72,7 +72,7 @@ struct Encoder {
     name: String,
     /// Of the weights.
     sha256: String,
-    /// See [`Model::files_sha256`].
+    /// See [`Encoder::files_sha256`].
     #[serde(default)]
     files_sha256: String,
 }
@@ -210,7 +210,7 @@ fn tables(args: &CompareArgs, config: &DataConfig) -> Result<(Tables, Vec<Input>
     Ok((Tables { data, held_out, tests: tests? }, inputs))
 }
 
-fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Model) -> Stored {
+fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Encoder) -> Stored {
     Stored {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: plan.config.clone(),

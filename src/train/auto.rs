@@ -12,8 +12,8 @@ use super::examples::draw;
 use super::run::{Limits, Run};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::rng::Rng;
 
 /// Held-out rows of a trial at most: they are judged in every trial, and an accuracy on so many is known to 2 points.
@@ -23,7 +23,7 @@ const EVALUATIONS: usize = 1;
 
 /// Trials under way.
 pub(super) struct Trials {
-    model: Model,
+    model: Encoder,
     /// What the trials learn from and are judged on.
     part: Dataset,
     config: RunConfig,
@@ -53,7 +53,7 @@ impl Trials {
     ///
     /// # Errors
     /// As [`RunConfig::total_steps`].
-    pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Result<Self> {
+    pub(super) fn new(model: Encoder, dataset: &Dataset, config: &RunConfig) -> Result<Self> {
         let auto = &config.prompt.auto;
         let whole = config.total_steps(dataset.train.len())?;
         let steps = auto.share * whole as f64 / auto.candidates.len() as f64;

@@ -17,9 +17,9 @@ use super::run::Limits;
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::eval::{Metrics, argmax};
-use crate::model::Model;
 use crate::predict::EVAL_BATCH;
 
 pub mod event;
@@ -52,7 +52,7 @@ impl Tables {
 
 /// A comparison.
 pub struct Comparison {
-    model: Model,
+    model: Encoder,
     tables: Tables,
     plan: Plan,
     cells: Vec<Cell>,
@@ -83,7 +83,7 @@ impl Comparison {
     ///
     /// # Errors
     /// [`crate::error::Error::Data`] for a file that cannot be used.
-    pub fn start(model: Model, tables: Tables, plan: Plan, done: &[CellResult]) -> Result<Self> {
+    pub fn start(model: Encoder, tables: Tables, plan: Plan, done: &[CellResult]) -> Result<Self> {
         let config = &plan.config;
         for seed in plan.seeds.iter().take(1) {
             let dataset = tables.dataset(config, *seed)?;

@@ -9,9 +9,9 @@ use super::run::{Limits, Run};
 use crate::adapter::Adapter;
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::answers::Answers;
-use crate::model::Model;
 use crate::predict::Predictor;
 
 /// A run, pulled as [`Run`] is.
@@ -33,7 +33,7 @@ enum State {
 /// Trials, and what the run after them needs.
 struct Waiting {
     trials: Trials,
-    model: Model,
+    model: Encoder,
     dataset: Dataset,
     config: RunConfig,
     limits: Limits,
@@ -51,7 +51,7 @@ impl Job {
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
+    pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
         Self::with_limits(model, dataset, config, Limits::default()).await
     }
 
@@ -59,7 +59,7 @@ impl Job {
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
+    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
         if !auto::wanted(&config)? {
             return Ok(Self::from(Run::with_limits(model, dataset, config, limits).await?));
         }

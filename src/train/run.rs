@@ -25,10 +25,10 @@ use super::schedule::Budget;
 use super::step::{MatrixState, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::config::RunConfig;
+use crate::encoder::Encoder;
 use crate::engine::compute::Compute;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
-use crate::model::Model;
 use crate::predict::Predictor;
 use crate::prompt;
 use account::Piece;
@@ -44,7 +44,7 @@ const BASELINE_SHARE: f64 = 0.5;
 
 /// A training run.
 pub struct Run {
-    model: Model,
+    model: Encoder,
     config: RunConfig,
     limits: Limits,
     compute: Compute,

@@ -19,7 +19,7 @@ use crate::config::RunConfig;
 use crate::engine::boundary::{FrozenEncoder, StateCache};
 use crate::engine::compute::{Compute, read};
 use crate::error::Result;
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::model::spec::EncoderWeights;
 use crate::prompt::{Parameter, PromptMethod, Sizes};
 

@@ -5,7 +5,7 @@ use softprompt::config::{
     DeviceChoice, Generator, HeadTransition, Method, PruneConfig, Reads, RunConfig, Shrink, StageConfig, Vote,
 };
 use softprompt::data::{dataset::Dataset, table::Table};
-use softprompt::model::Model;
+use softprompt::encoder::Encoder;
 use softprompt::predict::Predictor;
 use softprompt::train::checkpoint::Checkpoint;
 use softprompt::train::event::Event;
@@ -102,7 +102,7 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
     ]
 }
 
-async fn start(model: &Model, config: &RunConfig) -> Run {
+async fn start(model: &Encoder, config: &RunConfig) -> Run {
     Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run")
 }
 

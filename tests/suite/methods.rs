@@ -6,11 +6,11 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use softprompt::config::{Generator, HeadKind, Method, PromptInit, Reads, RunConfig};
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::encoder::Encoder;
 use softprompt::engine::Pooling;
 use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::engine::compute::{Compute, read};
 use softprompt::error::Error;
-use softprompt::model::Model;
 use softprompt::model::spec::EncoderSpec;
 use softprompt::prompt::{self, Context, Parameter, PromptMethod, Sizes, Start};
 use softprompt::rng::Rng;
@@ -42,7 +42,7 @@ pub fn config(golden: &Golden<'_>, method: Method) -> RunConfig {
     config
 }
 
-fn method_of(config: &RunConfig, model: &Model) -> Box<dyn PromptMethod> {
+fn method_of(config: &RunConfig, model: &Encoder) -> Box<dyn PromptMethod> {
     prompt::method(config, model.spec())
 }
 
@@ -111,13 +111,13 @@ async fn generators_equal_pytorch() {
 }
 
 /// A trainer of a method that starts from the golden file.
-fn golden_trainer(golden: &Golden<'_>, model: &Model, compute: &Compute, config: &RunConfig, prefix: &str) -> Trainer {
+fn golden_trainer(golden: &Golden<'_>, model: &Encoder, compute: &Compute, config: &RunConfig, prefix: &str) -> Trainer {
     let start = golden_start(golden, &*method_of(config, model), model.spec(), prefix);
     trainer(model, compute, config, start, (golden.tensor("head.weight"), golden.tensor("head.bias")))
 }
 
 pub fn trainer(
-    model: &Model,
+    model: &Encoder,
     compute: &Compute,
     config: &RunConfig,
     start: Vec<Parameter>,
@@ -178,7 +178,7 @@ async fn prefixes_equal_peft() {
 }
 
 /// What a method starts from, with a seed and states.
-pub fn initial(config: &RunConfig, model: &Model, seed: u64, states: &[f32]) -> Result<Vec<Parameter>, Error> {
+pub fn initial(config: &RunConfig, model: &Encoder, seed: u64, states: &[f32]) -> Result<Vec<Parameter>, Error> {
     let labels = ["lost card", "music", "weather"].map(String::from);
     method_of(config, model).initial(Start {
         weights: model.weights(),

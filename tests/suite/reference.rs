@@ -5,8 +5,8 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use softprompt::config::{HeadKind, Method, RunConfig};
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
-use softprompt::model::Model;
 use softprompt::prompt::{self, Parameter};
 use softprompt::train::schedule;
 use softprompt::train::step::{LearningRates, Source, Trainer};
@@ -57,7 +57,7 @@ impl<'a> Golden<'a> {
     }
 
     /// A trainer that starts where PyTorch started.
-    pub fn trainer(&self, model: &Model, compute: &Compute, head: HeadKind) -> Trainer {
+    pub fn trainer(&self, model: &Encoder, compute: &Compute, head: HeadKind) -> Trainer {
         let config = self.config(head);
         let shape = [config.prompt.length, model.spec().hidden];
         let initial = vec![Parameter::new("prompt", shape, self.tensor("prompt"))];

@@ -3,8 +3,8 @@
 use softprompt::adapter::Matrix;
 use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig, Schedule, Shrink};
 use softprompt::data::batch::Example;
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
-use softprompt::model::Model;
 use softprompt::prompt::{self, Start};
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
@@ -21,7 +21,7 @@ async fn run(config: &RunConfig) -> (Run, Vec<Event>) {
 }
 
 /// On one model, runs share its devices.
-async fn run_of(model: &Model, config: &RunConfig) -> (Run, Vec<Event>) {
+async fn run_of(model: &Encoder, config: &RunConfig) -> (Run, Vec<Event>) {
     let mut run = Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run");
     let mut events = Vec::new();
     finish(&mut run, &mut events).await;

@@ -4,9 +4,9 @@
 use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, HeadTransition, Method, RunConfig, Shrink, StageConfig};
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::encoder::Encoder;
 use softprompt::engine::flops::{Work, lengths, states};
 use softprompt::engine::{Pooling, Route};
-use softprompt::model::Model;
 use softprompt::model::spec::EncoderSpec;
 use softprompt::predict::Predictor;
 use softprompt::rng::Rng;
@@ -24,7 +24,7 @@ const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
 
 /// The tiny encoder's sizes with four layers, and random weights.
-fn four_layers() -> Model {
+fn four_layers() -> Encoder {
     crate::device::begin();
     let mut config: serde_json::Value = serde_json::from_slice(CONFIG).expect("JSON");
     config["num_hidden_layers"] = 4.into();
@@ -62,7 +62,7 @@ fn four_layers() -> Model {
     let views: Vec<(&str, Vec<usize>, &[f32])> =
         tensors.iter().map(|(name, shape, values)| (name.as_str(), shape.clone(), &values[..])).collect();
     let weights = softprompt::tensors::write(&views).expect("a file");
-    Model::from_bytes("four layers", &serde_json::to_vec(&config).expect("JSON"), TOKENIZER, &weights).expect("an encoder")
+    Encoder::from_bytes("four layers", &serde_json::to_vec(&config).expect("JSON"), TOKENIZER, &weights).expect("an encoder")
 }
 
 /// Steps on 2, 3 and 4 layers or their share of neurons, then on the whole encoder: 8, 8, 8 and 16 of 40.
@@ -73,7 +73,7 @@ fn config(shrink: Shrink) -> RunConfig {
     config
 }
 
-async fn start(model: &Model, config: &RunConfig) -> Run {
+async fn start(model: &Encoder, config: &RunConfig) -> Run {
     Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run")
 }
 

@@ -7,9 +7,9 @@ use super::result::{CellResult, TestResult};
 use crate::config::RunConfig;
 use crate::data::dataset::{Dataset, TextRow};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
-use crate::model::Model;
 use crate::rng::Rng;
 use crate::train::examples::draw;
 use crate::train::job::Job;
@@ -55,7 +55,7 @@ pub(super) fn majority(
 }
 
 /// The steps that a budget pays for: see [`super`].
-pub(super) async fn steps_within(spend: Spend, model: &Model, dataset: &Dataset, config: &RunConfig) -> Result<usize> {
+pub(super) async fn steps_within(spend: Spend, model: &Encoder, dataset: &Dataset, config: &RunConfig) -> Result<usize> {
     let batch = config.optim.batch_size;
     let rows = draw(|row| dataset.train[row].label, 0..dataset.train.len(), SHORT * batch, Rng::stream(config.seed, "budget"));
     let part = Dataset {

@@ -9,7 +9,7 @@ use crate::data::batch::PackedBatch;
 use crate::engine::boundary::{Inputs, Prompt};
 use crate::engine::compute::read;
 use crate::error::Result;
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::predict::EVAL_BATCH;
 use crate::prompt::without_prompt;
 use crate::train::event::Event;

@@ -14,12 +14,12 @@ use super::{Progress, Run, Stage, Training};
 use crate::config::RunConfig;
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::{Dataset, TextRow};
+use crate::encoder::Encoder;
 use crate::engine::boundary::FrozenEncoder;
 use crate::engine::compute::read;
 use crate::error::Result;
 use crate::eval::majority_accuracy;
-use crate::model::Model;
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::model::spec::EncoderSpec;
 use crate::predict::EVAL_BATCH;
 use crate::prompt::{self, Sizes, Start};
@@ -59,7 +59,7 @@ impl Run {
     /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work, [`Error::Device`](crate::error::Error::Device)
     /// where the device that the config asks for cannot be used, [`Error::Model`](crate::error::Error::Model) where the encoder
     /// lacks what the config asks for.
-    pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
+    pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
         Self::with_limits(model, dataset, config, Limits::default()).await
     }
 
@@ -67,7 +67,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
+    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
         config.validate()?;
         let begin = Instant::now();
         let method = prompt::method(&config, model.spec());

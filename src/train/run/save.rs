@@ -9,9 +9,9 @@ use super::{Best, Run, Stage};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::Dataset;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
-use crate::model::Model;
 use crate::train::checkpoint::{Checkpoint, Machine, Place, SavedBest, SavedProbe};
 use crate::train::event::Event;
 use crate::train::order::Order;
@@ -88,7 +88,7 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
-    pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
+    pub async fn resume(model: Encoder, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
         let device = match (checkpoint.config.device, &checkpoint.machine) {
             (DeviceChoice::Auto, Some(Machine { device: DeviceChoice::Gpu, .. })) => {
                 let sample = Arc::new(PackedBatch::new(&[Example { tokens: vec![0], label: 0 }], 0));
@@ -110,7 +110,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::resume`].
-    pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
+    pub async fn resume_on(model: Encoder, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
         // The format before named the weights alone.
         let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
         if checkpoint.encoder_sha256 != named {
