@@ -81,6 +81,15 @@ impl Route {
         Self { entry: Entry::Words, pooling, per_example: false, update: 0, prefix: false }
     }
 
+    /// The lowest layer that is run.
+    #[must_use]
+    pub fn lowest_layer(&self) -> usize {
+        match self.entry {
+            Entry::Words => 0,
+            Entry::After(layers) => layers,
+        }
+    }
+
     /// Rows of the trained input that are prompt, update and prefix, for a batch and an encoder of so many layers.
     #[must_use]
     pub fn input_rows(&self, batch: &PackedBatch, layers: usize) -> [usize; 3] {

@@ -180,10 +180,6 @@ const METHOD_TYPES: &[&str] =
     &["AutoConfig", "EfficientConfig", "EnsembleConfig", "LateConfig", "ProgressiveConfig", "PromptConfig"];
 const ABOUT_METHODS: &[&str] = &["train/auto.rs", "train/compare.rs", "train/compare/"];
 
-/// Circles that are known: the steps of a layer and the buffers that they are recorded on, to be undone when an encoder becomes a list of
-/// operations from which the steps are derived.
-const KNOWN_CIRCLES: &[(&str, &[&str])] = &[("engine/wgsl", &["arena", "layer", "track"])];
-
 /// A source file: its path below `src/`, with `/`, and its text.
 type File = (String, String);
 
@@ -500,14 +496,8 @@ fn the_table_has_an_order() {
 
 #[test]
 fn no_folder_has_a_circle() {
-    let known = |line: &String| {
-        KNOWN_CIRCLES.iter().any(|(folder, files)| {
-            files.iter().any(|a| files.iter().any(|b| line.starts_with(&format!("src/{folder}: {a} and {b} "))))
-        })
-    };
-    let (known, found): (Vec<_>, Vec<_>) = circles(&sources()).into_iter().partition(known);
+    let found = circles(&sources());
     assert!(found.is_empty(), "{}", found.join("\n"));
-    assert_eq!(known.is_empty(), KNOWN_CIRCLES.is_empty(), "a circle that is gone is not known any more");
 }
 
 /// The negative control: circles of two and of three, in a folder and between folders; and none where there is an order.

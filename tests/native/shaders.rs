@@ -256,12 +256,14 @@ fn a_kernel_has_one_name_in_four_places() {
     let twins = without(names("src/engine/cpu", ".rs"), &["encoder", "mod", "pass"]);
     let others = [
         "arena",
+        "batch_buffers",
         "cache",
         "device",
         "encoder",
         "kernel",
         "layer",
         "mod",
+        "parts",
         "pipelines",
         "profile",
         "recorder",

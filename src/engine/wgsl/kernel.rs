@@ -2,7 +2,7 @@
 //! broken shader: it leaves the output as it was.
 
 use super::device::{Gpu, is_memory, lock};
-use super::recorder::{Cost, Step, Work};
+use super::recorder::{DispatchSize, KernelCost, Step};
 use super::source::Shader;
 use crate::engine::GradRows;
 use crate::error::{Error, Result};
@@ -85,10 +85,10 @@ impl Kernel {
         launch: &Launch<'_>,
         buffers: &[(u32, &wgpu::Buffer)],
         params: &P,
-        work: Work,
+        dispatch: DispatchSize,
     ) -> Step {
         let resources: Vec<_> = buffers.iter().map(|&(binding, buffer)| (binding, buffer.as_entire_binding())).collect();
-        self.step_with(launch, &resources, params, work)
+        self.step_with(launch, &resources, params, dispatch)
     }
 
     /// [`Self::step`] with bindings that need not be buffers.
@@ -97,7 +97,7 @@ impl Kernel {
         launch: &Launch<'_>,
         resources: &[(u32, wgpu::BindingResource<'_>)],
         params: &P,
-        work: Work,
+        dispatch: DispatchSize,
     ) -> Step {
         let params = launch.gpu.uniform(self.name, params);
         let group = |index: u32, resources: &[(u32, wgpu::BindingResource<'_>)]| {
@@ -113,12 +113,12 @@ impl Kernel {
         };
         Step {
             label: self.name.to_owned(),
-            cost: Cost::default(),
+            cost: KernelCost::default(),
             rows: launch.rows,
             pipeline: self.pipeline.clone(),
             buffers: group(0, resources),
             uniforms: group(1, &[(0, params.as_entire_binding()), (1, launch.batch.as_entire_binding())]),
-            work,
+            dispatch,
         }
     }
 }
