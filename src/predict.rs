@@ -14,8 +14,8 @@ use crate::encoder::Encoder;
 use crate::engine::boundary::Inputs;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
-use crate::eval::{argmax, softmax, together};
-use crate::head::Head;
+use crate::eval::{argmax, softmax, vote_scores};
+use crate::head::{Head, Linear};
 use crate::prompt::{self, Context, Given, PromptMethod, Sizes};
 
 /// Texts a pass where nothing is trained.
@@ -51,8 +51,8 @@ pub struct Predictor {
     method: Box<dyn PromptMethod>,
     /// What the adapter stores.
     stored: Vec<Tensor<2>>,
-    weight: Tensor<2>,
-    bias: Tensor<2>,
+    /// Of the head.
+    linear: Linear<Tensor<2>>,
     layers: Vec<usize>,
 }
 
@@ -107,8 +107,10 @@ impl Predictor {
             head: Head::new(&adapter.config.head, method.prompt_length(), method.is_prefix(), model.weights(), &compute.device)?,
             stored: adapter.stored.iter().map(|m| tensor(&m.values, m.shape[0], m.shape[1])).collect(),
             method,
-            weight: tensor(&adapter.head_weight, members * classes, hidden),
-            bias: tensor(&adapter.head_bias, members, classes),
+            linear: Linear {
+                weight: tensor(&adapter.head_weight, members * classes, hidden),
+                bias: tensor(&adapter.head_bias, members, classes),
+            },
             compute: compute.clone(),
             layers: (0..model.spec().layers).collect(),
             model,
@@ -161,7 +163,7 @@ impl Predictor {
             None => None,
             Some(layers) => {
                 let texts = Arc::new(PackedBatch::new(repeated, 0));
-                Some((layers, self.compute.encoder.states(&texts, layers, None, &self.weight)?))
+                Some((layers, self.compute.encoder.states(&texts, layers, None, &self.linear.weight)?))
             }
         };
         let context = Context {
@@ -172,8 +174,8 @@ impl Predictor {
         };
         let Given { prompt, update } = self.method.given_exported(&self.stored, &context);
         let pooled = self.compute.encoder.encode(&batch, Inputs { prompt, update, states }, self.head.pooling())?;
-        let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
-        let scores = together(scores, members, self.adapter.labels.len(), self.method.vote());
+        let scores = read(self.head.logits(pooled, self.linear.clone())).await?;
+        let scores = vote_scores(scores, members, self.adapter.labels.len(), self.method.vote());
         self.compute.encoder.check()?;
         Ok(scores)
     }

@@ -68,7 +68,7 @@ impl Examples {
             let truth = chunk.iter().cycle().map(|&example| self.all[example].label);
             scored.members_right +=
                 self.predicted(&scores).into_iter().zip(truth).filter(|(class, truth)| class == truth).count();
-            scored.scores.extend(trainer.together(scores));
+            scored.scores.extend(trainer.vote_scores(scores));
         }
         Ok(end)
     }

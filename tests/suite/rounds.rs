@@ -5,6 +5,7 @@ use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneC
 use softprompt::data::batch::Example;
 use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
+use softprompt::head::Linear;
 use softprompt::prompt::{self, Start};
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
@@ -170,15 +171,14 @@ async fn importance_is_the_derivative_of_a_factor_on_each_part() {
     };
     let initial = method.initial(start).expect("first values");
     let mut rng = Rng::stream(4, "head");
-    let head: Vec<f32> = (0..2 * hidden).map(|_| rng.normal() as f32).collect();
+    let head = Linear { weight: (0..2 * hidden).map(|_| rng.normal() as f32).collect(), bias: vec![0.0; 2] };
     let examples = [Example { tokens: vec![2, 7, 9, 3], label: 0 }, Example { tokens: vec![2, 11, 8, 12, 5, 3], label: 1 }];
     let trainer = |values: Vec<f32>| {
         let mut parameters = initial.clone();
         parameters[0].values = values;
         let source = Source::Encoder(compute.encoder.clone());
         let method = prompt::method(&config, model.spec());
-        Trainer::new(&compute, source, model.weights(), method, parameters, (head.clone(), vec![0.0; 2]), &config)
-            .expect("a trainer")
+        Trainer::new(&compute, source, model.weights(), method, parameters, head.clone(), &config).expect("a trainer")
     };
     let values = initial[0].values.clone();
     let width = hidden / 4;

@@ -108,12 +108,12 @@ impl Run {
 /// Trained matrices after so many steps, in this round: only a prompt in its second round is pruned.
 fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: usize) -> Result<()> {
     trainer.check_state(states)?;
-    let pruned = trainer.prunable().map(|(place, _)| place).filter(|_| round > 0);
-    for (place, MatrixState { name, moments, mask, .. }) in states.iter().enumerate() {
+    let pruned = trainer.prunable().map(|(name, _)| name).filter(|_| round > 0);
+    for MatrixState { name, moments, mask, .. } in states {
         ensure(moments.as_ref().is_none_or(|&(time, ..)| (1..=step).contains(&time)), &format!("the optimizer state of {name}"))?;
         let mask_fits = match mask {
-            None => pruned != Some(place),
-            Some(mask) => pruned == Some(place) && mask.iter().all(|&left| left == 0.0 || left == 1.0),
+            None => pruned != Some(name.as_str()),
+            Some(mask) => pruned == Some(name.as_str()) && mask.iter().all(|&left| left == 0.0 || left == 1.0),
         };
         ensure(mask_fits, &format!("the mask of {name}"))?;
     }
