@@ -140,19 +140,20 @@ pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &w
     buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
 }
 
-/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit.
-pub(super) async fn compile_all(gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Kernel>> {
+/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit. Each comes back with its key.
+pub(super) async fn compile_all<K: Copy + Send + Sync>(gpu: &Gpu, shaders: &[(K, Shader)]) -> Result<Vec<(K, Kernel)>> {
     #[cfg(not(target_family = "wasm"))]
     {
         use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-        shaders.par_iter().map(|shader| pollster::block_on(Kernel::compile(gpu, shader))).collect()
+        let compile = |(key, shader): &(K, Shader)| Ok((*key, pollster::block_on(Kernel::compile(gpu, shader))?));
+        shaders.par_iter().map(compile).collect()
     }
     #[cfg(target_family = "wasm")]
     {
-        let begun: Vec<_> = shaders.iter().map(|shader| Kernel::compile(gpu, shader)).collect();
+        let begun: Vec<_> = shaders.iter().map(|(key, shader)| (*key, Kernel::compile(gpu, shader))).collect();
         let mut kernels = Vec::new();
-        for kernel in begun {
-            kernels.push(kernel.await?);
+        for (key, kernel) in begun {
+            kernels.push((key, kernel.await?));
         }
         Ok(kernels)
     }
