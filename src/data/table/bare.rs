@@ -122,14 +122,14 @@ impl Values {
         cells.iter().for_each(|cell| *counts.entry((*cell).to_owned()).or_default() += 1);
         let numbers = cells.iter().filter(|cell| cell.parse::<f64>().is_ok()).count();
         let repeats = counts.len() >= 2 && counts.len() * 2 <= cells.len();
-        match () {
-            () if repeats => Self::Few(counts),
-            () if !cells.is_empty() && numbers * 20 >= cells.len() * 19 => Self::Numbers,
-            () => {
-                let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
-                let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
-                first.filter(same).map_or(Self::Any, Self::Shape)
-            }
+        if repeats {
+            Self::Few(counts)
+        } else if !cells.is_empty() && numbers * 20 >= cells.len() * 19 {
+            Self::Numbers
+        } else {
+            let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
+            let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
+            first.filter(same).map_or(Self::Any, Self::Shape)
         }
     }
 
@@ -213,11 +213,12 @@ impl Split {
         let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], separator)).count() as f64 / over.len() as f64;
         let name: f64 = header.map_or(0.0, |names| {
             let name = |column: usize| names.get(column).map_or("", |name| name.trim());
-            match () {
-                () if is_label_name(name(self.text)) => -1.0,
-                () if is_text_name(name(self.text)) => 1.0,
-                () if self.width == 2 && others().any(|column| is_label_name(name(column))) => 1.0,
-                () => 0.0,
+            if is_label_name(name(self.text)) {
+                -1.0
+            } else if is_text_name(name(self.text)) || self.width == 2 && others().any(|column| is_label_name(name(column))) {
+                1.0
+            } else {
+                0.0
             }
         });
         // As many cells in each row, of which one has a few values only, may as well be a column without a name.
