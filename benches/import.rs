@@ -25,7 +25,7 @@ use softprompt::data::table::Table;
 use softprompt::encoder::Encoder;
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 
 const SNIPS: &str = include_str!("../examples/data/snips.csv");
 
@@ -130,7 +130,7 @@ fn steps(model: &Encoder, dataset: Dataset, config: &RunConfig) {
 
 /// Held-out accuracy of the linear probe that learns from `learned` rows, and what it took.
 fn probe(model: &Encoder, dataset: &Dataset, config: &RunConfig, learned: usize) {
-    let (limits, begin) = (Limits { learned, ..Limits::default() }, Instant::now());
+    let (limits, begin) = (SampleLimits { learned, ..SampleLimits::default() }, Instant::now());
     let mut run = block_on(Run::with_limits(model.clone(), dataset.clone(), config.clone(), limits)).unwrap();
     // A stopped run makes its baseline at once.
     run.stop();

@@ -86,7 +86,7 @@ struct Failed {
 
 impl Stored {
     /// What was done in the folder before, where it belongs to this comparison.
-    fn go_on(&mut self, out: &Path) -> Result<()> {
+    fn resume(&mut self, out: &Path) -> Result<()> {
         let path = out.join(FILE);
         if !path.is_file() {
             return Ok(());
@@ -145,7 +145,7 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (tables, inputs) = tables(args, &plan.config.data)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut stored = stored(args, &plan, inputs, &model);
-    stored.go_on(&out)?;
+    stored.resume(&out)?;
     stored.write(&out)?;
     let cells_of = |stored: &Stored| stored.cells.len();
     let before = cells_of(&stored);

@@ -9,7 +9,7 @@ use web_time::Instant;
 use super::cost::Cost;
 use super::event::Event;
 use super::examples::draw;
-use super::run::{Limits, Run};
+use super::run::{Run, SampleLimits};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::encoder::Encoder;
@@ -139,7 +139,7 @@ impl Trials {
             }
             let method = self.left.pop_front()?;
             let begin = Instant::now();
-            let limits = Limits { learned: 0, ..Limits::default() };
+            let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
             match Run::with_limits(self.model.clone(), self.part.clone(), self.trial(method), limits).await {
                 Ok(run) => self.running = Some((method, Box::new(run), begin)),
                 Err(error) => return Some(left_out(method, &error)),

@@ -13,7 +13,7 @@ use self::plan::{Plan, Spend};
 use self::result::{Cell, CellResult, Point, Row, TestResult, rows};
 use super::event::Event;
 use super::job::Job;
-use super::run::Limits;
+use super::run::SampleLimits;
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::data::table::Table;
@@ -135,7 +135,7 @@ impl Comparison {
                 self.next = self.cells.len();
             }
             if self.running.is_some() {
-                if let Err(error) = self.go_on().await {
+                if let Err(error) = self.advance().await {
                     self.fail(&error);
                 }
             } else if self.next < self.cells.len() {
@@ -223,7 +223,7 @@ impl Comparison {
         let config = self.config(&name, &dataset, seed).await?;
         let labels = dataset.labels.clone();
         let planned_steps = config.total_steps(dataset.train.len())?;
-        let limits = Limits { learned: 0, ..Limits::default() };
+        let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
         let job = Job::with_limits(self.model.clone(), dataset, config, limits).await?;
         let result = CellResult { planned_steps, ..CellResult::new(name, seed) };
         self.running = Some(Running { job, result, tests, labels, predicted: Vec::new(), over: false });
@@ -231,7 +231,7 @@ impl Comparison {
     }
 
     /// Some more of the cell under way.
-    async fn go_on(&mut self) -> Result<()> {
+    async fn advance(&mut self) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         if !running.over {
             match running.job.next().await? {

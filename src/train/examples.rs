@@ -60,7 +60,7 @@ impl Examples {
     ///
     /// # Errors
     /// As [`Trainer::scores`].
-    pub async fn go_on(&self, trainer: &Trainer, scored: &mut Scored, most: usize) -> Result<usize> {
+    pub async fn score_next(&self, trainer: &Trainer, scored: &mut Scored, most: usize) -> Result<usize> {
         let begin = scored.scores.len() / self.labels.len();
         let end = begin.saturating_add(most).min(self.watched.len());
         for chunk in self.watched[begin..end].chunks(EVAL_BATCH) {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::auto::{self, Trials};
 use super::cost::Cost;
 use super::event::Event;
-use super::run::{Limits, Run};
+use super::run::{Run, SampleLimits};
 use crate::adapter::Adapter;
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
@@ -36,7 +36,7 @@ struct Waiting {
     model: Encoder,
     dataset: Dataset,
     config: RunConfig,
-    limits: Limits,
+    limits: SampleLimits,
 }
 
 impl From<Run> for Job {
@@ -52,14 +52,14 @@ impl Job {
     /// # Errors
     /// As [`Run::start`].
     pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
-        Self::with_limits(model, dataset, config, Limits::default()).await
+        Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
 
     /// [`Job::start`] with other limits than the usual ones.
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
+    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: SampleLimits) -> Result<Self> {
         if !auto::wanted(&config)? {
             return Ok(Self::from(Run::with_limits(model, dataset, config, limits).await?));
         }

@@ -91,7 +91,7 @@ impl Run {
     /// # Errors
     /// `device` where the device failed.
     pub async fn checkpoint(&self) -> Result<Option<Vec<u8>>, JsValue> {
-        let Some(run) = self.run.run().filter(|run| run.has_told_all()) else { return Ok(None) };
+        let Some(run) = self.run.run().filter(|run| run.has_no_pending_events()) else { return Ok(None) };
         match run.checkpoint().await {
             Ok(checkpoint) => checkpoint.to_bytes().map(Some).map_err(thrown),
             Err(Error::Config { .. }) => Ok(None),

@@ -145,6 +145,6 @@ impl TokenCounter {
     /// `model` where the tokenizer fails.
     #[wasm_bindgen(js_name = next)]
     pub fn count_more(&mut self) -> Result<JsValue, JsValue> {
-        plain(&self.counter.go_on(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
+        plain(&self.counter.count_next(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
     }
 }

@@ -8,7 +8,7 @@ use softprompt::data::batch::PackedBatch;
 use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
-use softprompt::engine::flops::Work;
+use softprompt::engine::flops::PassCost;
 use softprompt::engine::{Pooling, Route};
 use softprompt::head::Linear;
 use softprompt::model::partial::{partial, top};
@@ -242,7 +242,8 @@ fn stages_cost_what_the_arithmetic_says() {
         let whole_pass = Route { update: 64, ..Route::words(Pooling::Mean) };
         for (route, tolerance) in [(whole_pass, 5e-4), (Route::words(Pooling::Mean), 8e-3)] {
             let step = |layers: usize, ffn: usize| {
-                let Work { forward, backward, .. } = Work::new(&EncoderSpec { layers, ffn, ..spec.clone() }, &batch, route);
+                let PassCost { forward, backward, .. } =
+                    PassCost::new(&EncoderSpec { layers, ffn, ..spec.clone() }, &batch, route);
                 (forward + backward) as f64
             };
             let left = 1.0 - stages.iter().map(|stage| stage.share).sum::<f64>();

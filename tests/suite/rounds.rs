@@ -9,7 +9,7 @@ use softprompt::head::Linear;
 use softprompt::prompt::{self, Start};
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use softprompt::train::step::{Source, Trainer};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -71,7 +71,7 @@ async fn a_cache_that_runs_out_changes_no_bit() {
             let mut config = RunConfig { device, ..base(28) };
             (config.prompt.method, config.prompt.late.cache_mb) = (Method::Late, budget);
             (config.optim.batch_size, config.eval.evaluations) = (64, 1);
-            let limits = Limits { watched: 30, learned: 0 };
+            let limits = SampleLimits { watched: 30, learned: 0 };
             let mut run = Run::with_limits(model.clone(), dataset(1600, &config), config.clone(), limits).await.expect("a run");
             let mut events = Vec::new();
             while losses(&events).len() < 28 {
@@ -278,10 +278,10 @@ async fn a_head_is_refitted_before_the_prompt_goes_on() {
         let (Event::Step { .. } | Event::Stage { stage: 2, .. }) = event else { continue };
         let checkpoint = run.checkpoint().await.expect("a checkpoint");
         let [prompt, head, _] = &checkpoint.matrices[..] else { panic!("a prompt and a head") };
-        match (checkpoint.place.step, &begin) {
+        match (checkpoint.counters.step, &begin) {
             (80, None) => begin = Some((prompt.values.clone(), head.values.clone())),
             (81..=120, Some((first, first_head))) => {
-                assert_eq!(prompt.values, *first, "step {}", checkpoint.place.step);
+                assert_eq!(prompt.values, *first, "step {}", checkpoint.counters.step);
                 assert_ne!(head.values, *first_head);
                 inside += 1;
             }

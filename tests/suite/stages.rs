@@ -5,7 +5,7 @@ use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, HeadTransition, Method, RunConfig, Shrink, StageConfig};
 use softprompt::data::batch::{Example, PackedBatch};
 use softprompt::encoder::Encoder;
-use softprompt::engine::flops::{Work, lengths, states};
+use softprompt::engine::flops::{PassCost, lengths, states};
 use softprompt::engine::{Pooling, Route};
 use softprompt::model::spec::EncoderSpec;
 use softprompt::predict::Predictor;
@@ -110,11 +110,11 @@ async fn a_run_costs_what_its_stages_cost() {
         let (mut flops, mut most) = (0, 0);
         for (number, &(layers, ffn, steps)) in stages.iter().enumerate() {
             let spec = EncoderSpec { layers, ffn, ..whole.clone() };
-            let Work { forward, backward, kept } = Work::new(&spec, &batch, Route::words(Pooling::Mean));
+            let PassCost { forward, backward, activation_bytes } = PassCost::new(&spec, &batch, Route::words(Pooling::Mean));
             flops += (forward + backward) * steps as u64;
             // The part of a stage is a copy, even where nothing is left out.
             let part = if number < 3 { weights(&spec) } else { 0 };
-            most = most.max(weights(&whole) + part + kept);
+            most = most.max(weights(&whole) + part + activation_bytes);
         }
         if shrink != Shrink::Depth {
             // Neurons are scored once, on the whole encoder behind 20 rows.
@@ -140,7 +140,7 @@ async fn runs_with_fewer_layers_learn_stop_and_go_on() {
             while let Some(event) = run.next().await.expect("an event") {
                 events.push(event);
                 // In the stage of three layers.
-                if checkpoint.is_none() && run.has_told_all() && (9..16).contains(&losses(&events).len()) {
+                if checkpoint.is_none() && run.has_no_pending_events() && (9..16).contains(&losses(&events).len()) {
                     checkpoint = Some(run.checkpoint().await.expect("a checkpoint").to_bytes().expect("bytes"));
                 }
             }
@@ -159,7 +159,7 @@ async fn runs_with_fewer_layers_learn_stop_and_go_on() {
             assert_eq!(right as f64 / held_out.len() as f64, *accuracy, "{base:?} on {device:?}");
 
             let checkpoint = Checkpoint::from_bytes(&checkpoint.expect("a pause in the second stage")).expect("a checkpoint");
-            let done = checkpoint.place.step;
+            let done = checkpoint.counters.step;
             let mut resumed = Run::resume(model.clone(), dataset(48, &config), checkpoint).await.expect("it goes on");
             let mut rest = Vec::new();
             finish(&mut resumed, &mut rest).await;

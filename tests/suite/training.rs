@@ -13,7 +13,7 @@ use softprompt::engine::compute::read;
 use softprompt::error::Error;
 use softprompt::predict::Predictor;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::device::computes;
@@ -115,7 +115,7 @@ async fn the_first_step_comes_before_the_baseline_and_the_baseline_before_the_fi
 
 /// Two runs over 300 rows: one that draws from them, one that uses them all.
 async fn drawn_and_whole(config: &RunConfig) -> [Run; 2] {
-    let limits = Limits { watched: 15, learned: 64 };
+    let limits = SampleLimits { watched: 15, learned: 64 };
     let drawn = Run::with_limits(tiny_model(), dataset(300, config), config.clone(), limits).await.expect("a run");
     [drawn, Run::start(tiny_model(), dataset(300, config), config.clone()).await.expect("a run")]
 }
