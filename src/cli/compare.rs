@@ -40,7 +40,7 @@ struct Stored {
     budget: Option<String>,
     /// Data, held-out and test files.
     files: Vec<Input>,
-    encoder: Encoder,
+    encoder: StoredEncoder,
     cells: Vec<CellResult>,
     failed: Vec<Failed>,
     rows: Vec<Row>,
@@ -68,7 +68,7 @@ enum Role {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Encoder {
+struct StoredEncoder {
     name: String,
     /// Of the weights.
     sha256: String,
@@ -218,7 +218,7 @@ fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Encoder) -
         seeds: plan.seeds.clone(),
         budget: args.budget.clone(),
         files,
-        encoder: Encoder {
+        encoder: StoredEncoder {
             name: model.name().to_owned(),
             sha256: model.sha256().to_owned(),
             files_sha256: model.files_sha256().to_owned(),

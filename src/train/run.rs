@@ -19,7 +19,7 @@ pub use setup::SampleLimits;
 use super::cost::Cost;
 use super::event::Event;
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::answers::Answers;
 use crate::predict::Predictor;
 use account::Account;
@@ -56,7 +56,7 @@ impl Run {
     /// Works until there is something to tell; nothing more after [`Event::Done`].
     ///
     /// # Errors
-    /// [`Error::Diverged`] where the loss is not finite; [`Error::Device`] where the device failed. The best parameters so far
+    /// [`Error::Diverged`](crate::error::Error::Diverged) where the loss is not finite; [`Error::Device`](crate::error::Error::Device) where the device failed. The best parameters so far
     /// stay available through [`Run::adapter`].
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
@@ -86,7 +86,7 @@ impl Run {
     /// The best parameters so far, with everything that is needed to use them.
     ///
     /// # Errors
-    /// [`Error::Adapter`] before the first evaluation.
+    /// [`Error::Adapter`](crate::error::Error::Adapter) before the first evaluation.
     pub fn adapter(&self) -> Result<Adapter> {
         let best = self.results.best()?;
         Ok(Adapter {

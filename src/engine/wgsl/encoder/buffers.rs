@@ -12,7 +12,7 @@ impl WgslEncoder {
     #[must_use]
     pub fn input(&self) -> Vec<(wgpu::Buffer, usize)> {
         let state = lock(&self.state);
-        let BatchBuffers { prompt, update, prefix, .. } = &state.arena.buffers.buffers;
+        let BatchBuffers { prompt, update, prefix, .. } = &state.arena.buffers;
         with_rows([prompt, update, prefix], state.input_rows)
     }
 
@@ -20,7 +20,7 @@ impl WgslEncoder {
     #[must_use]
     pub fn gradients(&self) -> Vec<(wgpu::Buffer, usize)> {
         let state = lock(&self.state);
-        let BatchBuffers { d_prompt, d_update, d_prefix, .. } = &state.arena.buffers.buffers;
+        let BatchBuffers { d_prompt, d_update, d_prefix, .. } = &state.arena.buffers;
         with_rows([d_prompt, d_update, d_prefix], state.input_rows)
     }
 
