@@ -182,7 +182,7 @@ async fn moments_and_schedule_go_on_over_a_stage() {
             if let Event::Step { learning_rate, .. } = event {
                 rates.push(learning_rate);
             }
-            let Ok(Checkpoint { matrices: now, place, .. }) = run.checkpoint().await else { continue };
+            let Ok(Checkpoint { matrices: now, counters, .. }) = run.checkpoint().await else { continue };
             let since = |name: &str| {
                 let matrix = now.iter().find(|matrix| matrix.name == name).expect("a matrix");
                 matrix.moments.as_ref().map_or(0, |(time, ..)| *time)
@@ -191,11 +191,11 @@ async fn moments_and_schedule_go_on_over_a_stage() {
                 stages += 1;
                 let same = if head == HeadTransition::Carry { now.len() } else { 1 };
                 let goes_on = before.as_ref().is_some_and(|before: &Vec<_>| before[..same] == now[..same]);
-                assert!(goes_on, "{head:?}: values and moments are others behind step {}", place.step);
-                assert_eq!(since("prompt"), place.step);
-                assert_eq!(since("head.weight"), if head == HeadTransition::Carry { place.step } else { 0 });
+                assert!(goes_on, "{head:?}: values and moments are others behind step {}", counters.step);
+                assert_eq!(since("prompt"), counters.step);
+                assert_eq!(since("head.weight"), if head == HeadTransition::Carry { counters.step } else { 0 });
             } else if head == HeadTransition::Carry {
-                assert!(now.iter().all(|matrix| since(&matrix.name) == place.step), "step {}", place.step);
+                assert!(now.iter().all(|matrix| since(&matrix.name) == counters.step), "step {}", counters.step);
             }
             before = Some(now);
         }
