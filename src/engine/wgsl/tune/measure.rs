@@ -2,7 +2,7 @@
 
 use web_time::Instant;
 
-use super::Choice;
+use super::TileChoice;
 use crate::engine::GradRows;
 use crate::engine::cpu::matmul::Epilogue;
 use crate::engine::wgsl::device::Gpu;
@@ -23,7 +23,7 @@ const SOFTWARE_ROWS: [(u32, u32); 1] = [(u32::MAX, 32)];
 const TARGET: f64 = 5e-4;
 const ROUNDS: usize = 3;
 
-pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<Choice>) -> Result<()> {
+pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<TileChoice>) -> Result<()> {
     let candidates = Tile::candidates(gpu);
     // Other programs disturb a CPU more than a GPU.
     let (row_counts, gain) = if gpu.is_software() { (&SOFTWARE_ROWS[..], 1.15) } else { (&ROWS[..], 1.03) };
@@ -57,7 +57,7 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
                 .collect();
             // By the usual tile: a slow one must not take the time of the other shapes.
             let times = in_turn(gpu, &steps, bed.batch, ROUNDS, |once| once[0]).await?;
-            choices.push(Choice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
+            choices.push(TileChoice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
             if begin.elapsed().as_secs_f64() > SECONDS {
                 return Ok(());
             }
