@@ -188,7 +188,7 @@ impl Split {
         let mut columns: Vec<Vec<&str>> = vec![Vec::new(); width];
         for record in records.iter().filter(|record| record::length(record) >= width) {
             for (column, values) in columns.iter_mut().enumerate().filter(|(column, _)| *column != text) {
-                let cell = record.get(place(record, width, text, column)).unwrap_or_default().trim();
+                let cell = record.get(cell_index(record, width, text, column)).unwrap_or_default().trim();
                 if !cell.is_empty() {
                     values.push(cell);
                 }
@@ -234,7 +234,7 @@ impl Split {
     /// Are the cells of the other columns values of theirs?
     fn holds(&self, record: &StringRecord) -> bool {
         (0..self.width).filter(|&column| column != self.text).all(|column| {
-            let cell = record.get(place(record, self.width, self.text, column)).unwrap_or_default().trim();
+            let cell = record.get(cell_index(record, self.width, self.text, column)).unwrap_or_default().trim();
             !cell.is_empty() && self.values[column].holds(cell)
         })
     }
@@ -270,6 +270,6 @@ impl Split {
 }
 
 /// Where the cell of a column is in a record of `width` cells or more, the surplus of which belongs to the text.
-fn place(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
+fn cell_index(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
     if column < text { column } else { record::length(record) - (width - column) }
 }

@@ -19,7 +19,7 @@ struct CacheState {
     /// Bytes of the last chunk that are taken.
     used: u64,
     /// Chunk, first byte there and bytes, by the example's key.
-    places: HashMap<u32, (usize, u64, u64)>,
+    entries: HashMap<u32, (usize, u64, u64)>,
 }
 
 /// Bytes of a buffer that holds the states of several examples.
@@ -28,13 +28,13 @@ const CHUNK: u64 = 16 << 20;
 impl StateCache {
     /// An empty cache for at most so many bytes.
     pub(super) fn new(budget: u64) -> Self {
-        Self { state: Mutex::new(CacheState { budget, chunks: Vec::new(), used: 0, places: HashMap::new() }) }
+        Self { state: Mutex::new(CacheState { budget, chunks: Vec::new(), used: 0, entries: HashMap::new() }) }
     }
 
     /// Examples whose states are there.
     #[must_use]
     pub fn examples(&self) -> usize {
-        lock(&self.state).places.len()
+        lock(&self.state).entries.len()
     }
 
     /// Bytes of the device that it has taken.
@@ -46,15 +46,15 @@ impl StateCache {
     /// Where the states of an example are, of so many bytes.
     pub(in crate::engine) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let state = lock(&self.state);
-        let &(chunk, offset, len) = state.places.get(&key)?;
+        let &(chunk, offset, len) = state.entries.get(&key)?;
         (len == bytes).then(|| (state.chunks[chunk].clone(), offset))
     }
 
     /// A place for the states of an example, which have to be copied there before they are looked for on the device; none where the
     /// budget is spent, or the example has one.
-    pub(super) fn place(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+    pub(super) fn allocate(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let state = &mut *lock(&self.state);
-        if state.places.contains_key(&key) {
+        if state.entries.contains_key(&key) {
             return None;
         }
         if state.chunks.last().is_none_or(|chunk| chunk.size() < state.used + bytes) {
@@ -68,9 +68,9 @@ impl StateCache {
             state.budget -= size;
             state.used = 0;
         }
-        let place = (state.chunks.len() - 1, state.used, bytes);
+        let entry = (state.chunks.len() - 1, state.used, bytes);
         state.used += bytes;
-        state.places.insert(key, place);
-        state.chunks.last().map(|chunk| (chunk.clone(), place.1))
+        state.entries.insert(key, entry);
+        state.chunks.last().map(|chunk| (chunk.clone(), entry.1))
     }
 }

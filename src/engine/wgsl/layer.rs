@@ -114,7 +114,7 @@ impl<'a> Layers<'a> {
 
     /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
     /// and from `x1`, with the kernels of the forward pass and so with the same bits.
-    pub(super) fn again(&self, input: Step, layer: &Layer, saved: &SavedLayer, prefix: Option<Step>) -> Vec<Step> {
+    pub(super) fn recompute(&self, input: Step, layer: &Layer, saved: &SavedLayer, prefix: Option<Step>) -> Vec<Step> {
         let x = &self.scratch.x;
         let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &saved.qkv, None)];
         steps.extend(prefix);

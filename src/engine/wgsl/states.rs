@@ -105,7 +105,7 @@ impl WgslEncoder {
                 if !all {
                     commands.copy_buffer_to_buffer(made, from, target, at, bytes);
                 }
-                if let Some((cached, to)) = key.and_then(|(cache, key)| cache.place(self.gpu(), key, bytes)) {
+                if let Some((cached, to)) = key.and_then(|(cache, key)| cache.allocate(self.gpu(), key, bytes)) {
                     commands.copy_buffer_to_buffer(made, from, &cached, to, bytes);
                 }
                 from += bytes;

@@ -47,7 +47,7 @@ impl Tracked {
                     }
                     None => buffers.first(parts, &route, &buffers.scratch.x),
                 };
-                backward.extend(make.again(input, layer, saved, prefix(index, &saved.qkv)));
+                backward.extend(make.recompute(input, layer, saved, prefix(index, &saved.qkv)));
             }
             let made = if index == 0 { route.lowest_grad() } else { GradRows::All };
             let prefix_grad = route.prefix.then(|| buffers.prefix_grad(parts, index, made));
