@@ -1,7 +1,7 @@
 //! The largest value of every whole number among the settings, and what lies beyond.
 
 use serde_json::{Value, json};
-use softprompt::config::describe::{Kind, Setting, groups};
+use softprompt::config::describe::{Setting, SettingKind, groups};
 use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig};
 use softprompt::error::Error;
 use softprompt::train::compare::plan::{Plan, Spend};
@@ -44,7 +44,7 @@ fn with(config: &RunConfig, path: &str, value: u64) -> RunConfig {
 
 fn numbers() -> impl Iterator<Item = (&'static Setting, Option<f64>)> {
     groups().iter().flat_map(|group| group.options).filter_map(|setting| match setting.kind {
-        Kind::Integer { limits } => Some((setting, limits.maximum)),
+        SettingKind::Integer { limits } => Some((setting, limits.maximum)),
         _ => None,
     })
 }
