@@ -83,7 +83,7 @@ pub struct Pass {
 /// How far a pass is.
 enum State {
     /// It waits for its forward pass, or for its backward pass.
-    Begun(EnginePass),
+    Begun(Box<EnginePass>),
     Over,
     /// Its input was on another device than its encoder.
     OtherDevice,
@@ -92,7 +92,7 @@ enum State {
 impl Pass {
     /// A pass that an engine has begun.
     pub(super) fn new(meter: &Arc<Meter>, pass: EnginePass, cost: PassCost) -> Self {
-        Self { meter: meter.clone(), save_activations: false, cost, state: Arc::new(Mutex::new(State::Begun(pass))) }
+        Self { meter: meter.clone(), save_activations: false, cost, state: Arc::new(Mutex::new(State::Begun(Box::new(pass)))) }
     }
 
     /// # Errors
@@ -111,7 +111,7 @@ impl Pass {
     /// The engine's pass, if it is there and of this engine.
     fn take<E: OfBackend>(&self) -> Option<Begun<E>> {
         let State::Begun(pass) = std::mem::replace(&mut *self.state(), State::Over) else { return None };
-        E::of(pass)
+        E::of(*pass)
     }
 
     /// The forward pass. On another device it gives the input back, and [`Self::check`] says so.
@@ -124,7 +124,7 @@ impl Pass {
         self.meter.add(self.cost.forward);
         if self.save_activations {
             self.meter.note_peak(self.cost.activation_bytes);
-            *self.state() = State::Begun(E::held(begun));
+            *self.state() = State::Begun(Box::new(E::held(begun)));
         }
         pooled
     }

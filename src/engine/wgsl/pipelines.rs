@@ -6,7 +6,6 @@ use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::{Kernel, compile_all};
 use super::matmul::{self, Variant};
-use super::source::Shader;
 use super::tile::Tile;
 use super::tune::{self, Tiles};
 use super::{
@@ -75,7 +74,7 @@ impl Pipelines {
                 }
             }
         }
-        let mut shaders: Vec<(Option<(Variant, (usize, usize))>, Shader)> = [
+        let others = [
             embed::shader(lanes),
             embed_grad::shader(lanes),
             attention::shader(head, blocking),
@@ -91,9 +90,8 @@ impl Pipelines {
             prefix::shader(),
             prefix_grad::shader(),
             neuron_scores::shader(),
-        ]
-        .map(|shader| (None, shader))
-        .into();
+        ];
+        let mut shaders = Vec::from(others.map(|shader| (None, shader)));
         shaders.extend(variants.into_iter().map(|(variant, size)| (Some((variant, size)), matmul::shader(variant))));
         let (mut matmul, mut others) = (Vec::new(), BTreeMap::new());
         for (product, kernel) in compile_all(gpu, &shaders).await? {
