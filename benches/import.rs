@@ -22,10 +22,10 @@ use softprompt::config::{DeviceChoice, RunConfig};
 use softprompt::data::batch::{Example, PackedBatch};
 use softprompt::data::dataset::Dataset;
 use softprompt::data::table::Table;
-use softprompt::model::Model;
+use softprompt::encoder::Encoder;
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 
 const SNIPS: &str = include_str!("../examples/data/snips.csv");
 
@@ -83,11 +83,11 @@ fn args() -> Args {
     args
 }
 
-fn model() -> Option<Model> {
+fn model() -> Option<Encoder> {
     let given = std::env::var_os("SOFTPROMPT_MODEL").map(PathBuf::from);
     let folder = given.or_else(softprompt::cli::default_model_folder)?;
     let file = |name: &str| std::fs::read(folder.join(name)).ok();
-    Model::from_bytes("all-MiniLM-L6-v2", &file("config.json")?, &file("tokenizer.json")?, &file("model.safetensors")?).ok()
+    Encoder::from_bytes("all-MiniLM-L6-v2", &file("config.json")?, &file("tokenizer.json")?, &file("model.safetensors")?).ok()
 }
 
 fn timed<T>(what: &str, job: impl FnOnce() -> T) -> T {
@@ -99,7 +99,7 @@ fn timed<T>(what: &str, job: impl FnOnce() -> T) -> T {
 
 /// The first steps of a run over `rows` rows: seconds to the first event and to the first step, and tokens a second over all
 /// groups but the first.
-fn steps(model: &Model, dataset: Dataset, config: &RunConfig) {
+fn steps(model: &Encoder, dataset: Dataset, config: &RunConfig) {
     let (rows, begin) = (dataset.train.len() + dataset.held_out.len(), Instant::now());
     let mut run = block_on(Run::start(model.clone(), dataset, config.clone())).unwrap();
     let started = begin.elapsed().as_secs_f64();
@@ -129,8 +129,8 @@ fn steps(model: &Model, dataset: Dataset, config: &RunConfig) {
 }
 
 /// Held-out accuracy of the linear probe that learns from `learned` rows, and what it took.
-fn probe(model: &Model, dataset: &Dataset, config: &RunConfig, learned: usize) {
-    let (limits, begin) = (Limits { learned, ..Limits::default() }, Instant::now());
+fn probe(model: &Encoder, dataset: &Dataset, config: &RunConfig, learned: usize) {
+    let (limits, begin) = (SampleLimits { learned, ..SampleLimits::default() }, Instant::now());
     let mut run = block_on(Run::with_limits(model.clone(), dataset.clone(), config.clone(), limits)).unwrap();
     // A stopped run makes its baseline at once.
     run.stop();

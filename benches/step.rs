@@ -8,7 +8,7 @@
 //! * `kernels`: time of each kernel in a step (timestamp queries, or wall time of repetitions), GFLOP/s of useful work (the
 //!   texts are packed: no padding is computed, none is counted), bytes moved, share, dispatches; and the whole step with its
 //!   optimizer until the loss is on the host;
-//! * `memory`: activations of a step of 32 texts of 64 tokens behind 10 prompt rows, kept and recomputed, time and losses of both;
+//! * `memory`: activations of a step of 32 texts of 64 tokens behind 10 prompt rows, saved and recomputed, time and losses of both;
 //! * `lengths`: a step of 4 texts of 16 to 500 tokens.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
@@ -159,8 +159,8 @@ impl Bench {
         let rows = mean(&ours.rows());
         println!("\n{name}, {size} texts, {rows:.0} rows; {clock}");
         let best = self.best(rows as u32).await?;
-        println!("| kernel | dispatches | ms | share | GFLOP/s | GB/s | best tile of a sweep, GFLOP/s | of it |");
-        println!("|---|---|---|---|---|---|---|---|");
+        println!("| kernel | dispatches | ms | share of step | GFLOP/s | GB/s | best tile, GFLOP/s | share of best |");
+        println!("|---|--:|--:|--:|--:|--:|--:|--:|");
         let mut kernels = Vec::new();
         let (mut flops, mut bytes, mut dispatches) = (0.0, 0.0, 0);
         // Seconds that the ceilings allow: products at the best rate of the sweep, everything else at the speed of a copy
@@ -201,7 +201,7 @@ impl Bench {
             100.0 * allowed / total
         );
         if let Some(cpu) = cpu {
-            println!("CPU time of a whole step, all cores: {:.1} ms", 1e3 * cpu);
+            println!("CPU time of all cores of a whole step: {:.1} ms", 1e3 * cpu);
         }
         Ok(json!({
             "set": name, "texts": size, "rows": rows, "clock": clock, "kernels": kernels, "kernel_seconds": total,
@@ -221,7 +221,7 @@ impl Bench {
         Ok(best)
     }
 
-    /// A step of 32 texts of 64 tokens, kept and recomputed in turn.
+    /// A step of 32 texts of 64 tokens, with saved and with recomputed activations in turn.
     fn memory(&self, set: &Set) -> Outcome<Value> {
         let long = set.of_length(64, 32);
         let mut sides = Vec::new();
@@ -252,7 +252,7 @@ impl Bench {
             }
         }
         if losses[0] != losses[1] {
-            return Err(format!("losses kept {:?}, recomputed {:?}", losses[0], losses[1]).into());
+            return Err(format!("losses with saved activations {:?}, with recomputed ones {:?}", losses[0], losses[1]).into());
         }
         // The encoder that only profiles gets the same words.
         for batch in long.examples(32) {
@@ -261,18 +261,18 @@ impl Bench {
         let (weights, words) = self.encoder.weight_bytes();
         let megabytes = |bytes: u64| bytes as f64 * 1e-6;
         println!(
-            "\n32 texts of 64 tokens, 10 prompt rows; weights on the device {:.1} MB, words {:.1} MB",
+            "\n32 texts of 64 tokens, 10 prompt rows; weights {:.1} MB, word embeddings in use {:.1} MB",
             megabytes(weights),
             megabytes(words)
         );
-        println!("| activations | allocated beyond the weights, MB | ms a step | CPU ms a step |\n|---|---|---|---|");
+        println!("| activations | MB | ms per step | CPU time of all cores, ms |\n|---|--:|--:|--:|");
         let mut result = Map::new();
         result.insert("weight_bytes".to_owned(), weights.into());
         result.insert("word_bytes".to_owned(), words.into());
         for side in sides {
             let beyond = side.allocated.map(|bytes| bytes.saturating_sub(weights));
-            let beyond_text = beyond.map_or("not told".to_owned(), |bytes| format!("{:.1}", megabytes(bytes)));
-            let name = if side.recompute == Recompute::On { "recomputed" } else { "kept" };
+            let beyond_text = beyond.map_or("unknown".to_owned(), |bytes| format!("{:.1}", megabytes(bytes)));
+            let name = if side.recompute == Recompute::On { "recomputed" } else { "saved" };
             let (seconds, cpu) = (median(side.seconds), median(side.cpu));
             println!("| {name} | {beyond_text} | {:.1} | {:.1} |", 1e3 * seconds, 1e3 * cpu);
             result.insert(name.to_owned(), json!({ "bytes_beyond_weights": beyond, "seconds": seconds, "cpu_seconds": cpu }));
@@ -286,7 +286,7 @@ impl Bench {
 
     fn lengths(&self, set: &Set) -> Outcome<Value> {
         println!(
-            "\n4 texts of so many tokens, 10 prompt rows\n| tokens | rows | ms a step | µs a row | CPU µs a row |\n|---|---|---|---|---|"
+            "\n4 texts of so many tokens, 10 prompt rows\n| tokens per text | rows | ms per step | µs per row | CPU time of all cores per row, µs |\n|--:|--:|--:|--:|--:|"
         );
         let mut results = Vec::new();
         for tokens in [16, 32, 64, 128, 256, 500] {

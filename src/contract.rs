@@ -3,7 +3,7 @@
 
 use ts_rs::{Config, TS};
 
-use crate::config::describe::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
+use crate::config::describe::{Choice, Condition, ConditionValue, Group, Limits, Setting, SettingKind};
 use crate::config::{
     AutoConfig, DataConfig, DeviceChoice, EfficientConfig, EnsembleConfig, EvalConfig, Generator, HeadConfig, HeadKind,
     HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
@@ -18,7 +18,7 @@ use crate::error::Report;
 use crate::eval::ClassMetrics;
 use crate::eval::calibration::Bin;
 use crate::eval::interval::Interval;
-use crate::model::folder::Choice as EncoderChoice;
+use crate::model::folder::FolderChoice;
 use crate::predict::file::{FileProgress, FileView};
 use crate::predict::{LabelProbability, Prediction};
 use crate::text::count::TokenCount;
@@ -64,11 +64,11 @@ fn typescript() -> String {
         // What each of that is.
         Group,
         Setting,
-        Kind,
+        SettingKind,
         Limits,
         Choice,
         Condition,
-        Plain,
+        ConditionValue,
         // What is told.
         Report,
         DeviceReport,
@@ -82,7 +82,7 @@ fn typescript() -> String {
         Part,
         Edit,
         TokenCount,
-        EncoderChoice,
+        FolderChoice,
         Prediction,
         LabelProbability,
         FileView,

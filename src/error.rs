@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The user's data file or texts.
-    #[error("{problem}{}", place(*row, column.as_deref()))]
+    #[error("{problem}{}", location(*row, column.as_deref()))]
     Data {
         /// What is wrong.
         problem: String,
@@ -88,7 +88,7 @@ pub enum Error {
     Cancelled,
 }
 
-fn place(row: Option<u64>, column: Option<&str>) -> String {
+fn location(row: Option<u64>, column: Option<&str>) -> String {
     match (row, column) {
         (Some(row), Some(column)) => format!(" (row {row}, column {column})"),
         (Some(row), None) => format!(" (row {row})"),

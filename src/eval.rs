@@ -135,7 +135,7 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
 /// logarithm of the mean of their probabilities, or of their votes, with the mean probability as one more vote, so that it breaks
 /// ties (Lester et al. 2021, section 6). Of one member: its own.
 #[must_use]
-pub fn together(scores: Vec<f32>, members: usize, classes: usize, vote: Vote) -> Vec<f32> {
+pub fn vote_scores(scores: Vec<f32>, members: usize, classes: usize, vote: Vote) -> Vec<f32> {
     if members <= 1 {
         return scores;
     }

@@ -3,14 +3,14 @@
 //!
 //! ```text
 //! bytes -> data::table -> data::dataset -> text::tokenizer -> data::batch (packed, no padding)
-//!       -> model + prompt -> engine (forward, input gradient) -> train::run (events) -> adapter bytes
+//!       -> prompt -> encoder + engine (forward, input gradient) -> train::run (events) -> adapter bytes
 //! ```
 //!
 //! Shape letters: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward neurons, L layers, C classes,
 //! V vocabulary. Gradients are called `d_NAME`.
 //!
-//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, adapter, nearest, report, engine::cpu), ring 2 (tensors:
-//! engine, model, prompt, train, predict), ring 3 (cli or web).
+//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, model, adapter, nearest, report, engine::cpu), ring 2 (tensors:
+//! engine, encoder, head, prompt, train, predict), ring 3 (cli or web).
 #![recursion_limit = "256"]
 
 pub mod adapter;
@@ -20,9 +20,11 @@ pub mod config;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod contract;
 pub mod data;
+pub mod encoder;
 pub mod engine;
 pub mod error;
 pub mod eval;
+pub mod head;
 pub mod model;
 pub mod nearest;
 pub mod predict;

@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::config::DeviceChoice;
 use crate::data::batch::{Example, PackedBatch};
+use crate::encoder::Encoder;
 use crate::engine::boundary::Inputs;
 use crate::engine::compute::{Compute, read};
 use crate::error::{Error, Result};
-use crate::eval::{argmax, softmax, together};
-use crate::model::Model;
-use crate::model::head::Head;
+use crate::eval::{argmax, softmax, vote_scores};
+use crate::head::{Head, Linear};
 use crate::prompt::{self, Context, Given, PromptMethod, Sizes};
 
 /// Texts a pass where nothing is trained.
@@ -44,15 +44,15 @@ pub struct Prediction {
 /// An encoder with an adapter, ready to classify. Any number of threads may share it; a crate that moves it to one may have to set
 /// `#![recursion_limit = "256"]`, so that the compiler comes to the end of wgpu's types.
 pub struct Predictor {
-    model: Model,
+    model: Encoder,
     adapter: Adapter,
     compute: Compute,
     head: Head,
     method: Box<dyn PromptMethod>,
     /// What the adapter stores.
     stored: Vec<Tensor<2>>,
-    weight: Tensor<2>,
-    bias: Tensor<2>,
+    /// Of the head.
+    linear: Linear<Tensor<2>>,
     layers: Vec<usize>,
 }
 
@@ -68,7 +68,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder; [`Error::Device`] where the device cannot be used.
-    pub async fn new(model: Model, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
+    pub async fn new(model: Encoder, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
         let limit = model.text_limit(adapter.config.data.max_tokens, adapter.prompt_length())?;
         let sample = Example { tokens: vec![0; limit.min(32)], label: 0 };
         let batch = PackedBatch::new(std::iter::repeat_n(&sample, EVAL_BATCH), adapter.prompt_length());
@@ -80,7 +80,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder.
-    pub fn on(compute: &Compute, model: Model, adapter: Adapter) -> Result<Self> {
+    pub fn on(compute: &Compute, model: Encoder, adapter: Adapter) -> Result<Self> {
         adapter.check_encoder(model.spec())?;
         let hidden = model.spec().hidden;
         if adapter.base_model.sha256.as_deref().is_some_and(|sha256| sha256 != model.sha256()) {
@@ -107,8 +107,10 @@ impl Predictor {
             head: Head::new(&adapter.config.head, method.prompt_length(), method.is_prefix(), model.weights(), &compute.device)?,
             stored: adapter.stored.iter().map(|m| tensor(&m.values, m.shape[0], m.shape[1])).collect(),
             method,
-            weight: tensor(&adapter.head_weight, members * classes, hidden),
-            bias: tensor(&adapter.head_bias, members, classes),
+            linear: Linear {
+                weight: tensor(&adapter.head_weight, members * classes, hidden),
+                bias: tensor(&adapter.head_bias, members, classes),
+            },
             compute: compute.clone(),
             layers: (0..model.spec().layers).collect(),
             model,
@@ -161,7 +163,7 @@ impl Predictor {
             None => None,
             Some(layers) => {
                 let texts = Arc::new(PackedBatch::new(repeated, 0));
-                Some((layers, self.compute.encoder.states(&texts, layers, None, &self.weight)?))
+                Some((layers, self.compute.encoder.states(&texts, layers, None, &self.linear.weight)?))
             }
         };
         let context = Context {
@@ -172,8 +174,8 @@ impl Predictor {
         };
         let Given { prompt, update } = self.method.given_exported(&self.stored, &context);
         let pooled = self.compute.encoder.encode(&batch, Inputs { prompt, update, states }, self.head.pooling())?;
-        let scores = read(self.head.logits(pooled, self.weight.clone(), self.bias.clone())).await?;
-        let scores = together(scores, members, self.adapter.labels.len(), self.method.vote());
+        let scores = read(self.head.logits(pooled, self.linear.clone())).await?;
+        let scores = vote_scores(scores, members, self.adapter.labels.len(), self.method.vote());
         self.compute.encoder.check()?;
         Ok(scores)
     }

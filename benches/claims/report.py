@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of the comparisons that `run.py` made and kept in benches/claims/results, as Markdown.
+"""Tables of the comparisons that `run.py` made and saved in benches/claims/results, as Markdown.
 
     python benches/claims/report.py [--only GROUP,..]
 
@@ -89,11 +89,11 @@ def members(found):
 
 
 def shifted(found):
-    """Accuracy on files of other domains, beside all weights trained (`fine_tune.py`: draws of its own, so not paired)."""
+    """Accuracy on files of other domains, beside full fine-tuning (`fine_tune.py`: draws of its own, so not paired)."""
     for name, table in found.items():
         first = next(iter(table.values()))[0]
         tests = [Path(test["name"]).name for test in first["tests"]]
-        print(f"| trained on {name} | held out | " + " | ".join(tests) + " |\n|---|---:|" + "---:|" * len(tests))
+        print(f"| trained on {name} | held-out set | " + " | ".join(tests) + " |\n|---|---:|" + "---:|" * len(tests))
 
         def row(title, figures):
             print(f"| {title} | " + " | ".join(f"{100 * mean:.1f} ± {100 * deviation:.1f}" for mean, deviation in map(spread, figures)) + " |")
@@ -104,12 +104,12 @@ def shifted(found):
             report = json.loads(FINE_TUNE.read_text())
             runs = [run["accuracy"] for run in report["rates"][report["best_rate"]]["runs"]]
             keys = [name, *(next(key for key in runs[0] if test.startswith(key)) for test in tests)]
-            row(f"all weights (PyTorch, {len(runs)} seeds, rate {report['best_rate']})", [[run[key] for run in runs] for key in keys])
+            row(f"full fine-tuning (PyTorch, {len(runs)} seeds, learning rate {report['best_rate']})", [[run[key] for run in runs] for key in keys])
 
 
 def mean_costs(found):
-    """Whole trainings, to the first variant: operations, seconds, steps."""
-    print("\n| | " + " | ".join(f"{name}: operations, seconds, steps" for name in found) + " |\n|---|" + "---:|" * len(found))
+    """Whole trainings, to the first variant: FLOPs, seconds, steps."""
+    print("\n| | " + " | ".join(f"{name}: FLOPs, seconds, steps" for name in found) + " |\n|---|" + "---:|" * len(found))
     base = {}
     for variant in dict.fromkeys(variant for table in found.values() for variant in table):
         texts = []
@@ -127,10 +127,10 @@ def mean_costs(found):
 
 
 def times(found):
-    """Relative to the first variant: operations, memory, time of a step in the first epoch and after it, of all steps."""
+    """Relative to the first variant: FLOPs, peak memory, time of a step in the first epoch and after it, of all steps."""
     for name, table in found.items():
         print(f"\n{name}, relative to the first row; medians of {len(next(iter(table.values())))} runs\n")
-        print("| | operations | memory beyond the weights | first epoch, a step | later, a step | all steps | time to operations |")
+        print("| | FLOPs | peak memory beyond the weights | first epoch, per step | later, per step | all steps | time to FLOPs |")
         print("|---|" + "---:|" * 6)
         base = None
         for variant, cells in table.items():

@@ -10,9 +10,9 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 use softprompt::config::RunConfig;
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
-use softprompt::model::Model;
-use softprompt::model::head::Head;
+use softprompt::head::Head;
 use softprompt::model::spec::EncoderWeights;
 use softprompt::prompt::{self, Parameter};
 use softprompt::train::step::{LearningRates, Source, Trainer};
@@ -67,7 +67,7 @@ pub fn encoder(folder: Option<PathBuf>) -> Outcome<(PathBuf, Arc<EncoderWeights>
         let path = folder.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}; pass --model DIR", path.display()))
     };
-    let model = Model::from_bytes("encoder", &file("config.json")?, &file("tokenizer.json")?, &file("model.safetensors")?)?;
+    let model = Encoder::from_bytes("encoder", &file("config.json")?, &file("tokenizer.json")?, &file("model.safetensors")?)?;
     Ok((folder, model.weights().clone()))
 }
 

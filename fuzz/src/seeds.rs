@@ -6,7 +6,7 @@ use crate::adapter::{Adapter, AdapterMetrics, BaseModel, CONFIG_FILE, MANIFEST_F
 use crate::config::{DeviceChoice, Method, RunConfig};
 use crate::properties::{CHECKSUM, PARTS};
 use crate::tensors::{self, sha256_hex};
-use crate::train::checkpoint::{Checkpoint, Machine, MatrixState, Place, SavedBest, SavedProbe, Trained};
+use crate::train::checkpoint::{Checkpoint, Counters, Machine, MatrixState, SavedBest, SavedProbe, Trained};
 use crate::train::result::{CellResult, Point, TestResult};
 
 /// Seeds of a target: a name and the bytes of each.
@@ -207,7 +207,7 @@ fn checkpoint() -> Checkpoint {
         machine: Some(Machine { device: DeviceChoice::Cpu, name: "CPU, 8 lanes".into() }),
         chosen: true,
         encoder_sha256: "3".repeat(64),
-        place: Place {
+        counters: Counters {
             step: 4,
             stale: 1,
             due: true,

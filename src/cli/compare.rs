@@ -14,8 +14,8 @@ use crate::cli::plot::{self, Line};
 use crate::cli::{Context, data, interrupt, progress};
 use crate::config::{DataConfig, RunConfig};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::tensors::sha256_hex;
 use crate::train::compare::event::CompareEvent;
 use crate::train::compare::plan::Plan;
@@ -40,7 +40,7 @@ struct Stored {
     budget: Option<String>,
     /// Data, held-out and test files.
     files: Vec<Input>,
-    encoder: Encoder,
+    encoder: StoredEncoder,
     cells: Vec<CellResult>,
     failed: Vec<Failed>,
     rows: Vec<Row>,
@@ -68,11 +68,11 @@ enum Role {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Encoder {
+struct StoredEncoder {
     name: String,
     /// Of the weights.
     sha256: String,
-    /// See [`Model::files_sha256`].
+    /// See [`Encoder::files_sha256`].
     #[serde(default)]
     files_sha256: String,
 }
@@ -86,7 +86,7 @@ struct Failed {
 
 impl Stored {
     /// What was done in the folder before, where it belongs to this comparison.
-    fn go_on(&mut self, out: &Path) -> Result<()> {
+    fn resume(&mut self, out: &Path) -> Result<()> {
         let path = out.join(FILE);
         if !path.is_file() {
             return Ok(());
@@ -145,7 +145,7 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (tables, inputs) = tables(args, &plan.config.data)?;
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut stored = stored(args, &plan, inputs, &model);
-    stored.go_on(&out)?;
+    stored.resume(&out)?;
     stored.write(&out)?;
     let cells_of = |stored: &Stored| stored.cells.len();
     let before = cells_of(&stored);
@@ -210,7 +210,7 @@ fn tables(args: &CompareArgs, config: &DataConfig) -> Result<(Tables, Vec<Input>
     Ok((Tables { data, held_out, tests: tests? }, inputs))
 }
 
-fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Model) -> Stored {
+fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Encoder) -> Stored {
     Stored {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: plan.config.clone(),
@@ -218,7 +218,7 @@ fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Model) -> 
         seeds: plan.seeds.clone(),
         budget: args.budget.clone(),
         files,
-        encoder: Encoder {
+        encoder: StoredEncoder {
             name: model.name().to_owned(),
             sha256: model.sha256().to_owned(),
             files_sha256: model.files_sha256().to_owned(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::fetch::{self, DEFAULT_MODEL, DEFAULT_WEIGHTS};
 use crate::cli::files;
 use crate::cli::progress::Download;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::model::Model;
 use crate::model::files::EncoderBytes;
 use crate::model::folder::choose;
 use crate::tensors::sha256_hex;
@@ -27,7 +27,7 @@ impl Models {
     /// # Errors
     /// [`Error::Io`] where it is neither, or cannot be fetched; [`Error::Model`] where its files are not an encoder that can be
     /// used.
-    pub(crate) fn load(self, name: &str) -> Result<Model> {
+    pub(crate) fn load(self, name: &str) -> Result<Encoder> {
         let model = self.find(name)?;
         for note in model.notes() {
             self.download.note(&format!("note: {name}: {note}"));
@@ -35,7 +35,7 @@ impl Models {
         Ok(model)
     }
 
-    fn find(self, name: &str) -> Result<Model> {
+    fn find(self, name: &str) -> Result<Encoder> {
         if Path::new(name).is_dir() {
             return load_folder(name, Path::new(name));
         }
@@ -66,7 +66,7 @@ impl Models {
 }
 
 /// From a folder of the cache; the weights must be the known ones where they are known.
-fn load_known(id: &str, folder: &Path) -> Result<Model> {
+fn load_known(id: &str, folder: &Path) -> Result<Encoder> {
     let model = load_folder(id, folder)?;
     match fetch::known_weights(id) {
         Some(known) if known != model.sha256() => Err(fetch::damaged(folder, model.sha256(), known)),
@@ -74,14 +74,14 @@ fn load_known(id: &str, folder: &Path) -> Result<Model> {
     }
 }
 
-fn load_folder(name: &str, folder: &Path) -> Result<Model> {
+fn load_folder(name: &str, folder: &Path) -> Result<Encoder> {
     let load = || {
         let choice = choose(&files::list(folder)?)?;
         let bytes = EncoderBytes::read(&choice, |path| files::read(&folder.join(path)))?;
         // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
         let sha256 = sha256_hex(&bytes.weights);
         let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };
-        Model::from_folder(name, &bytes, sha256)
+        Encoder::from_folder(name, &bytes, sha256)
     };
     load().map_err(|error| error.of_model(&folder.display().to_string()))
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::files;
 use crate::data::dataset::{DataReport, Dataset, TextRow};
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::nearest::nearest;
 use crate::report::{Course, Report};
 use crate::train::event::Event;
@@ -18,7 +18,7 @@ const NEIGHBOURS: usize = 8;
 pub(crate) struct Notes {
     path: PathBuf,
     file: String,
-    model: Model,
+    model: Encoder,
     held_out: Vec<TextRow>,
     data: DataReport,
     course: Course,
@@ -29,7 +29,7 @@ impl Notes {
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
-    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Model, dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Encoder, dataset: &Dataset) -> Result<Self> {
         files::check_file(path)?;
         let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
         let file = names.collect::<Vec<_>>().join(", ");

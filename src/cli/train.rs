@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         Some(path) => Some(Notes::new(path, &args.data, &model, &dataset)?),
         None => None,
     };
-    let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.place.step);
+    let resumed = checkpoint.as_ref().map(|checkpoint| checkpoint.counters.step);
     let mut run = match checkpoint {
         Some(checkpoint) => Job::from(match args.settings.device().filter(|&device| device != DeviceChoice::Auto) {
             Some(device) => block_on(Run::resume_on(model, dataset, checkpoint, device))?,

@@ -1,16 +1,16 @@
 //! What the encoder cannot see of the texts: said before anything is computed with it.
 
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::text::count::TokenCounter;
 
 /// Notes on the texts, of which the encoder takes in `max_tokens` tokens each; none where it sees nearly all.
 ///
 /// # Errors
-/// As [`TokenCounter::go_on`].
-pub(crate) fn notes<'a>(model: &Model, texts: impl IntoIterator<Item = &'a str>, max_tokens: usize) -> Result<Vec<String>> {
+/// As [`TokenCounter::count_next`].
+pub(crate) fn notes<'a>(model: &Encoder, texts: impl IntoIterator<Item = &'a str>, max_tokens: usize) -> Result<Vec<String>> {
     let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
     let all = texts.len();
     let mut counter = TokenCounter::new(texts, model.text_limit(max_tokens, 0)?);
-    Ok(counter.go_on(model.tokenizer(), all)?.notes)
+    Ok(counter.count_next(model.tokenizer(), all)?.notes)
 }

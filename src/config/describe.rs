@@ -37,7 +37,7 @@ pub struct Setting {
     /// What is used if it is left out; none where it is required.
     pub absent: Option<&'static str>,
     /// Its type and limits.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none.
     pub when: &'static [&'static [Condition]],
 }
@@ -45,8 +45,8 @@ pub struct Setting {
 /// The type of a setting, and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingKind"))]
-pub enum Kind {
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
+pub enum SettingKind {
     /// A whole number.
     Integer {
         /// Between which bounds.
@@ -129,16 +129,16 @@ pub struct Condition {
     /// Whose value.
     pub path: &'static str,
     /// It must be one of these, if there are any.
-    pub one_of: &'static [Plain],
+    pub one_of: &'static [ConditionValue],
     /// It must be none of these.
-    pub none_of: &'static [Plain],
+    pub none_of: &'static [ConditionValue],
 }
 
 /// A value that a condition compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
-pub enum Plain {
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "Plain"))]
+pub enum ConditionValue {
     /// A choice.
     Word(&'static str),
     /// A switch.
@@ -180,15 +180,15 @@ impl Setting {
         let refuse = |(problem, hint): (String, String)| Err(Error::config(self.path, problem, hint));
         let found = match self.kind {
             _ if value.is_null() && self.absent.is_some() => None,
-            Kind::Integer { limits } | Kind::Decimal { limits } => limits.refusal(value, "use"),
-            Kind::Percent { limits } => limits.refusal(value, "give a share of"),
-            Kind::Choice { choices } => unknown(std::slice::from_ref(value), choices),
-            Kind::List { choices } => {
+            SettingKind::Integer { limits } | SettingKind::Decimal { limits } => limits.refusal(value, "use"),
+            SettingKind::Percent { limits } => limits.refusal(value, "give a share of"),
+            SettingKind::Choice { choices } => unknown(std::slice::from_ref(value), choices),
+            SettingKind::List { choices } => {
                 let words = value.as_array().map_or(&[][..], Vec::as_slice);
                 let none = words.is_empty().then(|| ("the list is empty".to_owned(), among(choices)));
                 none.or_else(|| unknown(words, choices))
             }
-            Kind::Stages { share, size } => {
+            SettingKind::Stages { share, size } => {
                 let stages = value.as_array().map_or(&[][..], Vec::as_slice);
                 let one = |stage: &Value| {
                     let [of_steps, of_encoder] = ["share", "size"].map(|key| &stage[key]);
@@ -197,15 +197,19 @@ impl Setting {
                 };
                 stages.iter().find_map(one)
             }
-            Kind::Part if !value.is_null() && !self.applies(config) => {
+            SettingKind::Part if !value.is_null() && !self.applies(config) => {
                 Some(("it does not apply to this method".to_owned(), "leave it out".to_owned()))
             }
-            Kind::ChoiceOrText { .. } | Kind::Switch | Kind::Part | Kind::Column | Kind::Sheet => None,
+            SettingKind::ChoiceOrText { .. }
+            | SettingKind::Switch
+            | SettingKind::Part
+            | SettingKind::Column
+            | SettingKind::Sheet => None,
         };
         found.map_or(Ok(()), refuse)
     }
 
-    const fn new(path: &'static str, label: &'static str, help: &'static str, kind: Kind) -> Self {
+    const fn new(path: &'static str, label: &'static str, help: &'static str, kind: SettingKind) -> Self {
         Self { path, label, also: &[], help, unit: None, absent: None, kind, when: &[] }
     }
 
@@ -284,11 +288,11 @@ impl Limits {
 }
 
 impl Condition {
-    const fn is(path: &'static str, one_of: &'static [Plain]) -> Self {
+    const fn is(path: &'static str, one_of: &'static [ConditionValue]) -> Self {
         Self { path, one_of, none_of: &[] }
     }
 
-    const fn is_not(path: &'static str, none_of: &'static [Plain]) -> Self {
+    const fn is_not(path: &'static str, none_of: &'static [ConditionValue]) -> Self {
         Self { path, one_of: &[], none_of }
     }
 
@@ -296,12 +300,12 @@ impl Condition {
     #[must_use]
     pub fn holds(&self, config: &Value) -> bool {
         let value = value_at(config, self.path).unwrap_or(&Value::Null);
-        let among = |list: &[Plain]| list.iter().any(|plain| plain.is(value));
+        let among = |list: &[ConditionValue]| list.iter().any(|plain| plain.is(value));
         (self.one_of.is_empty() || among(self.one_of)) && !among(self.none_of)
     }
 }
 
-impl Plain {
+impl ConditionValue {
     fn is(&self, value: &Value) -> bool {
         match *self {
             Self::Word(word) => value.as_str() == Some(word),

@@ -263,10 +263,12 @@ fn check(table: &Table, columns: ColumnChoice, report: &DataReport) -> Result<()
     let classes = report.classes.len();
     if classes * 3 > report.usable * 2 {
         let share = |test: fn(&str) -> bool| report.classes.iter().filter(|class| test(&class.name)).count() * 2 > classes;
-        let what = match () {
-            () if share(|name| name.parse::<f64>().is_ok()) => "it looks like an id or a measurement",
-            () if share(|name| name.contains(char::is_whitespace)) => "it looks like text",
-            () => "it looks like an id",
+        let what = if share(|name| name.parse::<f64>().is_ok()) {
+            "it looks like an id or a measurement"
+        } else if share(|name| name.contains(char::is_whitespace)) {
+            "it looks like text"
+        } else {
+            "it looks like an id"
         };
         return fail(format!("the label column has {classes} different values in {} rows: {what}", report.usable), other());
     }

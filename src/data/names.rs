@@ -59,18 +59,25 @@ impl Named {
         let about = !text && !heading && !label && (is(ABOUT) || words.last().is_some_and(|word| ABOUT.contains(&word.as_str())));
         let flag = words.len() > 1 && words.first().is_some_and(|word| word == "is");
         let last = words.last().is_some_and(|word| TEXT.contains(&word.as_str()));
-        let text = match () {
-            () if text => 1.0,
-            () if label || about => 0.0,
-            () if heading => 0.5,
-            () if last => 0.6,
-            () if has(TEXT) || has(HEADING) => 0.3,
-            () => 0.0,
+        let text = if text {
+            1.0
+        } else if label || about {
+            0.0
+        } else if heading {
+            0.5
+        } else if last {
+            0.6
+        } else if has(TEXT) || has(HEADING) {
+            0.3
+        } else {
+            0.0
         };
-        let label = match () {
-            () if label => 1.0,
-            () if !about && has(LABEL) || flag => 0.3,
-            () => 0.0,
+        let label = if label {
+            1.0
+        } else if !about && has(LABEL) || flag {
+            0.3
+        } else {
+            0.0
         };
         Self { text, label, about }
     }

@@ -7,8 +7,8 @@ mod inputs;
 mod operation;
 
 pub use inputs::{Inputs, Prompt};
-use operation::Passes;
 pub use operation::{Backend, Pass};
+use operation::{Begun, EnginePass};
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use burn::backend::{
 };
 use burn::tensor::Tensor;
 
-use super::flops::{self, Meter, Work};
+use super::flops::{self, Meter, PassCost};
 use super::{Engine, Pooling, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
@@ -60,15 +60,15 @@ impl FrozenEncoder {
     /// # Errors
     /// [`Error::Device`] on the GPU while an earlier tracked forward of this thread waits for its backward (its activations would be
     /// overwritten); [`Error::DeviceMemory`] where there is no room for the batch; [`Error::Model`] for a token id or a length that
-    /// the encoder has no embedding for, or an input of another shape.
+    /// the encoder has no embedding for, or an input of another shape or on another device.
     pub fn encode(&self, batch: &Arc<PackedBatch>, inputs: Inputs, pooling: Pooling) -> Result<Tensor<2>> {
         let route = inputs.route(pooling);
         let &EncoderSpec { layers, hidden, .. } = self.spec();
         let (input, states) = inputs.join(hidden);
         let tracked = input.device().is_autodiff();
         let engine_pass = match &self.engine {
-            Engines::Wgsl(engine) => Passes::Wgsl(engine.begin(batch, route, tracked)?),
-            Engines::Cpu(engine) => Passes::Cpu(engine.begin(batch, route, tracked)?),
+            Engines::Wgsl(engine) => EnginePass::Wgsl(Begun::new(engine, batch, route, tracked)?),
+            Engines::Cpu(engine) => EnginePass::Cpu(Begun::new(engine, batch, route, tracked)?),
         };
         let rows: usize = route.input_rows(batch, layers).iter().sum();
         // Without prompt rows the values do not matter, but the device does.
@@ -84,8 +84,10 @@ impl FrozenEncoder {
             (Some(states), false) => states,
             (None, _) => input.clone(),
         };
-        let pass = Pass::new(self, engine_pass, Work::new(self.spec(), batch, route));
-        Ok(Tensor::from_dispatch(Dispatch::encode(input.into_dispatch(), states.into_dispatch(), pass)))
+        let pass = Pass::new(&self.meter, engine_pass, PassCost::new(self.spec(), batch, route));
+        let pooled = Dispatch::encode(input.into_dispatch(), states.into_dispatch(), pass.clone());
+        pass.check()?;
+        Ok(Tensor::from_dispatch(pooled))
     }
 
     fn spec(&self) -> &EncoderSpec {
@@ -120,7 +122,7 @@ impl FrozenEncoder {
     pub fn activation_bytes(&self) -> u64 {
         match &self.engine {
             Engines::Wgsl(engine) => engine.activation_bytes(),
-            Engines::Cpu(_) => self.meter.kept(),
+            Engines::Cpu(_) => self.meter.peak(),
         }
     }
 
@@ -231,20 +233,6 @@ impl FrozenEncoder {
         match &self.engine {
             Engines::Wgsl(engine) => engine.check(),
             Engines::Cpu(_) => Ok(()),
-        }
-    }
-
-    fn wgsl(&self) -> &WgslEngine {
-        match &self.engine {
-            Engines::Wgsl(engine) => engine,
-            Engines::Cpu(_) => unreachable!("a wgpu tensor meets an encoder on the CPU"),
-        }
-    }
-
-    fn cpu(&self) -> &CpuEngine {
-        match &self.engine {
-            Engines::Cpu(engine) => engine,
-            Engines::Wgsl(_) => unreachable!("a CPU tensor meets an encoder on the GPU"),
         }
     }
 }

@@ -74,33 +74,33 @@ pub struct CpuPass {
 #[derive(Default)]
 pub struct CpuCache {
     budget: u64,
-    kept: Mutex<Kept>,
+    states: Mutex<CachedStates>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct CachedStates {
     bytes: u64,
     rows: HashMap<u32, Arc<[f32]>>,
 }
 
 impl CpuCache {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, CachedStates> {
         // Nothing panics between the two changes of an insertion.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rows of an example, if there are as many numbers as it has.
     fn get(&self, key: u32, numbers: usize) -> Option<Arc<[f32]>> {
-        self.kept().rows.get(&key).filter(|rows| rows.len() == numbers).cloned()
+        self.lock().rows.get(&key).filter(|rows| rows.len() == numbers).cloned()
     }
 
     /// Keeps the rows of an example that is not there, if the budget has room.
-    fn keep(&self, key: u32, rows: &[f32]) {
-        let mut kept = self.kept();
-        let bytes = kept.bytes + size_of_val(rows) as u64;
-        if bytes <= self.budget && !kept.rows.contains_key(&key) {
-            kept.bytes = bytes;
-            kept.rows.insert(key, rows.into());
+    fn insert(&self, key: u32, rows: &[f32]) {
+        let mut cached = self.lock();
+        let bytes = cached.bytes + size_of_val(rows) as u64;
+        if bytes <= self.budget && !cached.rows.contains_key(&key) {
+            cached.bytes = bytes;
+            cached.rows.insert(key, rows.into());
         }
     }
 }
@@ -149,7 +149,7 @@ impl CpuEngine {
             } else {
                 let (computed, rest) = made.split_at(tokens(example).len() * hidden);
                 rows.extend_from_slice(computed);
-                cache.keep(key, computed);
+                cache.insert(key, computed);
                 made = rest;
             }
         }
@@ -174,14 +174,14 @@ impl Engine for CpuEngine {
         Ok(CpuPass { batch: batch.clone(), route, input: Vec::new(), buffers })
     }
 
-    fn forward(&self, pass: &mut CpuPass, input: FlexTensor, states: FlexTensor, keep: bool) -> FlexTensor {
+    fn forward(&self, pass: &mut CpuPass, input: FlexTensor, states: FlexTensor, save_activations: bool) -> FlexTensor {
         let &EncoderSpec { hidden, layers, .. } = self.encoder.spec();
-        let CpuPass { batch, route, input: kept, buffers } = pass;
-        *kept = host_rows(input);
+        let CpuPass { batch, route, input: saved, buffers } = pass;
+        *saved = host_rows(input);
         // Where nothing is trained, there is a row to say on which device.
-        kept.truncate(route.input_rows(batch, layers).iter().sum::<usize>() * hidden);
+        saved.truncate(route.input_rows(batch, layers).iter().sum::<usize>() * hidden);
         let states = if route.entry == Entry::Words { Vec::new() } else { host_rows(states) };
-        Self::tensor(self.encoder.forward(batch, kept, &states, *route, keep, &mut buffers.activations), hidden)
+        Self::tensor(self.encoder.forward(batch, saved, &states, *route, save_activations, &mut buffers.activations), hidden)
     }
 
     fn backward(&self, mut pass: CpuPass, d_pooled: FlexTensor) -> FlexTensor {
@@ -195,11 +195,11 @@ impl Engine for CpuEngine {
     }
 
     fn cache_bytes(&self, cache: &CpuCache) -> u64 {
-        cache.kept().bytes
+        cache.lock().bytes
     }
 
     fn cache(&self, budget: u64) -> CpuCache {
-        CpuCache { budget, kept: Mutex::default() }
+        CpuCache { budget, states: Mutex::default() }
     }
 
     fn states(

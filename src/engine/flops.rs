@@ -11,17 +11,17 @@ use crate::model::spec::EncoderSpec;
 
 /// What a pass over a batch costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Work {
+pub struct PassCost {
     /// Operations of the forward pass.
     pub forward: u64,
     /// Of the backward pass, input gradients only.
     pub backward: u64,
     /// Bytes of activations that a tracked forward pass keeps for the backward pass, as f32: of every row and layer the queries, keys
     /// and values `3 D`, both sums `2 D` with their statistics, the neurons `F`, and a number for each head. Nothing made again.
-    pub kept: u64,
+    pub activation_bytes: u64,
 }
 
-impl Work {
+impl PassCost {
     /// Of a batch on a route through an encoder; the layers below a late entry are not in it: see [`states`].
     #[must_use]
     pub fn new(spec: &EncoderSpec, batch: &PackedBatch, route: Route) -> Self {
@@ -31,10 +31,10 @@ impl Work {
         };
         let layers = (spec.layers - below) as u64;
         let (rows, hidden, ffn) = (batch.rows() as u64, spec.hidden as u64, spec.ffn as u64);
-        let kept = layers * rows * 4 * (5 * hidden + ffn + spec.heads as u64 + 4);
+        let activation_bytes = layers * rows * 4 * (5 * hidden + ffn + spec.heads as u64 + 4);
         let forward = layers * layer(spec, lengths(batch));
         if layers == 0 {
-            return Self { forward, backward: 0, kept };
+            return Self { forward, backward: 0, activation_bytes };
         }
         // Both products of a layer's attention have two gradients.
         let squares: u64 = lengths(batch).map(|n| n * n).sum();
@@ -49,7 +49,7 @@ impl Work {
             let inputs = if route.prefix { 0 } else { 6 * made * hidden * hidden };
             2 * rows * (hidden * hidden + 2 * hidden * ffn) + beside * hidden + inputs
         };
-        Self { forward, backward: (layers - 1) * upper + lowest, kept }
+        Self { forward, backward: (layers - 1) * upper + lowest, activation_bytes }
     }
 }
 
@@ -75,7 +75,7 @@ fn layer(spec: &EncoderSpec, lengths: impl Iterator<Item = u64>) -> u64 {
 #[derive(Debug, Default)]
 pub struct Meter {
     flops: AtomicU64,
-    kept: AtomicU64,
+    peak: AtomicU64,
 }
 
 impl Meter {
@@ -84,9 +84,9 @@ impl Meter {
         self.flops.fetch_add(flops, Ordering::Relaxed);
     }
 
-    /// Notes the kept bytes of a pass.
-    pub fn keep(&self, bytes: u64) {
-        self.kept.fetch_max(bytes, Ordering::Relaxed);
+    /// Notes the bytes of activations that a pass saved.
+    pub fn note_peak(&self, bytes: u64) {
+        self.peak.fetch_max(bytes, Ordering::Relaxed);
     }
 
     /// Operations so far.
@@ -95,15 +95,15 @@ impl Meter {
         self.flops.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that a pass kept since [`Meter::take_kept`].
+    /// The most bytes that a pass saved since [`Meter::take_peak`].
     #[must_use]
-    pub fn kept(&self) -> u64 {
-        self.kept.load(Ordering::Relaxed)
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that a pass kept since the last call.
-    pub fn take_kept(&self) -> u64 {
-        self.kept.swap(0, Ordering::Relaxed)
+    /// The most bytes that a pass saved since the last call.
+    pub fn take_peak(&self) -> u64 {
+        self.peak.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -131,23 +131,23 @@ mod tests {
     fn a_small_pass_by_hand() {
         let spec = spec(2, 4, 2, 6);
         let batch = batch(&[2, 3], 1);
-        let Work { forward, backward, kept } = Work::new(&spec, &batch, Route::words(Pooling::Mean));
+        let PassCost { forward, backward, activation_bytes } = PassCost::new(&spec, &batch, Route::words(Pooling::Mean));
         // A layer: 7 rows * 2 * (4*16 + 2*24) = 1568, attention 4 * (9 + 16) * 4 = 400.
         assert_eq!(forward, 2 * (1568 + 400));
         // Upper layer: 1568 + 8 * 25 * 4 = 2368. Lowest: 7 * 2 * (16 + 48) = 896, qkv of 2 rows 2*2*4*12 = 192, attention
         // 2 * 25 * 4 = 200 for the probabilities, 6 * 1 * (3 + 4) * 4 = 168 for queries, keys and values.
         assert_eq!(backward, 2368 + 896 + 192 + 200 + 168);
         // 7 rows, 2 layers, 4 bytes: 3*4 + 2*4 + 4 statistics + 6 + 2.
-        assert_eq!(kept, 7 * 2 * 4 * 32);
-        let late = Work::new(&spec, &batch, after(1));
-        assert_eq!((late.forward, late.backward, late.kept), (1968, 1456, 7 * 4 * 32));
-        let update = Work::new(&spec, &batch, Route { update: 3, ..Route::words(Pooling::Mean) });
+        assert_eq!(activation_bytes, 7 * 2 * 4 * 32);
+        let late = PassCost::new(&spec, &batch, after(1));
+        assert_eq!((late.forward, late.backward, late.activation_bytes), (1968, 1456, 7 * 4 * 32));
+        let update = PassCost::new(&spec, &batch, Route { update: 3, ..Route::words(Pooling::Mean) });
         assert_eq!((update.forward, update.backward), (2 * 1968, 2 * 2368));
-        let prefix = Work::new(&spec, &batch, Route { prefix: true, ..Route::words(Pooling::Mean) });
+        let prefix = PassCost::new(&spec, &batch, Route { prefix: true, ..Route::words(Pooling::Mean) });
         assert_eq!(prefix.backward, backward - 192);
         // The layer below the prompt sees the texts alone: 5 rows * 224 + 4 * (4 + 9) * 4.
         assert_eq!(states(&spec, [2, 3].into_iter(), 1), 1120 + 208);
-        assert_eq!(Work::new(&spec, &batch, after(2)), Work::default());
+        assert_eq!(PassCost::new(&spec, &batch, after(2)), PassCost::default());
     }
 
     /// PyTorch's FlopCounter on six layers of D = 384, F = 1536, 12 heads, 8 texts of 64 tokens, 10 prompt rows: a late prompt
@@ -158,14 +158,14 @@ mod tests {
         let spec = spec(6, 384, 12, 1536);
         let batch = batch(&[64; 8], 10);
         let whole = Route { update: 1, ..Route::words(Pooling::Mean) };
-        let full = Work::new(&spec, &batch, whole);
+        let full = PassCost::new(&spec, &batch, whole);
         let unit = (full.forward + full.backward) as f64 / 6.0;
-        let ours = Work::new(&spec, &batch, Route::words(Pooling::Mean));
+        let ours = PassCost::new(&spec, &batch, Route::words(Pooling::Mean));
         for (layers, measured) in [(1, 0.904), (2, 0.808), (3, 0.712), (4, 0.616), (5, 0.520)] {
             let below = states(&spec, [64; 8].into_iter(), layers) as f64;
             let ratio = (below + unit * (6 - layers) as f64) / (unit * 6.0);
             assert!((ratio - measured).abs() < 6e-4, "k = {layers}: {ratio}, PyTorch counts {measured}");
-            let Work { forward, backward, .. } = Work::new(&spec, &batch, after(layers));
+            let PassCost { forward, backward, .. } = PassCost::new(&spec, &batch, after(layers));
             let run = (below + (forward + backward) as f64) / (ours.forward + ours.backward) as f64;
             let less = (ratio - run) / layers as f64;
             assert!((less - 0.002).abs() < 1e-4, "k = {layers}: we run {run} of what prompt tuning runs, instead of {ratio}");

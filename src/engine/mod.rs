@@ -81,6 +81,15 @@ impl Route {
         Self { entry: Entry::Words, pooling, per_example: false, update: 0, prefix: false }
     }
 
+    /// The lowest layer that is run.
+    #[must_use]
+    pub fn lowest_layer(&self) -> usize {
+        match self.entry {
+            Entry::Words => 0,
+            Entry::After(layers) => layers,
+        }
+    }
+
     /// Rows of the trained input that are prompt, update and prefix, for a batch and an encoder of so many layers.
     #[must_use]
     pub fn input_rows(&self, batch: &PackedBatch, layers: usize) -> [usize; 3] {
@@ -138,9 +147,9 @@ pub trait Engine: Send + Sync {
     /// thread has one under way.
     fn begin(&self, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<Self::Pass>;
 
-    /// The trained input `[R, D]` to pooled rows `[B, D]`; with `keep`, activations stay in the pass for [`Engine::backward`].
+    /// The trained input `[R, D]` to pooled rows `[B, D]`; with `save_activations`, activations stay in the pass for [`Engine::backward`].
     /// `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
-    fn forward(&self, pass: &mut Self::Pass, input: Self::Tensor, states: Self::Tensor, keep: bool) -> Self::Tensor;
+    fn forward(&self, pass: &mut Self::Pass, input: Self::Tensor, states: Self::Tensor, save_activations: bool) -> Self::Tensor;
 
     /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that kept its
     /// activations.

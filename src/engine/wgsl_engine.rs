@@ -8,7 +8,7 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuServer};
 
 use super::turn::{Claim, Turn};
-use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::Place};
+use super::wgsl::{cache::StateCache, encoder::WgslEncoder, states::BufferOffset};
 use super::{Engine, Entry, Pooling, Route};
 use crate::config::Recompute;
 use crate::data::batch::PackedBatch;
@@ -30,7 +30,7 @@ pub struct WgslPass {
 }
 
 /// Buffers, and the rows of a matrix that each of them takes or gives, one after another.
-type Parts = Vec<(wgpu::Buffer, usize)>;
+type BufferRows = Vec<(wgpu::Buffer, usize)>;
 
 impl WgslEngine {
     /// Wraps an encoder; prompts must live on the burn device made of its wgpu handles.
@@ -96,9 +96,9 @@ impl WgslEngine {
     fn run<T>(
         &self,
         like: &CubeTensor,
-        inputs: Vec<(CubeTensor, Parts)>,
+        inputs: Vec<(CubeTensor, BufferRows)>,
         shape: [usize; 2],
-        record: impl FnOnce(&mut wgpu::CommandEncoder, Place<'_>) -> T,
+        record: impl FnOnce(&mut wgpu::CommandEncoder, BufferOffset<'_>) -> T,
     ) -> (CubeTensor, T) {
         let inputs: Vec<_> = inputs.into_iter().map(|(input, parts)| (into_contiguous(input), parts)).collect();
         let client = like.client.clone();
@@ -139,15 +139,15 @@ impl Engine for WgslEngine {
         Ok(WgslPass { claim, route, examples: batch.examples() })
     }
 
-    fn forward(&self, pass: &mut WgslPass, input: CubeTensor, states: CubeTensor, keep: bool) -> CubeTensor {
+    fn forward(&self, pass: &mut WgslPass, input: CubeTensor, states: CubeTensor, save_activations: bool) -> CubeTensor {
         let (encoder, &mut WgslPass { route, examples, .. }) = (&self.encoder, pass);
         let like = input.clone();
         let mut inputs = vec![(input, encoder.input())];
         if route.entry != Entry::Words {
             inputs.push((states, vec![(encoder.states_buffer(), encoder.text_rows())]));
         }
-        let record = |commands: &mut wgpu::CommandEncoder, (target, offset): Place<'_>| {
-            encoder.forward(commands, keep);
+        let record = |commands: &mut wgpu::CommandEncoder, (target, offset): BufferOffset<'_>| {
+            encoder.forward(commands, save_activations);
             commands.copy_buffer_to_buffer(&encoder.pooled_buffer(), 0, target, offset, self.bytes(examples));
         };
         self.run(&like, inputs, [examples, self.spec().hidden], record).0
@@ -159,7 +159,7 @@ impl Engine for WgslEngine {
         let (like, gradients) = (d_pooled.clone(), encoder.gradients());
         let rows = gradients.iter().map(|(_, rows)| rows).sum();
         let inputs = vec![(d_pooled, vec![(encoder.d_pooled_buffer(), encoder.examples())])];
-        let record = |commands: &mut wgpu::CommandEncoder, (target, mut offset): Place<'_>| {
+        let record = |commands: &mut wgpu::CommandEncoder, (target, mut offset): BufferOffset<'_>| {
             encoder.backward(commands);
             for (gradient, rows) in gradients {
                 let bytes = self.bytes(rows);
@@ -192,7 +192,7 @@ impl Engine for WgslEngine {
         let _claim = self.turn.claim()?;
         let shape = [batch.rows(), self.spec().hidden];
         let (states, recorded) =
-            self.run(&like, Vec::new(), shape, |commands, place| self.encoder.states(commands, batch, layers, cache, place));
+            self.run(&like, Vec::new(), shape, |commands, target| self.encoder.states(commands, batch, layers, cache, target));
         recorded.map(|()| states)
     }
 
@@ -202,7 +202,7 @@ impl Engine for WgslEngine {
         let (like, inputs) = (prompt.clone(), vec![(prompt, self.encoder.input())]);
         let EncoderSpec { layers, ffn, .. } = *self.spec();
         let (scores, recorded) =
-            self.run(&like, inputs, [layers, ffn], |commands, place| self.encoder.neuron_scores(commands, place));
+            self.run(&like, inputs, [layers, ffn], |commands, target| self.encoder.neuron_scores(commands, target));
         recorded.map(|()| scores)
     }
 }

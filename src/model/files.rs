@@ -1,7 +1,7 @@
 //! The files of an encoder in the one form that everything else knows: `config.json`, `tokenizer.json`, `model.safetensors`. A vocabulary
 //! becomes a tokenizer, what `tokenizer_config.json` says becomes part of it, and shards become one file.
 
-use super::folder::{Choice, TOKENIZER, VOCABULARY};
+use super::folder::{FolderChoice, TOKENIZER, VOCABULARY};
 use super::foreign::{self, Meant};
 use super::spec::EncoderWeights;
 use super::{config, weights};
@@ -67,7 +67,7 @@ impl EncoderBytes {
     ///
     /// # Errors
     /// Those of `read`, of [`tokenizer_of`] and of [`joined`].
-    pub fn read(choice: &Choice, mut read: impl FnMut(&str) -> Result<Vec<u8>>) -> Result<Self> {
+    pub fn read(choice: &FolderChoice, mut read: impl FnMut(&str) -> Result<Vec<u8>>) -> Result<Self> {
         let config = read(&choice.config)?;
         let tokenizer = read(&choice.tokenizer)?;
         let beside = choice.tokenizer_config.as_deref().map(&mut read).transpose()?;

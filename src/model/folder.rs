@@ -22,8 +22,8 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 
 /// The files of an encoder, as paths below the folder that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "FolderChoice"))]
-pub struct Choice {
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
+pub struct FolderChoice {
     /// The folder that they lie in: empty for the one that was given.
     pub folder: String,
     /// `config.json`.
@@ -38,7 +38,7 @@ pub struct Choice {
     pub weights: Vec<String>,
 }
 
-impl Choice {
+impl FolderChoice {
     /// All of the paths.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let optional = [self.tokenizer_config.as_deref(), self.added_tokens.as_deref()].into_iter().flatten();
@@ -51,7 +51,7 @@ impl Choice {
 ///
 /// # Errors
 /// [`Error::Model`] that says what is missing, what lies there in its place, and what to do.
-pub fn choose(paths: &[String]) -> Result<Choice> {
+pub fn choose(paths: &[String]) -> Result<FolderChoice> {
     let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for path in paths {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -84,7 +84,7 @@ fn located(folder: &str, error: Error) -> Error {
     if folder.is_empty() { error } else { error.of_model(folder) }
 }
 
-fn chosen(folder: &str, names: &[&str]) -> Result<Choice> {
+fn chosen(folder: &str, names: &[&str]) -> Result<FolderChoice> {
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let there = |name: &str| names.contains(&name).then(|| at(name));
     let config = there(CONFIG).ok_or_else(|| without_config(names))?;
@@ -92,7 +92,14 @@ fn chosen(folder: &str, names: &[&str]) -> Result<Choice> {
     let weights = weights(names)?.into_iter().map(|name| at(&name)).collect();
     let tokenizer = at(tokenizer(names)?);
     let added_tokens = there(ADDED_TOKENS).filter(|_| tokenizer.ends_with(VOCABULARY));
-    Ok(Choice { folder: folder.to_owned(), config, tokenizer, tokenizer_config: there(TOKENIZER_CONFIG), added_tokens, weights })
+    Ok(FolderChoice {
+        folder: folder.to_owned(),
+        config,
+        tokenizer,
+        tokenizer_config: there(TOKENIZER_CONFIG),
+        added_tokens,
+        weights,
+    })
 }
 
 /// Writes a tokenizer.json out of whatever a tokenizer is made of.

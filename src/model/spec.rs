@@ -41,10 +41,12 @@ impl EncoderSpec {
     #[must_use]
     pub fn largest_weight(&self) -> (&'static str, usize) {
         let [attention, ffn, position] = [3 * self.hidden, self.ffn, self.max_positions];
-        match () {
-            () if position > attention.max(ffn) => ("position", position),
-            () if ffn > attention => ("feed-forward", ffn),
-            () => ("attention", attention),
+        if position > attention.max(ffn) {
+            ("position", position)
+        } else if ffn > attention {
+            ("feed-forward", ffn)
+        } else {
+            ("attention", attention)
         }
     }
 }

@@ -50,7 +50,7 @@ impl TokenCounter {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn go_on(&mut self, tokenizer: &Tokenizer, most: usize) -> Result<TokenCount> {
+    pub fn count_next(&mut self, tokenizer: &Tokenizer, most: usize) -> Result<TokenCount> {
         let end = self.count.done.saturating_add(most).min(self.texts.len());
         let texts = &self.texts[self.count.done..end];
         for (text, encoded) in texts.iter().zip(tokenizer.encode_batch(texts, self.count.limit)?) {

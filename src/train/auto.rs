@@ -9,11 +9,11 @@ use web_time::Instant;
 use super::cost::Cost;
 use super::event::Event;
 use super::examples::draw;
-use super::run::{Limits, Run};
+use super::run::{Run, SampleLimits};
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
+use crate::encoder::Encoder;
 use crate::error::Result;
-use crate::model::Model;
 use crate::rng::Rng;
 
 /// Held-out rows of a trial at most: they are judged in every trial, and an accuracy on so many is known to 2 points.
@@ -23,7 +23,7 @@ const EVALUATIONS: usize = 1;
 
 /// Trials under way.
 pub(super) struct Trials {
-    model: Model,
+    model: Encoder,
     /// What the trials learn from and are judged on.
     part: Dataset,
     config: RunConfig,
@@ -53,7 +53,7 @@ impl Trials {
     ///
     /// # Errors
     /// As [`RunConfig::total_steps`].
-    pub(super) fn new(model: Model, dataset: &Dataset, config: &RunConfig) -> Result<Self> {
+    pub(super) fn new(model: Encoder, dataset: &Dataset, config: &RunConfig) -> Result<Self> {
         let auto = &config.prompt.auto;
         let whole = config.total_steps(dataset.train.len())?;
         let steps = auto.share * whole as f64 / auto.candidates.len() as f64;
@@ -139,7 +139,7 @@ impl Trials {
             }
             let method = self.left.pop_front()?;
             let begin = Instant::now();
-            let limits = Limits { learned: 0, ..Limits::default() };
+            let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
             match Run::with_limits(self.model.clone(), self.part.clone(), self.trial(method), limits).await {
                 Ok(run) => self.running = Some((method, Box::new(run), begin)),
                 Err(error) => return Some(left_out(method, &error)),

@@ -30,7 +30,7 @@ pub struct Checkpoint {
     /// Whether trials chose the method ([`crate::config::Method::Auto`]).
     pub chosen: bool,
     /// Where the run is.
-    pub place: Place,
+    pub counters: Counters,
     /// Of each member: the order's generator, the examples in their order, and how many are behind.
     pub orders: Vec<(u64, Vec<usize>, usize)>,
     /// What is trained.
@@ -80,7 +80,7 @@ pub struct Trained {
 /// Counters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Counters {
     /// Steps done.
     pub step: usize,
     /// Evaluations without a lower loss.
@@ -136,7 +136,8 @@ struct Header {
     machine: Option<Machine>,
     #[serde(default)]
     chosen: bool,
-    place: Place,
+    #[serde(rename = "place")]
+    counters: Counters,
     orders: Vec<(u64, Vec<usize>, usize)>,
     matrices: Vec<MatrixHeader>,
     best: Option<BestHeader>,
@@ -269,7 +270,7 @@ impl Checkpoint {
             encoder_sha256: self.encoder_sha256.clone(),
             machine: self.machine.clone(),
             chosen: self.chosen,
-            place: self.place,
+            counters: self.counters,
             orders: self.orders.clone(),
             matrices,
             best,
@@ -323,7 +324,7 @@ impl Checkpoint {
             encoder_sha256: header.encoder_sha256,
             machine: header.machine,
             chosen: header.chosen,
-            place: header.place,
+            counters: header.counters,
             orders: header.orders,
             matrices: take(&tensors, "trainer", header.matrices)?,
             best,

@@ -13,13 +13,13 @@ use self::plan::{Plan, Spend};
 use self::result::{Cell, CellResult, Point, Row, TestResult, rows};
 use super::event::Event;
 use super::job::Job;
-use super::run::Limits;
+use super::run::SampleLimits;
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::eval::{Metrics, argmax};
-use crate::model::Model;
 use crate::predict::EVAL_BATCH;
 
 pub mod event;
@@ -52,7 +52,7 @@ impl Tables {
 
 /// A comparison.
 pub struct Comparison {
-    model: Model,
+    model: Encoder,
     tables: Tables,
     plan: Plan,
     cells: Vec<Cell>,
@@ -83,7 +83,7 @@ impl Comparison {
     ///
     /// # Errors
     /// [`crate::error::Error::Data`] for a file that cannot be used.
-    pub fn start(model: Model, tables: Tables, plan: Plan, done: &[CellResult]) -> Result<Self> {
+    pub fn start(model: Encoder, tables: Tables, plan: Plan, done: &[CellResult]) -> Result<Self> {
         let config = &plan.config;
         for seed in plan.seeds.iter().take(1) {
             let dataset = tables.dataset(config, *seed)?;
@@ -135,7 +135,7 @@ impl Comparison {
                 self.next = self.cells.len();
             }
             if self.running.is_some() {
-                if let Err(error) = self.go_on().await {
+                if let Err(error) = self.advance().await {
                     self.fail(&error);
                 }
             } else if self.next < self.cells.len() {
@@ -223,7 +223,7 @@ impl Comparison {
         let config = self.config(&name, &dataset, seed).await?;
         let labels = dataset.labels.clone();
         let planned_steps = config.total_steps(dataset.train.len())?;
-        let limits = Limits { learned: 0, ..Limits::default() };
+        let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
         let job = Job::with_limits(self.model.clone(), dataset, config, limits).await?;
         let result = CellResult { planned_steps, ..CellResult::new(name, seed) };
         self.running = Some(Running { job, result, tests, labels, predicted: Vec::new(), over: false });
@@ -231,7 +231,7 @@ impl Comparison {
     }
 
     /// Some more of the cell under way.
-    async fn go_on(&mut self) -> Result<()> {
+    async fn advance(&mut self) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         if !running.over {
             match running.job.next().await? {

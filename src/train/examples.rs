@@ -60,7 +60,7 @@ impl Examples {
     ///
     /// # Errors
     /// As [`Trainer::scores`].
-    pub async fn go_on(&self, trainer: &Trainer, scored: &mut Scored, most: usize) -> Result<usize> {
+    pub async fn score_next(&self, trainer: &Trainer, scored: &mut Scored, most: usize) -> Result<usize> {
         let begin = scored.scores.len() / self.labels.len();
         let end = begin.saturating_add(most).min(self.watched.len());
         for chunk in self.watched[begin..end].chunks(EVAL_BATCH) {
@@ -68,7 +68,7 @@ impl Examples {
             let truth = chunk.iter().cycle().map(|&example| self.all[example].label);
             scored.members_right +=
                 self.predicted(&scores).into_iter().zip(truth).filter(|(class, truth)| class == truth).count();
-            scored.scores.extend(trainer.together(scores));
+            scored.scores.extend(trainer.vote_scores(scores));
         }
         Ok(end)
     }

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use super::auto::{self, Trials};
 use super::cost::Cost;
 use super::event::Event;
-use super::run::{Limits, Run};
+use super::run::{Run, SampleLimits};
 use crate::adapter::Adapter;
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::answers::Answers;
-use crate::model::Model;
 use crate::predict::Predictor;
 
 /// A run, pulled as [`Run`] is.
@@ -33,10 +33,10 @@ enum State {
 /// Trials, and what the run after them needs.
 struct Waiting {
     trials: Trials,
-    model: Model,
+    model: Encoder,
     dataset: Dataset,
     config: RunConfig,
-    limits: Limits,
+    limits: SampleLimits,
 }
 
 impl From<Run> for Job {
@@ -51,15 +51,15 @@ impl Job {
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
-        Self::with_limits(model, dataset, config, Limits::default()).await
+    pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
+        Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
 
     /// [`Job::start`] with other limits than the usual ones.
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
+    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: SampleLimits) -> Result<Self> {
         if !auto::wanted(&config)? {
             return Ok(Self::from(Run::with_limits(model, dataset, config, limits).await?));
         }

@@ -64,7 +64,7 @@ impl Probe {
             self.step += 1;
             if self.budget.evaluates_after(self.step) {
                 let mut scored = Scored::default();
-                data.go_on(&self.trainer, &mut scored, usize::MAX).await?;
+                data.score_next(&self.trainer, &mut scored, usize::MAX).await?;
                 let scores = scored.scores;
                 let (loss, metrics) = data.judge(&scores)?;
                 if self.best.as_ref().is_none_or(|best| loss < best.loss) {

@@ -2,22 +2,22 @@
 //! `P^ = gamma P`, by token and then by piece (Ma et al. 2022, "XPrompt: Exploring the Extreme of Prompt Tuning", arXiv 2210.04457,
 //! section 3); with `dL / dgamma_i = <dL / dP_i, P_i>` it comes from gradients that are there.
 
-/// A mask over parts of `width` elements: 0 for the share of the parts in `kept` that matters least and for those that are not in
+/// A mask over parts of `width` elements: 0 for the share of the parts in `active` that matters least and for those that are not in
 /// it, else 1. Equal parts go in their order. Of N members, whose parts lie one after another, each is pruned by itself: each
 /// loses the same share, and one part of each at least stays.
 ///
 /// # Panics
 /// Where the members do not have as many parts each.
 #[must_use]
-pub fn mask(importance: &[f32], kept: &[bool], share: f64, width: usize, members: usize) -> Vec<f32> {
+pub fn mask(importance: &[f32], active: &[bool], share: f64, width: usize, members: usize) -> Vec<f32> {
     assert!(importance.len().is_multiple_of(members), "members have as many parts each");
     let each = importance.len() / members;
-    let parts = importance.chunks(each).zip(kept.chunks(each));
-    parts.flat_map(|(importance, kept)| of_one(importance, kept, share, width)).collect()
+    let parts = importance.chunks(each).zip(active.chunks(each));
+    parts.flat_map(|(importance, active)| of_one(importance, active, share, width)).collect()
 }
 
-fn of_one(importance: &[f32], kept: &[bool], share: f64, width: usize) -> Vec<f32> {
-    let mut left: Vec<usize> = (0..importance.len()).filter(|&part| kept[part]).collect();
+fn of_one(importance: &[f32], active: &[bool], share: f64, width: usize) -> Vec<f32> {
+    let mut left: Vec<usize> = (0..importance.len()).filter(|&part| active[part]).collect();
     let pruned = ((left.len() as f64 * share).floor() as usize).min(left.len().saturating_sub(1));
     left.sort_by(|&a, &b| importance[a].total_cmp(&importance[b]));
     let mut mask = vec![0.0; importance.len() * width];
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(mask(&importance, &[true; 8], 0.5, 1, 2), [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
         assert_eq!(mask(&importance, &[true; 8], 0.99, 1, 2), [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
         assert_eq!(mask(&importance, &[true; 8], 0.5, 1, 1), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-        let kept = [true, true, true, false, true, false, true, true];
-        assert_eq!(mask(&importance, &kept, 0.4, 1, 2), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+        let active = [true, true, true, false, true, false, true, true];
+        assert_eq!(mask(&importance, &active, 0.4, 1, 2), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
     }
 }

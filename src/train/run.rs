@@ -4,146 +4,75 @@ mod account;
 mod baseline;
 mod begin;
 mod check;
+mod events;
 mod finish;
+mod progress;
+mod results;
 mod rounds;
 mod save;
+mod setup;
 mod steps;
+mod training;
 
-pub use begin::Limits;
-
-use std::collections::VecDeque;
-use std::time::Duration;
-
-use web_time::Instant;
+pub use setup::SampleLimits;
 
 use super::cost::Cost;
 use super::event::Event;
-use super::examples::{Examples, Scored};
-use super::order::Order;
-use super::probe;
-use super::schedule::Budget;
-use super::step::{MatrixState, Trained, Trainer};
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
-use crate::config::RunConfig;
-use crate::engine::compute::Compute;
-use crate::error::{Error, Result};
-use crate::eval::Metrics;
-use crate::model::Model;
+use crate::error::Result;
+use crate::eval::answers::Answers;
 use crate::predict::Predictor;
-use crate::prompt;
-use account::Piece;
-use baseline::Baseline;
+use account::Account;
+use events::Events;
 use finish::Finish;
-use rounds::Rounds;
-
-/// Held-out texts between two events of an evaluation: in the browser nobody is heard meanwhile.
-const MOST_TEXTS: usize = 256;
-/// Time that the baseline takes beside the first steps, as a share of theirs. What is left of it at the first evaluation is
-/// done then.
-const BASELINE_SHARE: f64 = 0.5;
+use progress::Progress;
+use results::{Best, Results};
+use setup::Setup;
+use training::Training;
 
 /// A training run.
 pub struct Run {
-    model: Model,
-    config: RunConfig,
-    limits: Limits,
-    compute: Compute,
-    data_sha256: String,
-    examples: Examples,
-    budget: Budget,
-    majority_accuracy: f64,
-    /// None when nothing is left to do, also after an error.
-    stage: Option<Stage>,
-    pending: VecDeque<Event>,
-    probe: Option<probe::Best>,
+    setup: Setup,
     progress: Progress,
-    rounds: Rounds,
-    best: Option<Best>,
+    account: Account,
+    results: Results,
+    events: Events,
+    /// None when nothing is left to do, also after an error.
+    phase: Option<Phase>,
     stopping: bool,
     /// Whether its method was chosen by trials.
     pub(super) chosen: bool,
-    begin: Instant,
-    /// Time that it took before it was resumed.
-    earlier: Duration,
-    cost: Cost,
-    piece: Piece,
 }
 
-enum Stage {
+/// What a run is at.
+enum Phase {
     /// Steps are being taken, and the baseline is being made.
     Training(Box<Training>),
     /// The best parameters are being measured on all held-out rows.
     Finishing(Box<Finish>),
 }
 
-struct Training {
-    baseline: Baseline,
-    /// None as long as there is nothing to train on: the features, where the method has no prompt.
-    trainer: Option<Trainer>,
-    /// One for each member.
-    orders: Vec<Order>,
-    /// An evaluation comes next, or is under way.
-    due: bool,
-    /// Its class scores so far.
-    scored: Scored,
-}
-
-#[derive(Default)]
-struct Progress {
-    step: usize,
-    /// Evaluations without a lower loss.
-    stale: usize,
-    /// Steps until the next read-back.
-    group: usize,
-    /// Seconds spent in steps.
-    stepping: f64,
-    /// Seconds spent on the baseline.
-    baseline: f64,
-}
-
-struct Best {
-    step: usize,
-    loss: f64,
-    trained: Trained,
-    metrics: Metrics,
-    /// Class scores `[n, C]` of the watched examples, or of all that are held out.
-    scores: Vec<f32>,
-    /// Whether they are of all.
-    whole: bool,
-    /// The whole trainer, where pruning will go back to it.
-    state: Option<Vec<MatrixState>>,
-}
-
 impl Run {
     /// Works until there is something to tell; nothing more after [`Event::Done`].
     ///
     /// # Errors
-    /// [`Error::Diverged`] where the loss is not finite; [`Error::Device`] where the device failed. The best parameters so far
+    /// [`Error::Diverged`](crate::error::Error::Diverged) where the loss is not finite; [`Error::Device`](crate::error::Error::Device) where the device failed. The best parameters so far
     /// stay available through [`Run::adapter`].
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.pending.pop_front() {
+            if let Some(event) = self.events.take() {
                 return Ok(Some(event));
             }
             // Not put back where something fails: then the run is over.
-            let mark = self.mark();
-            let next = match self.stage.take() {
+            let mark = self.account.mark(&self.setup.compute.encoder);
+            let next = match self.phase.take() {
                 None => return Ok(None),
-                Some(Stage::Training(training)) => self.train(training).await,
-                Some(Stage::Finishing(finish)) => self.measure(finish).await,
+                Some(Phase::Training(training)) => training.advance(self).await,
+                Some(Phase::Finishing(finish)) => finish.advance(self).await,
             };
-            self.stage = next.map_err(|error| self.cause(error))?;
-            let stage = self.stage.take();
-            self.charge(mark, stage.as_ref());
-            self.stage = stage;
-        }
-    }
-
-    /// What a device without memory makes of all that follows says less than that it has none.
-    fn cause(&self, error: Error) -> Error {
-        match error {
-            Error::Device { .. } | Error::Diverged { .. } => self.compute.encoder.check().err().unwrap_or(error),
-            error => error,
+            self.phase = next.map_err(|error| self.setup.cause(error))?;
+            let trainer = if let Some(Phase::Training(training)) = &self.phase { training.trainer.as_ref() } else { None };
+            self.account.charge(mark, &self.setup.compute.encoder, trainer, self.progress.is_partial());
         }
     }
 
@@ -157,12 +86,12 @@ impl Run {
     /// The best parameters so far, with everything that is needed to use them.
     ///
     /// # Errors
-    /// [`Error::Adapter`] before the first evaluation.
+    /// [`Error::Adapter`](crate::error::Error::Adapter) before the first evaluation.
     pub fn adapter(&self) -> Result<Adapter> {
-        let best = self.best()?;
+        let best = self.results.best()?;
         Ok(Adapter {
-            config: self.config.clone(),
-            labels: self.examples.labels.clone(),
+            config: self.setup.config.clone(),
+            labels: self.setup.examples.labels.clone(),
             stored: best.trained.stored.clone(),
             head_weight: best.trained.head_weight.clone(),
             head_bias: best.trained.head_bias.clone(),
@@ -170,14 +99,14 @@ impl Run {
                 AdapterMetrics {
                     accuracy: best.metrics.accuracy,
                     macro_f1: best.metrics.macro_f1,
-                    probe_accuracy: self.probe_accuracy(),
-                    majority_accuracy: self.majority_accuracy,
+                    probe_accuracy: self.results.probe_accuracy(),
+                    majority_accuracy: self.setup.majority_accuracy,
                     steps: best.step,
                 }
                 .rounded(),
             ),
-            base_model: BaseModel::new(self.model.name(), self.model.sha256(), self.model.spec()),
-            data_sha256: Some(self.data_sha256.clone()),
+            base_model: BaseModel::new(self.setup.model.name(), self.setup.model.sha256(), self.setup.model.spec()),
+            data_sha256: Some(self.setup.data_sha256.clone()),
         })
     }
 
@@ -186,64 +115,25 @@ impl Run {
     /// # Errors
     /// As [`Run::adapter`].
     pub fn predictor(&self) -> Result<Predictor> {
-        Predictor::on(&self.compute, self.model.clone(), self.adapter()?)
+        Predictor::on(&self.setup.compute, self.setup.model.clone(), self.adapter()?)
     }
 
-    fn best(&self) -> Result<&Best> {
-        let missing = || Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation");
-        self.best.as_ref().ok_or_else(missing)
+    /// What the best parameters so far say of the held-out rows, one by one: of those that the figures are from, which after a stop
+    /// are the watched ones. They are known since the evaluation; nothing is computed again.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Adapter`] before the first evaluation.
+    pub fn held_out(&self) -> Result<Answers> {
+        let Best { scores, whole, .. } = self.results.best()?;
+        let indices = if *whole { self.setup.examples.held_out().collect() } else { self.setup.examples.watched.clone() };
+        let truth = indices.iter().map(|&index| self.setup.examples.all[index].label).collect();
+        let rows = indices.iter().map(|&index| index - self.setup.examples.train_rows).collect();
+        Answers::new(self.setup.examples.labels.clone(), rows, truth, scores)
     }
 
-    fn warn(&mut self, message: String) {
-        self.pending.push_back(Event::Warning { message });
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.earlier + self.begin.elapsed()
-    }
-
-    fn has_prompt(&self) -> bool {
-        prompt::method(&self.config, self.model.spec()).prompt_length() > 0
-    }
-
-    fn probe_accuracy(&self) -> f64 {
-        self.probe.as_ref().map_or(0.0, |probe| probe.metrics.accuracy)
-    }
-
-    /// A piece of work: some of the baseline, a group of steps, or an evaluation.
-    async fn train(&mut self, mut training: Box<Training>) -> Result<Option<Stage>> {
-        let due = training.due || self.stopping;
-        let behind = self.progress.baseline < BASELINE_SHARE * self.progress.stepping;
-        if !matches!(training.baseline, Baseline::Known) && (due || behind || training.trainer.is_none()) {
-            // Without a prompt it is the training: the features are the method's.
-            self.piece = if self.has_prompt() { Piece::Baseline } else { Piece::Training };
-            let begin = Instant::now();
-            self.go_on_with_baseline(&mut training).await?;
-            self.progress.baseline += begin.elapsed().as_secs_f64();
-        } else if let Some(trainer) = &mut training.trainer {
-            // An evaluation that is due belongs to the stage of the last step.
-            if (self.stopping || !training.due) && self.enters_stage() {
-                self.enter_next_stage(trainer).await?;
-            } else if due {
-                self.piece = Piece::Evaluation;
-                let total = self.examples.watched.len();
-                let done = self.examples.go_on(trainer, &mut training.scored, MOST_TEXTS).await?;
-                if done < total {
-                    training.due = true;
-                    self.pending.push_back(Event::Measuring { done, total });
-                    return Ok(Some(Stage::Training(training)));
-                }
-                training.due = false;
-                self.keep(std::mem::take(&mut training.scored), trainer).await?;
-                if self.stopping || (self.round_is_over() && !self.prunes_next()) {
-                    return self.finish();
-                }
-            } else if self.round_is_over() {
-                self.prune(trainer).await?;
-            } else {
-                training.due = self.step(trainer, &mut training.orders).await?;
-            }
-        }
-        Ok(Some(Stage::Training(training)))
+    /// What the run took so far.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { adapter_bytes: self.results.adapter_bytes(), ..self.account.cost }
     }
 }

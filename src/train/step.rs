@@ -2,16 +2,18 @@
 
 mod forward;
 mod importance;
+mod parameters;
 mod state;
 mod update;
 
 pub use super::checkpoint::{MatrixState, Trained};
+pub use parameters::Parameters;
 pub use update::{Gradients, LearningRates};
 
 use std::sync::Arc;
 
-use burn::optim::{AdamW, AdamWConfig, AdamWState};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::{AdamW, AdamWConfig};
+use burn::tensor::Device;
 
 use super::features::Features;
 use crate::adapter::Matrix;
@@ -19,9 +21,10 @@ use crate::config::RunConfig;
 use crate::engine::boundary::{FrozenEncoder, StateCache};
 use crate::engine::compute::{Compute, read};
 use crate::error::Result;
-use crate::model::head::Head;
+use crate::head::{Head, Linear};
 use crate::model::spec::EncoderWeights;
 use crate::prompt::{Parameter, PromptMethod, Sizes};
+use parameters::TrainedMatrix;
 
 /// PyTorch's default; burn's own is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
@@ -45,13 +48,7 @@ pub struct Trainer {
     method: Box<dyn PromptMethod>,
     head: Head,
     device: Device,
-    /// The method's matrices, then the heads' weights `[N C, D]` and biases `[N, C]` of N members; all on the plain device.
-    parameters: Vec<Tensor<2>>,
-    /// Name and learning rate of each.
-    kinds: Vec<Kind>,
-    /// None where a matrix is whole.
-    masks: Vec<Option<Mask>>,
-    states: Vec<Option<AdamWState<2>>>,
+    parameters: Parameters<TrainedMatrix>,
     optimizer: AdamW,
     config: RunConfig,
     classes: usize,
@@ -59,20 +56,6 @@ pub struct Trainer {
     layers: Vec<usize>,
     /// Hidden states where the prompt joins, kept between epochs.
     cache: Option<StateCache>,
-}
-
-/// What is pruned of a matrix.
-struct Mask {
-    /// 0 where an element is pruned, else 1.
-    values: Tensor<2>,
-    /// Elements that are not.
-    left: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    name: &'static str,
-    rate: Option<f64>,
 }
 
 impl Trainer {
@@ -86,7 +69,7 @@ impl Trainer {
         weights: &EncoderWeights,
         method: Box<dyn PromptMethod>,
         initial: Vec<Parameter>,
-        head: (Vec<f32>, Vec<f32>),
+        head: Linear<Vec<f32>>,
         config: &RunConfig,
     ) -> Result<Self> {
         let device = match &source {
@@ -94,15 +77,12 @@ impl Trainer {
             Source::Features(_) => Device::flex(),
         };
         let (hidden, members) = (weights.spec.hidden, method.members());
-        let classes = head.1.len() / members;
-        let head_parameters = [
-            Parameter::new(HEAD_WEIGHT, [members * classes, hidden], head.0),
-            Parameter::new(HEAD_BIAS, [members, classes], head.1),
-        ];
-        let all: Vec<Parameter> = initial.into_iter().chain(head_parameters).collect();
-        let kinds: Vec<Kind> = all.iter().map(|p| Kind { name: p.name, rate: p.rate }).collect();
-        let parameters: Vec<Tensor<2>> =
-            all.into_iter().map(|p| Tensor::from_data(TensorData::new(p.values, p.shape), &device)).collect();
+        let classes = head.bias.len() / members;
+        let head = Linear {
+            weight: Parameter::new(HEAD_WEIGHT, [members * classes, hidden], head.weight),
+            bias: Parameter::new(HEAD_BIAS, [members, classes], head.bias),
+        };
+        let parameters = Parameters { prompt: initial, head }.map(|parameter| TrainedMatrix::new(parameter, &device));
         let optimizer = AdamWConfig::new().with_epsilon(ADAM_EPSILON).with_weight_decay(config.optim.weight_decay as f32).build();
         let budget = method.cache_bytes();
         let cache = match &source {
@@ -113,9 +93,6 @@ impl Trainer {
             source,
             head: Head::new(&config.head, method.prompt_length(), method.is_prefix(), weights, &device)?,
             method,
-            states: vec![None; parameters.len()],
-            masks: parameters.iter().map(|_| None).collect(),
-            kinds,
             device,
             parameters,
             optimizer,
@@ -134,12 +111,8 @@ impl Trainer {
     /// Trained numbers in the prompt and in the head; pruned ones do not count.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let count = |place: usize| match &self.masks[place] {
-            Some(mask) => mask.left,
-            None => self.parameters[place].dims().iter().product(),
-        };
-        let prompt = self.parameters.len() - 2;
-        ((0..prompt).map(count).sum(), (prompt..self.parameters.len()).map(count).sum())
+        let Parameters { prompt, head } = &self.parameters;
+        (prompt.iter().map(TrainedMatrix::count).sum(), head.weight.count() + head.bias.count())
     }
 
     /// Bytes of cached hidden states.
@@ -191,22 +164,18 @@ impl Trainer {
     /// # Errors
     /// As [`read`].
     pub async fn trained(&self) -> Result<Trained> {
-        let prompt = self.parameters.len() - 2;
-        let exported = self.method.exported(&self.kept(&self.parameters[..prompt]));
+        let Parameters { prompt, head } = self.values();
+        let exported = self.method.exported(&self.masked(&prompt));
         let names = self.method.stored(self.sizes()).into_iter().map(|(name, _)| name);
         let mut stored = Vec::new();
         for (name, tensor) in names.zip(exported) {
             stored.push(Matrix { name: name.to_owned(), shape: tensor.dims(), values: read(tensor).await? });
         }
-        Ok(Trained {
-            stored,
-            head_weight: read(self.parameters[prompt].clone()).await?,
-            head_bias: read(self.parameters[prompt + 1].clone()).await?,
-        })
+        Ok(Trained { stored, head_weight: read(head.weight).await?, head_bias: read(head.bias).await? })
     }
 
     fn sizes(&self) -> Sizes {
-        let hidden = self.parameters[self.parameters.len() - 2].dims()[1];
+        let hidden = self.parameters.head.weight.values.dims()[1];
         Sizes { hidden, layers: self.layers.len(), longest: 0 }
     }
 }

@@ -6,9 +6,9 @@ use wasm_bindgen::prelude::*;
 use serde::Serialize;
 
 use super::{plain, thrown};
+use crate::encoder::Encoder;
 use crate::error::Error;
-use crate::model;
-use crate::model::{files, folder};
+use crate::model::{config, files, folder, half};
 
 #[derive(Serialize)]
 struct Description {
@@ -73,7 +73,7 @@ pub fn join_shards(names: Vec<String>, shards: Vec<Uint8Array>) -> Result<Uint8A
 /// A frozen encoder with its tokenizer.
 #[wasm_bindgen]
 pub struct Model {
-    pub(super) model: model::Model,
+    pub(super) model: Encoder,
 }
 
 #[wasm_bindgen]
@@ -92,8 +92,8 @@ impl Model {
     ) -> Result<Model, JsValue> {
         let weights = copied(weights).map_err(thrown)?;
         let model = match sha256 {
-            Some(sha256) => model::Model::from_checked(name, config, tokenizer, &weights, sha256),
-            None => model::Model::from_bytes(name, config, tokenizer, &weights),
+            Some(sha256) => Encoder::from_checked(name, config, tokenizer, &weights, sha256),
+            None => Encoder::from_bytes(name, config, tokenizer, &weights),
         };
         Ok(Self { model: model.map_err(thrown)? })
     }
@@ -127,7 +127,7 @@ impl Model {
     /// # Errors
     /// `model` where a weight is too large for half precision.
     pub fn half(&self) -> Result<Vec<u8>, JsValue> {
-        model::half::write(self.model.weights()).map_err(thrown)
+        half::write(self.model.weights()).map_err(thrown)
     }
 
     /// What an encoder with this `config.json` would be, before the rest of it is fetched: `{ layers, hidden, bytes, largest }`,
@@ -136,7 +136,7 @@ impl Model {
     /// # Errors
     /// `model`, with the field that is unsupported.
     pub fn describe(config: &[u8]) -> Result<JsValue, JsValue> {
-        let spec = model::config::parse(config).map_err(thrown)?;
+        let spec = config::parse(config).map_err(thrown)?;
         let bytes = 4.0 * spec.elements() as f64;
         let largest = 4.0 * (spec.largest_weight().1 * spec.hidden) as f64;
         plain(&Description { layers: spec.layers, hidden: spec.hidden, bytes, largest })

@@ -7,8 +7,8 @@ use super::{parse, plain, thrown};
 use crate::config::RunConfig;
 use crate::data::dataset::{DataReport, Dataset, TextRow};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::model as encoder;
 use crate::report::Course;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::job::Job;
@@ -24,14 +24,14 @@ fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<
 
 /// What a report needs beside the run itself: the encoder's words, the held-out texts, and the course of the training so far.
 pub(super) struct Context {
-    pub(super) model: encoder::Model,
+    pub(super) model: Encoder,
     pub(super) held_out: Vec<TextRow>,
     pub(super) data: DataReport,
     pub(super) course: Course,
 }
 
 impl Context {
-    fn new(model: &encoder::Model, dataset: &Dataset) -> Self {
+    fn new(model: &Encoder, dataset: &Dataset) -> Self {
         Self { model: model.clone(), held_out: dataset.held_out.clone(), data: dataset.report.clone(), course: Course::default() }
     }
 }
@@ -91,7 +91,7 @@ impl Run {
     /// # Errors
     /// `device` where the device failed.
     pub async fn checkpoint(&self) -> Result<Option<Vec<u8>>, JsValue> {
-        let Some(run) = self.run.run().filter(|run| run.has_told_all()) else { return Ok(None) };
+        let Some(run) = self.run.run().filter(|run| run.has_no_pending_events()) else { return Ok(None) };
         match run.checkpoint().await {
             Ok(checkpoint) => checkpoint.to_bytes().map(Some).map_err(thrown),
             Err(Error::Config { .. }) => Ok(None),

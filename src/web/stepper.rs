@@ -12,7 +12,7 @@ use crate::data::batch::{Example, PackedBatch};
 use crate::engine::compute;
 use crate::engine::cpu::matmul::{Epilogue, MatmulSize, matmul};
 use crate::error::{Error, Result};
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::prompt::{self, Parameter};
 use crate::train::step::{LearningRates, Source, Trainer};
 

@@ -11,9 +11,10 @@ use crate::data::dataset::{self, ColumnChoice};
 use crate::data::edit::{Edit, NewRow};
 use crate::data::table::{Part, Table};
 use crate::data::view::TableView;
+use crate::encoder::Encoder;
 use crate::error::Result;
+use crate::prompt;
 use crate::text::count;
-use crate::{model, prompt};
 
 /// Texts that are counted at a stretch: some ten milliseconds.
 const TEXTS_A_TURN: usize = 2000;
@@ -114,7 +115,7 @@ pub fn append_rows(bytes: Option<Vec<u8>>, config: JsValue, rows: JsValue) -> Re
 /// table takes seconds.
 #[wasm_bindgen]
 pub struct TokenCounter {
-    model: model::Model,
+    model: Encoder,
     counter: count::TokenCounter,
 }
 
@@ -144,6 +145,6 @@ impl TokenCounter {
     /// `model` where the tokenizer fails.
     #[wasm_bindgen(js_name = next)]
     pub fn count_more(&mut self) -> Result<JsValue, JsValue> {
-        plain(&self.counter.go_on(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
+        plain(&self.counter.count_next(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)
     }
 }

@@ -6,9 +6,9 @@
 use std::path::PathBuf;
 
 use softprompt::config::HeadKind;
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
-use softprompt::model::Model;
 
 use crate::common::assert_close;
 use crate::device::{computes, place, wgsl_encoder};
@@ -18,7 +18,7 @@ const TENSORS: &[u8] = include_bytes!("../golden/minilm.safetensors");
 const FACTS: &str = include_str!("../golden/minilm.json");
 const TOKENS: &str = include_str!("../golden/tokens.json");
 
-fn minilm(test: &str) -> Option<Model> {
+fn minilm(test: &str) -> Option<Encoder> {
     let given = std::env::var_os("SOFTPROMPT_MODEL").map(PathBuf::from);
     let folder = given.or_else(softprompt::cli::default_model_folder).filter(|folder| folder.join("model.safetensors").exists());
     let Some(folder) = folder else {
@@ -28,7 +28,7 @@ fn minilm(test: &str) -> Option<Model> {
     };
     let file = |name: &str| std::fs::read(folder.join(name)).expect("a model file");
     let (config, tokenizer, weights) = (file("config.json"), file("tokenizer.json"), file("model.safetensors"));
-    Some(Model::from_bytes("all-MiniLM-L6-v2", &config, &tokenizer, &weights).expect("the default encoder loads"))
+    Some(Encoder::from_bytes("all-MiniLM-L6-v2", &config, &tokenizer, &weights).expect("the default encoder loads"))
 }
 
 #[pollster::test]

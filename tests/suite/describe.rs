@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use softprompt::config::describe::{Kind, Limits, Setting, groups, setting, value_at};
+use softprompt::config::describe::{Limits, Setting, SettingKind, groups, setting, value_at};
 use softprompt::config::{Generator, Method, PruneConfig, RunConfig};
 use softprompt::error::Error;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -131,8 +131,8 @@ fn the_limits_are_those_of_the_checks() {
     let mut looked_at = 0;
     for setting in settings() {
         let (limits, step) = match setting.kind {
-            Kind::Integer { limits } => (limits, 1.0),
-            Kind::Decimal { limits } | Kind::Percent { limits } => (limits, 1e-9),
+            SettingKind::Integer { limits } => (limits, 1.0),
+            SettingKind::Decimal { limits } | SettingKind::Percent { limits } => (limits, 1e-9),
             _ => continue,
         };
         let number = |value: f64| if step == 1.0 { json!(value as i64) } else { json!(value) };
@@ -170,7 +170,7 @@ fn the_limits_are_those_of_the_checks() {
 fn every_choice_can_be_chosen() {
     for setting in settings() {
         match setting.kind {
-            Kind::Choice { choices } => {
+            SettingKind::Choice { choices } => {
                 for choice in choices {
                     let mut config = with(setting.path, json!(choice.value)).unwrap_or_else(|| panic!("{}", choice.value));
                     config.prompt.prune = None;
@@ -178,23 +178,23 @@ fn every_choice_can_be_chosen() {
                 }
                 assert!(with(setting.path, json!("something else")).is_none(), "{}", setting.path);
             }
-            Kind::List { choices } => {
+            SettingKind::List { choices } => {
                 let all: Vec<&str> = choices.iter().map(|choice| choice.value).collect();
                 assert_eq!(refused(&with(setting.path, json!(all)).unwrap()), None);
                 assert_eq!(refused(&with(setting.path, json!([])).unwrap()), Some(setting.path));
             }
-            Kind::ChoiceOrText { choices } => {
+            SettingKind::ChoiceOrText { choices } => {
                 for choice in choices {
                     let value = if choice.value == "text" { json!({"text": "a task"}) } else { json!(choice.value) };
                     assert_eq!(refused(&with(setting.path, value).unwrap()), None, "{}", choice.value);
                 }
             }
-            Kind::Switch => assert!(value_at(&whole(), setting.path).unwrap().is_boolean()),
+            SettingKind::Switch => assert!(value_at(&whole(), setting.path).unwrap().is_boolean()),
             _ => {}
         }
     }
     let words = |path: &str| match setting(path).unwrap().kind {
-        Kind::Choice { choices } | Kind::List { choices } => choices.len(),
+        SettingKind::Choice { choices } | SettingKind::List { choices } => choices.len(),
         _ => 0,
     };
     // A method, or a generator, that is added must be described.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use softprompt::config::DeviceChoice;
 use softprompt::data::batch::Example;
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, program_gpu};
 use softprompt::engine::wgsl::{device::Gpu, encoder::WgslEncoder};
 use softprompt::error::Result;
-use softprompt::model::Model;
 
 /// What the page's module does when it is loaded, and the test runner does not.
 pub fn begin() {
@@ -43,7 +43,7 @@ fn found(gpu: Result<Arc<Gpu>>, test: &str) -> Option<Arc<Gpu>> {
 }
 
 /// The CPU, and the GPU where there is one.
-pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
+pub async fn computes(model: &Encoder, test: &str) -> Vec<Compute> {
     let mut computes = vec![Compute::cpu(model.weights())];
     if adapter(test).await.is_some() {
         computes.push(Compute::gpu(model.weights()).await.expect("the GPU path"));
@@ -52,7 +52,7 @@ pub async fn computes(model: &Model, test: &str) -> Vec<Compute> {
 }
 
 /// The WGSL encoder, where there is an adapter.
-pub async fn wgsl_encoder(model: &Model, test: &str) -> Option<WgslEncoder> {
+pub async fn wgsl_encoder(model: &Encoder, test: &str) -> Option<WgslEncoder> {
     let gpu = adapter(test).await?;
     Some(WgslEncoder::new(gpu, model.weights()).await.expect("kernels"))
 }

@@ -8,8 +8,9 @@ use softprompt::data::batch::PackedBatch;
 use softprompt::engine::boundary::{Inputs, Prompt};
 use softprompt::engine::compute::read;
 use softprompt::engine::cpu::encoder::CpuEncoder;
-use softprompt::engine::flops::Work;
+use softprompt::engine::flops::PassCost;
 use softprompt::engine::{Pooling, Route};
+use softprompt::head::Linear;
 use softprompt::model::partial::{partial, top};
 use softprompt::model::spec::EncoderSpec;
 use softprompt::prompt::{self, Context, Given, Parameter, Sizes, Start};
@@ -172,7 +173,7 @@ async fn loss_and_gradients_equal_pytorch() {
         let parameters = filled(&config, &tiny, &efficient);
         let names: Vec<&str> = parameters.iter().map(|p| p.name).chain(["head.weight", "head.bias"]).collect();
         let source = Source::Encoder(compute.encoder.clone());
-        let head = (tiny.tensor("head.weight"), tiny.tensor("head.bias"));
+        let head = Linear { weight: tiny.tensor("head.weight"), bias: tiny.tensor("head.bias") };
         let method = prompt::method(&config, model.spec());
         let trainer = Trainer::new(&compute, source, model.weights(), method, parameters, head, &config).expect("a trainer");
         let all: Vec<usize> = (0..efficient.examples.len()).collect();
@@ -181,7 +182,7 @@ async fn loss_and_gradients_equal_pytorch() {
         let result = trainer.gradients(&efficient.examples, &all).expect("gradients");
         let (loss, want) = (f64::from(read(result.loss).await.expect("a loss")[0]), efficient.number("/loss"));
         assert!((loss - want).abs() <= 1e-4 * want, "{}: loss {loss}, PyTorch {want}", place(&compute));
-        assert_eq!(result.gradients.len(), names.len());
+        assert_eq!(result.gradients.iter().count(), names.len());
         for (gradient, name) in result.gradients.into_iter().zip(names) {
             let error = error(&values(gradient).await, &efficient.tensor(&format!("grad.{name}")));
             say(&format!("GOLDEN efficient | {} | gradient of {name} | {error:.1e}", place(&compute)));
@@ -203,7 +204,7 @@ async fn every_matrix_moves_by_its_own_learning_rate() {
     for compute in computes(&model, "every_matrix_moves_by_its_own_learning_rate").await {
         let parameters = filled(&config, &tiny, &efficient);
         let source = Source::Encoder(compute.encoder.clone());
-        let head = (tiny.tensor("head.weight"), tiny.tensor("head.bias"));
+        let head = Linear { weight: tiny.tensor("head.weight"), bias: tiny.tensor("head.bias") };
         let method = prompt::method(&config, model.spec());
         let mut trainer = Trainer::new(&compute, source, model.weights(), method, parameters, head, &config).expect("a trainer");
         let before = trainer.state().await.expect("a state");
@@ -241,7 +242,8 @@ fn stages_cost_what_the_arithmetic_says() {
         let whole_pass = Route { update: 64, ..Route::words(Pooling::Mean) };
         for (route, tolerance) in [(whole_pass, 5e-4), (Route::words(Pooling::Mean), 8e-3)] {
             let step = |layers: usize, ffn: usize| {
-                let Work { forward, backward, .. } = Work::new(&EncoderSpec { layers, ffn, ..spec.clone() }, &batch, route);
+                let PassCost { forward, backward, .. } =
+                    PassCost::new(&EncoderSpec { layers, ffn, ..spec.clone() }, &batch, route);
                 (forward + backward) as f64
             };
             let left = 1.0 - stages.iter().map(|stage| stage.share).sum::<f64>();

@@ -2,7 +2,8 @@
 
 use softprompt::config::{Method, PromptInit, Vote};
 use softprompt::engine::compute::read;
-use softprompt::eval::together;
+use softprompt::eval::vote_scores;
+use softprompt::head::Linear;
 use softprompt::prompt::Parameter;
 use softprompt::rng::Rng;
 use softprompt::train::step::LearningRates;
@@ -40,12 +41,13 @@ async fn an_ensemble_trains_each_member_as_it_would_train_alone() {
     let length = one.prompt.length;
     let rng = &mut Rng::stream(1, "ensemble");
     let prompts = random_f32(rng, MEMBERS * length * hidden, 0.5);
-    let (weight, bias) = (random_f32(rng, MEMBERS * classes * hidden, 0.1), random_f32(rng, MEMBERS * classes, 0.1));
+    let weight = random_f32(rng, MEMBERS * classes * hidden, 0.1);
+    let head = Linear { weight, bias: random_f32(rng, MEMBERS * classes, 0.1) };
     let batches = [[0, 5, 2], [7, 1, 3], [4, 4, 6]];
     let all: Vec<usize> = (0..examples.len()).collect();
     for compute in computes(&model, "an_ensemble_trains_each_member_as_it_would_train_alone").await {
         let start = vec![Parameter::new("prompt", [MEMBERS * length, hidden], prompts.clone())];
-        let ensemble = trainer(&model, &compute, &many, start, (weight.clone(), bias.clone()));
+        let ensemble = trainer(&model, &compute, &many, start, head.clone());
         let together_gradients = ensemble.gradients(examples, batches.as_flattened()).expect("gradients");
         let got_loss = read(together_gradients.loss).await.expect("a loss")[0];
         let mut got = Vec::new();
@@ -56,7 +58,7 @@ async fn an_ensemble_trains_each_member_as_it_would_train_alone() {
         for (m, batch) in batches.iter().enumerate() {
             let part = |all: &[f32]| all[m * all.len() / MEMBERS..(m + 1) * all.len() / MEMBERS].to_vec();
             let start = vec![Parameter::new("prompt", [length, hidden], part(&prompts))];
-            let alone = trainer(&model, &compute, &one, start, (part(&weight), part(&bias)));
+            let alone = trainer(&model, &compute, &one, start, head.as_ref().map(|all| part(all)));
             let result = alone.gradients(examples, batch).expect("gradients");
             losses += read(result.loss).await.expect("a loss")[0];
             for (want, gradient) in want.iter_mut().zip(result.gradients) {
@@ -72,9 +74,9 @@ async fn an_ensemble_trains_each_member_as_it_would_train_alone() {
         for vote in [Vote::Mean, Vote::Majority] {
             many.prompt.ensemble.vote = vote;
             let start = vec![Parameter::new("prompt", [MEMBERS * length, hidden], prompts.clone())];
-            let ensemble = trainer(&model, &compute, &many, start, (weight.clone(), bias.clone()));
+            let ensemble = trainer(&model, &compute, &many, start, head.clone());
             let got = ensemble.scores(examples, &all).await.expect("scores");
-            assert_close(&got, &together(scores.clone(), MEMBERS, classes, vote), 1e-4, 1e-4);
+            assert_close(&got, &vote_scores(scores.clone(), MEMBERS, classes, vote), 1e-4, 1e-4);
         }
     }
 }
@@ -96,12 +98,13 @@ async fn a_member_is_clipped_by_its_own_norm() {
     let bias = random_f32(rng, MEMBERS * classes, 0.1);
     // Heads of different sizes have gradients of different norms.
     let sizes = [0.05, 0.3, 1.5];
-    let weight: Vec<f32> = sizes.iter().flat_map(|&size| random_f32(rng, classes * hidden, size)).collect();
+    let weight = sizes.iter().flat_map(|&size| random_f32(rng, classes * hidden, size)).collect();
+    let head = Linear { weight, bias };
     let steps = [[[0, 5, 2], [7, 1, 3], [4, 4, 6]], [[1, 2, 6], [0, 0, 5], [3, 7, 2]], [[3, 4, 7], [6, 2, 1], [5, 0, 1]]];
     let rates = LearningRates { prompt: 5e-3, head: 1e-2, factor: 1.0 };
     for compute in computes(&model, "a_member_is_clipped_by_its_own_norm").await {
         let start = vec![Parameter::new("prompt", [MEMBERS * length, hidden], prompts.clone())];
-        let mut ensemble = trainer(&model, &compute, &many, start, (weight.clone(), bias.clone()));
+        let mut ensemble = trainer(&model, &compute, &many, start, head.clone());
         for batches in &steps {
             ensemble.step(examples, batches.as_flattened(), rates).expect("a step");
         }
@@ -110,7 +113,7 @@ async fn a_member_is_clipped_by_its_own_norm() {
         for member in 0..MEMBERS {
             let part = |all: &[f32]| all[member * all.len() / MEMBERS..(member + 1) * all.len() / MEMBERS].to_vec();
             let start = vec![Parameter::new("prompt", [length, hidden], part(&prompts))];
-            let mut alone = trainer(&model, &compute, &one, start, (part(&weight), part(&bias)));
+            let mut alone = trainer(&model, &compute, &one, start, head.as_ref().map(|all| part(all)));
             for batches in &steps {
                 let mut square = 0.0;
                 for gradient in alone.gradients(examples, &batches[member]).expect("gradients").gradients {
@@ -145,16 +148,16 @@ fn members_decide_by_mean_or_by_majority_and_ties_by_the_mean() {
     // Of the first text two members are a little for class 1 and one much for class 0; of the second all are for class 0.
     let three = logits([0.9, 0.8, 0.45, 0.7, 0.45, 0.6]);
     let exp = |scores: Vec<f32>| scores.into_iter().map(f32::exp).collect::<Vec<f32>>();
-    assert_close(&exp(together(three.clone(), 3, 2, Vote::Mean)), &[0.6, 0.4, 0.7, 0.3], 1e-5, 0.0);
-    let majority = exp(together(three.clone(), 3, 2, Vote::Majority));
+    assert_close(&exp(vote_scores(three.clone(), 3, 2, Vote::Mean)), &[0.6, 0.4, 0.7, 0.3], 1e-5, 0.0);
+    let majority = exp(vote_scores(three.clone(), 3, 2, Vote::Majority));
     assert_close(&majority, &[(1.0 + 0.6) / 4.0, (2.0 + 0.4) / 4.0, (3.0 + 0.7) / 4.0, 0.3 / 4.0], 1e-5, 0.0);
     // One vote each: the larger mean decides, whichever class it is.
     for (first, second, winner) in [(0.9, 0.4, 0), (0.6, 0.1, 1)] {
         let tie =
-            together(vec![f32::ln(first), f32::ln(1.0 - first), f32::ln(second), f32::ln(1.0 - second)], 2, 2, Vote::Majority);
+            vote_scores(vec![f32::ln(first), f32::ln(1.0 - first), f32::ln(second), f32::ln(1.0 - second)], 2, 2, Vote::Majority);
         assert!(tie[winner] > tie[1 - winner], "{tie:?}");
     }
-    assert_eq!(together(three.clone(), 1, 2, Vote::Majority), three, "one decides by its own scores");
-    let sure = together(vec![1e4, 0.0, 1e4, 0.0], 2, 2, Vote::Mean);
+    assert_eq!(vote_scores(three.clone(), 1, 2, Vote::Majority), three, "one decides by its own scores");
+    let sure = vote_scores(vec![1e4, 0.0, 1e4, 0.0], 2, 2, Vote::Mean);
     assert!(sure.iter().all(|score| score.is_finite()), "{sure:?}");
 }

@@ -5,7 +5,7 @@ use softprompt::config::{
     DeviceChoice, Generator, HeadTransition, Method, PruneConfig, Reads, RunConfig, Shrink, StageConfig, Vote,
 };
 use softprompt::data::{dataset::Dataset, table::Table};
-use softprompt::model::Model;
+use softprompt::encoder::Encoder;
 use softprompt::predict::Predictor;
 use softprompt::train::checkpoint::Checkpoint;
 use softprompt::train::event::Event;
@@ -102,7 +102,7 @@ fn configs(steps: usize) -> Vec<(&'static str, RunConfig)> {
     ]
 }
 
-async fn start(model: &Model, config: &RunConfig) -> Run {
+async fn start(model: &Encoder, config: &RunConfig) -> Run {
     Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run")
 }
 
@@ -221,7 +221,7 @@ async fn every_method_goes_on_bit_for_bit() {
                     .unwrap_or_else(|error| panic!("{name}: {error}"));
                 let mut rest = Vec::new();
                 finish(&mut resumed, &mut rest).await;
-                let (rest, done) = (losses(&rest), checkpoint.place.step);
+                let (rest, done) = (losses(&rest), checkpoint.counters.step);
                 assert_eq!(rest, expected[done..], "{name} on {device:?}, after {done} steps");
                 let files = resumed.adapter().expect("an adapter").files().expect("files");
                 assert!(files == adapter, "{name} on {device:?}, after {done} steps: another adapter");
@@ -262,9 +262,9 @@ async fn a_run_goes_on_on_a_device_of_choice() {
     let (model, (_, mut config)) = (tiny_model(), configs(12).remove(0));
     config.device = DeviceChoice::Auto;
     let mut run = start(&model, &config).await;
-    assert!(!run.has_told_all(), "it has begun");
+    assert!(!run.has_no_pending_events(), "it has begun");
     while !matches!(run.next().await.expect("an event"), Some(Event::Eval { .. })) {}
-    assert!(run.has_told_all());
+    assert!(run.has_no_pending_events());
     let (checkpoint, device) = (run.checkpoint().await.expect("a checkpoint"), run.device());
     finish(&mut run, &mut Vec::new()).await;
     let adapter = |run: &Run| run.adapter().expect("an adapter").files().expect("files");
@@ -285,7 +285,7 @@ async fn a_run_that_goes_on_counts_the_time_before() {
     while !matches!(run.next().await.expect("an event"), Some(Event::Eval { .. })) {}
     let mut checkpoint = run.checkpoint().await.expect("a checkpoint");
     // Longer than any process has been there.
-    checkpoint.place.milliseconds.0 = 1 << 42;
+    checkpoint.counters.milliseconds.0 = 1 << 42;
     let mut resumed = Run::resume(model, dataset(48, &config), checkpoint).await.expect("it goes on");
     let mut events = Vec::new();
     finish(&mut resumed, &mut events).await;

@@ -42,16 +42,16 @@ async fn all_refused(config: &RunConfig, good: &Checkpoint, changes: &[Change]) 
 async fn counters_that_cannot_be_are_refused() {
     let config = base(40);
     let changes: &[Change] = &[
-        ("the round", |c| c.place.round = 1),
-        ("the round", |c| c.place.round = usize::MAX),
-        ("the step", |c| c.place.before = 1),
-        ("the step", |c| c.place.before = usize::MAX),
-        ("the place in the order", |c| c.place.step -= 1),
+        ("the round", |c| c.counters.round = 1),
+        ("the round", |c| c.counters.round = usize::MAX),
+        ("the step", |c| c.counters.before = 1),
+        ("the step", |c| c.counters.before = usize::MAX),
+        ("the place in the order", |c| c.counters.step -= 1),
         // Whole epochs later, so that the order is where it was.
-        ("the step", |c| c.place.step = usize::MAX),
-        ("the step", |c| c.place.step += 5 * 1000),
-        ("evaluations without a lower loss", |c| c.place.stale = usize::MAX),
-        ("the stage", |c| c.place.stage = Some(1)),
+        ("the step", |c| c.counters.step = usize::MAX),
+        ("the step", |c| c.counters.step += 5 * 1000),
+        ("evaluations without a lower loss", |c| c.counters.stale = usize::MAX),
+        ("the stage", |c| c.counters.stage = Some(1)),
         ("the place in the order", |c| c.orders[0].2 -= 1),
         ("the place in the order", |c| c.orders[0].2 = usize::MAX),
         ("another split", |c| c.orders[0].1[0] = c.orders[0].1[1]),
@@ -80,7 +80,7 @@ async fn parameters_that_cannot_be_are_refused() {
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = usize::MAX),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = 0),
         ("the mask", |c| c.matrices[0].mask = Some(vec![1.0; c.matrices[0].values.len()])),
-        ("the step of the best", |c| c.best.as_mut().unwrap().step = c.place.step + 1),
+        ("the step of the best", |c| c.best.as_mut().unwrap().step = c.counters.step + 1),
         ("the loss of the best", |c| c.best.as_mut().unwrap().loss = f64::INFINITY),
         ("\"best.scores\" has NaN", |c| c.best.as_mut().unwrap().scores[0] = f32::NAN),
         ("another split", |c| _ = c.best.as_mut().unwrap().scores.pop()),
@@ -102,10 +102,10 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
     let mut config = base(40);
     config.prompt.method = Method::Progressive;
     let changes: &[Change] = &[
-        ("the stage", |c| c.place.stage = None),
-        ("the stage", |c| c.place.stage = Some(0)),
-        ("the stage", |c| c.place.stage = Some(4)),
-        ("the stage", |c| c.place.stage = Some(usize::MAX)),
+        ("the stage", |c| c.counters.stage = None),
+        ("the stage", |c| c.counters.stage = Some(0)),
+        ("the stage", |c| c.counters.stage = Some(4)),
+        ("the stage", |c| c.counters.stage = Some(usize::MAX)),
     ];
     all_refused(&config, &after(&config, 2).await, changes).await;
 
@@ -115,16 +115,16 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
         ("the state of the best", |c| c.best.as_mut().unwrap().state = None),
         ("not those of its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
         // Not pruned, but in the second round.
-        ("the step", |c| c.place.round = 1),
-        ("the round", |c| c.place.round = 2),
+        ("the step", |c| c.counters.round = 1),
+        ("the round", |c| c.counters.round = 2),
     ];
     all_refused(&config, &after(&config, 2).await, first).await;
     let second: &[Change] = &[
         ("the mask", |c| c.matrices[0].mask = None),
         ("the mask", |c| c.matrices[0].mask.as_mut().unwrap()[0] = 0.5),
-        ("the step", |c| c.place.before = 0),
-        ("the step", |c| c.place.before = c.place.step + 1),
-        ("the step", |c| c.place.round = 0),
+        ("the step", |c| c.counters.before = 0),
+        ("the step", |c| c.counters.before = c.counters.step + 1),
+        ("the step", |c| c.counters.round = 0),
     ];
     all_refused(&config, &after(&config, 5).await, second).await;
 }
@@ -134,8 +134,8 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
 async fn figures_of_any_size_overflow_nothing() {
     let config = base(40);
     let mut checkpoint = after(&config, 2).await;
-    checkpoint.place.milliseconds = (u64::MAX, u64::MAX, u64::MAX);
-    checkpoint.place.work = (u64::MAX, u64::MAX, u64::MAX);
+    checkpoint.counters.milliseconds = (u64::MAX, u64::MAX, u64::MAX);
+    checkpoint.counters.work = (u64::MAX, u64::MAX, u64::MAX);
     let mut run = resumed(&config, &checkpoint).await.expect("it continues");
     finish(&mut run, &mut Vec::new()).await;
     assert_eq!(run.cost().flops, u64::MAX);

@@ -10,7 +10,7 @@ use softprompt::engine::wgsl::matmul::{self, Variant};
 use softprompt::engine::wgsl::self_test::{Bench, Errors, Shape};
 use softprompt::engine::wgsl::source::Shader;
 use softprompt::engine::wgsl::tile::{Operands, Tile};
-use softprompt::engine::wgsl::tune::{self, Choice, Tiles};
+use softprompt::engine::wgsl::tune::{self, TileChoice, Tiles};
 use softprompt::engine::wgsl::{
     attention, attention_grad_key, attention_grad_query, embed, embed_grad, insert, insert_grad, layer_norm, layer_norm_grad,
     neuron_scores, pool, pool_grad, prefix, prefix_grad, update_grad,
@@ -79,7 +79,7 @@ async fn tiles_are_measured_once() {
     let Some(gpu) = adapter("tiles_are_measured_once").await else { return };
     // Sizes that no other test has: they share what is remembered.
     let spec = spec(132, 3, 260);
-    let own = |tiles: &Tiles| -> Vec<Choice> {
+    let own = |tiles: &Tiles| -> Vec<TileChoice> {
         tiles.choices().iter().filter(|choice| choice.n % 132 == 0 || choice.n == 260).copied().collect()
     };
     let first = tune::tiles(&gpu, &spec).await;

@@ -2,8 +2,9 @@
 
 use softprompt::adapter::{Adapter, BaseModel};
 use softprompt::config::{DataConfig, DeviceChoice, Method, RunConfig};
+use softprompt::encoder::Encoder;
 use softprompt::error::Error;
-use softprompt::model::{Model, half, weights};
+use softprompt::model::{half, weights};
 use softprompt::predict::Predictor;
 use softprompt::predict::file::LabelledFile;
 use softprompt::rng::Rng;
@@ -12,7 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use crate::tiny::tiny_model;
 
 /// A head on the frozen features, with any weights: what it answers does not matter, that it is the same does.
-pub fn adapter(model: &Model, labels: &[&str]) -> Adapter {
+pub fn adapter(model: &Encoder, labels: &[&str]) -> Adapter {
     let mut rng = Rng::stream(3, "labelled");
     let mut config = RunConfig::default();
     config.prompt.method = Method::Probe;

@@ -1,13 +1,13 @@
 //! The largest value of every whole number among the settings, and what lies beyond.
 
 use serde_json::{Value, json};
-use softprompt::config::describe::{Kind, Setting, groups};
+use softprompt::config::describe::{Setting, SettingKind, groups};
 use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig};
 use softprompt::error::Error;
 use softprompt::train::compare::plan::{Plan, Spend};
 use softprompt::train::event::Event;
 use softprompt::train::job::Job;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::every_method::{base, dataset};
@@ -44,7 +44,7 @@ fn with(config: &RunConfig, path: &str, value: u64) -> RunConfig {
 
 fn numbers() -> impl Iterator<Item = (&'static Setting, Option<f64>)> {
     groups().iter().flat_map(|group| group.options).filter_map(|setting| match setting.kind {
-        Kind::Integer { limits } => Some((setting, limits.maximum)),
+        SettingKind::Integer { limits } => Some((setting, limits.maximum)),
         _ => None,
     })
 }
@@ -75,7 +75,7 @@ async fn the_largest_number_of_every_setting_works_or_is_refused() {
 
         let config = with(&config, path, most);
         config.validate().unwrap_or_else(|error| panic!("{path}: {error}"));
-        let limits = Limits { learned: 0, ..Limits::default() };
+        let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
         match Job::with_limits(tiny_model(), dataset(48, &config), config, limits).await {
             Ok(mut job) => {
                 let mut events = 0;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use softprompt::config::{HeadKind, Method, RunConfig};
 use softprompt::data::batch::{Example, PackedBatch};
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
-use softprompt::model::Model;
+use softprompt::head::Linear;
 use softprompt::prompt::{self, Parameter};
 use softprompt::train::schedule;
 use softprompt::train::step::{LearningRates, Source, Trainer};
@@ -57,12 +58,12 @@ impl<'a> Golden<'a> {
     }
 
     /// A trainer that starts where PyTorch started.
-    pub fn trainer(&self, model: &Model, compute: &Compute, head: HeadKind) -> Trainer {
+    pub fn trainer(&self, model: &Encoder, compute: &Compute, head: HeadKind) -> Trainer {
         let config = self.config(head);
         let shape = [config.prompt.length, model.spec().hidden];
         let initial = vec![Parameter::new("prompt", shape, self.tensor("prompt"))];
         let source = Source::Encoder(compute.encoder.clone());
-        let start = (self.tensor("head.weight"), self.tensor("head.bias"));
+        let start = Linear { weight: self.tensor("head.weight"), bias: self.tensor("head.bias") };
         Trainer::new(compute, source, model.weights(), prompt::method(&config, model.spec()), initial, start, &config)
             .expect("a trainer")
     }

@@ -3,12 +3,13 @@
 use softprompt::adapter::Matrix;
 use softprompt::config::{DeviceChoice, Generator, HeadTransition, Method, PruneConfig, RunConfig, Schedule, Shrink};
 use softprompt::data::batch::Example;
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::{Compute, read};
-use softprompt::model::Model;
+use softprompt::head::Linear;
 use softprompt::prompt::{self, Start};
 use softprompt::rng::Rng;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use softprompt::train::step::{Source, Trainer};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -21,7 +22,7 @@ async fn run(config: &RunConfig) -> (Run, Vec<Event>) {
 }
 
 /// On one model, runs share its devices.
-async fn run_of(model: &Model, config: &RunConfig) -> (Run, Vec<Event>) {
+async fn run_of(model: &Encoder, config: &RunConfig) -> (Run, Vec<Event>) {
     let mut run = Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run");
     let mut events = Vec::new();
     finish(&mut run, &mut events).await;
@@ -70,7 +71,7 @@ async fn a_cache_that_runs_out_changes_no_bit() {
             let mut config = RunConfig { device, ..base(28) };
             (config.prompt.method, config.prompt.late.cache_mb) = (Method::Late, budget);
             (config.optim.batch_size, config.eval.evaluations) = (64, 1);
-            let limits = Limits { watched: 30, learned: 0 };
+            let limits = SampleLimits { watched: 30, learned: 0 };
             let mut run = Run::with_limits(model.clone(), dataset(1600, &config), config.clone(), limits).await.expect("a run");
             let mut events = Vec::new();
             while losses(&events).len() < 28 {
@@ -170,15 +171,14 @@ async fn importance_is_the_derivative_of_a_factor_on_each_part() {
     };
     let initial = method.initial(start).expect("first values");
     let mut rng = Rng::stream(4, "head");
-    let head: Vec<f32> = (0..2 * hidden).map(|_| rng.normal() as f32).collect();
+    let head = Linear { weight: (0..2 * hidden).map(|_| rng.normal() as f32).collect(), bias: vec![0.0; 2] };
     let examples = [Example { tokens: vec![2, 7, 9, 3], label: 0 }, Example { tokens: vec![2, 11, 8, 12, 5, 3], label: 1 }];
     let trainer = |values: Vec<f32>| {
         let mut parameters = initial.clone();
         parameters[0].values = values;
         let source = Source::Encoder(compute.encoder.clone());
         let method = prompt::method(&config, model.spec());
-        Trainer::new(&compute, source, model.weights(), method, parameters, (head.clone(), vec![0.0; 2]), &config)
-            .expect("a trainer")
+        Trainer::new(&compute, source, model.weights(), method, parameters, head.clone(), &config).expect("a trainer")
     };
     let values = initial[0].values.clone();
     let width = hidden / 4;
@@ -278,10 +278,10 @@ async fn a_head_is_refitted_before_the_prompt_goes_on() {
         let (Event::Step { .. } | Event::Stage { stage: 2, .. }) = event else { continue };
         let checkpoint = run.checkpoint().await.expect("a checkpoint");
         let [prompt, head, _] = &checkpoint.matrices[..] else { panic!("a prompt and a head") };
-        match (checkpoint.place.step, &begin) {
+        match (checkpoint.counters.step, &begin) {
             (80, None) => begin = Some((prompt.values.clone(), head.values.clone())),
             (81..=120, Some((first, first_head))) => {
-                assert_eq!(prompt.values, *first, "step {}", checkpoint.place.step);
+                assert_eq!(prompt.values, *first, "step {}", checkpoint.counters.step);
                 assert_ne!(head.values, *first_head);
                 inside += 1;
             }

@@ -4,9 +4,9 @@
 use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, HeadTransition, Method, RunConfig, Shrink, StageConfig};
 use softprompt::data::batch::{Example, PackedBatch};
-use softprompt::engine::flops::{Work, lengths, states};
+use softprompt::encoder::Encoder;
+use softprompt::engine::flops::{PassCost, lengths, states};
 use softprompt::engine::{Pooling, Route};
-use softprompt::model::Model;
 use softprompt::model::spec::EncoderSpec;
 use softprompt::predict::Predictor;
 use softprompt::rng::Rng;
@@ -24,7 +24,7 @@ const CONFIG: &[u8] = include_bytes!("../golden/tiny/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../golden/tiny/tokenizer.json");
 
 /// The tiny encoder's sizes with four layers, and random weights.
-fn four_layers() -> Model {
+fn four_layers() -> Encoder {
     crate::device::begin();
     let mut config: serde_json::Value = serde_json::from_slice(CONFIG).expect("JSON");
     config["num_hidden_layers"] = 4.into();
@@ -62,7 +62,7 @@ fn four_layers() -> Model {
     let views: Vec<(&str, Vec<usize>, &[f32])> =
         tensors.iter().map(|(name, shape, values)| (name.as_str(), shape.clone(), &values[..])).collect();
     let weights = softprompt::tensors::write(&views).expect("a file");
-    Model::from_bytes("four layers", &serde_json::to_vec(&config).expect("JSON"), TOKENIZER, &weights).expect("an encoder")
+    Encoder::from_bytes("four layers", &serde_json::to_vec(&config).expect("JSON"), TOKENIZER, &weights).expect("an encoder")
 }
 
 /// Steps on 2, 3 and 4 layers or their share of neurons, then on the whole encoder: 8, 8, 8 and 16 of 40.
@@ -73,7 +73,7 @@ fn config(shrink: Shrink) -> RunConfig {
     config
 }
 
-async fn start(model: &Model, config: &RunConfig) -> Run {
+async fn start(model: &Encoder, config: &RunConfig) -> Run {
     Run::start(model.clone(), dataset(48, config), config.clone()).await.expect("a run")
 }
 
@@ -110,11 +110,11 @@ async fn a_run_costs_what_its_stages_cost() {
         let (mut flops, mut most) = (0, 0);
         for (number, &(layers, ffn, steps)) in stages.iter().enumerate() {
             let spec = EncoderSpec { layers, ffn, ..whole.clone() };
-            let Work { forward, backward, kept } = Work::new(&spec, &batch, Route::words(Pooling::Mean));
+            let PassCost { forward, backward, activation_bytes } = PassCost::new(&spec, &batch, Route::words(Pooling::Mean));
             flops += (forward + backward) * steps as u64;
             // The part of a stage is a copy, even where nothing is left out.
             let part = if number < 3 { weights(&spec) } else { 0 };
-            most = most.max(weights(&whole) + part + kept);
+            most = most.max(weights(&whole) + part + activation_bytes);
         }
         if shrink != Shrink::Depth {
             // Neurons are scored once, on the whole encoder behind 20 rows.
@@ -140,7 +140,7 @@ async fn runs_with_fewer_layers_learn_stop_and_go_on() {
             while let Some(event) = run.next().await.expect("an event") {
                 events.push(event);
                 // In the stage of three layers.
-                if checkpoint.is_none() && run.has_told_all() && (9..16).contains(&losses(&events).len()) {
+                if checkpoint.is_none() && run.has_no_pending_events() && (9..16).contains(&losses(&events).len()) {
                     checkpoint = Some(run.checkpoint().await.expect("a checkpoint").to_bytes().expect("bytes"));
                 }
             }
@@ -159,7 +159,7 @@ async fn runs_with_fewer_layers_learn_stop_and_go_on() {
             assert_eq!(right as f64 / held_out.len() as f64, *accuracy, "{base:?} on {device:?}");
 
             let checkpoint = Checkpoint::from_bytes(&checkpoint.expect("a pause in the second stage")).expect("a checkpoint");
-            let done = checkpoint.place.step;
+            let done = checkpoint.counters.step;
             let mut resumed = Run::resume(model.clone(), dataset(48, &config), checkpoint).await.expect("it goes on");
             let mut rest = Vec::new();
             finish(&mut resumed, &mut rest).await;
@@ -182,7 +182,7 @@ async fn moments_and_schedule_go_on_over_a_stage() {
             if let Event::Step { learning_rate, .. } = event {
                 rates.push(learning_rate);
             }
-            let Ok(Checkpoint { matrices: now, place, .. }) = run.checkpoint().await else { continue };
+            let Ok(Checkpoint { matrices: now, counters, .. }) = run.checkpoint().await else { continue };
             let since = |name: &str| {
                 let matrix = now.iter().find(|matrix| matrix.name == name).expect("a matrix");
                 matrix.moments.as_ref().map_or(0, |(time, ..)| *time)
@@ -191,11 +191,11 @@ async fn moments_and_schedule_go_on_over_a_stage() {
                 stages += 1;
                 let same = if head == HeadTransition::Carry { now.len() } else { 1 };
                 let goes_on = before.as_ref().is_some_and(|before: &Vec<_>| before[..same] == now[..same]);
-                assert!(goes_on, "{head:?}: values and moments are others behind step {}", place.step);
-                assert_eq!(since("prompt"), place.step);
-                assert_eq!(since("head.weight"), if head == HeadTransition::Carry { place.step } else { 0 });
+                assert!(goes_on, "{head:?}: values and moments are others behind step {}", counters.step);
+                assert_eq!(since("prompt"), counters.step);
+                assert_eq!(since("head.weight"), if head == HeadTransition::Carry { counters.step } else { 0 });
             } else if head == HeadTransition::Carry {
-                assert!(now.iter().all(|matrix| since(&matrix.name) == place.step), "step {}", place.step);
+                assert!(now.iter().all(|matrix| since(&matrix.name) == counters.step), "step {}", counters.step);
             }
             before = Some(now);
         }

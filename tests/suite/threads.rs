@@ -10,8 +10,8 @@ use pollster::block_on;
 use rayon::prelude::*;
 use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, Method, RunConfig};
+use softprompt::encoder::Encoder;
 use softprompt::engine::compute::Compute;
-use softprompt::model::Model;
 use softprompt::predict::Predictor;
 use softprompt::train::run::Run;
 
@@ -23,7 +23,7 @@ use crate::tiny::tiny_model;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// An adapter of a method after a few steps.
-fn adapter(model: &Model, method: Method) -> Adapter {
+fn adapter(model: &Encoder, method: Method) -> Adapter {
     let mut config = base(3);
     config.prompt.method = method;
     let mut run = block_on(Run::start(model.clone(), dataset(48, &config), config)).expect("a run");
@@ -32,7 +32,7 @@ fn adapter(model: &Model, method: Method) -> Adapter {
 }
 
 /// The losses of a short training, which asks burn's graph for gradients in between.
-fn trained(model: &Model) -> Vec<(usize, u32)> {
+fn trained(model: &Encoder) -> Vec<(usize, u32)> {
     let config = base(5);
     let mut run = block_on(Run::start(model.clone(), dataset(48, &config), config)).expect("a run");
     let mut events = Vec::new();
@@ -60,7 +60,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(compute: &Compute, model: &Model, methods: &[Method]) -> Arc<Self> {
+    fn new(compute: &Compute, model: &Encoder, methods: &[Method]) -> Arc<Self> {
         let predictor = |&method| Predictor::on(compute, model.clone(), adapter(model, method)).expect("a predictor");
         let predictors: Vec<Predictor> = methods.iter().map(predictor).collect();
         let questions = questions();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, Method, RunConfig};
 use softprompt::data::batch::PackedBatch;
@@ -13,7 +13,7 @@ use softprompt::engine::compute::read;
 use softprompt::error::Error;
 use softprompt::predict::Predictor;
 use softprompt::train::event::Event;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::device::computes;
@@ -115,7 +115,7 @@ async fn the_first_step_comes_before_the_baseline_and_the_baseline_before_the_fi
 
 /// Two runs over 300 rows: one that draws from them, one that uses them all.
 async fn drawn_and_whole(config: &RunConfig) -> [Run; 2] {
-    let limits = Limits { watched: 15, learned: 64 };
+    let limits = SampleLimits { watched: 15, learned: 64 };
     let drawn = Run::with_limits(tiny_model(), dataset(300, config), config.clone(), limits).await.expect("a run");
     [drawn, Run::start(tiny_model(), dataset(300, config), config.clone()).await.expect("a run")]
 }
@@ -360,5 +360,27 @@ async fn what_the_encoder_cannot_embed_is_an_error() {
         let long = PackedBatch::new(&examples[1..], 60);
         let too_long = compute.encoder.encode(&Arc::new(long), Inputs::new(Prompt::Shared(prompt)), Pooling::Mean);
         assert!(too_long.is_err_and(|e| e.to_string().contains("64 positions")));
+    }
+}
+
+/// It meets no pass there: an error, and the encoder is free for the next one.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn an_input_on_another_device_is_an_error() {
+    let model = tiny_model();
+    let examples = crate::device::examples(&serde_json::from_str(include_str!("../golden/tiny.json")).expect("golden JSON"));
+    let batch = Arc::new(PackedBatch::new(&examples[..3], 2));
+    let computes = computes(&model, "an_input_on_another_device_is_an_error").await;
+    for (here, there) in computes.iter().zip(computes.iter().rev()).filter(|(here, there)| here.gpu != there.gpu) {
+        let encode = |device: &Device, tracked: bool| {
+            let rows = Tensor::<2>::ones([2, model.spec().hidden], device);
+            let rows = if tracked { rows.autodiff().require_grad() } else { rows };
+            here.encoder.encode(&batch, Inputs::new(Prompt::Shared(rows)), Pooling::Mean)
+        };
+        for tracked in [false, true] {
+            let refused = encode(&there.device, tracked);
+            assert!(matches!(&refused, Err(Error::Device { .. })), "gpu {}, tracked {tracked}", here.gpu);
+            assert!(refused.is_err_and(|error| error.to_string().contains("another device")));
+        }
+        encode(&here.device, false).expect("its own device");
     }
 }

@@ -12,7 +12,7 @@ use softprompt::report::{Course, Report};
 use softprompt::train::checkpoint::Checkpoint;
 use softprompt::train::event::Event;
 use softprompt::train::job::Job;
-use softprompt::train::run::{Limits, Run};
+use softprompt::train::run::{Run, SampleLimits};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::every_method::{base, dataset};
@@ -112,8 +112,8 @@ async fn finished(mut run: Run) -> (Run, Vec<Event>) {
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn held_out_rows_are_those_of_the_figures() {
     let config = base(24);
-    let few = Limits { watched: 9, ..Limits::default() };
-    for (limits, stop) in [(Limits::default(), false), (few, false), (few, true)] {
+    let few = SampleLimits { watched: 9, ..SampleLimits::default() };
+    for (limits, stop) in [(SampleLimits::default(), false), (few, false), (few, true)] {
         let data = dataset(100, &config);
         let mut run = Run::with_limits(tiny_model(), data.clone(), config.clone(), limits).await.expect("a run");
         assert!(run.held_out().is_err(), "before the first evaluation");

@@ -12,9 +12,9 @@ fn counted(json: &[u8], texts: &[&str]) -> TokenCount {
     let tokenizer = Tokenizer::from_bytes(json).unwrap();
     let mut counter = TokenCounter::new(texts.iter().map(|&text| text.to_owned()).collect(), 64);
     // In two parts, as the page does it.
-    let half = counter.go_on(&tokenizer, texts.len() / 2).unwrap();
+    let half = counter.count_next(&tokenizer, texts.len() / 2).unwrap();
     assert!(texts.len() < 2 || half.notes.is_empty(), "said before all is counted");
-    counter.go_on(&tokenizer, texts.len()).unwrap()
+    counter.count_next(&tokenizer, texts.len()).unwrap()
 }
 
 fn tiny(texts: &[&str]) -> TokenCount {

@@ -1,6 +1,6 @@
 //! The methods, by the names of their papers, and the settings of each.
 
-use super::{Choice, Condition, Kind, Limits, Plain, Setting};
+use super::{Choice, Condition, ConditionValue, Limits, Setting, SettingKind};
 use crate::config::MOST_STEPS;
 
 const fn method(value: &'static str, label: &'static str, help: &'static str, source: &'static str) -> Choice {
@@ -61,44 +61,45 @@ pub(super) const METHODS: &[Choice] = &[AUTOMATIC, TUNING, LATER, GROWING, SHORT
 
 type When = &'static [&'static [Condition]];
 
-const fn method_is(methods: &'static [Plain]) -> Condition {
+const fn method_is(methods: &'static [ConditionValue]) -> Condition {
     Condition::is("prompt.method", methods)
 }
 
-const fn base_is(methods: &'static [Plain]) -> Condition {
+const fn base_is(methods: &'static [ConditionValue]) -> Condition {
     Condition::is("prompt.progressive.base", methods)
 }
 
-const GROWS: Condition = method_is(&[Plain::Word("progressive")]);
-const IS_LATE: Condition = method_is(&[Plain::Word("late")]);
-const MAKES: Condition = Condition::is_not("prompt.late.generator", &[Plain::Word("none")]);
-const FREE: Condition = Condition::is("prompt.late.generator", &[Plain::Word("none")]);
-const PRUNES: Condition = Condition::is_not("prompt.prune", &[Plain::Nothing]);
+const GROWS: Condition = method_is(&[ConditionValue::Word("progressive")]);
+const IS_LATE: Condition = method_is(&[ConditionValue::Word("late")]);
+const MAKES: Condition = Condition::is_not("prompt.late.generator", &[ConditionValue::Word("none")]);
+const FREE: Condition = Condition::is("prompt.late.generator", &[ConditionValue::Word("none")]);
+const PRUNES: Condition = Condition::is_not("prompt.prune", &[ConditionValue::Nothing]);
 /// With rows of their own that can be pruned.
-const WITH_ROWS: &[Plain] = &[Plain::Word("prompt"), Plain::Word("efficient"), Plain::Word("ensemble")];
+const WITH_ROWS: &[ConditionValue] =
+    &[ConditionValue::Word("prompt"), ConditionValue::Word("efficient"), ConditionValue::Word("ensemble")];
 
-pub(super) const NOT_PROBE: When = &[&[Condition::is_not("prompt.method", &[Plain::Word("probe")])]];
+pub(super) const NOT_PROBE: When = &[&[Condition::is_not("prompt.method", &[ConditionValue::Word("probe")])]];
 /// Where `optim.prompt_lr` is used: a generator has a learning rate of its own.
 pub(super) const TRAINED_RATE: When =
-    &[&[Condition::is_not("prompt.method", &[Plain::Word("probe"), Plain::Word("late")])], &[IS_LATE, FREE]];
+    &[&[Condition::is_not("prompt.method", &[ConditionValue::Word("probe"), ConditionValue::Word("late")])], &[IS_LATE, FREE]];
 pub(super) const PRUNABLE: When = &[&[method_is(WITH_ROWS)], &[GROWS, base_is(WITH_ROWS)], &[IS_LATE, FREE]];
 pub(super) const PRUNED: When =
     &[&[method_is(WITH_ROWS), PRUNES], &[GROWS, base_is(WITH_ROWS), PRUNES], &[IS_LATE, FREE, PRUNES]];
 
-const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
+const RATE: SettingKind = SettingKind::Decimal { limits: Limits::POSITIVE };
 
-const fn whole(minimum: u32, maximum: u64) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
+const fn whole(minimum: u32, maximum: u64) -> SettingKind {
+    SettingKind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
-const TRIED: When = &[&[method_is(&[Plain::Word("auto")])]];
+const TRIED: When = &[&[method_is(&[ConditionValue::Word("auto")])]];
 
 pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.candidates",
         "Candidate methods",
         "The method with the lowest held-out loss is chosen.",
-        Kind::List { choices: &[PROBE, TUNING, LATER, GROWING, SHORT, DEEP, SEVERAL] },
+        SettingKind::List { choices: &[PROBE, TUNING, LATER, GROWING, SHORT, DEEP, SEVERAL] },
     )
     .also(&["hyperparameter_search", "model selection"])
     .when(TRIED),
@@ -106,7 +107,7 @@ pub(super) const AUTO: &[Setting] = &[
         "prompt.auto.share",
         "Trial budget",
         "All trials together, in addition to the steps of the final run.",
-        Kind::Percent { limits: Limits::SHARE },
+        SettingKind::Percent { limits: Limits::SHARE },
     )
     .also(&["search budget"])
     .unit("of the steps")
@@ -138,7 +139,7 @@ pub(super) const LATE: &[Setting] = &[
         "prompt.late.generator",
         "Prompt generator",
         "How the prompt is computed from the text.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("naive", "one vector of the text (NPG)"),
                 Choice::new("average", "average pooling over parts of the text (APPG)"),
@@ -153,10 +154,12 @@ pub(super) const LATE: &[Setting] = &[
         "prompt.late.reads",
         "Generator input",
         "The vector of the text that the generator reads.",
-        Kind::Choice { choices: &[Choice::new("first", "[CLS] token"), Choice::new("mean", "mean of the text’s tokens")] },
+        SettingKind::Choice {
+            choices: &[Choice::new("first", "[CLS] token"), Choice::new("mean", "mean of the text’s tokens")]
+        },
     )
     .also(&["generator pooling"])
-    .when(&[&[IS_LATE, Condition::is("prompt.late.generator", &[Plain::Word("naive")])]]),
+    .when(&[&[IS_LATE, Condition::is("prompt.late.generator", &[ConditionValue::Word("naive")])]]),
     Setting::new(
         "prompt.late.bottleneck",
         "Generator bottleneck size",
@@ -188,14 +191,14 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
         "prompt.progressive.base",
         "Base method",
         "The method that is trained progressively.",
-        Kind::Choice { choices: &[TUNING, SHORT, DEEP, SEVERAL] },
+        SettingKind::Choice { choices: &[TUNING, SHORT, DEEP, SEVERAL] },
     )
     .when(GROWS_ONLY),
     Setting::new(
         "prompt.progressive.shrink",
         "Partial encoder",
         "How the encoder is reduced in the stages before the full one.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("compound", "fewer layers and feed-forward neurons (compound reduction)"),
                 Choice::new("depth", "fewer layers (layer dropping)"),
@@ -209,7 +212,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
         "prompt.progressive.stages",
         "Stages",
         "In order. The full encoder has the remaining steps.",
-        Kind::Stages { share: SHARE_OF_STEPS, size: Limits::POSITIVE.to(1) },
+        SettingKind::Stages { share: SHARE_OF_STEPS, size: Limits::POSITIVE.to(1) },
     )
     .also(&["training stages", "progressive shrinking"])
     .when(GROWS_ONLY),
@@ -217,7 +220,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
         "prompt.progressive.head",
         "Head between stages",
         "What happens to the classification head when the encoder grows: one fitted to a smaller encoder does not fit a larger one.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("carry", "keep it"),
                 Choice::new("refit", "train it alone for some steps"),
@@ -229,7 +232,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     .when(GROWS_ONLY),
     Setting::new("prompt.progressive.refit_steps", "Head-only steps", "At the start of a stage, taken from its steps.", whole(0, MOST_STEPS))
         .also(&["linear probing"])
-        .when(&[&[GROWS, Condition::is("prompt.progressive.head", &[Plain::Word("refit")])]]),
+        .when(&[&[GROWS, Condition::is("prompt.progressive.head", &[ConditionValue::Word("refit")])]]),
     Setting::new(
         "prompt.progressive.score_texts",
         "Texts for neuron importance",
@@ -237,14 +240,14 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
         whole(1, 1_000_000_000),
     )
     .also(&["importance samples"])
-    .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[Plain::Word("depth")])]]),
+    .when(&[&[GROWS, Condition::is_not("prompt.progressive.shrink", &[ConditionValue::Word("depth")])]]),
 ];
 
-const IS_SHORT: Condition = method_is(&[Plain::Word("efficient")]);
-const GROWS_SHORT: Condition = base_is(&[Plain::Word("efficient")]);
-const UPDATES: Condition = Condition::is("prompt.efficient.update", &[Plain::Switch(true)]);
-const FUSES: Condition = Condition::is("prompt.efficient.fusion", &[Plain::Switch(true)]);
-const HAS_SPACES: Condition = Condition::is_not("prompt.efficient.spaces", &[Plain::Number(0)]);
+const IS_SHORT: Condition = method_is(&[ConditionValue::Word("efficient")]);
+const GROWS_SHORT: Condition = base_is(&[ConditionValue::Word("efficient")]);
+const UPDATES: Condition = Condition::is("prompt.efficient.update", &[ConditionValue::Switch(true)]);
+const FUSES: Condition = Condition::is("prompt.efficient.fusion", &[ConditionValue::Switch(true)]);
+const HAS_SPACES: Condition = Condition::is_not("prompt.efficient.spaces", &[ConditionValue::Number(0)]);
 
 const SHORT_ONLY: When = &[&[IS_SHORT], &[GROWS, GROWS_SHORT]];
 const UPDATED: When = &[&[IS_SHORT, UPDATES], &[GROWS, GROWS_SHORT, UPDATES]];
@@ -258,7 +261,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
         "prompt.efficient.update",
         "Low-rank embedding update",
         "Adds a trained low-rank matrix to the embeddings of the text, position by position (DePT).",
-        Kind::Switch,
+        SettingKind::Switch,
     )
     .also(&["low-rank decomposition"])
     .when(SHORT_ONLY),
@@ -276,9 +279,14 @@ pub(super) const EFFICIENT: &[Setting] = &[
     Setting::new("prompt.efficient.low_rank_lr", "Update learning rate", "Lower it if the loss is unstable.", RATE)
         .also(&["lora_embedding_lr"])
         .when(UPDATED),
-    Setting::new("prompt.efficient.fusion", "Prompt fusion", "The prompt attends to the low-rank update (EPT).", Kind::Switch)
-        .also(&["cross-attention"])
-        .when(SHORT_ONLY),
+    Setting::new(
+        "prompt.efficient.fusion",
+        "Prompt fusion",
+        "The prompt attends to the low-rank update (EPT).",
+        SettingKind::Switch,
+    )
+    .also(&["cross-attention"])
+    .when(SHORT_ONLY),
     Setting::new(
         "prompt.efficient.attention",
         "Fusion attention size",
@@ -302,7 +310,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
         "prompt.efficient.gate",
         "Gating of the spaces",
         "A trained gate weights the projection spaces; without it the weights are equal.",
-        Kind::Switch,
+        SettingKind::Switch,
     )
     .also(&["gating network", "mixture of experts"])
     .when(SPACED),
@@ -316,14 +324,15 @@ pub(super) const EFFICIENT: &[Setting] = &[
     .when(FUSED_OR_SPACED),
 ];
 
-const SEVERAL_ONLY: When = &[&[method_is(&[Plain::Word("ensemble")])], &[GROWS, base_is(&[Plain::Word("ensemble")])]];
+const SEVERAL_ONLY: When =
+    &[&[method_is(&[ConditionValue::Word("ensemble")])], &[GROWS, base_is(&[ConditionValue::Word("ensemble")])]];
 
 pub(super) const ENSEMBLE: &[Setting] = &[
     Setting::new(
         "prompt.ensemble.members",
         "Ensemble size",
         "Number of prompts. Time and memory grow in proportion.",
-        Kind::Integer { limits: Limits::from(2).to(100) },
+        SettingKind::Integer { limits: Limits::from(2).to(100) },
     )
     .also(&["n_estimators", "ensemble members"])
     .when(SEVERAL_ONLY),
@@ -331,7 +340,7 @@ pub(super) const ENSEMBLE: &[Setting] = &[
         "prompt.ensemble.vote",
         "Voting",
         "How the predictions of the prompts are combined.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("mean", "mean of the probabilities (soft voting)"),
                 Choice::new("majority", "majority vote (hard voting)"),

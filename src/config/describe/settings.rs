@@ -1,15 +1,15 @@
 //! The settings that every method has, and the list of all.
 
 use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRESSIVE, PRUNABLE, PRUNED, TRAINED_RATE};
-use super::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
+use super::{Choice, Condition, ConditionValue, Group, Limits, Setting, SettingKind};
 use crate::config::{LARGEST_SEED, MOST_STEPS};
 
 /// A whole number. Every one has a largest, far beyond what is of use, so that no product of settings and rows can overflow.
-const fn whole(minimum: u32, maximum: u64) -> Kind {
-    Kind::Integer { limits: Limits::from(minimum).to(maximum) }
+const fn whole(minimum: u32, maximum: u64) -> SettingKind {
+    SettingKind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
 
-const RATE: Kind = Kind::Decimal { limits: Limits::POSITIVE };
+const RATE: SettingKind = SettingKind::Decimal { limits: Limits::POSITIVE };
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
@@ -18,7 +18,7 @@ pub(super) const GROUPS: &[Group] = &[
             "prompt.method",
             "Method",
             "How the prompt is built and trained.",
-            Kind::Choice { choices: METHODS },
+            SettingKind::Choice { choices: METHODS },
         )
         .also(&["peft_type", "prefix tuning", "soft prompt"])],
     },
@@ -40,7 +40,7 @@ const PROMPT: &[Setting] = &[
         "prompt.length",
         "Prompt length (virtual tokens)",
         "Trained tokens that are added to every text. More has more trainable parameters and takes more time.",
-        Kind::Integer { limits: Limits::from(1).to(500) },
+        SettingKind::Integer { limits: Limits::from(1).to(500) },
     )
     .also(&["num_virtual_tokens", "prefix_length", "pre_seq_len"])
     .unit("tokens")
@@ -49,7 +49,7 @@ const PROMPT: &[Setting] = &[
         "prompt.init",
         "Prompt initialisation",
         "The values of the prompt before training.",
-        Kind::ChoiceOrText {
+        SettingKind::ChoiceOrText {
             choices: &[
                 Choice::new("labels", "class names"),
                 Choice::new("vocabulary", "tokens of the vocabulary"),
@@ -59,17 +59,17 @@ const PROMPT: &[Setting] = &[
         },
     )
     .also(&["prompt_tuning_init", "prompt_tuning_init_text", "prompt initialization"])
-    .when(&[&[Condition::is_not("prompt.method", &[Plain::Word("probe"), Plain::Word("late")])]]),
+    .when(&[&[Condition::is_not("prompt.method", &[ConditionValue::Word("probe"), ConditionValue::Word("late")])]]),
     Setting::new(
         "prompt.prune",
         "Prompt pruning",
         "After training, prunes the least important parts of the prompt and trains the rest again (XPrompt). The adapter gets smaller.",
-        Kind::Part,
+        SettingKind::Part,
     )
     .also(&["XPrompt", "sparsity"])
     .or_absent("no pruning")
     .when(PRUNABLE),
-    Setting::new("prompt.prune.tokens", "Pruned tokens", "The least important ones.", Kind::Percent { limits: Limits::SHARE })
+    Setting::new("prompt.prune.tokens", "Pruned tokens", "The least important ones.", SettingKind::Percent { limits: Limits::SHARE })
         .also(&["token-level pruning"])
         .unit("of the tokens")
         .when(PRUNED),
@@ -79,7 +79,7 @@ const PROMPT: &[Setting] = &[
         "prompt.prune.piece_share",
         "Pruned pieces",
         "The least important pieces of the remaining tokens.",
-        Kind::Percent { limits: Limits::SHARE },
+        SettingKind::Percent { limits: Limits::SHARE },
     )
     .also(&["piece-level pruning"])
     .unit("of the pieces")
@@ -91,7 +91,7 @@ const HEAD: &[Setting] = &[
         "head.kind",
         "Pooling",
         "What the classification head reads. The mean is best for small encoders. Hugging Face PEFT can load adapters with PEFT’s convention.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("mean", "mean of all tokens"),
                 Choice::new("text", "mean of the text’s tokens"),
@@ -108,7 +108,7 @@ const HEAD: &[Setting] = &[
         RATE,
     )
     .also(&["feature scaling"])
-    .when(&[&[Condition::is_not("head.kind", &[Plain::Word("peft")])]]),
+    .when(&[&[Condition::is_not("head.kind", &[ConditionValue::Word("peft")])]]),
 ];
 
 const BUDGET: &[Setting] = &[
@@ -146,7 +146,7 @@ const RATES: &[Setting] = &[
         "optim.schedule",
         "Learning-rate schedule",
         "How the learning rates decay after the warm-up.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[
                 Choice::new("cosine", "cosine decay to zero"),
                 Choice::new("linear", "linear decay to zero"),
@@ -159,7 +159,7 @@ const RATES: &[Setting] = &[
         "optim.warmup_fraction",
         "Warm-up",
         "The learning rates rise linearly from zero at the start.",
-        Kind::Percent { limits: Limits::SHARE },
+        SettingKind::Percent { limits: Limits::SHARE },
     )
     .also(&["warmup_ratio", "warmup_steps"])
     .unit("of the steps"),
@@ -167,7 +167,7 @@ const RATES: &[Setting] = &[
         "optim.weight_decay",
         "Weight decay",
         "Decoupled, as in AdamW. Higher reduces overfitting.",
-        Kind::Decimal { limits: Limits::from(0) },
+        SettingKind::Decimal { limits: Limits::from(0) },
     )
     .also(&["L2 regularization"]),
     Setting::new(
@@ -184,7 +184,7 @@ const MACHINE: &[Setting] = &[
         "device",
         "Compute device",
         "Automatic measures both briefly and uses the faster one.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[Choice::new("auto", "Automatic: the faster one"), Choice::new("gpu", "GPU"), Choice::new("cpu", "CPU")],
         },
     )
@@ -193,7 +193,7 @@ const MACHINE: &[Setting] = &[
         "recompute",
         "Activation recomputation (saves GPU memory)",
         "With it, a step takes less than half of the GPU memory and about 20 % more time. The result is the same.",
-        Kind::Choice {
+        SettingKind::Choice {
             choices: &[Choice::new("auto", "where activations do not fit"), Choice::new("off", "off"), Choice::new("on", "on")],
         },
     )
@@ -202,38 +202,39 @@ const MACHINE: &[Setting] = &[
 ];
 
 const DATA: &[Setting] = &[
-    Setting::new("data.text_column", "Text column", "Its name, or its number counted from 1.", Kind::Column)
+    Setting::new("data.text_column", "Text column", "Its name, or its number counted from 1.", SettingKind::Column)
         .also(&["text_column_name", "sentence column"])
         .or_absent("guessed"),
-    Setting::new("data.label_column", "Label column", "Its name, or its number counted from 1.", Kind::Column)
+    Setting::new("data.label_column", "Label column", "Its name, or its number counted from 1.", SettingKind::Column)
         .also(&["label_column_name", "target_column"])
         .or_absent("guessed"),
     Setting::new(
         "data.header_row",
         "Header row",
         "The row of the file with the names of the columns, counted from 1; 0 if no row has them. Rows above it are left out.",
-        Kind::Integer { limits: Limits::from(0).to(1 << 20) },
+        SettingKind::Integer { limits: Limits::from(0).to(1 << 20) },
     )
     .or_absent("found by looking"),
-    Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", Kind::Sheet).or_absent("the first with content"),
+    Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", SettingKind::Sheet)
+        .or_absent("the first with content"),
     Setting::new(
         "data.merge_labels",
         "Merge labels",
         "Labels that look the same, such as Spam and spam or card_lost and card lost, are one class.",
-        Kind::Switch,
+        SettingKind::Switch,
     ),
     Setting::new(
         "data.split_column",
         "Column of the split",
         "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
-        Kind::Column,
+        SettingKind::Column,
     )
     .or_absent("found by looking"),
     Setting::new(
         "data.held_out_fraction",
         "Held-out share",
         "Never trained on; the accuracy is measured on it. Stratified by class.",
-        Kind::Percent { limits: Limits::POSITIVE.below(1) },
+        SettingKind::Percent { limits: Limits::POSITIVE.below(1) },
     )
     .also(&["test_size", "validation_split", "validation_fraction"])
     .unit("of the rows"),
@@ -249,7 +250,7 @@ const DATA: &[Setting] = &[
         "seed",
         "Seed",
         "For all random draws: the same seed gives the same run.",
-        Kind::Integer { limits: Limits::from(0).to(LARGEST_SEED) },
+        SettingKind::Integer { limits: Limits::from(0).to(LARGEST_SEED) },
     )
     .also(&["random_state", "random seed"]),
 ];

@@ -30,14 +30,20 @@ impl Kind {
 
     /// Of a cell that is not empty.
     pub(super) fn of(cell: &str) -> Self {
-        match () {
-            () if is_number(cell) => Self::Number,
-            () if is_time(cell) => Self::Time,
-            () if is_agent(cell) => Self::Agent,
-            () if cell.contains(char::is_whitespace) => Self::Words,
-            () if is_link(cell) => Self::Link,
-            () if is_code(cell) => Self::Code,
-            () => Self::Words,
+        if is_number(cell) {
+            Self::Number
+        } else if is_time(cell) {
+            Self::Time
+        } else if is_agent(cell) {
+            Self::Agent
+        } else if cell.contains(char::is_whitespace) {
+            Self::Words
+        } else if is_link(cell) {
+            Self::Link
+        } else if is_code(cell) {
+            Self::Code
+        } else {
+            Self::Words
         }
     }
 }
@@ -130,14 +136,13 @@ fn is_code(cell: &str) -> bool {
 pub(super) fn words(cell: &str) -> f64 {
     let word = |token: &str| {
         let unspaced = token.chars().filter(|&letter| is_unspaced(letter)).count();
-        match () {
-            () if unspaced > 0 => (unspaced as f64 / 2.0).max(1.0),
-            () if token.chars().any(char::is_alphabetic)
-                && !(token.is_ascii() && token.bytes().any(|byte| byte.is_ascii_digit())) =>
-            {
-                1.0
-            }
-            () => 0.0,
+        if unspaced > 0 {
+            (unspaced as f64 / 2.0).max(1.0)
+        } else if token.chars().any(char::is_alphabetic) && !(token.is_ascii() && token.bytes().any(|byte| byte.is_ascii_digit()))
+        {
+            1.0
+        } else {
+            0.0
         }
     };
     cell.split_whitespace().map(word).sum()

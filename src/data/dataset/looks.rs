@@ -79,16 +79,23 @@ impl Looks {
         let classes: HashSet<&str> = labels.iter().map(AsRef::as_ref).collect();
         let letters = labels.iter().map(|cell| cell.chars().count()).sum::<usize>() as f64 / count(labels.len());
         let repeated = 1.0 - classes.len() as f64 / count(labels.len());
-        let unlikely = match () {
-            () if classes.len() < 2 => 0.0,
-            () if are_parts(&classes.iter().copied().collect::<Vec<_>>()) => 0.05,
-            () if matches!(kind, Some(Kind::Time | Kind::Link | Kind::Agent)) => 0.1,
-            () if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) => 0.4,
+        let unlikely = if classes.len() < 2 {
+            0.0
+        } else if are_parts(&classes.iter().copied().collect::<Vec<_>>()) {
+            0.05
+        } else if matches!(kind, Some(Kind::Time | Kind::Link | Kind::Agent)) {
+            0.1
+        } else if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) {
+            0.4
+        } else if kind == Some(Kind::Number) && classes.len() > 5 {
             // Counts of something, rather than classes.
-            () if kind == Some(Kind::Number) && classes.len() > 5 => 0.6,
-            () if kind == Some(Kind::Number) && classes.len() > 2 => 0.85,
-            () if kind == Some(Kind::Code) => 0.7,
-            () => 1.0,
+            0.6
+        } else if kind == Some(Kind::Number) && classes.len() > 2 {
+            0.85
+        } else if kind == Some(Kind::Code) {
+            0.7
+        } else {
+            1.0
         };
         let label = labels.len() as f64 / sampled * repeated * unlikely * about
             / (1.0 + letters / 30.0)

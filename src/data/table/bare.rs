@@ -132,14 +132,14 @@ impl Values {
         cells.iter().for_each(|cell| *counts.entry((*cell).to_owned()).or_default() += 1);
         let numbers = cells.iter().filter(|cell| cell.parse::<f64>().is_ok()).count();
         let repeats = counts.len() >= 2 && counts.len() * 2 <= cells.len();
-        match () {
-            () if repeats => Self::Few(counts),
-            () if !cells.is_empty() && numbers * 20 >= cells.len() * 19 => Self::Numbers,
-            () => {
-                let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
-                let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
-                first.filter(same).map_or(Self::Any, Self::Shape)
-            }
+        if repeats {
+            Self::Few(counts)
+        } else if !cells.is_empty() && numbers * 20 >= cells.len() * 19 {
+            Self::Numbers
+        } else {
+            let first = cells.first().map(|cell| shape(cell)).filter(|shape| shape.contains('9'));
+            let same = |wanted: &String| cells.len() > 2 && cells.iter().all(|cell| shape(cell) == *wanted);
+            first.filter(same).map_or(Self::Any, Self::Shape)
         }
     }
 
@@ -198,7 +198,7 @@ impl Split {
         let mut columns: Vec<Vec<&str>> = vec![Vec::new(); width];
         for record in records.iter().filter(|record| record::length(record) >= width) {
             for (column, values) in columns.iter_mut().enumerate().filter(|(column, _)| *column != text) {
-                let cell = record.get(place(record, width, text, column)).unwrap_or_default().trim();
+                let cell = record.get(cell_index(record, width, text, column)).unwrap_or_default().trim();
                 if !cell.is_empty() {
                     values.push(cell);
                 }
@@ -223,11 +223,12 @@ impl Split {
         let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], separator)).count() as f64 / over.len() as f64;
         let name: f64 = header.map_or(0.0, |names| {
             let name = |column: usize| names.get(column).map_or("", |name| name.trim());
-            match () {
-                () if is_label_name(name(self.text)) => -1.0,
-                () if is_text_name(name(self.text)) => 1.0,
-                () if self.width == 2 && others().any(|column| is_label_name(name(column))) => 1.0,
-                () => 0.0,
+            if is_label_name(name(self.text)) {
+                -1.0
+            } else if is_text_name(name(self.text)) || self.width == 2 && others().any(|column| is_label_name(name(column))) {
+                1.0
+            } else {
+                0.0
             }
         });
         // As many cells in each row, of which one has a few values only, may as well be a column without a name.
@@ -243,7 +244,7 @@ impl Split {
     /// Are the cells of the other columns values of theirs?
     fn holds(&self, record: &StringRecord) -> bool {
         (0..self.width).filter(|&column| column != self.text).all(|column| {
-            let cell = record.get(place(record, self.width, self.text, column)).unwrap_or_default().trim();
+            let cell = record.get(cell_index(record, self.width, self.text, column)).unwrap_or_default().trim();
             !cell.is_empty() && self.values[column].holds(cell)
         })
     }
@@ -279,6 +280,6 @@ impl Split {
 }
 
 /// Where the cell of a column is in a record of `width` cells or more, the surplus of which belongs to the text.
-fn place(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
+fn cell_index(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
     if column < text { column } else { record::length(record) - (width - column) }
 }

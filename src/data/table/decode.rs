@@ -66,11 +66,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
 fn signature(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         let has = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
-        return Some(match () {
-            () if has(b"xl/workbook") => ("a binary Excel workbook (.xlsb)", SAVE_AS_CSV),
-            () if has(b"opendocument.spreadsheet") => ("an OpenDocument spreadsheet (.ods)", SAVE_AS_CSV),
-            () if has(b"word/document") => ("a Word document (.docx)", GIVE_A_TABLE),
-            () => ("a zip archive", UNPACK),
+        return Some(if has(b"xl/workbook") {
+            ("a binary Excel workbook (.xlsb)", SAVE_AS_CSV)
+        } else if has(b"opendocument.spreadsheet") {
+            ("an OpenDocument spreadsheet (.ods)", SAVE_AS_CSV)
+        } else if has(b"word/document") {
+            ("a Word document (.docx)", GIVE_A_TABLE)
+        } else {
+            ("a zip archive", UNPACK)
         });
     }
     // "PAR1" is four letters that a text may begin with, but no text also ends with them.
@@ -83,10 +86,12 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
     let nuls = |side: usize| sample.iter().skip(side).step_by(2).filter(|&&byte| byte == 0).count();
     let (even, odd, pairs) = (nuls(0), nuls(1), sample.len() / 2);
-    match () {
-        () if pairs >= 4 && even == 0 && odd * 10 >= pairs * 7 => Some(UTF_16LE),
-        () if pairs >= 4 && odd == 0 && even * 10 >= pairs * 7 => Some(UTF_16BE),
-        () => None,
+    if pairs >= 4 && even == 0 && odd * 10 >= pairs * 7 {
+        Some(UTF_16LE)
+    } else if pairs >= 4 && odd == 0 && even * 10 >= pairs * 7 {
+        Some(UTF_16BE)
+    } else {
+        None
     }
 }
 

@@ -291,10 +291,12 @@ fn date(value: &ExcelDateTime) -> String {
         return format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     }
     let time = format!("{hour:02}:{minute:02}:{second:02}");
-    match () {
+    if (0.0..1.0).contains(&value.as_f64()) {
         // A time of the day alone.
-        () if (0.0..1.0).contains(&value.as_f64()) => time,
-        () if (hour, minute, second) == (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
-        () => format!("{year:04}-{month:02}-{day:02} {time}"),
+        time
+    } else if (hour, minute, second) == (0, 0, 0) {
+        format!("{year:04}-{month:02}-{day:02}")
+    } else {
+        format!("{year:04}-{month:02}-{day:02} {time}")
     }
 }

@@ -1,6 +1,6 @@
 //! The encoder as one operation of burn's backends, with its backward pass in burn's graph.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::{
     Autodiff, Flex,
@@ -15,44 +15,128 @@ use burn::backend::{
     wgpu::{CubeBackend, CubeTensor},
 };
 
-use super::FrozenEncoder;
-use crate::engine::flops::Work;
-use crate::engine::{Engine, cpu_engine::CpuPass, wgsl_engine::WgslPass};
+use crate::data::batch::PackedBatch;
+use crate::engine::flops::{Meter, PassCost};
+use crate::engine::{Engine, Route, cpu_engine::CpuEngine, wgsl_engine::WgslEngine};
+use crate::error::{Error, Result};
+
+/// A pass that an engine has begun.
+pub(super) struct Begun<E: Engine> {
+    pass: E::Pass,
+    engine: Arc<E>,
+}
+
+impl<E: Engine> Begun<E> {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// As [`Engine::begin`].
+    pub(super) fn new(engine: &Arc<E>, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<Self> {
+        Ok(Self { pass: engine.begin(batch, route, tracked)?, engine: engine.clone() })
+    }
+}
+
+/// The pass of the engine at hand.
+pub(super) enum EnginePass {
+    Wgsl(Begun<WgslEngine>),
+    Cpu(Begun<CpuEngine>),
+}
+
+/// An engine of a backend: the one whose tensors it has.
+trait OfBackend: Engine + Sized {
+    /// The pass, if it is one of this engine.
+    fn of(pass: EnginePass) -> Option<Begun<Self>>;
+
+    /// And back.
+    fn held(begun: Begun<Self>) -> EnginePass;
+}
+
+impl OfBackend for WgslEngine {
+    fn of(pass: EnginePass) -> Option<Begun<Self>> {
+        if let EnginePass::Wgsl(begun) = pass { Some(begun) } else { None }
+    }
+
+    fn held(begun: Begun<Self>) -> EnginePass {
+        EnginePass::Wgsl(begun)
+    }
+}
+
+impl OfBackend for CpuEngine {
+    fn of(pass: EnginePass) -> Option<Begun<Self>> {
+        if let EnginePass::Cpu(begun) = pass { Some(begun) } else { None }
+    }
+
+    fn held(begun: Begun<Self>) -> EnginePass {
+        EnginePass::Cpu(begun)
+    }
+}
 
 /// What one pass needs besides its tensors.
 #[derive(Clone)]
 pub struct Pass {
-    encoder: FrozenEncoder,
-    keep: bool,
-    work: Work,
-    /// Gone when the pass is over.
-    engine: Arc<Mutex<Option<Passes>>>,
+    meter: Arc<Meter>,
+    save_activations: bool,
+    cost: PassCost,
+    state: Arc<Mutex<State>>,
 }
 
-/// The pass of the engine at hand.
-pub(super) enum Passes {
-    Wgsl(WgslPass),
-    Cpu(CpuPass),
+/// How far a pass is.
+enum State {
+    /// It waits for its forward pass, or for its backward pass.
+    Begun(Box<EnginePass>),
+    Over,
+    /// Its input was on another device than its encoder.
+    OtherDevice,
 }
 
 impl Pass {
     /// A pass that an engine has begun.
-    pub(super) fn new(encoder: &FrozenEncoder, pass: Passes, work: Work) -> Self {
-        Self { encoder: encoder.clone(), keep: false, work, engine: Arc::new(Mutex::new(Some(pass))) }
+    pub(super) fn new(meter: &Arc<Meter>, pass: EnginePass, cost: PassCost) -> Self {
+        Self { meter: meter.clone(), save_activations: false, cost, state: Arc::new(Mutex::new(State::Begun(Box::new(pass)))) }
     }
 
-    /// The engine's pass.
-    fn take(&self) -> Option<Passes> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Counts the forward pass that was run, and keeps what the backward pass needs of it.
-    fn ran(&self, pass: Passes) {
-        self.encoder.meter.add(self.work.forward);
-        if self.keep {
-            self.encoder.meter.keep(self.work.kept);
-            *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(pass);
+    /// # Errors
+    /// [`Error::Device`] where the input of the forward pass was on another device.
+    pub(super) fn check(&self) -> Result<()> {
+        if matches!(*self.state(), State::OtherDevice) {
+            return Err(Error::device("the input is on another device than the encoder", "report this as a fault"));
         }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine's pass, if it is there and of this engine.
+    fn take<E: OfBackend>(&self) -> Option<Begun<E>> {
+        let State::Begun(pass) = std::mem::replace(&mut *self.state(), State::Over) else { return None };
+        E::of(*pass)
+    }
+
+    /// The forward pass. On another device it gives the input back, and [`Self::check`] says so.
+    fn forward<E: OfBackend>(&self, input: E::Tensor, states: E::Tensor) -> E::Tensor {
+        let Some(mut begun) = self.take::<E>() else {
+            *self.state() = State::OtherDevice;
+            return input;
+        };
+        let pooled = begun.engine.forward(&mut begun.pass, input, states, self.save_activations);
+        self.meter.add(self.cost.forward);
+        if self.save_activations {
+            self.meter.note_peak(self.cost.activation_bytes);
+            *self.state() = State::Begun(Box::new(E::held(begun)));
+        }
+        pooled
+    }
+
+    /// The backward pass.
+    ///
+    /// # Panics
+    /// Where it is the second one: burn takes a graph apart as it goes back through it.
+    fn backward<E: OfBackend>(&self, d_pooled: E::Tensor) -> E::Tensor {
+        let begun = self.take::<E>().expect("one backward pass behind each tracked forward pass, on its device");
+        self.meter.add(self.cost.backward);
+        begun.engine.backward(begun.pass, d_pooled)
     }
 }
 
@@ -67,29 +151,19 @@ pub trait Backend: burn::backend::Backend {
 
 impl Backend for CubeBackend {
     fn encode(input: CubeTensor, states: CubeTensor, pass: Pass) -> CubeTensor {
-        let Some(Passes::Wgsl(mut begun)) = pass.take() else { unreachable!("a wgpu tensor meets no pass on the GPU") };
-        let pooled = pass.encoder.wgsl().forward(&mut begun, input, states, pass.keep);
-        pass.ran(Passes::Wgsl(begun));
-        pooled
+        pass.forward::<WgslEngine>(input, states)
     }
     fn encode_backward(d_pooled: CubeTensor, pass: Pass) -> CubeTensor {
-        let Some(Passes::Wgsl(begun)) = pass.take() else { unreachable!("a backward pass without its forward pass") };
-        pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.wgsl().backward(begun, d_pooled)
+        pass.backward::<WgslEngine>(d_pooled)
     }
 }
 
 impl Backend for Flex {
     fn encode(input: FlexTensor, states: FlexTensor, pass: Pass) -> FlexTensor {
-        let Some(Passes::Cpu(mut begun)) = pass.take() else { unreachable!("a CPU tensor meets no pass on the CPU") };
-        let pooled = pass.encoder.cpu().forward(&mut begun, input, states, pass.keep);
-        pass.ran(Passes::Cpu(begun));
-        pooled
+        pass.forward::<CpuEngine>(input, states)
     }
     fn encode_backward(d_pooled: FlexTensor, pass: Pass) -> FlexTensor {
-        let Some(Passes::Cpu(begun)) = pass.take() else { unreachable!("a backward pass without its forward pass") };
-        pass.encoder.meter.add(pass.work.backward);
-        pass.encoder.cpu().backward(begun, d_pooled)
+        pass.backward::<CpuEngine>(d_pooled)
     }
 }
 
@@ -122,7 +196,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, mut pass: Pass) -> FloatTensor<Self> {
         match EncodeBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                pass.keep = true;
+                pass.save_activations = true;
                 let out = B::encode(input.primitive().clone(), states.primitive().clone(), pass.clone());
                 prep.finish(Saved(pass), out)
             }

@@ -12,9 +12,9 @@ use super::layer_norm::layer_norm;
 use super::layer_norm_grad::layer_norm_grad;
 use super::matmul::{Epilogue, MatmulSize, matmul};
 use super::neuron_scores::neuron_scores;
-use super::pass::Pass;
 use super::pool::pool;
 use super::pool_grad::pool_grad;
+use super::routed_input::RoutedInput;
 use crate::data::batch::PackedBatch;
 use crate::engine::{GradRows, Pooling, Route};
 use crate::model::spec::{EncoderSpec, EncoderWeights, LinearWeights};
@@ -86,7 +86,7 @@ impl<F: Scalar> CpuEncoder<F> {
     /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
     /// its shape, or an example does not have the row of [`Pooling::Row`].
     pub fn forward(&self, batch: &PackedBatch, input: &[F], states: &[F], route: Route, saved: Option<&mut Saved<F>>) -> Vec<F> {
-        let h = self.run(&Pass::new(&self.weights, batch, input, route), states, saved, |_, _| {});
+        let h = self.run(&RoutedInput::new(&self.weights, batch, input, route), states, saved, |_, _| {});
         let hidden = self.spec().hidden;
         let mut pooled = vec![F::ZERO; batch.examples() * hidden];
         pool(batch.offsets(), &h, &mut pooled, route.pooling, hidden);
@@ -100,8 +100,8 @@ impl<F: Scalar> CpuEncoder<F> {
     /// As [`Self::forward`].
     pub fn hidden_states(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<Vec<F>> {
         let mut states = Vec::new();
-        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
-        self.run(&pass, &[], None, |h, _| states.push(h.to_vec()));
+        let routed = RoutedInput::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&routed, &[], None, |h, _| states.push(h.to_vec()));
         states
     }
 
@@ -112,8 +112,8 @@ impl<F: Scalar> CpuEncoder<F> {
     /// As [`Self::forward`].
     pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[F]) -> Vec<F> {
         let mut scores = Vec::new();
-        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
-        self.run(&pass, &[], None, |_, g| {
+        let routed = RoutedInput::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&routed, &[], None, |_, g| {
             // None behind the embeddings.
             if !g.is_empty() {
                 let mut layer = vec![F::ZERO; self.spec().ffn];
@@ -131,45 +131,45 @@ impl<F: Scalar> CpuEncoder<F> {
     /// Where `saved` is of a batch of another size.
     pub fn backward(&self, batch: &PackedBatch, input: &[F], route: Route, saved: &Saved<F>, d_pooled: &[F]) -> Vec<F> {
         let &EncoderSpec { hidden, heads, ffn, .. } = self.spec();
-        let pass = Pass::new(&self.weights, batch, input, route);
+        let routed = RoutedInput::new(&self.weights, batch, input, route);
         assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
-        let layers = &self.weights.layers[pass.first()..];
+        let layers = &self.weights.layers[routed.first()..];
         assert_eq!(saved.layers.len(), layers.len(), "a tracked forward pass comes before the backward pass");
         let mut d_input = vec![F::ZERO; input.len()];
         if input.is_empty() {
             return d_input;
         }
-        let rows = &pass.rows[..];
+        let rows = &routed.rows[..];
         let zeros = |width: usize| vec![F::ZERO; rows.len() * width];
         let (mut d_h, mut d_x, mut d_wide) = (zeros(hidden), zeros(hidden), zeros(ffn));
         let (mut d_qkv, mut delta) = (zeros(3 * hidden), zeros(heads));
         pool_grad(rows, d_pooled, &mut d_h, route.pooling, hidden);
-        for (number, (layer, kept)) in layers.iter().zip(&saved.layers).enumerate().rev() {
+        for (number, (layer, saved_layer)) in layers.iter().zip(&saved.layers).enumerate().rev() {
             // Each product reads the gradient at its output, adds what came along the residual, and overwrites d_h.
-            layer_norm_grad(&d_h, &kept.x2, &kept.stats2, &F::weights(&layer.ffn_norm.gamma), &mut d_x);
-            back(&d_x, &layer.ffn_out, &kept.u, &mut d_wide, Epilogue::GeluGrad, ffn);
+            layer_norm_grad(&d_h, &saved_layer.x2, &saved_layer.stats2, &F::weights(&layer.ffn_norm.gamma), &mut d_x);
+            back(&d_x, &layer.ffn_out, &saved_layer.u, &mut d_wide, Epilogue::GeluGrad, ffn);
             back(&d_wide, &layer.ffn_in, &d_x, &mut d_h, Epilogue::Residual, hidden);
-            layer_norm_grad(&d_h, &kept.x1, &kept.stats1, &F::weights(&layer.attention_norm.gamma), &mut d_x);
+            layer_norm_grad(&d_h, &saved_layer.x1, &saved_layer.stats1, &F::weights(&layer.attention_norm.gamma), &mut d_x);
             back(&d_x, &layer.attention_out, &[], &mut d_h, Epilogue::Plain, hidden);
-            let (qkv, lse, head_size) = (&kept.qkv, &kept.lse, hidden / heads);
+            let (qkv, lse, head_size) = (&saved_layer.qkv, &saved_layer.lse, hidden / heads);
             let made = if number == 0 { route.lowest_grad() } else { GradRows::All };
             if made == GradRows::Prompt {
                 d_qkv.truncate(batch.examples() * batch.prompt_length() * 3 * hidden);
             }
             attention_grad_query(rows, qkv, &d_h, lse, &mut d_qkv, &mut delta, heads, head_size, made);
             attention_grad_key(rows, qkv, &d_h, lse, &delta, &mut d_qkv, heads, head_size, made);
-            pass.take_prefix(pass.first() + number, &mut d_qkv, &mut d_input);
+            routed.take_prefix(routed.first() + number, &mut d_qkv, &mut d_input);
             if made == GradRows::All {
                 back(&d_qkv, &layer.qkv, &d_x, &mut d_h, Epilogue::Residual, hidden);
-            } else if pass.leaves() {
+            } else if routed.has_input_gradient() {
                 d_h.truncate(d_qkv.len() / 3);
                 back(&d_qkv, &layer.qkv, &[], &mut d_h, Epilogue::Plain, hidden);
             }
         }
         if route.lowest_grad() == GradRows::All {
-            pass.leave(&d_h, &[], &mut d_input);
-        } else if pass.leaves() {
-            pass.leave(&d_x, &d_h, &mut d_input);
+            routed.input_gradient(&d_h, &[], &mut d_input);
+        } else if routed.has_input_gradient() {
+            routed.input_gradient(&d_x, &d_h, &mut d_input);
         }
         d_input
     }
@@ -178,17 +178,17 @@ impl<F: Scalar> CpuEncoder<F> {
     /// Returns the last output `[T, D]`.
     fn run(
         &self,
-        pass: &Pass<'_, F>,
+        routed: &RoutedInput<'_, F>,
         states: &[F],
         mut saved: Option<&mut Saved<F>>,
         mut visit: impl FnMut(&[F], &[F]),
     ) -> Vec<F> {
         let spec = self.spec();
-        let rows = pass.rows.len();
+        let rows = routed.rows.len();
         let mut h = vec![F::ZERO; rows * spec.hidden];
-        pass.enter(states, &mut h);
+        routed.embed_input(states, &mut h);
         visit(&h, &[]);
-        let first = pass.first();
+        let first = routed.first();
         if let Some(saved) = saved.as_deref_mut() {
             saved.layers.resize_with(spec.layers - first, SavedLayer::default);
         }
@@ -196,22 +196,30 @@ impl<F: Scalar> CpuEncoder<F> {
         let mut scratch = SavedLayer::default();
         let (mut h1, mut g) = (vec![F::ZERO; h.len()], vec![F::ZERO; rows * spec.ffn]);
         for index in first..spec.layers {
-            let kept = saved.as_deref_mut().map_or(&mut scratch, |saved| &mut saved.layers[index - first]);
-            kept.resize(rows, spec);
-            self.run_layer(index, pass, &mut h, kept, &mut h1, &mut g);
+            let saved_layer = saved.as_deref_mut().map_or(&mut scratch, |saved| &mut saved.layers[index - first]);
+            saved_layer.resize(rows, spec);
+            self.run_layer(index, routed, &mut h, saved_layer, &mut h1, &mut g);
             visit(&h, &g);
         }
         h
     }
 
     /// One layer from `h` to `h`; `h1` and `g` (the activated neurons) are not kept.
-    fn run_layer(&self, index: usize, pass: &Pass<'_, F>, h: &mut [F], kept: &mut SavedLayer<F>, h1: &mut [F], g: &mut [F]) {
+    fn run_layer(
+        &self,
+        index: usize,
+        routed: &RoutedInput<'_, F>,
+        h: &mut [F],
+        saved_layer: &mut SavedLayer<F>,
+        h1: &mut [F],
+        g: &mut [F],
+    ) {
         let &EncoderSpec { heads, hidden, layer_norm_eps: eps, .. } = self.spec();
         let layer = &self.weights.layers[index];
-        let SavedLayer { qkv, ctx, lse, x1, stats1, u, x2, stats2 } = kept;
+        let SavedLayer { qkv, ctx, lse, x1, stats1, u, x2, stats2 } = saved_layer;
         linear(h, &layer.qkv, &[], qkv, &mut [], Epilogue::Bias);
-        pass.put_prefix(index, qkv);
-        attention(&pass.rows, qkv, ctx, lse, heads, hidden / heads);
+        routed.put_prefix(index, qkv);
+        attention(&routed.rows, qkv, ctx, lse, heads, hidden / heads);
         linear(ctx, &layer.attention_out, h, x1, &mut [], Epilogue::BiasResidual);
         let norm = &layer.attention_norm;
         layer_norm(x1, &F::weights(&norm.gamma), &F::weights(&norm.beta), h1, stats1, eps);

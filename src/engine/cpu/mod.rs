@@ -30,11 +30,11 @@ pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;
 pub mod neuron_scores;
-mod pass;
 pub mod pool;
 pub mod pool_grad;
 pub mod prefix;
 pub mod prefix_grad;
+mod routed_input;
 pub mod update_grad;
 
 pub use encoder::{CpuEncoder, Saved};

@@ -2,7 +2,7 @@
 
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 use crate::engine::GradRows;
 use crate::error::{Error, Result};
@@ -113,5 +113,5 @@ pub fn shader(head_size: u32, blocking: Blocking) -> Shader {
 
 /// `[rows, blocks, qkv, ctx, lse]`: rows `[T]`, blocks, qkv `[T, 3 D]` -> ctx `[T, D]`, lse `[T, H]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 5], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::Blocks(params.heads))
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::Blocks(params.heads))
 }

@@ -2,7 +2,7 @@
 
 use super::attention::{Blocking, Params};
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -17,5 +17,5 @@ pub fn shader(head_size: u32, blocking: Blocking) -> Shader {
 /// `[rows, blocks, qkv, d_ctx, lse, delta, d_qkv]`: rows `[T]`, blocks, qkv `[T, 3 D]`, d_ctx `[T, D]`, lse, delta `[T, H]` -> the k
 /// and v thirds of d_qkv `[T, 3 D]` or `[B P, 3 D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::Blocks(params.heads))
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::Blocks(params.heads))
 }

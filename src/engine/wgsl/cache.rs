@@ -8,18 +8,18 @@ use super::device::{Gpu, lock};
 /// Hidden states of a run's examples after one number of layers, kept where they were made. What is there stays.
 #[derive(Debug)]
 pub struct StateCache {
-    kept: Mutex<Kept>,
+    state: Mutex<CacheState>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CacheState {
     /// Bytes that may still be allocated.
     budget: u64,
     chunks: Vec<wgpu::Buffer>,
     /// Bytes of the last chunk that are taken.
     used: u64,
     /// Chunk, first byte there and bytes, by the example's key.
-    places: HashMap<u32, (usize, u64, u64)>,
+    entries: HashMap<u32, (usize, u64, u64)>,
 }
 
 /// Bytes of a buffer that holds the states of several examples.
@@ -28,49 +28,49 @@ const CHUNK: u64 = 16 << 20;
 impl StateCache {
     /// An empty cache for at most so many bytes.
     pub(super) fn new(budget: u64) -> Self {
-        Self { kept: Mutex::new(Kept { budget, chunks: Vec::new(), used: 0, places: HashMap::new() }) }
+        Self { state: Mutex::new(CacheState { budget, chunks: Vec::new(), used: 0, entries: HashMap::new() }) }
     }
 
     /// Examples whose states are there.
     #[must_use]
     pub fn examples(&self) -> usize {
-        lock(&self.kept).places.len()
+        lock(&self.state).entries.len()
     }
 
     /// Bytes of the device that it has taken.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        lock(&self.kept).chunks.iter().map(wgpu::Buffer::size).sum()
+        lock(&self.state).chunks.iter().map(wgpu::Buffer::size).sum()
     }
 
     /// Where the states of an example are, of so many bytes.
     pub(in crate::engine) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
-        let kept = lock(&self.kept);
-        let &(chunk, offset, len) = kept.places.get(&key)?;
-        (len == bytes).then(|| (kept.chunks[chunk].clone(), offset))
+        let state = lock(&self.state);
+        let &(chunk, offset, len) = state.entries.get(&key)?;
+        (len == bytes).then(|| (state.chunks[chunk].clone(), offset))
     }
 
     /// A place for the states of an example, which have to be copied there before they are looked for on the device; none where the
     /// budget is spent, or the example has one.
-    pub(super) fn place(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
-        let kept = &mut *lock(&self.kept);
-        if kept.places.contains_key(&key) {
+    pub(super) fn allocate(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+        let state = &mut *lock(&self.state);
+        if state.entries.contains_key(&key) {
             return None;
         }
-        if kept.chunks.last().is_none_or(|chunk| chunk.size() < kept.used + bytes) {
+        if state.chunks.last().is_none_or(|chunk| chunk.size() < state.used + bytes) {
             // Buffers are made of whole vectors, as rows are.
-            let size = (CHUNK.min(kept.budget) / 16 * 16).max(bytes);
-            if size > kept.budget {
+            let size = (CHUNK.min(state.budget) / 16 * 16).max(bytes);
+            if size > state.budget {
                 return None;
             }
             // A device without room for more has cached enough.
-            kept.chunks.push(gpu.storage("hidden states", size).ok()?);
-            kept.budget -= size;
-            kept.used = 0;
+            state.chunks.push(gpu.storage("hidden states", size).ok()?);
+            state.budget -= size;
+            state.used = 0;
         }
-        let place = (kept.chunks.len() - 1, kept.used, bytes);
-        kept.used += bytes;
-        kept.places.insert(key, place);
-        kept.chunks.last().map(|chunk| (chunk.clone(), place.1))
+        let entry = (state.chunks.len() - 1, state.used, bytes);
+        state.used += bytes;
+        state.entries.insert(key, entry);
+        state.chunks.last().map(|chunk| (chunk.clone(), entry.1))
     }
 }

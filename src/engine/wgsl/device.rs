@@ -179,6 +179,14 @@ impl Gpu {
         }))
     }
 
+    /// A storage buffer for `rows` rows of `width` numbers.
+    ///
+    /// # Errors
+    /// As [`Self::storage`].
+    pub(super) fn matrix(&self, label: &str, rows: u32, width: usize) -> Result<wgpu::Buffer> {
+        self.storage(label, u64::from(rows) * width as u64 * size_of::<f32>() as u64)
+    }
+
     /// A storage buffer with these contents.
     ///
     /// # Errors

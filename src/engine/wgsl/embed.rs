@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm;
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -32,5 +32,5 @@ pub fn shader(lanes: u32) -> Shader {
 /// `[N, D]` (any, where there is none), position `[positions, D]`, gamma, beta `[D]` -> h `[T, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 8], norm: layer_norm::Params, update: bool) -> Step {
     let params = Params { columns: norm.columns, eps: norm.eps, update: u32::from(update), pad: 0 };
-    kernel.step(launch, &bindings(buffers), &params, Work::Rows)
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::Rows)
 }

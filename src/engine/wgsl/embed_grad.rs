@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm;
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -30,7 +30,7 @@ pub fn shader(lanes: u32) -> Shader {
 
 /// What the gradient of the embedding looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
+pub struct GradientLayout {
     /// Every example has prompt rows of its own.
     pub per_example: bool,
     /// `d_residual` is the whole gradient, and `d_product` any buffer that is not read.
@@ -39,8 +39,14 @@ pub struct Kind {
 
 /// `[offsets, d_residual, d_product, prompt, position, gamma, d_prompt]`: offsets `[B + 1]`, d_residual `[T, D]`, d_product
 /// `[B P, D]`, prompt `[P, D]` or `[B P, D]`, position `[positions, D]`, gamma `[D]` -> d_prompt, as prompt.
-pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], norm: layer_norm::Params, kind: Kind) -> Step {
+pub fn step(
+    kernel: &Kernel,
+    launch: &Launch<'_>,
+    buffers: [&wgpu::Buffer; 7],
+    norm: layer_norm::Params,
+    layout: GradientLayout,
+) -> Step {
     let layer_norm::Params { columns, eps, .. } = norm;
-    let params = Params { columns, eps, per_example: u32::from(kind.per_example), whole: u32::from(kind.whole) };
-    kernel.step(launch, &bindings(buffers), &params, Work::PromptRows { per_example: kind.per_example })
+    let params = Params { columns, eps, per_example: u32::from(layout.per_example), whole: u32::from(layout.whole) };
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::PromptRows { per_example: layout.per_example })
 }

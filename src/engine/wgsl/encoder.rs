@@ -13,8 +13,10 @@ pub(super) use passes::{begin, replay};
 
 use std::sync::{Arc, Mutex};
 
-use super::arena::{Arena, Capacity, Plan};
+use super::arena::Arena;
+use super::batch_buffers::Capacity;
 use super::device::{Gpu, lock};
+use super::parts::EncoderParts;
 use super::pipelines::Pipelines;
 use super::recorder::BatchSize;
 use super::self_test::self_test;
@@ -69,7 +71,7 @@ pub(super) struct State {
     /// Pairs of rows of one example.
     pairs: u64,
     /// Whether the arena holds the activations of a tracked forward pass over the current batch.
-    pub(super) kept: bool,
+    pub(super) activations_saved: bool,
     recompute: Recompute,
 }
 
@@ -99,8 +101,8 @@ impl WgslEncoder {
         let spec = weights.spec.clone();
         let on_device = Weights::new(&gpu, weights, pipelines.storage())?;
         let table = WordTable::new(&gpu, weights.clone())?;
-        let plan = Plan { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
-        let arena = Arena::new(&plan, &table.buffer, Capacity::SMALLEST)?;
+        let parts = EncoderParts { gpu: &gpu, spec: &spec, pipelines: &pipelines, weights: &on_device };
+        let arena = Arena::new(&parts, &table.buffer, Capacity::SMALLEST)?;
         let state = State {
             table,
             arena,
@@ -108,7 +110,7 @@ impl WgslEncoder {
             route: Route::words(Pooling::Mean),
             input_rows: [0; 3],
             pairs: 0,
-            kept: false,
+            activations_saved: false,
             recompute: Recompute::Auto,
         };
         Ok(Self { spec, pipelines, weights: on_device, state: Mutex::new(state), gpu: Collected(gpu) })
@@ -162,7 +164,7 @@ impl WgslEncoder {
     pub fn set_recompute(&self, recompute: Recompute) {
         let state = &mut *lock(&self.state);
         if state.recompute != recompute {
-            (state.recompute, state.kept) = (recompute, false);
+            (state.recompute, state.activations_saved) = (recompute, false);
         }
     }
 
@@ -206,34 +208,34 @@ impl WgslEncoder {
         let blocks = self.pipelines.blocking.blocks(batch.offsets());
         let prompt = batch.prompt_length() as u32;
         let size = BatchSize { rows: capacity.rows, examples: capacity.examples, prompt, blocks: blocks.len() as u32 };
-        (state.size, state.kept) = (size, false);
+        (state.size, state.activations_saved) = (size, false);
         // No prefix rows: no prefix.
         state.route = Route { prefix: route.prefix && prompt > 0, ..route };
         state.input_rows = route.input_rows(batch, layers);
         state.pairs = lengths().map(|length| u64::from(length) * u64::from(length)).sum();
         let rows = route.row_infos(batch, |id| state.table.slot(id).expect("every token of the batch was loaded"));
-        state.arena.write(&self.gpu.queue, &rows, &blocks, batch.offsets(), size);
+        state.arena.buffers.write(&self.gpu.queue, &rows, &blocks, batch.offsets(), size);
         Ok(())
     }
 
-    pub(super) fn plan(&self) -> Plan<'_> {
-        Plan { gpu: &self.gpu, spec: &self.spec, pipelines: &self.pipelines, weights: &self.weights }
+    pub(super) fn parts(&self) -> EncoderParts<'_> {
+        EncoderParts { gpu: &self.gpu, spec: &self.spec, pipelines: &self.pipelines, weights: &self.weights }
     }
 
     fn load(&self, state: &mut State, ids: impl IntoIterator<Item = u32>) -> Result<()> {
         if state.table.load(&self.gpu, ids)? {
-            state.arena.set_table(&self.plan(), &state.table.buffer);
+            state.arena.set_table(&self.parts(), &state.table.buffer);
         }
         Ok(())
     }
 
     fn grow(&self, state: &mut State, size: Capacity) -> Result<()> {
-        let grown = state.arena.capacity.grown(size);
-        if grown != state.arena.capacity {
-            (state.size, state.kept) = (BatchSize::default(), false);
+        let grown = state.arena.buffers.capacity.grown(size);
+        if grown != state.arena.buffers.capacity {
+            (state.size, state.activations_saved) = (BatchSize::default(), false);
             // The old buffers go first: both would not always fit.
-            state.arena = Arena::new(&self.plan(), &state.table.buffer, Capacity::SMALLEST)?;
-            state.arena = Arena::new(&self.plan(), &state.table.buffer, grown)?;
+            state.arena = Arena::new(&self.parts(), &state.table.buffer, Capacity::SMALLEST)?;
+            state.arena = Arena::new(&self.parts(), &state.table.buffer, grown)?;
         }
         Ok(())
     }

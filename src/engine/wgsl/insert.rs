@@ -1,7 +1,7 @@
 //! Prompt rows in front of hidden states: pipeline and launch of `shaders/insert.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -25,5 +25,5 @@ pub fn shader() -> Shader {
 
 /// `[rows, prompt, states, h]`: rows `[T]`, prompt `[P, D]` or `[B P, D]`, states `[T - B P, D]` -> h `[T, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 4], columns: u32) -> Step {
-    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, Work::RowThreads(columns))
+    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, DispatchSize::RowThreads(columns))
 }

@@ -1,7 +1,7 @@
 //! Gradient of the prompt rows where they were inserted: pipeline and launch of `shaders/insert_grad.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -29,5 +29,5 @@ pub fn shader() -> Shader {
 /// `[B P, D]` where every example has rows of its own.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 4], columns: u32, per_example: bool) -> Step {
     let params = Params { columns, per_example: u32::from(per_example), pad: [0; 2] };
-    kernel.step(launch, &bindings(buffers), &params, Work::PromptThreads { each: columns, per_example })
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::PromptThreads { each: columns, per_example })
 }

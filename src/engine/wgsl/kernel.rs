@@ -2,7 +2,7 @@
 //! broken shader: it leaves the output as it was.
 
 use super::device::{Gpu, is_memory, lock};
-use super::recorder::{Cost, Step, Work};
+use super::recorder::{DispatchSize, KernelCost, Step};
 use super::source::Shader;
 use crate::engine::GradRows;
 use crate::error::{Error, Result};
@@ -85,10 +85,10 @@ impl Kernel {
         launch: &Launch<'_>,
         buffers: &[(u32, &wgpu::Buffer)],
         params: &P,
-        work: Work,
+        dispatch: DispatchSize,
     ) -> Step {
         let resources: Vec<_> = buffers.iter().map(|&(binding, buffer)| (binding, buffer.as_entire_binding())).collect();
-        self.step_with(launch, &resources, params, work)
+        self.step_with(launch, &resources, params, dispatch)
     }
 
     /// [`Self::step`] with bindings that need not be buffers.
@@ -97,7 +97,7 @@ impl Kernel {
         launch: &Launch<'_>,
         resources: &[(u32, wgpu::BindingResource<'_>)],
         params: &P,
-        work: Work,
+        dispatch: DispatchSize,
     ) -> Step {
         let params = launch.gpu.uniform(self.name, params);
         let group = |index: u32, resources: &[(u32, wgpu::BindingResource<'_>)]| {
@@ -113,12 +113,12 @@ impl Kernel {
         };
         Step {
             label: self.name.to_owned(),
-            cost: Cost::default(),
+            cost: KernelCost::default(),
             rows: launch.rows,
             pipeline: self.pipeline.clone(),
             buffers: group(0, resources),
             uniforms: group(1, &[(0, params.as_entire_binding()), (1, launch.batch.as_entire_binding())]),
-            work,
+            dispatch,
         }
     }
 }
@@ -140,19 +140,20 @@ pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &w
     buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
 }
 
-/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit.
-pub(super) async fn compile_all(gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Kernel>> {
+/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit. Each comes back with its key.
+pub(super) async fn compile_all<K: Copy + Send + Sync>(gpu: &Gpu, shaders: &[(K, Shader)]) -> Result<Vec<(K, Kernel)>> {
     #[cfg(not(target_family = "wasm"))]
     {
         use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-        shaders.par_iter().map(|shader| pollster::block_on(Kernel::compile(gpu, shader))).collect()
+        let compile = |(key, shader): &(K, Shader)| Ok((*key, pollster::block_on(Kernel::compile(gpu, shader))?));
+        shaders.par_iter().map(compile).collect()
     }
     #[cfg(target_family = "wasm")]
     {
-        let begun: Vec<_> = shaders.iter().map(|shader| Kernel::compile(gpu, shader)).collect();
+        let begun: Vec<_> = shaders.iter().map(|(key, shader)| (*key, Kernel::compile(gpu, shader))).collect();
         let mut kernels = Vec::new();
-        for kernel in begun {
-            kernels.push(kernel.await?);
+        for (key, kernel) in begun {
+            kernels.push((key, kernel.await?));
         }
         Ok(kernels)
     }

@@ -1,17 +1,18 @@
 //! The steps of one layer: forward, backward, and what recomputation repeats in between.
 
-use super::arena::Plan;
 use super::kernel::Launch;
-use super::recorder::{Cost, Step};
+use super::parts::EncoderParts;
+use super::recorder::{KernelCost, Step};
 use super::weights::{Layer, Linear, Norm};
 use super::{attention, attention_grad_key, attention_grad_query, layer_norm, layer_norm_grad, matmul};
 use crate::engine::GradRows;
 use crate::engine::cpu::matmul::Epilogue;
+use crate::error::Result;
 use crate::model::spec::EncoderSpec;
 
 /// Activations of one layer that its backward pass needs. With recomputation all layers share `qkv` and `u`.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct SavedLayer {
     /// `[T, 3 D]`.
     pub(super) qkv: wgpu::Buffer,
     /// `[T, H]`: logarithm of the softmax's denominator.
@@ -28,7 +29,37 @@ pub(super) struct Kept {
     pub(super) stats2: wgpu::Buffer,
 }
 
-/// What no layer keeps.
+impl SavedLayer {
+    /// Values a row: all, and those that recomputation makes again.
+    pub(super) fn widths(spec: &EncoderSpec) -> (usize, usize) {
+        let again = 3 * spec.hidden + spec.ffn;
+        (again + 2 * spec.hidden + spec.heads + 4, again)
+    }
+
+    /// Buffers for `rows` rows; `qkv` and `u` those of another one.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    pub(super) fn new(parts: &EncoderParts<'_>, rows: u32, shared: Option<&Self>) -> Result<Self> {
+        let &EncoderSpec { hidden, heads, ffn, .. } = parts.spec;
+        let new = |name: &str, width: usize| parts.gpu.matrix(name, rows, width);
+        let (qkv, u) = match shared {
+            Some(saved) => (saved.qkv.clone(), saved.u.clone()),
+            None => (new("qkv", 3 * hidden)?, new("u", ffn)?),
+        };
+        Ok(Self {
+            qkv,
+            lse: new("lse", heads)?,
+            x1: new("x1", hidden)?,
+            stats1: new("stats1", 2)?,
+            u,
+            x2: new("x2", hidden)?,
+            stats2: new("stats2", 2)?,
+        })
+    }
+}
+
+/// What no layer saves.
 #[derive(Debug)]
 pub(super) struct Scratch {
     /// `[T, D]`: output of the embeddings, then of each layer; then the gradient at it.
@@ -46,7 +77,7 @@ pub(super) struct Scratch {
 /// Makes the steps of layers on one set of buffers.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
-    pub(super) plan: Plan<'a>,
+    pub(super) parts: EncoderParts<'a>,
     pub(super) rows: &'a wgpu::Buffer,
     pub(super) blocks: &'a wgpu::Buffer,
     pub(super) batch: &'a wgpu::Buffer,
@@ -58,14 +89,14 @@ impl<'a> Layers<'a> {
     /// Launches over these rows.
     pub(super) fn launch(&self, rows: GradRows) -> Launch<'a> {
         let batch = if rows == GradRows::All { self.batch } else { self.prompt_rows };
-        Launch { gpu: self.plan.gpu, batch, rows }
+        Launch { gpu: self.parts.gpu, batch, rows }
     }
 
     /// One layer from `h` to `h`; `prefix` replaces keys and values.
-    pub(super) fn forward(&self, layer: &Layer, kept: &Kept, prefix: Option<Step>) -> Vec<Step> {
+    pub(super) fn forward(&self, layer: &Layer, saved: &SavedLayer, prefix: Option<Step>) -> Vec<Step> {
         let Scratch { h, x: h1, y: ctx, wide: g, .. } = self.scratch;
-        let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
-        let pipeline = &self.plan.pipelines.attention;
+        let SavedLayer { qkv, lse, x1, stats1, u, x2, stats2 } = saved;
+        let pipeline = &self.parts.pipelines.attention;
         let attention =
             attention::step(pipeline, &self.launch(GradRows::All), [self.rows, self.blocks, qkv, ctx, lse], self.heads());
         let mut steps = vec![self.linear(Epilogue::Bias, h, &layer.qkv, None, qkv, None)];
@@ -83,13 +114,13 @@ impl<'a> Layers<'a> {
 
     /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
     /// and from `x1`, with the kernels of the forward pass and so with the same bits.
-    pub(super) fn again(&self, input: Step, layer: &Layer, kept: &Kept, prefix: Option<Step>) -> Vec<Step> {
+    pub(super) fn recompute(&self, input: Step, layer: &Layer, saved: &SavedLayer, prefix: Option<Step>) -> Vec<Step> {
         let x = &self.scratch.x;
-        let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &kept.qkv, None)];
+        let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &saved.qkv, None)];
         steps.extend(prefix);
         steps.extend([
-            self.norm(&kept.x1, &layer.attention_norm, x, &kept.stats1),
-            self.linear(Epilogue::Bias, x, &layer.ffn_in, None, &kept.u, None),
+            self.norm(&saved.x1, &layer.attention_norm, x, &saved.stats1),
+            self.linear(Epilogue::Bias, x, &layer.ffn_in, None, &saved.u, None),
         ]);
         steps
     }
@@ -97,10 +128,10 @@ impl<'a> Layers<'a> {
     /// The gradient of one layer, from the one at its output in `h`. The one at its input ends in `h`; in the lowest layer, where
     /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` takes the gradient at the keys
     /// and values of prefix rows; where the prompt rows are such, nothing is trained below, and the gradient ends there.
-    pub(super) fn backward(&self, layer: &Layer, kept: &Kept, made: GradRows, prefix_grad: Option<Step>) -> Vec<Step> {
+    pub(super) fn backward(&self, layer: &Layer, saved: &SavedLayer, made: GradRows, prefix_grad: Option<Step>) -> Vec<Step> {
         let Scratch { h: d_h, x: d_x, y: d_y, wide: d_qkv, delta } = self.scratch;
-        let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
-        let pipelines = self.plan.pipelines;
+        let SavedLayer { qkv, lse, x1, stats1, u, x2, stats2 } = saved;
+        let pipelines = self.parts.pipelines;
         let (query, key) = (&pipelines.attention_grad_query, &pipelines.attention_grad_key);
         let heads = self.heads().at(made);
         let launch = self.launch(GradRows::All);
@@ -132,16 +163,16 @@ impl<'a> Layers<'a> {
     pub(super) fn norm(&self, x: &wgpu::Buffer, norm: &Norm, y: &wgpu::Buffer, stats: &wgpu::Buffer) -> Step {
         let launch = self.launch(GradRows::All);
         let buffers = [x, &norm.gamma, &norm.beta, y, stats];
-        let step = layer_norm::step(&self.plan.pipelines.layer_norm, &launch, buffers, norm_params(self.plan.spec));
-        step.costing(Cost { bytes_per_row: 4 * 2 * self.plan.spec.hidden as u64, ..Cost::default() })
+        let step = layer_norm::step(&self.parts.pipelines.layer_norm, &launch, buffers, norm_params(self.parts.spec));
+        step.costing(KernelCost { bytes_per_row: 4 * 2 * self.parts.spec.hidden as u64, ..KernelCost::default() })
     }
 
     fn norm_grad(&self, d_y: &wgpu::Buffer, x: &wgpu::Buffer, stats: &wgpu::Buffer, norm: &Norm) -> Step {
-        let hidden = self.plan.spec.hidden;
+        let hidden = self.parts.spec.hidden;
         let buffers = [d_y, x, stats, &norm.gamma, &self.scratch.x];
-        let pipeline = &self.plan.pipelines.layer_norm_grad;
+        let pipeline = &self.parts.pipelines.layer_norm_grad;
         let step = layer_norm_grad::step(pipeline, &self.launch(GradRows::All), buffers, hidden as u32);
-        step.costing(Cost { bytes_per_row: 4 * 3 * hidden as u64, ..Cost::default() })
+        step.costing(KernelCost { bytes_per_row: 4 * 3 * hidden as u64, ..KernelCost::default() })
     }
 
     fn linear(
@@ -155,7 +186,7 @@ impl<'a> Layers<'a> {
     ) -> Step {
         let buffers = matmul::Buffers { a, w: &linear.weight, bias: Some(&linear.bias), extra, out, pre };
         let (n, k) = linear.size;
-        let pipeline = self.plan.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
+        let pipeline = self.parts.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
         matmul::step(pipeline, &self.launch(GradRows::All), &buffers, n, k)
     }
 
@@ -170,18 +201,18 @@ impl<'a> Layers<'a> {
     ) -> Step {
         let buffers = matmul::Buffers { a, w: &linear.weight, bias: None, extra, out, pre: None };
         let (k, n) = linear.size;
-        let pipeline = self.plan.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
+        let pipeline = self.parts.pipelines.matmul(epilogue, n, k, matmul::rows(a, k));
         matmul::step(pipeline, &self.launch(rows), &buffers, n, k)
     }
 
     fn heads(&self) -> attention::Params {
-        attention::Params::new(self.plan.spec.heads as u32, self.plan.spec.head_size() as u32)
+        attention::Params::new(self.parts.spec.heads as u32, self.parts.spec.head_size() as u32)
     }
 
     /// So many operations for every pair of values of two rows, so many `[T, D]` matrices moved.
-    fn attention_cost(&self, flops: u64, matrices: u64) -> Cost {
-        let hidden = self.plan.spec.hidden as u64;
-        Cost { flops_per_pair: flops * hidden, bytes_per_row: 4 * matrices * hidden, ..Cost::default() }
+    fn attention_cost(&self, flops: u64, matrices: u64) -> KernelCost {
+        let hidden = self.parts.spec.hidden as u64;
+        KernelCost { flops_per_pair: flops * hidden, bytes_per_row: 4 * matrices * hidden, ..KernelCost::default() }
     }
 }
 

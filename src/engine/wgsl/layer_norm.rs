@@ -2,7 +2,7 @@
 
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -35,5 +35,5 @@ pub fn shader(lanes: u32) -> Shader {
 
 /// `[x, gamma, beta, y, stats]`: x `[T, D]`, gamma, beta `[D]` -> y `[T, D]`, stats `[T, 2]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 5], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::Rows)
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::Rows)
 }

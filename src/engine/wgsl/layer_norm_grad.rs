@@ -1,7 +1,7 @@
 //! Input gradient of layer norm: pipeline and launch of `shaders/layer_norm_grad.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -25,5 +25,5 @@ pub fn shader(lanes: u32) -> Shader {
 
 /// `[d_y, x, stats, gamma, d_x]`: d_y, x `[T, D]`, stats `[T, 2]`, gamma `[D]` -> d_x `[T, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 5], columns: u32) -> Step {
-    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, Work::Rows)
+    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, DispatchSize::Rows)
 }

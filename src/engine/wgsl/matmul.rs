@@ -2,7 +2,7 @@
 
 use super::device::Gpu;
 use super::kernel::{Kernel, Launch};
-use super::recorder::{Cost, Step, Work};
+use super::recorder::{DispatchSize, KernelCost, Step};
 use super::source::Shader;
 use super::tile::{Operands, Source, Tile};
 use crate::engine::cpu::matmul::Epilogue;
@@ -203,11 +203,11 @@ pub fn step((kernel, variant): (&Kernel, Variant), launch: &Launch<'_>, buffers:
     let whole = wgpu::Buffer::as_entire_binding;
     let all = [Some(whole(a)), Some(w.binding()), bias.map(whole), extra.map(whole), Some(whole(out)), pre.map(whole)];
     let used: Vec<_> = (0..).zip(all).filter_map(|(binding, resource)| Some((binding, resource?))).collect();
-    let work = Work::Tiles { rows: variant.tile.rows(), across: n.div_ceil(variant.tile.columns()) };
-    let step = kernel.step_with(launch, &used, &Params { n, k, pad: [0; 2] }, work);
+    let dispatch = DispatchSize::Tiles { rows: variant.tile.rows(), across: n.div_ceil(variant.tile.columns()) };
+    let step = kernel.step_with(launch, &used, &Params { n, k, pad: [0; 2] }, dispatch);
     let (wide, long) = (u64::from(n), u64::from(k));
     let reads = u64::from(extra.is_some() || variant.epilogue == Epilogue::GeluGrad);
-    let cost = Cost {
+    let cost = KernelCost {
         flops_per_row: 2 * wide * long,
         bytes_per_row: 4 * (long + (1 + reads + u64::from(pre.is_some())) * wide),
         bytes: 4 * wide * long,

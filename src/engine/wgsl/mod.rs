@@ -9,10 +9,11 @@
 //! twin) and its label. No burn here: whoever puts the encoder into burn's graph copies rows in and out of the encoder's own
 //! buffers.
 
-pub mod arena;
+mod arena;
 pub mod attention;
 pub mod attention_grad_key;
 pub mod attention_grad_query;
+mod batch_buffers;
 pub mod cache;
 pub mod device;
 pub mod embed;
@@ -26,6 +27,7 @@ pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod matmul;
 pub mod neuron_scores;
+mod parts;
 pub mod pipelines;
 pub mod pool;
 pub mod pool_grad;

@@ -1,7 +1,7 @@
 //! How much neurons are used: pipeline and launch of `shaders/neuron_scores.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, THREADS, Work};
+use super::recorder::{DispatchSize, Step, THREADS};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -25,6 +25,6 @@ pub fn shader() -> Shader {
 
 /// `[offsets, g, scores]`: offsets `[B + 1]`, g `[T, F]` -> scores `[F]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], columns: u32) -> Step {
-    let work = Work::Groups(columns.div_ceil(THREADS));
-    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, work)
+    let dispatch = DispatchSize::Groups(columns.div_ceil(THREADS));
+    kernel.step(launch, &bindings(buffers), &Params { columns, pad: [0; 3] }, dispatch)
 }

@@ -1,5 +1,7 @@
 //! All kernels of one encoder, compiled.
 
+use std::collections::BTreeMap;
+
 use super::attention::Blocking;
 use super::device::Gpu;
 use super::kernel::{Kernel, compile_all};
@@ -11,7 +13,7 @@ use super::{
     neuron_scores, pool, pool_grad, prefix, prefix_grad, update_grad,
 };
 use crate::engine::cpu::matmul::Epilogue;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
 /// Every kernel that one encoder needs.
@@ -49,8 +51,8 @@ impl Pipelines {
     /// Compiles what an encoder of this shape needs, with the tiles that are fastest here.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] with the name of the first kernel that does not compile; [`crate::error::Error::Model`] for a head size that the
-    /// attention kernels do not know.
+    /// [`Error::Device`] with the name of the first kernel that does not compile; [`Error::Model`] for a head size that the attention
+    /// kernels do not know.
     pub async fn new(gpu: &Gpu, spec: &EncoderSpec) -> Result<Self> {
         Self::with(gpu, spec, tune::tiles(gpu, spec).await).await
     }
@@ -72,7 +74,7 @@ impl Pipelines {
                 }
             }
         }
-        let mut shaders = vec![
+        let others = [
             embed::shader(lanes),
             embed_grad::shader(lanes),
             attention::shader(head, blocking),
@@ -89,27 +91,37 @@ impl Pipelines {
             prefix_grad::shader(),
             neuron_scores::shader(),
         ];
-        shaders.extend(variants.iter().map(|&(variant, _)| matmul::shader(variant)));
-        let mut kernels = compile_all(gpu, &shaders).await?.into_iter();
-        let mut next = || kernels.next().expect("a kernel for every shader");
+        let mut shaders = Vec::from(others.map(|shader| (None, shader)));
+        shaders.extend(variants.into_iter().map(|(variant, size)| (Some((variant, size)), matmul::shader(variant))));
+        let (mut matmul, mut others) = (Vec::new(), BTreeMap::new());
+        for (product, kernel) in compile_all(gpu, &shaders).await? {
+            match product {
+                Some((variant, size)) => matmul.push(Product { kernel, variant, size }),
+                None => _ = others.insert(kernel.name, kernel),
+            }
+        }
+        let mut take = |name: &str| {
+            let missing = || Error::device(format!("the kernel {name} was not compiled"), "please report this message");
+            others.remove(name).ok_or_else(missing)
+        };
         Ok(Self {
-            embed: next(),
-            embed_grad: next(),
+            embed: take(embed::NAME)?,
+            embed_grad: take(embed_grad::NAME)?,
             blocking,
-            attention: next(),
-            attention_grad_query: next(),
-            attention_grad_key: next(),
-            layer_norm: next(),
-            layer_norm_grad: next(),
-            pool: next(),
-            pool_grad: next(),
-            insert: next(),
-            insert_grad: next(),
-            update_grad: next(),
-            prefix: next(),
-            prefix_grad: next(),
-            neuron_scores: next(),
-            matmul: variants.into_iter().map(|(variant, size)| Product { kernel: next(), variant, size }).collect(),
+            attention: take(attention::NAME)?,
+            attention_grad_query: take(attention_grad_query::NAME)?,
+            attention_grad_key: take(attention_grad_key::NAME)?,
+            layer_norm: take(layer_norm::NAME)?,
+            layer_norm_grad: take(layer_norm_grad::NAME)?,
+            pool: take(pool::NAME)?,
+            pool_grad: take(pool_grad::NAME)?,
+            insert: take(insert::NAME)?,
+            insert_grad: take(insert_grad::NAME)?,
+            update_grad: take(update_grad::NAME)?,
+            prefix: take(prefix::NAME)?,
+            prefix_grad: take(prefix_grad::NAME)?,
+            neuron_scores: take(neuron_scores::NAME)?,
+            matmul,
             tiles,
         })
     }

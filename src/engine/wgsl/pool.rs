@@ -1,7 +1,7 @@
 //! Pooling: pipeline and launch of `shaders/pool.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 use crate::engine::Pooling;
 
@@ -43,5 +43,5 @@ pub fn shader() -> Shader {
 
 /// `[offsets, h, pooled]`: offsets `[B + 1]`, h `[T, D]` -> pooled `[B, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::ExampleThreads(params.columns))
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::ExampleThreads(params.columns))
 }

@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::pool::Params;
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -16,5 +16,5 @@ pub fn shader() -> Shader {
 
 /// `[rows, d_pooled, d_h]`: rows `[T]`, d_pooled `[B, D]` -> d_h `[T, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], params: Params) -> Step {
-    kernel.step(launch, &bindings(buffers), &params, Work::RowThreads(params.columns))
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::RowThreads(params.columns))
 }

@@ -1,7 +1,7 @@
 //! Keys and values of prefix rows: pipeline and launch of `shaders/prefix.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -30,6 +30,6 @@ pub fn shader() -> Shader {
 /// `[offsets, prefix, qkv]`: offsets `[B + 1]`, prefix `[P, 2 L D]`, qkv `[T, 3 D]`, of which the keys and values of the first P
 /// rows of every example are written.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], params: Params) -> Step {
-    let work = Work::PromptThreads { each: 2 * params.columns, per_example: true };
-    kernel.step(launch, &bindings(buffers), &params, work)
+    let dispatch = DispatchSize::PromptThreads { each: 2 * params.columns, per_example: true };
+    kernel.step(launch, &bindings(buffers), &params, dispatch)
 }

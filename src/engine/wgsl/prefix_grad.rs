@@ -1,7 +1,7 @@
 //! Gradient of the keys and values of prefix rows: pipeline and launch of `shaders/prefix_grad.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -30,6 +30,6 @@ pub fn shader() -> Shader {
 /// `[offsets, d_qkv, d_prefix]`: offsets `[B + 1]`, d_qkv `[T, 3 D]` or `[B P, 3 D]`, of which the first P rows of every example
 /// become zero -> one layer of d_prefix `[P, 2 L D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 3], params: Params) -> Step {
-    let work = Work::PromptThreads { each: 3 * params.columns, per_example: false };
-    kernel.step(launch, &bindings(buffers), &params, work)
+    let dispatch = DispatchSize::PromptThreads { each: 3 * params.columns, per_example: false };
+    kernel.step(launch, &bindings(buffers), &params, dispatch)
 }

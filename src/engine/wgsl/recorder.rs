@@ -36,7 +36,7 @@ pub const THREADS: u32 = 64;
 
 /// How much a dispatch has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum DispatchSize {
     /// One workgroup a packed row.
     Rows,
     /// One workgroup a prompt row.
@@ -68,7 +68,7 @@ pub enum Work {
     },
 }
 
-impl Work {
+impl DispatchSize {
     /// Workgroups for a batch.
     #[must_use]
     pub fn workgroups(self, batch: BatchSize) -> u64 {
@@ -100,7 +100,7 @@ pub fn fold(workgroups: u64) -> (u32, u32) {
 
 /// What a dispatch costs at least: arithmetic that its result asks for, and bytes of its operands read and written once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cost {
+pub struct KernelCost {
     /// Floating-point operations a row.
     pub flops_per_row: u64,
     /// Floating-point operations a pair of rows of one example, `sum(n_i^2)` pairs in all.
@@ -117,18 +117,18 @@ pub struct Step {
     /// The kernel's name, with the sizes of a product.
     pub label: String,
     /// What it costs at least.
-    pub cost: Cost,
+    pub cost: KernelCost,
     pub(super) rows: GradRows,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) buffers: wgpu::BindGroup,
     pub(super) uniforms: wgpu::BindGroup,
-    pub(super) work: Work,
+    pub(super) dispatch: DispatchSize,
 }
 
 impl Step {
     /// The same dispatch with its cost.
     #[must_use]
-    pub fn costing(self, cost: Cost) -> Self {
+    pub fn costing(self, cost: KernelCost) -> Self {
         Self { cost, ..self }
     }
 
@@ -143,7 +143,7 @@ impl Step {
 
     /// Records the dispatch for a batch.
     pub fn replay(&self, pass: &mut wgpu::ComputePass<'_>, batch: BatchSize) {
-        let (wide, high) = fold(self.work.workgroups(self.size(batch)));
+        let (wide, high) = fold(self.dispatch.workgroups(self.size(batch)));
         if wide == 0 {
             return;
         }
@@ -169,17 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn work_rounds_up() {
+    fn dispatch_sizes_round_up() {
         let batch = BatchSize { rows: 65, examples: 3, prompt: 5, blocks: 6 };
-        assert_eq!(Work::Rows.workgroups(batch), 65);
-        assert_eq!(Work::PromptRows { per_example: false }.workgroups(batch), 5);
-        assert_eq!(Work::PromptRows { per_example: true }.workgroups(batch), 15);
-        assert_eq!(Work::PromptThreads { each: 13, per_example: false }.workgroups(batch), 2);
-        assert_eq!(Work::PromptThreads { each: 13, per_example: true }.workgroups(batch), 4);
-        assert_eq!(Work::Groups(9).workgroups(batch), 9);
-        assert_eq!(Work::RowThreads(12).workgroups(batch), 13);
-        assert_eq!(Work::ExampleThreads(21).workgroups(batch), 1);
-        assert_eq!(Work::Blocks(12).workgroups(batch), 72);
-        assert_eq!(Work::Tiles { rows: 64, across: 7 }.workgroups(batch), 14);
+        assert_eq!(DispatchSize::Rows.workgroups(batch), 65);
+        assert_eq!(DispatchSize::PromptRows { per_example: false }.workgroups(batch), 5);
+        assert_eq!(DispatchSize::PromptRows { per_example: true }.workgroups(batch), 15);
+        assert_eq!(DispatchSize::PromptThreads { each: 13, per_example: false }.workgroups(batch), 2);
+        assert_eq!(DispatchSize::PromptThreads { each: 13, per_example: true }.workgroups(batch), 4);
+        assert_eq!(DispatchSize::Groups(9).workgroups(batch), 9);
+        assert_eq!(DispatchSize::RowThreads(12).workgroups(batch), 13);
+        assert_eq!(DispatchSize::ExampleThreads(21).workgroups(batch), 1);
+        assert_eq!(DispatchSize::Blocks(12).workgroups(batch), 72);
+        assert_eq!(DispatchSize::Tiles { rows: 64, across: 7 }.workgroups(batch), 14);
     }
 }

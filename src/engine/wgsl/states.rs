@@ -10,7 +10,7 @@ use crate::engine::{Pooling, Route};
 use crate::error::{Error, Result};
 
 /// A place in a buffer: from this byte on.
-pub type Place<'a> = (&'a wgpu::Buffer, u64);
+pub type BufferOffset<'a> = (&'a wgpu::Buffer, u64);
 
 impl WgslEncoder {
     /// Output of the embeddings and of each layer for a batch and its prompt `[P, D]`, lowest first: `L + 1` times `[T, D]`.
@@ -31,7 +31,7 @@ impl WgslEncoder {
         let mut copies = Vec::new();
         {
             let state = lock(&self.state);
-            self.gpu().queue.write_buffer(&state.arena.prompt, 0, bytemuck::cast_slice(prompt));
+            self.gpu().queue.write_buffer(&state.arena.buffers.prompt, 0, bytemuck::cast_slice(prompt));
             let mut commands = command_encoder(self.gpu(), "hidden states");
             for steps in state.arena.forward(&route, false) {
                 replay(&mut begin(&mut commands, "layer"), steps, state.size);
@@ -67,7 +67,7 @@ impl WgslEncoder {
         batch: &PackedBatch,
         layers: usize,
         cache: Option<(&StateCache, &[u32])>,
-        (target, offset): Place<'_>,
+        (target, offset): BufferOffset<'_>,
     ) -> Result<()> {
         let wrong_keys = cache.is_some_and(|(_, keys)| keys.len() != batch.examples());
         if wrong_keys || batch.prompt_length() > 0 || layers > self.spec().layers {
@@ -77,7 +77,7 @@ impl WgslEncoder {
             ));
         }
         let row_bytes = (self.spec().hidden * size_of::<f32>()) as u64;
-        // First byte and bytes of each example in the target, its key, and where it is kept.
+        // First byte and bytes of each example in the target, its key, and where it is cached.
         let place = |(index, rows): (usize, &[u32])| {
             let (at, bytes) = (u64::from(rows[0]) * row_bytes, u64::from(rows[1] - rows[0]) * row_bytes);
             let key = cache.map(|(cache, keys)| (cache, keys[index]));
@@ -105,15 +105,15 @@ impl WgslEncoder {
                 if !all {
                     commands.copy_buffer_to_buffer(made, from, target, at, bytes);
                 }
-                if let Some((kept, to)) = key.and_then(|(cache, key)| cache.place(self.gpu(), key, bytes)) {
-                    commands.copy_buffer_to_buffer(made, from, &kept, to, bytes);
+                if let Some((cached, to)) = key.and_then(|(cache, key)| cache.allocate(self.gpu(), key, bytes)) {
+                    commands.copy_buffer_to_buffer(made, from, &cached, to, bytes);
                 }
                 from += bytes;
             }
         }
-        for (at, bytes, _, kept) in &places {
-            if let Some((kept, from)) = kept {
-                commands.copy_buffer_to_buffer(kept, *from, target, *at, *bytes);
+        for (at, bytes, _, cached) in &places {
+            if let Some((cached, from)) = cached {
+                commands.copy_buffer_to_buffer(cached, *from, target, *at, *bytes);
             }
         }
         Ok(())
@@ -124,12 +124,12 @@ impl WgslEncoder {
     ///
     /// # Errors
     /// [`Error::Device`] where there is no room for a layer's scores.
-    pub fn neuron_scores(&self, commands: &mut wgpu::CommandEncoder, (target, offset): Place<'_>) -> Result<()> {
+    pub fn neuron_scores(&self, commands: &mut wgpu::CommandEncoder, (target, offset): BufferOffset<'_>) -> Result<()> {
         let state = &mut *lock(&self.state);
-        state.kept = false;
+        state.activations_saved = false;
         let bytes = (self.spec().ffn * size_of::<f32>()) as u64;
         let scores = self.gpu().storage("scores", bytes)?;
-        let sum = state.arena.neuron_scores(&self.plan(), &scores);
+        let sum = state.arena.buffers.neuron_scores(&self.parts(), &scores);
         let mut to = offset;
         for (number, steps) in state.arena.forward(&Route::words(Pooling::Mean), false).enumerate() {
             let mut pass = begin(commands, "neuron scores");

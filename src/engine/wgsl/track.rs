@@ -2,13 +2,13 @@
 //! takes over the forward pass's scratch buffers. With recomputation the largest two buffers of each set are shared, and made again on
 //! the way back.
 
-use super::arena::{Arena, Plan, lowest, room, scratch_width};
-use super::layer::{Kept, norm_params};
+use super::batch_buffers::BatchBuffers;
+use super::layer::{SavedLayer, norm_params};
+use super::parts::EncoderParts;
 use super::recorder::Step;
-use super::{embed_grad, insert_grad, prefix_grad, update_grad};
+use super::{embed_grad, insert_grad, update_grad};
 use crate::engine::{Entry, GradRows, Pooling, Route};
 use crate::error::Result;
-use crate::model::spec::EncoderSpec;
 
 /// What only a tracked pass needs. The steps own the buffers that they bind.
 #[derive(Debug)]
@@ -22,136 +22,86 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
+    /// Allocates what the layers of a route save, and records its passes. The lowest layer takes the set of `buffers`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    pub(super) fn new(parts: &EncoderParts<'_>, buffers: &BatchBuffers, route: &Route, recompute: bool) -> Result<Self> {
+        let route = without_pooling(route);
+        let lowest = route.lowest_layer();
+        let weights = parts.weights.layers.get(lowest..).unwrap_or_default();
+        let shared = recompute.then_some(&buffers.saved);
+        let new = |_| SavedLayer::new(parts, buffers.capacity.rows, shared);
+        let upper = weights.iter().skip(1).map(new).collect::<Result<Vec<_>>>()?;
+        let pairs: Vec<_> = weights.iter().zip(std::iter::once(&buffers.saved).chain(&upper)).collect();
+        let make = buffers.layers(parts);
+        let prefix = |index: usize, qkv: &wgpu::Buffer| route.prefix.then(|| buffers.prefix(parts, lowest + index, qkv));
+        let mut backward = Vec::new();
+        for (index, &(layer, saved)) in pairs.iter().enumerate().rev() {
+            // The uppermost layer's are still there.
+            if recompute && index + 1 < pairs.len() {
+                let input = match index.checked_sub(1) {
+                    Some(below) => {
+                        let (layer, saved) = pairs[below];
+                        make.norm(&saved.x2, &layer.ffn_norm, &buffers.scratch.x, &saved.stats2)
+                    }
+                    None => buffers.first(parts, &route, &buffers.scratch.x),
+                };
+                backward.extend(make.recompute(input, layer, saved, prefix(index, &saved.qkv)));
+            }
+            let made = if index == 0 { route.lowest_grad() } else { GradRows::All };
+            let prefix_grad = route.prefix.then(|| buffers.prefix_grad(parts, index, made));
+            backward.extend(make.backward(layer, saved, made, prefix_grad));
+        }
+        backward.extend(input_grads(parts, buffers, &route));
+        let forward = pairs.iter().enumerate();
+        let layers = forward.map(|(index, (layer, saved))| make.forward(layer, saved, prefix(index, &saved.qkv))).collect();
+        Ok(Self { layers, backward, route, recompute })
+    }
+
+    /// Whether it is what a pass on this route needs.
+    pub(super) fn serves(&self, route: &Route, recompute: bool) -> bool {
+        (self.route, self.recompute) == (without_pooling(route), recompute)
+    }
+
     /// Whether the backward pass reads the word table.
     pub(super) fn reads_table(&self) -> bool {
         self.recompute || self.route.update > 0
     }
 }
 
-/// Values a row that a layer keeps: all, and those that recomputation makes again.
-fn kept_widths(spec: &EncoderSpec) -> (usize, usize) {
-    let again = 3 * spec.hidden + spec.ffn;
-    (again + 2 * spec.hidden + spec.heads + 4, again)
+/// A route as its layers see it: pooling has steps of its own.
+fn without_pooling(route: &Route) -> Route {
+    Route { pooling: Pooling::Mean, ..*route }
 }
 
-/// Buffers for what a layer keeps; `qkv` and `u` those of another one.
-///
-/// # Errors
-/// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
-pub(super) fn keep(plan: &Plan<'_>, rows: u32, shared: Option<&Kept>) -> Result<Kept> {
-    let &EncoderSpec { hidden, heads, ffn, .. } = plan.spec;
-    let new = |name: &str, width: usize| room(plan.gpu, name, rows, width);
-    let (qkv, u) = match shared {
-        Some(kept) => (kept.qkv.clone(), kept.u.clone()),
-        None => (new("qkv", 3 * hidden)?, new("u", ffn)?),
-    };
-    Ok(Kept {
-        qkv,
-        lse: new("lse", heads)?,
-        x1: new("x1", hidden)?,
-        stats1: new("stats1", 2)?,
-        u,
-        x2: new("x2", hidden)?,
-        stats2: new("stats2", 2)?,
-    })
-}
-
-impl Arena {
-    /// Bytes of all activations of a tracked pass on a route, at this capacity: those of the layers that it takes, and the
-    /// scratch buffers with the hidden states that a prompt joins.
-    pub(super) fn activation_bytes(&self, spec: &EncoderSpec, route: &Route, recompute: bool) -> u64 {
-        let (all, again) = kept_widths(spec);
-        let layers = spec.layers.saturating_sub(lowest(route));
-        let kept = if recompute { layers * (all - again) + again } else { layers * all };
-        let states = if route.entry == Entry::Words { 0 } else { spec.hidden };
-        u64::from(self.capacity.rows) * (kept + scratch_width(spec) + states) as u64 * size_of::<f32>() as u64
-    }
-
-    /// Makes room for tracked passes on a route, at the first one.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub(super) fn track(&mut self, plan: &Plan<'_>, route: &Route, recompute: bool) -> Result<()> {
-        // Pooling has steps of its own.
-        let route = Route { pooling: Pooling::Mean, ..*route };
-        if self.tracked.as_ref().is_some_and(|tracked| (tracked.route, tracked.recompute) == (route, recompute)) {
-            return Ok(());
+/// The gradients below the lowest layer: the whole one of every row in `h`, or that of the prompt rows in two parts, `x` and
+/// `h`.
+fn input_grads(parts: &EncoderParts<'_>, buffers: &BatchBuffers, route: &Route) -> Vec<Step> {
+    let launch = buffers.launch(parts);
+    let (pipelines, weights, norm) = (parts.pipelines, parts.weights, norm_params(parts.spec));
+    let BatchBuffers { offsets, rows, table, prompt, update, d_prompt, d_update, scratch, .. } = buffers;
+    let (position, gamma) = (&weights.position, &weights.embed_norm.gamma);
+    let (x, h) = (&scratch.x, &scratch.h);
+    let per_example = route.per_example;
+    let mut steps = Vec::new();
+    match route.entry {
+        Entry::After(_) => {
+            let buffers = [offsets, x, h, d_prompt];
+            steps.push(insert_grad::step(&pipelines.insert_grad, &launch, buffers, norm.columns, per_example));
         }
-        self.tracked = None;
-        let lowest = lowest(&route);
-        let weights = plan.weights.layers.get(lowest..).unwrap_or_default();
-        let shared = recompute.then_some(&self.kept);
-        let upper = weights.iter().skip(1).map(|_| keep(plan, self.capacity.rows, shared)).collect::<Result<Vec<_>>>()?;
-        let pairs: Vec<_> = weights.iter().zip(std::iter::once(&self.kept).chain(&upper)).collect();
-        let make = self.layers(plan);
-        let prefix = |index: usize, qkv: &wgpu::Buffer| route.prefix.then(|| self.prefix_step(plan, lowest + index, qkv));
-        let mut backward = Vec::new();
-        for (index, &(layer, kept)) in pairs.iter().enumerate().rev() {
-            // The uppermost layer's are still there.
-            if recompute && index + 1 < pairs.len() {
-                let input = match index.checked_sub(1) {
-                    Some(below) => {
-                        let (layer, kept) = pairs[below];
-                        make.norm(&kept.x2, &layer.ffn_norm, &self.scratch.x, &kept.stats2)
-                    }
-                    None => self.first_into(plan, &route, &self.scratch.x),
-                };
-                backward.extend(make.again(input, layer, kept, prefix(index, &kept.qkv)));
-            }
-            let made = if index == 0 { route.lowest_grad() } else { GradRows::All };
-            let prefix_grad = route.prefix.then(|| self.prefix_grad_step(plan, index, made));
-            backward.extend(make.backward(layer, kept, made, prefix_grad));
+        Entry::Words if !route.prefix => {
+            let whole = route.lowest_grad() == GradRows::All;
+            let (residual, product) = if whole { (h, x) } else { (x, h) };
+            let buffers = [offsets, residual, product, prompt, position, gamma, d_prompt];
+            let layout = embed_grad::GradientLayout { per_example, whole };
+            steps.push(embed_grad::step(&pipelines.embed_grad, &launch, buffers, norm, layout));
         }
-        backward.extend(self.input_grads(plan, &route));
-        let forward = pairs.iter().enumerate();
-        let layers = forward.map(|(index, (layer, kept))| make.forward(layer, kept, prefix(index, &kept.qkv))).collect();
-        self.tracked = Some(Tracked { layers, backward, route, recompute });
-        Ok(())
+        Entry::Words => {}
     }
-
-    /// Steps from the gradient at the last layer's output to the gradient of the trained input; none before [`Self::track`].
-    pub(super) fn backward(&self) -> &[Step] {
-        self.tracked.as_ref().map_or(&[], |tracked| &tracked.backward)
+    if route.update > 0 {
+        let buffers = [offsets, rows, h, table, update, position, gamma, d_update];
+        steps.push(update_grad::step(&pipelines.update_grad, &launch, buffers, norm, route.update as u32));
     }
-
-    /// Takes the gradient at the prefix out of the one at qkv.
-    fn prefix_grad_step(&self, plan: &Plan<'_>, layer: usize, made: GradRows) -> Step {
-        let EncoderSpec { hidden, layers, .. } = *plan.spec;
-        let prompt_only = u32::from(made == GradRows::Prompt);
-        let params = prefix_grad::Params { columns: hidden as u32, layer: layer as u32, layers: layers as u32, prompt_only };
-        let launch = self.layers(plan).launch(GradRows::All);
-        let buffers = [&self.offsets, &self.scratch.wide, &self.d_prefix];
-        prefix_grad::step(&plan.pipelines.prefix_grad, &launch, buffers, params)
-    }
-
-    /// The gradients below the lowest layer: the whole one of every row in `h`, or that of the prompt rows in two parts, `x` and
-    /// `h`.
-    fn input_grads(&self, plan: &Plan<'_>, route: &Route) -> Vec<Step> {
-        let launch = self.layers(plan).launch(GradRows::All);
-        let (pipelines, weights, norm) = (plan.pipelines, plan.weights, norm_params(plan.spec));
-        let Self { offsets, rows, table, prompt, update, d_prompt, d_update, scratch, .. } = self;
-        let (position, gamma) = (&weights.position, &weights.embed_norm.gamma);
-        let (x, h) = (&scratch.x, &scratch.h);
-        let per_example = route.per_example;
-        let mut steps = Vec::new();
-        match route.entry {
-            Entry::After(_) => {
-                let buffers = [offsets, x, h, d_prompt];
-                steps.push(insert_grad::step(&pipelines.insert_grad, &launch, buffers, norm.columns, per_example));
-            }
-            Entry::Words if !route.prefix => {
-                let whole = route.lowest_grad() == GradRows::All;
-                let (residual, product) = if whole { (h, x) } else { (x, h) };
-                let buffers = [offsets, residual, product, prompt, position, gamma, d_prompt];
-                let kind = embed_grad::Kind { per_example, whole };
-                steps.push(embed_grad::step(&pipelines.embed_grad, &launch, buffers, norm, kind));
-            }
-            Entry::Words => {}
-        }
-        if route.update > 0 {
-            let buffers = [offsets, rows, h, table, update, position, gamma, d_update];
-            steps.push(update_grad::step(&pipelines.update_grad, &launch, buffers, norm, route.update as u32));
-        }
-        steps
-    }
+    steps
 }

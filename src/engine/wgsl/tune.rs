@@ -17,7 +17,7 @@ use crate::model::spec::EncoderSpec;
 
 /// The tile of one product, for so many rows at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct TileChoice {
     /// Whether the weight is `[N, K]` (forward) or `[K, N]` (input gradient).
     pub transposed: bool,
     /// Columns N of the output.
@@ -39,7 +39,7 @@ pub struct Tiles {
     usual: Tile,
     /// Whether nothing is to be measured.
     fixed: bool,
-    choices: Vec<Choice>,
+    choices: Vec<TileChoice>,
 }
 
 impl Tiles {
@@ -57,7 +57,7 @@ impl Tiles {
 
     /// The measured tiles.
     #[must_use]
-    pub fn choices(&self) -> &[Choice] {
+    pub fn choices(&self) -> &[TileChoice] {
         &self.choices
     }
 
@@ -136,7 +136,7 @@ pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     // What time did not allow is not tried again: the next encoder of this process gets the same tiles.
     for &(transposed, n, k) in &missing {
         if !found.iter().any(|choice| (choice.transposed, choice.n, choice.k) == (transposed, n, k)) {
-            found.push(Choice { transposed, n, k, rows: u32::MAX, tile: tiles.usual });
+            found.push(TileChoice { transposed, n, k, rows: u32::MAX, tile: tiles.usual });
         }
     }
     tiles.choices.extend(&found);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_choice_is_found_by_shape_and_rows() {
-        let choice = |transposed, rows, tile| Choice { transposed, n: 8, k: 4, rows, tile };
+        let choice = |transposed, rows, tile| TileChoice { transposed, n: 8, k: 4, rows, tile };
         let choices = vec![
             choice(true, u32::MAX, Tile::STAGED_128X128),
             choice(true, 512, Tile::STAGED_32X32),

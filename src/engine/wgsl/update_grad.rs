@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm;
-use super::recorder::{Step, Work};
+use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
 /// The name it has everywhere.
@@ -32,5 +32,5 @@ pub fn shader(lanes: u32) -> Shader {
 /// update `[N, D]`, position `[positions, D]`, gamma `[D]` -> d_update `[N, D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 8], norm: layer_norm::Params, length: u32) -> Step {
     let params = Params { columns: norm.columns, eps: norm.eps, length, pad: 0 };
-    kernel.step(launch, &bindings(buffers), &params, Work::Groups(length))
+    kernel.step(launch, &bindings(buffers), &params, DispatchSize::Groups(length))
 }

@@ -7,13 +7,13 @@ use super::result::{CellResult, TestResult};
 use crate::config::RunConfig;
 use crate::data::dataset::{Dataset, TextRow};
 use crate::data::table::Table;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
-use crate::model::Model;
 use crate::rng::Rng;
 use crate::train::examples::draw;
 use crate::train::job::Job;
-use crate::train::run::Limits;
+use crate::train::run::SampleLimits;
 
 /// Steps of an epoch of the short runs; the stages of a progressive run with its usual shares are whole steps of it.
 const SHORT: usize = 20;
@@ -55,7 +55,7 @@ pub(super) fn majority(
 }
 
 /// The steps that a budget pays for: see [`super`].
-pub(super) async fn steps_within(spend: Spend, model: &Model, dataset: &Dataset, config: &RunConfig) -> Result<usize> {
+pub(super) async fn steps_within(spend: Spend, model: &Encoder, dataset: &Dataset, config: &RunConfig) -> Result<usize> {
     let batch = config.optim.batch_size;
     let rows = draw(|row| dataset.train[row].label, 0..dataset.train.len(), SHORT * batch, Rng::stream(config.seed, "budget"));
     let part = Dataset {
@@ -72,7 +72,7 @@ pub(super) async fn steps_within(spend: Spend, model: &Model, dataset: &Dataset,
         let mut config = config.clone();
         config.optim.steps = Some(steps);
         (config.eval.evaluations, config.eval.patience) = (1, None);
-        let limits = Limits { learned: 0, ..Limits::default() };
+        let limits = SampleLimits { learned: 0, ..SampleLimits::default() };
         let mut job = Job::with_limits(model.clone(), part.clone(), config, limits).await?;
         while job.next().await?.is_some() {}
         costs.push(if let Spend::Flops(_) = spend { job.cost().flops as f64 } else { job.cost().seconds });

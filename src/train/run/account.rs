@@ -1,9 +1,12 @@
-//! What the pieces of a run cost.
+//! [`Account`]: the time of a run, and what its pieces cost.
+
+use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{Run, Stage};
+use crate::engine::boundary::FrozenEncoder;
 use crate::train::cost::Cost;
+use crate::train::step::Trainer;
 
 /// Whose account a piece of work goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,28 +20,52 @@ pub(super) enum Piece {
     Baseline,
 }
 
-impl Run {
-    /// What the run took so far.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        let numbers = self.best.as_ref().map_or(0, |best| {
-            let stored: usize = best.trained.stored.iter().map(|matrix| matrix.values.len()).sum();
-            stored + best.trained.head_weight.len() + best.trained.head_bias.len()
-        });
-        Cost { adapter_bytes: (numbers * size_of::<f32>()) as u64, ..self.cost }
+pub(super) struct Account {
+    begin: Instant,
+    /// Time that it took before it was resumed.
+    pub(super) earlier: Duration,
+    /// Seconds spent in steps.
+    pub(super) stepping: f64,
+    /// Seconds spent on the baseline.
+    pub(super) baseline: f64,
+    /// Steps until the next read-back.
+    pub(super) group: usize,
+    pub(super) cost: Cost,
+    /// What is at work.
+    pub(super) piece: Piece,
+}
+
+/// The beginning of a piece of work: its time, and the floating-point operations before it.
+pub(super) type Mark = (Instant, u64);
+
+impl Account {
+    /// Of a run that began at `begin`.
+    pub(super) fn new(begin: Instant) -> Self {
+        Self {
+            begin,
+            earlier: Duration::ZERO,
+            stepping: 0.0,
+            baseline: 0.0,
+            group: 1,
+            cost: Cost::default(),
+            piece: Piece::default(),
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.earlier + self.begin.elapsed()
     }
 
     /// Where a piece of work begins.
-    pub(super) fn mark(&mut self) -> (Instant, u64) {
+    pub(super) fn mark(&mut self, encoder: &FrozenEncoder) -> Mark {
         self.piece = Piece::default();
-        let meter = self.compute.encoder.meter();
-        meter.take_kept();
+        let meter = encoder.meter();
+        meter.take_peak();
         (Instant::now(), meter.flops())
     }
 
-    /// Enters a piece of work into the account that it named.
-    pub(super) fn charge(&mut self, (begin, before): (Instant, u64), stage: Option<&Stage>) {
-        let encoder = &self.compute.encoder;
+    /// Enters a piece of work into the account that it named. `trainer` is at work beside the encoder, on a part of it or not.
+    pub(super) fn charge(&mut self, (begin, before): Mark, encoder: &FrozenEncoder, trainer: Option<&Trainer>, is_partial: bool) {
         let flops = encoder.meter().flops().saturating_sub(before);
         match self.piece {
             Piece::Training => {
@@ -48,12 +75,10 @@ impl Run {
             Piece::Evaluation => self.cost.evaluation_flops = self.cost.evaluation_flops.saturating_add(flops),
             Piece::Baseline => return,
         }
-        let mut bytes = encoder.weight_bytes() + encoder.meter().take_kept();
-        if let Some(Stage::Training(training)) = stage
-            && let Some(trainer) = &training.trainer
-        {
+        let mut bytes = encoder.weight_bytes() + encoder.meter().take_peak();
+        if let Some(trainer) = trainer {
             // The part of the encoder that a stage trains on is a copy beside the whole.
-            let part = if self.is_partial() { trainer.weight_bytes() } else { 0 };
+            let part = if is_partial { trainer.weight_bytes() } else { 0 };
             bytes += trainer.cache_bytes() + part;
             (self.cost.prompt_parameters, self.cost.head_parameters) = trainer.counts();
         }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{Run, Training};
+use super::events::Events;
+use super::results::Results;
+use super::setup::Setup;
 use crate::data::batch::PackedBatch;
 use crate::engine::boundary::{Inputs, Prompt};
 use crate::engine::compute::read;
 use crate::error::Result;
-use crate::model::head::Head;
+use crate::head::Head;
 use crate::predict::EVAL_BATCH;
 use crate::prompt::without_prompt;
 use crate::train::event::Event;
@@ -17,7 +19,7 @@ use crate::train::features::Features;
 use crate::train::order::Order;
 use crate::train::probe::{Best, Probe};
 use crate::train::schedule::Budget;
-use crate::train::step::Source;
+use crate::train::step::{Source, Trainer};
 
 /// How far the baseline is.
 pub(super) enum Baseline {
@@ -29,67 +31,72 @@ pub(super) enum Baseline {
     Known,
 }
 
-impl Run {
+impl Baseline {
     /// The baseline at its beginning. It reads the rows that its batches will hold and those that are watched.
-    pub(super) fn baseline(&mut self) -> Result<Baseline> {
-        let (train_rows, held_out) = (self.examples.train_rows, self.examples.held_out().len());
+    pub(super) fn new(setup: &Setup, events: &mut Events) -> Result<Self> {
+        let (train_rows, held_out) = (setup.examples.train_rows, setup.examples.held_out().len());
         // Where the baseline is the method, it is what is asked for and learns from all rows.
-        let most = if self.has_prompt() { self.limits.learned } else { train_rows };
-        let learned = self.examples.learned(most, self.config.seed);
-        let watched = self.examples.watched.len();
+        let most = if setup.has_prompt() { setup.limits.learned } else { train_rows };
+        let learned = setup.examples.learned(most, setup.config.seed);
+        let watched = setup.examples.watched.len();
         if learned.len() < train_rows {
-            self.warn(format!("the linear probe learns from a draw of {} of the {train_rows} training rows", learned.len()));
+            events.warn(format!("the linear probe learns from a draw of {} of the {train_rows} training rows", learned.len()));
         }
         if watched < held_out {
-            self.warn(format!(
+            events.warn(format!(
                 "{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"
             ));
         }
-        let budget = Budget::new(&self.config, learned.len())?;
-        let order = Order::over(learned, self.config.optim.batch_size, self.config.seed);
+        let budget = Budget::new(&setup.config, learned.len())?;
+        let order = Order::over(learned, setup.config.optim.batch_size, setup.config.seed);
         let mut examples = order.reach(budget.steps);
-        examples.extend(&self.examples.watched);
-        Ok(Baseline::Features(Features::new(self.model.spec().hidden, examples), order, budget))
+        examples.extend(&setup.examples.watched);
+        Ok(Baseline::Features(Features::new(setup.model.spec().hidden, examples), order, budget))
     }
 
     /// One more batch of features, or some more steps of the probe.
-    pub(super) async fn go_on_with_baseline(&mut self, training: &mut Training) -> Result<()> {
-        training.baseline = match std::mem::replace(&mut training.baseline, Baseline::Known) {
+    pub(super) async fn advance(
+        self,
+        setup: &Setup,
+        results: &mut Results,
+        events: &mut Events,
+        trainer: &mut Option<Trainer>,
+    ) -> Result<Self> {
+        Ok(match self {
             Baseline::Features(mut features, order, budget) if features.len() < features.total() => {
-                let examples = features.missing(EVAL_BATCH).iter().map(|&example| &self.examples.all[example]);
+                let examples = features.missing(EVAL_BATCH).iter().map(|&example| &setup.examples.all[example]);
                 let batch = Arc::new(PackedBatch::new(examples, 0));
-                let none = Tensor::<2>::zeros([1, self.model.spec().hidden], &self.compute.device);
-                let head = Head::new(&self.config.head, 0, false, self.model.weights(), &self.compute.device)?;
-                let pooled = self.compute.encoder.encode(&batch, Inputs::new(Prompt::None(none)), head.pooling())?;
+                let none = Tensor::<2>::zeros([1, setup.model.spec().hidden], &setup.compute.device);
+                let head = Head::new(&setup.config.head, 0, false, setup.model.weights(), &setup.compute.device)?;
+                let pooled = setup.compute.encoder.encode(&batch, Inputs::new(Prompt::None(none)), head.pooling())?;
                 features.extend(&read(pooled).await?);
-                self.compute.encoder.check()?;
+                setup.compute.encoder.check()?;
                 let (done, total) = (features.len(), features.total() + budget.steps);
-                self.pending.push_back(Event::Preparing { done, total });
+                events.push(Event::Preparing { done, total });
                 Baseline::Features(features, order, budget)
             }
             Baseline::Features(features, order, budget) => {
                 let features = Arc::new(features);
-                let trainer = self.trainer(Source::Features(features.clone()), &without_prompt(&self.config)).await?;
+                let trainer = setup.trainer(Source::Features(features.clone()), &without_prompt(&setup.config)).await?;
                 Baseline::Probe(Box::new(Probe::new(features, trainer, order, budget)))
             }
             Baseline::Probe(mut probe) if probe.step() < probe.steps() => {
-                probe.train(&self.examples).await?;
+                probe.train(&setup.examples).await?;
                 let texts = probe.features().total();
-                self.pending.push_back(Event::Preparing { done: texts + probe.step(), total: texts + probe.steps() });
+                events.push(Event::Preparing { done: texts + probe.step(), total: texts + probe.steps() });
                 Baseline::Probe(probe)
             }
             Baseline::Probe(probe) => {
-                if training.trainer.is_none() {
-                    training.trainer = Some(self.trainer(Source::Features(probe.features()), &self.config).await?);
+                if trainer.is_none() {
+                    *trainer = Some(setup.trainer(Source::Features(probe.features()), &setup.config).await?);
                 }
-                self.probe = probe.into_best();
-                if let Some(Best { metrics, .. }) = &self.probe {
-                    self.pending.push_back(Event::Probe { accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 });
+                results.probe = probe.into_best();
+                if let Some(Best { metrics, .. }) = &results.probe {
+                    events.push(Event::Probe { accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 });
                 }
                 Baseline::Known
             }
             Baseline::Known => Baseline::Known,
-        };
-        Ok(())
+        })
     }
 }

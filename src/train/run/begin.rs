@@ -1,56 +1,32 @@
 //! The start of a run: texts to tokens, a device, and everything that is trained at its start.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use burn::tensor::Tensor;
 use web_time::Instant;
 
-use super::account::Piece;
+use super::account::Account;
 use super::baseline::Baseline;
-use super::rounds::Rounds;
-use super::{Progress, Run, Stage, Training};
+use super::events::Events;
+use super::progress::{Progress, Rounds};
+use super::results::Results;
+use super::setup::{SampleLimits, Setup};
+use super::training::Training;
+use super::{Phase, Run};
 use crate::config::RunConfig;
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::{Dataset, TextRow};
-use crate::engine::boundary::FrozenEncoder;
-use crate::engine::compute::read;
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::eval::majority_accuracy;
-use crate::model::Model;
-use crate::model::head::Head;
 use crate::model::spec::EncoderSpec;
-use crate::predict::EVAL_BATCH;
-use crate::prompt::{self, Sizes, Start};
-use crate::rng::Rng;
+use crate::prompt::{self, Sizes};
 use crate::text::unseen::Unseen;
-use crate::train::cost::Cost;
 use crate::train::event::Event;
-use crate::train::examples::{Examples, Scored};
+use crate::train::examples::Examples;
 use crate::train::features::Features;
 use crate::train::order::Order;
 use crate::train::schedule::Budget;
-use crate::train::step::{Source, Trainer};
-
-/// Rows beyond which figures are taken on a draw: each class with its share, the same draw for the same seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Held-out rows of an evaluation on the way; the result is measured on all of them.
-    pub watched: usize,
-    /// Training rows of the linear probe beside a prompt; 0: there is none, and its accuracy is told as 0.
-    pub learned: usize,
-}
-
-impl Default for Limits {
-    /// The standard error of an accuracy on 2,000 rows is 1.1 points at most, and half a point at 95 %. The probe needs its
-    /// rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with 5,000, 99.7 with
-    /// 20,000, so that a small draw would flatter the prompt. A row costs it one pass in a run of many, and 4 D bytes: memory alone
-    /// sets its limit (150 MB for D = 384).
-    fn default() -> Self {
-        Self { watched: 2000, learned: 100_000 }
-    }
-}
+use crate::train::step::Source;
 
 impl Run {
     /// Tokenises, opens the device and gets ready; the first event is [`Event::Started`].
@@ -59,15 +35,15 @@ impl Run {
     /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work, [`Error::Device`](crate::error::Error::Device)
     /// where the device that the config asks for cannot be used, [`Error::Model`](crate::error::Error::Model) where the encoder
     /// lacks what the config asks for.
-    pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
-        Self::with_limits(model, dataset, config, Limits::default()).await
+    pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
+        Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
 
     /// [`Run::start`] with other limits than the usual ones.
     ///
     /// # Errors
     /// As [`Run::start`].
-    pub async fn with_limits(model: Model, dataset: Dataset, config: RunConfig, limits: Limits) -> Result<Self> {
+    pub async fn with_limits(model: Encoder, dataset: Dataset, config: RunConfig, limits: SampleLimits) -> Result<Self> {
         config.validate()?;
         let begin = Instant::now();
         let method = prompt::method(&config, model.spec());
@@ -92,43 +68,32 @@ impl Run {
         let (truth_train, truth_held_out): (Vec<u32>, Vec<u32>) =
             (dataset.train.iter().map(|row| row.label).collect(), dataset.held_out.iter().map(|row| row.label).collect());
         let majority_accuracy = majority_accuracy(&truth_train, &truth_held_out);
-        let mut run = Self {
+        let setup = Setup {
             data_sha256: dataset.sha256(),
             examples: Examples::new(examples, train_rows, dataset.labels.clone(), limits.watched, config.seed),
             compute: chosen.compute,
-            stage: None,
-            pending: VecDeque::new(),
-            probe: None,
-            progress: Progress { group: 1, ..Progress::default() },
-            rounds: Rounds::new(&config, &*method),
-            best: None,
-            stopping: false,
-            chosen: false,
-            begin,
-            earlier: Duration::ZERO,
-            cost: Cost::default(),
-            piece: Piece::default(),
             model,
-            budget,
             majority_accuracy,
             config,
             limits,
         };
-        run.check_pruning()?;
+        let progress = Progress::new(Rounds::new(budget, &setup.config, &*method));
+        let (mut account, mut events) = (Account::new(begin), Events::default());
+        setup.check_pruning()?;
         // Made before anything long begins, so that a setting it cannot use is an error now.
-        let source = match run.has_prompt() {
-            true => Source::Encoder(run.compute.encoder.clone()),
-            false => Source::Features(Arc::new(Features::new(run.model.spec().hidden, Vec::new()))),
+        let source = match setup.has_prompt() {
+            true => Source::Encoder(setup.compute.encoder.clone()),
+            false => Source::Features(Arc::new(Features::new(hidden, Vec::new()))),
         };
-        let trainer = run.trainer(source, &run.config).await?;
+        let trainer = setup.trainer(source, &setup.config).await?;
         let (prompt_parameters, head_parameters) = trainer.counts();
-        (run.cost.prompt_parameters, run.cost.head_parameters) = (prompt_parameters, head_parameters);
-        run.pending.push_back(Event::Started {
+        (account.cost.prompt_parameters, account.cost.head_parameters) = (prompt_parameters, head_parameters);
+        events.push(Event::Started {
             train_rows,
-            held_out_rows: run.examples.held_out().len(),
-            classes: run.examples.labels.clone(),
-            steps: run.all_steps(),
-            device: run.compute.name.clone(),
+            held_out_rows: setup.examples.held_out().len(),
+            classes: setup.examples.labels.clone(),
+            steps: progress.all_steps(),
+            device: setup.compute.name.clone(),
             device_reason: chosen.reason,
             majority_accuracy,
             prompt_parameters,
@@ -136,49 +101,25 @@ impl Run {
             truncated_texts,
         });
         if truncated_texts > 0 {
-            run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
+            events.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
         }
         for note in unseen.notes() {
-            run.warn(note);
+            events.warn(note);
         }
-        let baseline = if run.has_prompt() && limits.learned == 0 { Baseline::Known } else { run.baseline()? };
-        run.stage = Some(Stage::Training(Box::new(Training {
-            baseline,
-            trainer: run.has_prompt().then_some(trainer),
-            orders: (0..members)
-                .map(|member| Order::of_member(member, train_rows, run.config.optim.batch_size, run.config.seed))
-                .collect(),
-            due: false,
-            scored: Scored::default(),
-        })));
-        Ok(run)
-    }
-
-    /// A trainer at its start, of the run's settings or of others for the same data.
-    pub(super) async fn trainer(&self, source: Source, config: &RunConfig) -> Result<Trainer> {
-        let method = prompt::method(config, self.model.spec());
-        let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
-        let states = match (method.entry(), &source) {
-            (Some(layers), Source::Encoder(encoder)) => self.some_states(encoder, layers).await?,
-            _ => Vec::new(),
-        };
-        let start = Start {
-            states: &states,
-            longest: self.model.text_limit(self.config.data.max_tokens, method.prompt_length())?,
-            weights,
-            tokenizer: self.model.tokenizer(),
-            labels: &self.examples.labels,
-            rng: Rng::stream(self.config.seed, "prompt"),
-        };
-        let initial = method.initial(start)?;
-        let head = Head::initial(method.members() * self.examples.labels.len(), hidden);
-        Trainer::new(&self.compute, source, weights, method, initial, head, config)
-    }
-
-    /// Text rows `[n, D]` of the first training examples after some layers, on the host.
-    async fn some_states(&self, encoder: &FrozenEncoder, layers: usize) -> Result<Vec<f32>> {
-        let examples = self.examples.all.iter().take(self.examples.train_rows.min(EVAL_BATCH));
-        let like = Tensor::<2>::zeros([1, 1], &self.compute.device);
-        read(encoder.states(&Arc::new(PackedBatch::new(examples, 0)), layers, None, &like)?).await
+        let has_prompt = setup.has_prompt();
+        let baseline = if has_prompt && limits.learned == 0 { Baseline::Known } else { Baseline::new(&setup, &mut events)? };
+        let order = |member| Order::of_member(member, train_rows, setup.config.optim.batch_size, setup.config.seed);
+        let orders = (0..members).map(order).collect();
+        let training = Training::new(baseline, has_prompt.then_some(trainer), orders);
+        Ok(Self {
+            setup,
+            progress,
+            account,
+            results: Results::default(),
+            events,
+            phase: Some(Phase::Training(Box::new(training))),
+            stopping: false,
+            chosen: false,
+        })
     }
 }

@@ -1,10 +1,12 @@
 //! A [`Checkpoint`] against the run that it is to continue: whatever comes from the file is checked before anything is made of it. That
 //! its matrices are whole and finite is checked where they are read.
 
-use super::{Run, Stage};
+use super::progress::Progress;
+use super::setup::Setup;
+use super::{Phase, Run};
 use crate::error::{Error, Result};
-use crate::prompt::{self, Sizes};
-use crate::train::checkpoint::{Checkpoint, Place, damaged};
+use crate::prompt::Sizes;
+use crate::train::checkpoint::{Checkpoint, Counters, damaged};
 use crate::train::order::Order;
 use crate::train::step::{MatrixState, Trained, Trainer};
 
@@ -24,22 +26,22 @@ impl Run {
     /// # Errors
     /// [`Error::Adapter`] with the first part that cannot be.
     pub(super) fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(Stage::Training(training)) = &self.stage else { return Err(other("method")) };
+        let Some(Phase::Training(training)) = &self.phase else { return Err(other("method")) };
         let Some(trainer) = &training.trainer else { return Err(other("method")) };
-        self.check_orders(checkpoint, training.orders.len())?;
-        self.check_place(&checkpoint.place)?;
-        let Place { step, round, before, .. } = checkpoint.place;
+        self.setup.check_orders(checkpoint, training.orders.len())?;
+        self.progress.check_counters(&checkpoint.counters)?;
+        let Counters { step, round, before, .. } = checkpoint.counters;
         check_states(trainer, &checkpoint.matrices, step, round)?;
-        let (classes, watched) = (self.examples.labels.len(), self.examples.watched.len());
+        let (classes, watched) = (self.setup.examples.labels.len(), self.setup.examples.watched.len());
         if let Some(best) = &checkpoint.best {
             if best.scores.len() != watched * classes {
                 return Err(other("split of the data"));
             }
             ensure((before..=step).contains(&best.step), "the step of the best parameters")?;
             ensure(best.loss.is_finite(), "the loss of the best parameters")?;
-            ensure(self.is_ours(&best.trained, trainer.members()), "the best parameters")?;
+            ensure(self.setup.is_ours(&best.trained, trainer.members()), "the best parameters")?;
             // Pruning goes back to them.
-            let wanted = round + 1 < self.rounds.rounds;
+            let wanted = round + 1 < self.progress.rounds.count;
             ensure(best.state.is_some() == wanted, "the state of the best parameters")?;
             if let Some(state) = &best.state {
                 check_states(trainer, state, best.step, round)?;
@@ -50,12 +52,14 @@ impl Run {
             if probe.predicted.len() != watched || !probe.predicted.iter().all(known) {
                 return Err(other("split of the data"));
             }
-            let head = probe.trained.stored.is_empty() && self.is_head(&probe.trained, 1);
+            let head = probe.trained.stored.is_empty() && self.setup.is_head(&probe.trained, 1);
             ensure(probe.loss.is_finite() && head, "the linear probe")?;
         }
         Ok(())
     }
+}
 
+impl Setup {
     /// Every member's order holds each training example once, and is where so many steps bring it.
     fn check_orders(&self, checkpoint: &Checkpoint, members: usize) -> Result<()> {
         let (rows, batch) = (self.examples.train_rows, self.config.optim.batch_size);
@@ -68,30 +72,14 @@ impl Run {
             if !each || indices.len() != rows {
                 return Err(other("split of the data"));
             }
-            ensure(*cursor == Order::behind(rows, batch, checkpoint.place.step), "the place in the order of the examples")?;
+            ensure(*cursor == Order::behind(rows, batch, checkpoint.counters.step), "the place in the order of the examples")?;
         }
         Ok(())
     }
 
-    fn check_place(&self, &Place { step, stale, stage, round, before, .. }: &Place) -> Result<()> {
-        let (rounds, steps) = (&self.rounds, self.budget.steps);
-        ensure(round < rounds.rounds, "the round")?;
-        let begins = if round == 0 { before == 0 } else { before > 0 && before <= steps * round };
-        ensure(begins && before <= step && step - before <= steps, "the step")?;
-        ensure(stale <= step - before, "the number of evaluations without a lower loss")?;
-        // A run that was stopped is on the whole encoder, whatever the step.
-        let last = rounds.count() - 1;
-        let at = |step: usize| if round > 0 { last } else { rounds.at(step, steps) };
-        let fits = match stage {
-            None => rounds.count() == 1 || step == 0,
-            Some(stage) => stage == last || stage == at(step - before) || (step > before && stage == at(step - before - 1)),
-        };
-        ensure(fits, "the stage")
-    }
-
     /// Whether these are trained parameters of this run's method.
     fn is_ours(&self, trained: &Trained, members: usize) -> bool {
-        let (method, spec) = (prompt::method(&self.config, self.model.spec()), self.model.spec());
+        let (method, spec) = (self.method(), self.model.spec());
         let Ok(longest) = self.model.text_limit(self.config.data.max_tokens, method.prompt_length()) else { return false };
         let wanted = method.stored(Sizes { hidden: spec.hidden, layers: spec.layers, longest });
         let found = trained.stored.iter().map(|matrix| (matrix.name.as_str(), matrix.shape));
@@ -105,15 +93,35 @@ impl Run {
     }
 }
 
+impl Progress {
+    /// Counters of a run that takes this plan, whose beginning this is.
+    fn check_counters(&self, &Counters { step, stale, stage, round, before, .. }: &Counters) -> Result<()> {
+        let rounds = &self.rounds;
+        let steps = rounds.budget.steps;
+        ensure(round < rounds.count, "the round")?;
+        let begins = if round == 0 { before == 0 } else { before > 0 && before <= steps * round };
+        ensure(begins && before <= step && step - before <= steps, "the step")?;
+        ensure(stale <= step - before, "the number of evaluations without a lower loss")?;
+        // A run that was stopped is on the whole encoder, whatever the step.
+        let last = rounds.stages.len();
+        let at = |step: usize| if round > 0 { last } else { rounds.stage_at(step) };
+        let fits = match stage {
+            None => last == 0 || step == 0,
+            Some(stage) => stage == last || stage == at(step - before) || (step > before && stage == at(step - before - 1)),
+        };
+        ensure(fits, "the stage")
+    }
+}
+
 /// Trained matrices after so many steps, in this round: only a prompt in its second round is pruned.
 fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: usize) -> Result<()> {
     trainer.check_state(states)?;
-    let pruned = trainer.prunable().map(|(place, _)| place).filter(|_| round > 0);
-    for (place, MatrixState { name, moments, mask, .. }) in states.iter().enumerate() {
+    let pruned = trainer.prunable().map(|(name, _)| name).filter(|_| round > 0);
+    for MatrixState { name, moments, mask, .. } in states {
         ensure(moments.as_ref().is_none_or(|&(time, ..)| (1..=step).contains(&time)), &format!("the optimizer state of {name}"))?;
         let mask_fits = match mask {
-            None => pruned != Some(place),
-            Some(mask) => pruned == Some(place) && mask.iter().all(|&left| left == 0.0 || left == 1.0),
+            None => pruned != Some(name.as_str()),
+            Some(mask) => pruned == Some(name.as_str()) && mask.iter().all(|&left| left == 0.0 || left == 1.0),
         };
         ensure(mask_fits, &format!("the mask of {name}"))?;
     }

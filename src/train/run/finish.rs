@@ -2,10 +2,9 @@
 //! all of them first.
 
 use super::account::Piece;
-use super::{Best, Run, Stage};
+use super::{Phase, Run};
 use crate::error::Result;
 use crate::eval::Metrics;
-use crate::eval::answers::Answers;
 use crate::predict::{EVAL_BATCH, Predictor};
 use crate::prompt::without_prompt;
 use crate::train::event::Event;
@@ -27,7 +26,7 @@ impl Finish {
     }
 
     /// Some more rows.
-    async fn go_on(&mut self, data: &Examples) -> Result<()> {
+    async fn measure_next(&mut self, data: &Examples) -> Result<()> {
         let held_out = &data.all[data.held_out()];
         let end = (self.done + EVAL_BATCH).min(held_out.len());
         for (predictor, scores) in self.predictors.iter().zip(&mut self.scores) {
@@ -42,81 +41,69 @@ impl Finish {
         let truth: Vec<u32> = data.all[data.held_out()].iter().map(|example| example.label).collect();
         self.scores.iter().map(|scores| data.metrics(&truth, scores)).collect()
     }
-}
-
-impl Run {
-    /// What the best parameters so far say of the held-out rows, one by one: of those that the figures are from, which after a stop
-    /// are the watched ones. They are known since the evaluation; nothing is computed again.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Adapter`] before the first evaluation.
-    pub fn held_out(&self) -> Result<Answers> {
-        let Best { scores, whole, .. } = self.best()?;
-        let indices = if *whole { self.examples.held_out().collect() } else { self.examples.watched.clone() };
-        let truth = indices.iter().map(|&index| self.examples.all[index].label).collect();
-        let rows = indices.iter().map(|&index| index - self.examples.train_rows).collect();
-        Answers::new(self.examples.labels.clone(), rows, truth, scores)
-    }
 
     /// The end, or first the measurement on all held-out rows where the user still waits for it.
-    pub(super) fn finish(&mut self) -> Result<Option<Stage>> {
-        if self.examples.partly_watched() {
-            if !self.stopping {
-                let mut probe = self.adapter()?;
+    pub(super) fn begin(run: &mut Run) -> Result<Option<Phase>> {
+        if run.setup.examples.partly_watched() {
+            if !run.stopping {
+                let mut probe = run.adapter()?;
                 probe.config = without_prompt(&probe.config);
                 probe.stored = Vec::new();
-                if let Some(probe::Best { trained, .. }) = &self.probe {
+                if let Some(probe::Best { trained, .. }) = &run.results.probe {
                     (probe.head_weight, probe.head_bias) = (trained.head_weight.clone(), trained.head_bias.clone());
                 }
-                let mut predictors = vec![self.predictor()?];
-                if self.probe.is_some() {
-                    predictors.push(Predictor::on(&self.compute, self.model.clone(), probe)?);
+                let mut predictors = vec![run.predictor()?];
+                if run.results.probe.is_some() {
+                    predictors.push(Predictor::on(&run.setup.compute, run.setup.model.clone(), probe)?);
                 }
-                return Ok(Some(Stage::Finishing(Box::new(Finish::new(predictors)))));
+                return Ok(Some(Phase::Finishing(Box::new(Finish::new(predictors)))));
             }
-            let (watched, held_out) = (self.examples.watched.len(), self.examples.held_out().len());
+            let (watched, held_out) = (run.setup.examples.watched.len(), run.setup.examples.held_out().len());
             let message = format!("stopped: the figures are those of {watched} of the {held_out} held-out rows");
-            self.warn(message);
+            run.events.warn(message);
         }
-        self.done();
+        run.done();
         Ok(None)
     }
 
     /// Some more held-out rows, and after the last the end.
-    pub(super) async fn measure(&mut self, mut finish: Box<Finish>) -> Result<Option<Stage>> {
-        if self.stopping {
-            return self.finish();
+    pub(super) async fn advance(mut self: Box<Self>, run: &mut Run) -> Result<Option<Phase>> {
+        if run.stopping {
+            return Self::begin(run);
         }
-        self.piece = Piece::Evaluation;
-        finish.go_on(&self.examples).await?;
-        let (done, total) = (finish.done, self.examples.held_out().len());
-        self.pending.push_back(Event::Measuring { done, total });
+        run.account.piece = Piece::Evaluation;
+        self.measure_next(&run.setup.examples).await?;
+        let (done, total) = (self.done, run.setup.examples.held_out().len());
+        run.events.push(Event::Measuring { done, total });
         if done < total {
-            return Ok(Some(Stage::Finishing(finish)));
+            return Ok(Some(Phase::Finishing(self)));
         }
-        let mut metrics = finish.metrics(&self.examples)?.into_iter();
-        if let (Some(best), Some(metrics)) = (&mut self.best, metrics.next()) {
+        let mut metrics = self.metrics(&run.setup.examples)?.into_iter();
+        if let (Some(best), Some(metrics)) = (&mut run.results.best, metrics.next()) {
             best.metrics = metrics;
-            (best.scores, best.whole) = (finish.scores.swap_remove(0), true);
+            (best.scores, best.whole) = (self.scores.swap_remove(0), true);
         }
-        if let (Some(probe), Some(metrics)) = (&mut self.probe, metrics.next()) {
+        if let (Some(probe), Some(metrics)) = (&mut run.results.probe, metrics.next()) {
             probe.metrics = metrics;
         }
-        self.done();
+        run.done();
         Ok(None)
     }
+}
 
+impl Run {
+    /// The last event.
     fn done(&mut self) {
-        let Some(best) = &self.best else { return };
-        self.pending.push_back(Event::Done {
+        let Some(best) = &self.results.best else { return };
+        self.events.push(Event::Done {
             accuracy: best.metrics.accuracy,
             macro_f1: best.metrics.macro_f1,
-            probe_accuracy: self.probe_accuracy(),
-            majority_accuracy: self.majority_accuracy,
+            probe_accuracy: self.results.probe_accuracy(),
+            majority_accuracy: self.setup.majority_accuracy,
             steps: self.progress.step,
-            seconds: self.elapsed().as_secs_f64(),
-            device: self.compute.name.clone(),
-            stopped_early: self.round_step() < self.budget.steps || self.prunes_next(),
+            seconds: self.account.elapsed().as_secs_f64(),
+            device: self.setup.compute.name.clone(),
+            stopped_early: !self.progress.has_no_steps_left() || self.progress.prunes_next(),
             per_class: best.metrics.per_class.clone(),
             confusion: best.metrics.confusion.clone(),
         });

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::check::other;
-use super::{Best, Run, Stage};
+use super::results::Best;
+use super::{Phase, Run};
 use crate::config::{DeviceChoice, RunConfig};
 use crate::data::batch::{Example, PackedBatch};
 use crate::data::dataset::Dataset;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::eval::Metrics;
-use crate::model::Model;
-use crate::train::checkpoint::{Checkpoint, Machine, Place, SavedBest, SavedProbe};
+use crate::train::checkpoint::{Checkpoint, Counters, Machine, SavedBest, SavedProbe};
 use crate::train::event::Event;
 use crate::train::order::Order;
 use crate::train::probe;
@@ -20,14 +21,14 @@ use crate::train::probe;
 impl Run {
     /// Whether everything that is behind has been told: then a [`Run::checkpoint`] and the events so far belong together.
     #[must_use]
-    pub fn has_told_all(&self) -> bool {
-        self.pending.is_empty()
+    pub fn has_no_pending_events(&self) -> bool {
+        self.events.is_empty()
     }
 
     /// The device that it runs on.
     #[must_use]
     pub fn device(&self) -> DeviceChoice {
-        if self.compute.gpu { DeviceChoice::Gpu } else { DeviceChoice::Cpu }
+        if self.setup.compute.gpu { DeviceChoice::Gpu } else { DeviceChoice::Cpu }
     }
 
     /// Everything that is needed to go on from here with [`Run::resume`].
@@ -36,20 +37,20 @@ impl Run {
     /// [`Error::Config`] where the run has no prompt, or is over: its result is [`Run::adapter`]; [`Error::Device`] where the
     /// device failed.
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
-        let (Some(Stage::Training(training)), true) = (&self.stage, self.has_prompt()) else {
+        let (Some(Phase::Training(training)), true) = (&self.phase, self.setup.has_prompt()) else {
             return Err(Error::config("run", "there are no steps left to go on with", "save the adapter instead"));
         };
         let Some(trainer) = &training.trainer else {
             return Err(Error::config("run", "the run has not begun", "ask again later"));
         };
-        let best = self.best.as_ref().map(|best| SavedBest {
+        let best = self.results.best.as_ref().map(|best| SavedBest {
             step: best.step,
             loss: best.loss,
             trained: best.trained.clone(),
             scores: best.scores.clone(),
             state: best.state.clone(),
         });
-        let probe = match (&training.baseline, &self.probe) {
+        let probe = match (&training.baseline, &self.results.probe) {
             (Baseline::Known, Some(probe)) => {
                 Some(SavedProbe { loss: probe.loss, trained: probe.trained.clone(), predicted: probe.predicted.clone() })
             }
@@ -57,24 +58,24 @@ impl Run {
         };
         let milliseconds = |seconds: f64| (seconds * 1e3) as u64;
         Ok(Checkpoint {
-            config: self.config.clone(),
-            data_sha256: self.data_sha256.clone(),
-            encoder_sha256: self.model.files_sha256().to_owned(),
-            machine: Some(Machine { device: self.device(), name: self.compute.machine.clone() }),
+            config: self.setup.config.clone(),
+            data_sha256: self.setup.data_sha256.clone(),
+            encoder_sha256: self.setup.model.files_sha256().to_owned(),
+            machine: Some(Machine { device: self.device(), name: self.setup.compute.machine.clone() }),
             chosen: self.chosen,
-            place: Place {
+            counters: Counters {
                 step: self.progress.step,
                 stale: self.progress.stale,
                 due: training.due,
-                stage: self.rounds.stage,
-                round: self.rounds.round,
-                before: self.rounds.before,
+                stage: self.progress.stage,
+                round: self.progress.round,
+                before: self.progress.before,
                 milliseconds: (
-                    milliseconds(self.elapsed().as_secs_f64()),
-                    milliseconds(self.progress.stepping),
-                    milliseconds(self.cost.seconds),
+                    milliseconds(self.account.elapsed().as_secs_f64()),
+                    milliseconds(self.account.stepping),
+                    milliseconds(self.account.cost.seconds),
                 ),
-                work: (self.cost.flops, self.cost.evaluation_flops, self.cost.peak_bytes),
+                work: (self.account.cost.flops, self.account.cost.evaluation_flops, self.account.cost.peak_bytes),
             },
             orders: training.orders.iter().map(|order| (order.state().0, order.state().1.to_vec(), order.state().2)).collect(),
             matrices: trainer.state().await?,
@@ -88,7 +89,7 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
-    pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
+    pub async fn resume(model: Encoder, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
         let device = match (checkpoint.config.device, &checkpoint.machine) {
             (DeviceChoice::Auto, Some(Machine { device: DeviceChoice::Gpu, .. })) => {
                 let sample = Arc::new(PackedBatch::new(&[Example { tokens: vec![0], label: 0 }], 0));
@@ -99,7 +100,7 @@ impl Run {
             (chosen, _) => chosen,
         };
         let mut run = Self::resume_on(model, dataset, checkpoint, device).await?;
-        if let (true, Some(Event::Started { device_reason, .. })) = (device != run.config.device, run.pending.front_mut()) {
+        if let (true, Some(Event::Started { device_reason, .. })) = (device != run.setup.config.device, run.events.first_mut()) {
             "as in the checkpoint".clone_into(device_reason);
         }
         Ok(run)
@@ -110,7 +111,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::resume`].
-    pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
+    pub async fn resume_on(model: Encoder, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
         // The format before named the weights alone.
         let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
         if checkpoint.encoder_sha256 != named {
@@ -120,15 +121,15 @@ impl Run {
             return Err(other("data file"));
         }
         let mut run = Self::start(model, dataset, RunConfig { device, ..checkpoint.config.clone() }).await?;
-        run.config.device = checkpoint.config.device;
+        run.setup.config.device = checkpoint.config.device;
         run.check(&checkpoint)?;
-        let Checkpoint { machine, chosen, place, orders, matrices, best, probe, .. } = checkpoint;
-        let truth: Vec<u32> = run.examples.watched.iter().map(|&example| run.examples.all[example].label).collect();
-        let metrics = |predicted: &[u32]| Metrics::new(&run.examples.labels, &truth, predicted);
+        let Checkpoint { machine, chosen, counters, orders, matrices, best, probe, .. } = checkpoint;
+        let truth: Vec<u32> = run.setup.examples.watched.iter().map(|&example| run.setup.examples.all[example].label).collect();
+        let metrics = |predicted: &[u32]| Metrics::new(&run.setup.examples.labels, &truth, predicted);
         let best = match best {
             None => None,
             Some(SavedBest { step, loss, trained, scores, state }) => {
-                let metrics = metrics(&run.examples.predicted(&scores))?;
+                let metrics = metrics(&run.setup.examples.predicted(&scores))?;
                 Some(Best { step, loss, trained, metrics, scores, whole: false, state })
             }
         };
@@ -138,36 +139,38 @@ impl Run {
                 Some(probe::Best { loss, metrics: metrics(&predicted)?, trained, predicted })
             }
         };
-        let Some(Stage::Training(mut training)) = run.stage.take() else {
+        let Some(Phase::Training(mut training)) = run.phase.take() else {
             return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
         };
         let Some(trainer) = &mut training.trainer else { return Err(other("method")) };
         trainer.set_state(&matrices)?;
-        let batch = run.config.optim.batch_size;
+        let batch = run.setup.config.optim.batch_size;
         training.orders = orders.into_iter().map(|state| Order::from_state(state, batch)).collect();
-        let Place { step, stale, due, stage, round, before, milliseconds: (whole, stepping, training_time), work } = place;
+        let Counters { step, stale, due, stage, round, before, milliseconds: (whole, stepping, training_time), work } = counters;
         training.due = due;
         if probe.is_some() {
             training.baseline = Baseline::Known;
         }
-        (run.progress.step, run.progress.stale, run.progress.stepping) = (step, stale, stepping as f64 / 1e3);
-        (run.cost.flops, run.cost.evaluation_flops, run.cost.peak_bytes) = work;
-        run.cost.seconds = training_time as f64 / 1e3;
-        (run.rounds.round, run.rounds.before) = (round, before);
-        (run.best, run.probe, run.chosen) = (best, probe, chosen);
-        if let Some(machine) = machine.filter(|machine| machine.name != run.compute.machine) {
+        (run.progress.step, run.progress.stale) = (step, stale);
+        (run.progress.round, run.progress.before) = (round, before);
+        let cost = &mut run.account.cost;
+        (cost.flops, cost.evaluation_flops, cost.peak_bytes) = work;
+        cost.seconds = training_time as f64 / 1e3;
+        run.account.stepping = stepping as f64 / 1e3;
+        (run.results.best, run.results.probe, run.chosen) = (best, probe, chosen);
+        if let Some(machine) = machine.filter(|machine| machine.name != run.setup.compute.machine) {
             let message = format!(
                 "the checkpoint was made on {}, and the training continues on {}: the result can differ slightly from that of an \
                  uninterrupted training",
-                machine.name, run.compute.machine
+                machine.name, run.setup.compute.machine
             );
-            run.warn(message);
+            run.events.warn(message);
         }
         if let (Some(number), Some(trainer)) = (stage, &mut training.trainer) {
-            run.enter_stage(number, trainer).await?;
+            run.progress.enter_stage(number, trainer, &run.setup, &mut run.events).await?;
         }
-        run.stage = Some(Stage::Training(training));
-        run.earlier = Duration::from_millis(whole);
+        run.phase = Some(Phase::Training(training));
+        run.account.earlier = Duration::from_millis(whole);
         Ok(run)
     }
 }

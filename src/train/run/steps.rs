@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 use web_time::Instant;
 
-use super::{Best, Run};
+use super::Run;
+use super::results::Best;
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
 use crate::train::event::Event;
@@ -22,17 +23,22 @@ impl Run {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
         let mut due = false;
-        while !due && losses.len() < self.progress.group && self.round_step() < self.budget.steps && !self.enters_stage() {
-            let rates = self.rates();
+        while !due
+            && losses.len() < self.account.group
+            && !self.progress.has_no_steps_left()
+            && !self.progress.enters_stage(self.stopping)
+        {
+            let rates = self.progress.rates();
             let indices: Vec<usize> = orders.iter_mut().flat_map(|order| order.next_batch().to_vec()).collect();
-            let (loss, batch_rows) = trainer.step(&self.examples.all, &indices, rates)?;
+            let (loss, batch_rows) = trainer.step(&self.setup.examples.all, &indices, rates)?;
             losses.push((loss, rates.prompt));
             rows += batch_rows;
             self.progress.step += 1;
-            due = self.budget.evaluates_after(self.round_step());
+            due = self.progress.evaluates_now();
         }
         // A part of the encoder, or none of it, is at work beside the whole.
-        let whole = if self.is_partial() || !self.has_prompt() { self.compute.encoder.weight_bytes() } else { 0 };
+        let beside = self.progress.is_partial() || !self.setup.has_prompt();
+        let whole = if beside { self.setup.compute.encoder.weight_bytes() } else { 0 };
         self.report(losses, rows, begin, whole + trainer.memory_bytes()).await?;
         trainer.check()?;
         Ok(due)
@@ -43,22 +49,23 @@ impl Run {
         let (tensors, rates): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
         let values = read(Tensor::cat(tensors, 0)).await?;
         let group_seconds = begin.elapsed().as_secs_f64();
-        self.progress.stepping += group_seconds;
+        self.account.stepping += group_seconds;
         let per_step = group_seconds / values.len() as f64;
-        self.progress.group = ((GROUP_SECONDS / per_step) as usize).clamp(1, MOST_STEPS);
-        let left = (self.all_steps() - self.progress.step) as f64 * self.progress.stepping / self.progress.step as f64;
-        let first = self.progress.step + 1 - values.len();
+        self.account.group = ((GROUP_SECONDS / per_step) as usize).clamp(1, MOST_STEPS);
+        let (steps, done) = (self.progress.all_steps(), self.progress.step);
+        let left = (steps - done) as f64 * self.account.stepping / done as f64;
+        let first = done + 1 - values.len();
         for (i, (&loss, learning_rate)) in values.iter().zip(rates).enumerate() {
             if !loss.is_finite() {
                 return Err(Error::Diverged { step: first + i, loss });
             }
-            self.pending.push_back(Event::Step {
+            self.events.push(Event::Step {
                 step: first + i,
-                steps: self.all_steps(),
+                steps,
                 loss,
                 learning_rate,
                 tokens_per_second: rows as f64 / group_seconds,
-                seconds: self.elapsed().as_secs_f64(),
+                seconds: self.account.elapsed().as_secs_f64(),
                 seconds_left: left,
                 memory_bytes,
             });
@@ -68,26 +75,27 @@ impl Run {
 
     /// Tells an evaluation, and keeps the parameters if they are the best so far. On a partial encoder none are: their figures are
     /// those of another model.
-    pub(super) async fn keep(&mut self, Scored { scores, members_right }: Scored, trainer: &Trainer) -> Result<()> {
-        let (loss, metrics) = self.examples.judge(&scores)?;
+    pub(super) async fn save_evaluation(&mut self, Scored { scores, members_right }: Scored, trainer: &Trainer) -> Result<()> {
+        let (loss, metrics) = self.setup.examples.judge(&scores)?;
         if !loss.is_finite() {
             return Err(Error::Diverged { step: self.progress.step, loss: loss as f32 });
         }
-        let best = !self.is_partial() && self.best.as_ref().is_none_or(|best| loss < best.loss);
-        self.progress.stale = if best || self.is_partial() { 0 } else { self.progress.stale + 1 };
-        self.pending.push_back(Event::Eval {
+        let partial = self.progress.is_partial();
+        let best = !partial && self.results.best.as_ref().is_none_or(|best| loss < best.loss);
+        self.progress.stale = if best || partial { 0 } else { self.progress.stale + 1 };
+        self.events.push(Event::Eval {
             step: self.progress.step,
             loss,
             accuracy: metrics.accuracy,
             macro_f1: metrics.macro_f1,
             members_accuracy: (trainer.members() > 1)
-                .then(|| members_right as f64 / (trainer.members() * self.examples.watched.len()) as f64),
+                .then(|| members_right as f64 / (trainer.members() * self.setup.examples.watched.len()) as f64),
             best,
         });
         if best {
-            let state = if self.prunes_next() { Some(trainer.state().await?) } else { None };
+            let state = if self.progress.prunes_next() { Some(trainer.state().await?) } else { None };
             let trained = trainer.trained().await?;
-            self.best = Some(Best { step: self.progress.step, loss, trained, metrics, scores, whole: false, state });
+            self.results.best = Some(Best { step: self.progress.step, loss, trained, metrics, scores, whole: false, state });
         }
         Ok(())
     }

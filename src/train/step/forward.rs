@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Mask, Source, Trainer};
+use super::parameters::{Mask, Parameters, TrainedMatrix};
+use super::{Source, Trainer};
 use crate::data::batch::{Example, PackedBatch};
 use crate::engine::boundary::{FrozenEncoder, Inputs};
 use crate::engine::compute::read;
 use crate::error::Result;
-use crate::eval::together;
+use crate::eval::vote_scores;
 use crate::prompt::{Context, Given};
 
 impl Trainer {
@@ -18,16 +19,19 @@ impl Trainer {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))
     }
 
-    /// Parameters as the method sees them: without what is pruned.
-    pub(super) fn kept(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let kept = |(parameter, mask): (&Tensor<2>, &Option<Mask>)| match mask {
-            None => parameter.clone(),
-            Some(Mask { values, .. }) if parameter.device().is_autodiff() => {
-                parameter.clone() * Tensor::from_inner(values.clone())
-            }
-            Some(Mask { values, .. }) => parameter.clone() * values.clone(),
+    /// The values of all matrices.
+    pub(super) fn values(&self) -> Parameters<Tensor<2>> {
+        self.parameters.as_ref().map(|matrix| matrix.values.clone())
+    }
+
+    /// The method's matrices as it sees them: without what is pruned.
+    pub(super) fn masked(&self, prompt: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let masked = |(values, matrix): (&Tensor<2>, &TrainedMatrix)| match &matrix.mask {
+            None => values.clone(),
+            Some(Mask { values: mask, .. }) if values.device().is_autodiff() => values.clone() * Tensor::from_inner(mask.clone()),
+            Some(Mask { values: mask, .. }) => values.clone() * mask.clone(),
         };
-        parameters.iter().zip(&self.masks).map(kept).collect()
+        prompt.iter().zip(&self.parameters.prompt).map(masked).collect()
     }
 
     /// Text rows of the examples at `indices` where the prompt joins, with the layers below; none where it joins at the words.
@@ -41,20 +45,19 @@ impl Trainer {
         let texts = Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), 0));
         let keys: Vec<u32> = indices.iter().map(|&i| i as u32).collect();
         let cached = self.cache.as_ref().map(|cache| (cache, &keys[..]));
-        Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters[0])?)))
+        Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters.head.weight.values)?)))
     }
 
     /// Class scores `[N B, C]` under parameters, tracked or not, of the examples at `indices`: B for the first member, B for the
     /// next.
     pub(super) fn logits(
         &self,
-        parameters: &[Tensor<2>],
+        parameters: &Parameters<Tensor<2>>,
         batch: &Arc<PackedBatch>,
         examples: &[Example],
         indices: &[usize],
     ) -> Result<Tensor<2>> {
-        let prompt = parameters.len() - 2;
-        let tracked = parameters[prompt].device().is_autodiff();
+        let tracked = parameters.head.weight.device().is_autodiff();
         let constant = |tensor: Tensor<2>| if tracked { Tensor::from_inner(tensor) } else { tensor };
         let pooled = match &self.source {
             Source::Encoder(encoder) => {
@@ -65,15 +68,15 @@ impl Trainer {
                     layers: &self.layers,
                     device: &self.device,
                 };
-                let Given { prompt, update } = self.method.given(&self.kept(&parameters[..prompt]), &context);
+                let Given { prompt, update } = self.method.given(&self.masked(&parameters.prompt), &context);
                 encoder.encode(batch, Inputs { prompt, update, states }, self.head.pooling())?
             }
             Source::Features(features) => {
-                let hidden = self.parameters[prompt].dims()[1];
+                let hidden = self.sizes().hidden;
                 constant(Tensor::from_data(TensorData::new(features.rows(indices), [indices.len(), hidden]), &self.device))
             }
         };
-        Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
+        Ok(self.head.logits(pooled, parameters.head.clone()))
     }
 
     /// Class scores of the examples at `indices`, row-major `[B, C]` on the host: of an ensemble those that it decides by.
@@ -81,7 +84,7 @@ impl Trainer {
     /// # Errors
     /// As [`FrozenEncoder::encode`] and [`read`].
     pub async fn scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
-        Ok(self.together(self.member_scores(examples, indices).await?))
+        Ok(self.vote_scores(self.member_scores(examples, indices).await?))
     }
 
     /// The class scores of every member, one after another: `[N B, C]`.
@@ -90,12 +93,12 @@ impl Trainer {
     /// As [`Trainer::scores`].
     pub async fn member_scores(&self, examples: &[Example], indices: &[usize]) -> Result<Vec<f32>> {
         let repeated: Vec<usize> = std::iter::repeat_n(indices, self.method.members()).flatten().copied().collect();
-        read(self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?).await
+        read(self.logits(&self.values(), &self.batch(examples, &repeated), examples, &repeated)?).await
     }
 
     /// What the members decide by.
     #[must_use]
-    pub fn together(&self, scores: Vec<f32>) -> Vec<f32> {
-        together(scores, self.method.members(), self.classes, self.method.vote())
+    pub fn vote_scores(&self, scores: Vec<f32>) -> Vec<f32> {
+        vote_scores(scores, self.method.members(), self.classes, self.method.vote())
     }
 }

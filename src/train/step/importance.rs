@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Trainer;
+use super::parameters::Mask;
 use crate::data::batch::Example;
 use crate::engine::compute::read;
 use crate::error::Result;
@@ -11,11 +12,16 @@ use crate::error::Result;
 const PRUNED: &str = "prompt";
 
 impl Trainer {
-    /// The prompt matrix, where there is one to prune: its place and `[rows, D]`.
+    /// The matrix of prompt rows, where there is one to prune: its name and `[rows, D]`.
     #[must_use]
-    pub fn prunable(&self) -> Option<(usize, [usize; 2])> {
-        let place = self.kinds.iter().position(|kind| kind.name == PRUNED)?;
-        Some((place, self.parameters[place].dims()))
+    pub fn prunable(&self) -> Option<(&'static str, [usize; 2])> {
+        let matrix = &self.parameters.prompt[self.pruned()?];
+        Some((matrix.info.name, matrix.values.dims()))
+    }
+
+    /// Which of the method's matrices it is.
+    fn pruned(&self) -> Option<usize> {
+        self.parameters.prompt.iter().position(|matrix| matrix.info.name == PRUNED)
     }
 
     /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the rows of the prompt, `[rows, D / width]`
@@ -28,15 +34,16 @@ impl Trainer {
     /// # Panics
     /// Where there is no prompt matrix or `width` does not divide its row.
     pub async fn importance(&self, examples: &[Example], indices: &[usize], width: usize) -> Result<Vec<f32>> {
-        let (place, [rows, hidden]) = self.prunable().expect("a prompt matrix");
+        let pruned = self.pruned().expect("a prompt matrix");
+        let prompt = self.masked(&self.values().prompt).swap_remove(pruned);
+        let [rows, hidden] = prompt.dims();
         assert!(hidden.is_multiple_of(width), "pieces are of one width");
         let pieces = rows * hidden / width;
         let mut sums = Tensor::<2>::zeros([pieces, 1], &self.device);
-        let kept = self.kept(&self.parameters);
         for &example in indices {
             let repeated = vec![example; self.method.members()];
-            let gradient = self.gradients(examples, &repeated)?.gradients.swap_remove(place);
-            let products = (gradient * kept[place].clone()).reshape([pieces, width]);
+            let gradient = self.gradients(examples, &repeated)?.gradients.prompt.swap_remove(pruned);
+            let products = (gradient * prompt.clone()).reshape([pieces, width]);
             sums = sums + products.sum_dim(1).abs();
         }
         let mean = sums / indices.len().max(1) as f64;
@@ -48,7 +55,8 @@ impl Trainer {
     /// # Panics
     /// Where there is no prompt matrix, or the mask is of another size.
     pub fn prune(&mut self, mask: &[f32]) {
-        let (place, shape) = self.prunable().expect("a prompt matrix");
-        self.masks[place] = Some(self.mask(mask, shape));
+        let pruned = self.pruned().expect("a prompt matrix");
+        let matrix = &mut self.parameters.prompt[pruned];
+        matrix.mask = Some(Mask::new(mask, matrix.values.dims(), &self.device));
     }
 }

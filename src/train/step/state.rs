@@ -3,7 +3,8 @@
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Mask, Trainer};
+use super::Trainer;
+use super::parameters::Mask;
 use crate::engine::compute::read;
 use crate::error::{Error, Result};
 use crate::train::checkpoint::MatrixState;
@@ -14,21 +15,21 @@ impl Trainer {
     /// # Errors
     /// As [`read`].
     pub async fn state(&self) -> Result<Vec<MatrixState>> {
-        let mut states = Vec::with_capacity(self.parameters.len());
-        for (i, parameter) in self.parameters.iter().enumerate() {
-            let moments = match &self.states[i] {
+        let mut states = Vec::new();
+        for matrix in self.parameters.iter() {
+            let moments = match &matrix.moments {
                 None => None,
                 Some(AdamWState { momentum, .. }) => {
                     let (first, second) = (momentum.moment_1.clone(), momentum.moment_2.clone());
                     Some((momentum.time, read(first).await?, read(second).await?))
                 }
             };
-            let mask = match &self.masks[i] {
+            let mask = match &matrix.mask {
                 None => None,
                 Some(mask) => Some(read(mask.values.clone()).await?),
             };
-            let (name, shape) = (self.kinds[i].name.to_owned(), parameter.dims());
-            states.push(MatrixState { name, shape, values: read(parameter.clone()).await?, moments, mask });
+            let (name, shape) = (matrix.info.name.to_owned(), matrix.values.dims());
+            states.push(MatrixState { name, shape, values: read(matrix.values.clone()).await?, moments, mask });
         }
         Ok(states)
     }
@@ -38,7 +39,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Adapter`] where the matrices are others.
     pub fn check_state(&self, states: &[MatrixState]) -> Result<()> {
-        let ours = self.kinds.iter().zip(&self.parameters).map(|(kind, p)| (kind.name, p.dims()));
+        let ours = self.parameters.iter().map(|matrix| (matrix.info.name, matrix.values.dims()));
         if !ours.eq(states.iter().map(|state| (state.name.as_str(), state.shape))) {
             let names: Vec<_> = states.iter().map(|state| (&state.name, state.shape)).collect();
             return Err(Error::adapter(
@@ -55,12 +56,12 @@ impl Trainer {
     /// As [`Trainer::check_state`].
     pub fn set_state(&mut self, states: &[MatrixState]) -> Result<()> {
         self.check_state(states)?;
-        for (i, state) in states.iter().enumerate() {
-            let device = self.device.clone();
-            let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), &device);
-            self.parameters[i] = tensor(&state.values);
-            self.masks[i] = state.mask.as_deref().map(|mask| self.mask(mask, state.shape));
-            self.states[i] = state.moments.as_ref().map(|(time, first, second)| AdamWState {
+        let device = &self.device;
+        for (matrix, state) in self.parameters.iter_mut().zip(states) {
+            let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), state.shape), device);
+            matrix.values = tensor(&state.values);
+            matrix.mask = state.mask.as_deref().map(|mask| Mask::new(mask, state.shape, device));
+            matrix.moments = state.moments.as_ref().map(|(time, first, second)| AdamWState {
                 momentum: AdaptiveMomentumState {
                     time: *time,
                     moment_1: tensor(first),
@@ -72,22 +73,16 @@ impl Trainer {
         Ok(())
     }
 
-    /// A mask of 0 and 1 for a matrix.
-    pub(super) fn mask(&self, mask: &[f32], shape: [usize; 2]) -> Mask {
-        let values = Tensor::from_data(TensorData::new(mask.to_vec(), shape), &self.device);
-        Mask { values, left: mask.iter().filter(|&&left| left != 0.0).count() }
-    }
-
     /// Starts the head again from zero, as at the beginning.
     pub fn reset_head(&mut self) {
-        for i in self.parameters.len() - 2..self.parameters.len() {
-            self.parameters[i] = Tensor::zeros(self.parameters[i].dims(), &self.device);
-            self.states[i] = None;
+        for matrix in self.parameters.head.as_mut().into_array() {
+            matrix.values = Tensor::zeros(matrix.values.dims(), &self.device);
+            matrix.moments = None;
         }
     }
 
     /// Forgets the optimizer's moments.
     pub fn reset_optimizer(&mut self) {
-        self.states.fill(None);
+        self.parameters.iter_mut().for_each(|matrix| matrix.moments = None);
     }
 }

@@ -1,9 +1,8 @@
 //! The loss, its gradients and the optimizer.
 
-use burn::optim::Optimizer;
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 
-use super::{Source, Trainer};
+use super::{Parameters, Source, Trainer};
 use crate::data::batch::Example;
 use crate::engine::boundary::FrozenEncoder;
 use crate::error::Result;
@@ -15,8 +14,8 @@ const CLIP_EPSILON: f64 = 1e-6;
 pub struct Gradients {
     /// Mean cross-entropy.
     pub loss: Tensor<1>,
-    /// One for every trained matrix: the method's, then the head's weight and bias.
-    pub gradients: Vec<Tensor<2>>,
+    /// One for every trained matrix.
+    pub gradients: Parameters<Tensor<2>>,
     /// Rows that went through the encoder.
     pub rows: usize,
 }
@@ -64,7 +63,7 @@ impl Trainer {
     pub fn gradients(&self, examples: &[Example], indices: &[usize]) -> Result<Gradients> {
         let batch = self.batch(examples, indices);
         let _scope = Scope(if let Source::Encoder(encoder) = &self.source { Some(encoder) } else { None });
-        let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
+        let tracked = self.values().map(|values| values.autodiff().require_grad());
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();
         // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
@@ -76,16 +75,13 @@ impl Trainer {
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [indices.len(), self.classes]), &self.device);
         let loss = (log_softmax(logits, 1) * Tensor::from_inner(targets)).sum();
         let mut gradients = loss.backward();
-        let gradients = tracked
-            .iter()
-            .map(|p| p.grad_remove(&mut gradients).unwrap_or_else(|| Tensor::zeros(p.dims(), &self.device)))
-            .collect();
+        let gradients = tracked.map(|p| p.grad_remove(&mut gradients).unwrap_or_else(|| Tensor::zeros(p.dims(), &self.device)));
         Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
     /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
     /// alone.
-    fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
+    fn update(&mut self, gradients: Parameters<Tensor<2>>, rates: LearningRates) {
         let members = self.method.members();
         // Of every matrix the first rows are the first member's, as many are the next one's.
         let apart = |matrix: Tensor<2>| {
@@ -98,15 +94,16 @@ impl Trainer {
         });
         let norms = squares.reduce(|a, b| a + b).expect("a head is always trained").sqrt();
         let factors = ((norms + CLIP_EPSILON).recip() * self.config.optim.clip_norm).clamp_max(1.0);
-        let prompt = self.parameters.len() - 2;
-        for (i, gradient) in gradients.into_iter().enumerate() {
-            let own = self.kinds[i].rate.map(|rate| rate * rates.factor);
-            let rate = own.unwrap_or(if i < prompt { rates.prompt } else { rates.head });
+        let clipped = |gradient: Tensor<2>| {
             let shape = gradient.dims();
-            let clipped = (apart(gradient) * factors.clone()).reshape(shape);
-            let (parameter, state) = self.optimizer.step(rate, self.parameters[i].clone(), clipped, self.states[i].take());
-            self.parameters[i] = parameter;
-            self.states[i] = state;
+            (apart(gradient) * factors.clone()).reshape(shape)
+        };
+        let Parameters { prompt, head } = &mut self.parameters;
+        for (matrix, gradient) in prompt.iter_mut().zip(gradients.prompt) {
+            let rate = matrix.info.rate.map_or(rates.prompt, |rate| rate * rates.factor);
+            matrix.step(&self.optimizer, rate, clipped(gradient));
         }
+        head.weight.step(&self.optimizer, rates.head, clipped(gradients.head.weight));
+        head.bias.step(&self.optimizer, rates.head, clipped(gradients.head.bias));
     }
 }

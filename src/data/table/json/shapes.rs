@@ -270,11 +270,14 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
     let outer_numbers = members.iter().all(|(name, _)| number(name));
     let inner_names = objects[0].iter().any(|(name, _)| is_usual(name));
     let outer_names = members.iter().any(|(name, _)| is_usual(name));
-    let by_row = match () {
-        () if inner_numbers != outer_numbers => outer_numbers,
-        () if inner_names != outer_names => inner_names,
-        () if objects.len() != objects[0].len() => objects.len() > objects[0].len(),
-        () => return Ok(None),
+    let by_row = if inner_numbers != outer_numbers {
+        outer_numbers
+    } else if inner_names != outer_names {
+        inner_names
+    } else if objects.len() != objects[0].len() {
+        objects.len() > objects[0].len()
+    } else {
+        return Ok(None);
     };
     if by_row {
         // Rows have names in common.

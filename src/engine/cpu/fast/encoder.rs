@@ -9,9 +9,9 @@ use crate::data::batch::PackedBatch;
 use crate::engine::cpu::encoder::check_weights;
 use crate::engine::cpu::matmul::gelu;
 use crate::engine::cpu::neuron_scores::neuron_scores;
-use crate::engine::cpu::pass::Pass;
 use crate::engine::cpu::pool::pool;
 use crate::engine::cpu::pool_grad::pool_grad;
+use crate::engine::cpu::routed_input::RoutedInput;
 use crate::engine::{Entry, GradRows, Pooling, Route};
 use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
@@ -31,7 +31,7 @@ pub struct FastEncoder {
 pub struct Activations {
     /// What a tracked forward pass keeps for the backward pass, from its lowest layer on; without tracking, all layers use the
     /// first.
-    layers: Vec<Kept>,
+    layers: Vec<SavedLayer>,
     h: Vec<f32>,
     ctx: Vec<f32>,
     d_x: Vec<f32>,
@@ -40,9 +40,9 @@ pub struct Activations {
     rows: usize,
 }
 
-/// Kept of one layer.
+/// What is saved of one layer.
 #[derive(Debug, Default)]
-struct Kept {
+struct SavedLayer {
     qkv: Vec<f32>,
     lse: Vec<f32>,
     x1: Vec<f32>,
@@ -53,7 +53,7 @@ struct Kept {
     stats2: Vec<f32>,
 }
 
-impl Kept {
+impl SavedLayer {
     /// Each of its buffers, and the numbers of a row there.
     fn parts(&mut self, spec: &EncoderSpec) -> [(&mut Vec<f32>, usize); 7] {
         let Self { qkv, lse, x1, stats1, u, x2, stats2 } = self;
@@ -98,16 +98,16 @@ impl FastEncoder {
             Some(Entry::Words) => spec.layers,
             Some(Entry::After(below)) => spec.layers.saturating_sub(below),
         };
-        let Activations { layers: kept, h, ctx, d_x, d_qkv, .. } = buffers;
-        kept.resize_with(kept.len().max(layers), Kept::default);
-        let of_layers = kept[..layers].iter_mut().flat_map(|kept| kept.parts(spec));
+        let Activations { layers: saved, h, ctx, d_x, d_qkv, .. } = buffers;
+        saved.resize_with(saved.len().max(layers), SavedLayer::default);
+        let of_layers = saved[..layers].iter_mut().flat_map(|layer| layer.parts(spec));
         let of_gradients = [(d_x, spec.hidden), (d_qkv, 3 * spec.hidden)].into_iter().filter(|_| tracked.is_some());
         for (part, width) in of_layers.chain([(h, spec.hidden), (ctx, spec.hidden)]).chain(of_gradients) {
             let room = rows.checked_mul(width).map(|numbers| part.try_reserve(numbers.saturating_sub(part.len())));
             if !matches!(room, Some(Ok(()))) {
                 return Err(Error::device_memory(
                     format!("there is no memory for a batch of {rows} rows"),
-                    "use fewer texts per step (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
+                    "use a smaller batch size (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
                 ));
             }
         }
@@ -115,7 +115,7 @@ impl FastEncoder {
     }
 
     /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
-    /// the prompt joins behind the embeddings. With `keep`, everything [`Self::backward`] needs stays in `buffers`.
+    /// the prompt joins behind the embeddings. With `save_activations`, everything [`Self::backward`] needs stays in `buffers`.
     ///
     /// # Panics
     /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
@@ -126,11 +126,11 @@ impl FastEncoder {
         input: &[f32],
         states: &[f32],
         route: Route,
-        keep: bool,
+        save_activations: bool,
         buffers: &mut Activations,
     ) -> Vec<f32> {
         let spec = self.spec();
-        self.run(&Pass::new(&self.weights, batch, input, route), states, spec.layers, keep, buffers, |_| {});
+        self.run(&RoutedInput::new(&self.weights, batch, input, route), states, spec.layers, save_activations, buffers, |_| {});
         let mut pooled = vec![0.0; batch.examples() * spec.hidden];
         pool(batch.offsets(), &buffers.h, &mut pooled, route.pooling, spec.hidden);
         pooled
@@ -143,8 +143,8 @@ impl FastEncoder {
     /// As [`Self::forward`], and where the batch has prompt rows or the encoder has fewer layers.
     pub fn states<'a>(&self, batch: &PackedBatch, layers: usize, buffers: &'a mut Activations) -> &'a [f32] {
         assert!(layers <= self.spec().layers, "the encoder has fewer layers");
-        let pass = Pass::new(&self.weights, batch, &[], Route::words(Pooling::Mean));
-        self.run(&pass, &[], layers, false, buffers, |_| {});
+        let routed = RoutedInput::new(&self.weights, batch, &[], Route::words(Pooling::Mean));
+        self.run(&routed, &[], layers, false, buffers, |_| {});
         &buffers.h
     }
 
@@ -156,12 +156,12 @@ impl FastEncoder {
     pub fn neuron_scores(&self, batch: &PackedBatch, prompt: &[f32], buffers: &mut Activations) -> Vec<f32> {
         let &EncoderSpec { layers, ffn, .. } = self.spec();
         let mut scores = Vec::with_capacity(layers * ffn);
-        let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
-        self.run(&pass, &[], layers, false, buffers, |kept| {
+        let routed = RoutedInput::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
+        self.run(&routed, &[], layers, false, buffers, |saved| {
             // An untracked pass leaves the activation's argument.
-            kept.u.iter_mut().for_each(|u| *u = gelu(*u));
+            saved.u.iter_mut().for_each(|u| *u = gelu(*u));
             let mut layer = vec![0.0; ffn];
-            neuron_scores(batch.offsets(), &kept.u, &mut layer);
+            neuron_scores(batch.offsets(), &saved.u, &mut layer);
             scores.extend(layer);
         });
         scores
@@ -170,30 +170,30 @@ impl FastEncoder {
     /// The layers of a pass below `end`, from its lowest on, into `buffers.h`; `visit` sees what each leaves.
     fn run(
         &self,
-        pass: &Pass<'_, f32>,
+        routed: &RoutedInput<'_, f32>,
         states: &[f32],
         end: usize,
-        keep: bool,
+        save_activations: bool,
         buffers: &mut Activations,
-        mut visit: impl FnMut(&mut Kept),
+        mut visit: impl FnMut(&mut SavedLayer),
     ) {
         let spec = self.spec();
-        let (rows, first) = (pass.rows.len(), pass.first());
-        let Activations { layers: kept, h, ctx, rows: kept_rows, .. } = buffers;
-        *kept_rows = if keep { rows } else { 0 };
-        let wanted = if keep { end - first } else { 1 };
-        kept.resize_with(kept.len().max(wanted), Kept::default);
-        kept[..wanted].iter_mut().for_each(|kept| kept.resize(rows, spec));
+        let (rows, first) = (routed.rows.len(), routed.first());
+        let Activations { layers: saved, h, ctx, rows: saved_rows, .. } = buffers;
+        *saved_rows = if save_activations { rows } else { 0 };
+        let wanted = if save_activations { end - first } else { 1 };
+        saved.resize_with(saved.len().max(wanted), SavedLayer::default);
+        saved[..wanted].iter_mut().for_each(|layer| layer.resize(rows, spec));
         h.resize(rows * spec.hidden, 0.0);
         ctx.resize(h.len(), 0.0);
-        pass.enter(states, h);
+        routed.embed_input(states, h);
         for index in first..end {
-            let kept = &mut kept[if keep { index - first } else { 0 }];
-            self.queries(index, h, &mut kept.qkv);
-            pass.put_prefix(index, &mut kept.qkv);
-            attention(pass.batch.offsets(), &kept.qkv, ctx, &mut kept.lse, spec.heads, spec.head_size());
-            self.layer(index, ctx, h, kept, keep);
-            visit(kept);
+            let saved = &mut saved[if save_activations { index - first } else { 0 }];
+            self.queries(index, h, &mut saved.qkv);
+            routed.put_prefix(index, &mut saved.qkv);
+            attention(routed.batch.offsets(), &saved.qkv, ctx, &mut saved.lse, spec.heads, spec.head_size());
+            self.layer(index, ctx, h, saved, save_activations);
+            visit(saved);
         }
     }
 
@@ -208,7 +208,7 @@ impl FastEncoder {
     }
 
     /// A layer's forward pass behind its attention.
-    fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], kept: &mut Kept, keep: bool) {
+    fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], saved: &mut SavedLayer, save_activations: bool) {
         let &EncoderSpec { hidden, ffn, layer_norm_eps: eps, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
         let weights = [
@@ -217,7 +217,7 @@ impl FastEncoder {
             frozen.ffn_out.forward(&layer.ffn_out),
         ];
         let block = block_rows(h.len() / hidden);
-        let Kept { x1, stats1, u, x2, stats2, .. } = kept;
+        let SavedLayer { x1, stats1, u, x2, stats2, .. } = saved;
         let (mut h, mut x1, mut stats1, mut u) = (h, &mut x1[..], &mut stats1[..], &mut u[..]);
         let (mut x2, mut stats2) = (&mut x2[..], &mut stats2[..]);
         let items = ctx.chunks(block * hidden).map(|ctx| {
@@ -234,7 +234,7 @@ impl FastEncoder {
         });
         for_each(items.collect(), |(ctx, [h, x1, stats1, u, x2, stats2])| {
             with_scratch([h.len(), u.len()], |[h1, g]| {
-                dispatch(Forward { layer, weights, ctx, h, x1, stats1, u, x2, stats2, h1, g, eps, keep });
+                dispatch(Forward { layer, weights, ctx, h, x1, stats1, u, x2, stats2, h1, g, eps, save_activations });
             });
         });
     }
@@ -253,36 +253,36 @@ impl FastEncoder {
         buffers: &mut Activations,
     ) -> Vec<f32> {
         let &EncoderSpec { hidden, heads, layers, .. } = self.spec();
-        let pass = Pass::new(&self.weights, batch, input, route);
+        let routed = RoutedInput::new(&self.weights, batch, input, route);
         assert_eq!(d_pooled.len(), batch.examples() * hidden, "d_pooled is [B, D]");
         assert_eq!(buffers.rows, batch.rows(), "a tracked forward pass comes before the backward pass");
         let mut d_input = vec![0.0; input.len()];
         if input.is_empty() {
             return d_input;
         }
-        let (rows, first, prompt) = (pass.rows.len(), pass.first(), batch.prompt_length());
+        let (rows, first, prompt) = (routed.rows.len(), routed.first(), batch.prompt_length());
         let lowest = route.lowest_grad();
         // The forward pass's rows and contexts are not needed any more.
-        let Activations { layers: kept, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
+        let Activations { layers: saved, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
         d_x.resize(rows * hidden, 0.0);
         d_qkv.resize(rows * 3 * hidden, 0.0);
-        pool_grad(&pass.rows, d_pooled, d_x, route.pooling, hidden);
+        pool_grad(&routed.rows, d_pooled, d_x, route.pooling, hidden);
         for index in (first..layers).rev() {
-            let kept = &kept[index - first];
-            self.layer_grad(index, kept, d_qkv, d_x, d_ctx);
+            let saved = &saved[index - first];
+            self.layer_grad(index, saved, d_qkv, d_x, d_ctx);
             let wanted = (index == first && lowest == GradRows::Prompt).then_some(prompt);
-            attention_grad(batch.offsets(), &kept.qkv, d_ctx, &kept.lse, d_qkv, wanted, heads, hidden / heads);
-            pass.take_prefix(index, d_qkv, &mut d_input);
+            attention_grad(batch.offsets(), &saved.qkv, d_ctx, &saved.lse, d_qkv, wanted, heads, hidden / heads);
+            routed.take_prefix(index, d_qkv, &mut d_input);
         }
         if lowest == GradRows::All {
             self.queries_grad(first, d_qkv, d_x);
-            pass.leave(d_x, &[], &mut d_input);
-        } else if pass.leaves() {
+            routed.input_gradient(d_x, &[], &mut d_input);
+        } else if routed.has_input_gradient() {
             // Its part through the product; the part along the residual is in `d_x`.
             let d_h = &mut d_h[..batch.examples() * prompt * hidden];
             d_h.fill(0.0);
             self.queries_grad(first, d_qkv, d_h);
-            pass.leave(d_x, d_h, &mut d_input);
+            routed.input_gradient(d_x, d_h, &mut d_input);
         }
         d_input
     }
@@ -302,7 +302,7 @@ impl FastEncoder {
     }
 
     /// A layer's backward pass down to its attention; `d_qkv` is of the layer above.
-    fn layer_grad(&self, index: usize, kept: &Kept, d_qkv: &[f32], d_x: &mut [f32], d_ctx: &mut [f32]) {
+    fn layer_grad(&self, index: usize, saved: &SavedLayer, d_qkv: &[f32], d_x: &mut [f32], d_ctx: &mut [f32]) {
         let &EncoderSpec { hidden, ffn, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
         let weights = [
@@ -317,9 +317,9 @@ impl FastEncoder {
             let (first, rows) = (item * block, d_x.len() / hidden);
             let part = |x, width| -> &[f32] { block_of(x, first, rows, width) };
             let above = above.map(|weight| (weight, part(d_qkv, 3 * hidden)));
-            let [x1, x2] = [&kept.x1, &kept.x2].map(|x| part(x, hidden));
-            let [stats1, stats2] = [&kept.stats1, &kept.stats2].map(|stats| part(stats, 2));
-            let slope = part(&kept.u, ffn);
+            let [x1, x2] = [&saved.x1, &saved.x2].map(|x| part(x, hidden));
+            let [stats1, stats2] = [&saved.stats1, &saved.stats2].map(|stats| part(stats, 2));
+            let slope = part(&saved.u, ffn);
             with_scratch([rows * hidden, rows * ffn], |[d_h, d_u]| {
                 dispatch(Backward { layer, weights, above, x1, stats1, slope, x2, stats2, d_x, d_ctx, d_h, d_u });
             });

@@ -53,7 +53,7 @@ pub(super) struct Forward<'a> {
     pub(super) g: &'a mut [f32],
     pub(super) eps: f64,
     /// Whether a backward pass follows.
-    pub(super) keep: bool,
+    pub(super) save_activations: bool,
 }
 
 impl WithSimd for Forward<'_> {
@@ -61,7 +61,21 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { layer, weights: [attention_out, ffn_in, ffn_out], ctx, h, x1, stats1, u, x2, stats2, h1, g, eps, keep } = self;
+        let Self {
+            layer,
+            weights: [attention_out, ffn_in, ffn_out],
+            ctx,
+            h,
+            x1,
+            stats1,
+            u,
+            x2,
+            stats2,
+            h1,
+            g,
+            eps,
+            save_activations,
+        } = self;
         let (hidden, ffn) = (layer.attention_out.bias.len(), layer.ffn_in.bias.len());
         attention_out.product(simd, ctx, x1, |i, j, x1| {
             add(x1, &layer.attention_out.bias[j..]);
@@ -72,7 +86,7 @@ impl WithSimd for Forward<'_> {
         ffn_in.product(simd, h1, u, |i, j, u| {
             add(u, &layer.ffn_in.bias[j..]);
             let g = g[i * ffn + j..].iter_mut();
-            if keep {
+            if save_activations {
                 g.zip(u).for_each(|(g, u)| (*g, *u) = gelu_and_grad(*u));
             } else {
                 g.zip(u).for_each(|(g, u)| *g = gelu(*u));

@@ -1,7 +1,7 @@
 //! Where the current batch's input, output and gradients are.
 
 use super::WgslEncoder;
-use crate::engine::wgsl::arena::Arena;
+use crate::engine::wgsl::batch_buffers::BatchBuffers;
 use crate::engine::wgsl::device::lock;
 use crate::engine::wgsl::recorder::BatchSize;
 use crate::error::Result;
@@ -12,46 +12,46 @@ impl WgslEncoder {
     #[must_use]
     pub fn input(&self) -> Vec<(wgpu::Buffer, usize)> {
         let state = lock(&self.state);
-        let Arena { prompt, update, prefix, .. } = &state.arena;
-        parts([prompt, update, prefix], state.input_rows)
+        let BatchBuffers { prompt, update, prefix, .. } = &state.arena.buffers;
+        with_rows([prompt, update, prefix], state.input_rows)
     }
 
     /// The gradient of the trained input `[R, D]`: buffers and their rows, in order.
     #[must_use]
     pub fn gradients(&self) -> Vec<(wgpu::Buffer, usize)> {
         let state = lock(&self.state);
-        let Arena { d_prompt, d_update, d_prefix, .. } = &state.arena;
-        parts([d_prompt, d_update, d_prefix], state.input_rows)
+        let BatchBuffers { d_prompt, d_update, d_prefix, .. } = &state.arena.buffers;
+        with_rows([d_prompt, d_update, d_prefix], state.input_rows)
     }
 
     /// Text rows `[T - B P, D]` that the prompt joins, to be written before the forward pass where it joins after a layer.
     #[must_use]
     pub fn states_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.states.clone()
+        lock(&self.state).arena.buffers.states.clone()
     }
 
     /// Prompt rows `[P, D]` of the current batch, or `[B P, D]`.
     #[must_use]
     pub fn prompt_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.prompt.clone()
+        lock(&self.state).arena.buffers.prompt.clone()
     }
 
     /// Pooled rows `[B, D]`.
     #[must_use]
     pub fn pooled_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.pooled.clone()
+        lock(&self.state).arena.buffers.pooled.clone()
     }
 
     /// Gradient at the pooled rows `[B, D]`, to be written before the backward pass.
     #[must_use]
     pub fn d_pooled_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.d_pooled.clone()
+        lock(&self.state).arena.buffers.d_pooled.clone()
     }
 
     /// Gradient at the prompt rows.
     #[must_use]
     pub fn d_prompt_buffer(&self) -> wgpu::Buffer {
-        lock(&self.state).arena.d_prompt.clone()
+        lock(&self.state).arena.buffers.d_prompt.clone()
     }
 
     /// Examples B of the current batch.
@@ -82,6 +82,6 @@ impl WgslEncoder {
     }
 }
 
-fn parts(buffers: [&wgpu::Buffer; 3], rows: [usize; 3]) -> Vec<(wgpu::Buffer, usize)> {
+fn with_rows(buffers: [&wgpu::Buffer; 3], rows: [usize; 3]) -> Vec<(wgpu::Buffer, usize)> {
     buffers.into_iter().cloned().zip(rows).filter(|(_, rows)| *rows > 0).collect()
 }

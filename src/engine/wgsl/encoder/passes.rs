@@ -7,12 +7,12 @@ use crate::engine::wgsl::recorder::{BatchSize, Step};
 use crate::error::{Error, Result};
 
 impl WgslEncoder {
-    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `keep`, the
+    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `save_activations`, the
     /// activations that [`Self::backward`] needs stay until the next [`Self::prepare`] or forward pass. A pass that cannot be made
     /// records nothing and is an error of [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
-    pub fn forward(&self, commands: &mut wgpu::CommandEncoder, keep: bool) {
+    pub fn forward(&self, commands: &mut wgpu::CommandEncoder, save_activations: bool) {
         let state = &mut *lock(&self.state);
-        if let Err(error) = self.record_forward(state, commands, keep) {
+        if let Err(error) = self.record_forward(state, commands, save_activations) {
             self.gpu.report(format!("the forward pass cannot be recorded: {error}"));
         }
     }
@@ -22,15 +22,15 @@ impl WgslEncoder {
     /// [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
     pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
         let state = &mut *lock(&self.state);
-        if !state.kept {
+        if !state.activations_saved {
             self.gpu.report("a backward pass without a forward pass that kept its activations".to_owned());
             return;
         }
         if state.input_rows == [0; 3] {
             return;
         }
-        state.kept = false;
-        let (_, pool_grad) = state.arena.pool(&self.plan(), state.route.pooling);
+        state.activations_saved = false;
+        let (_, pool_grad) = state.arena.pool(&self.parts(), state.route.pooling);
         let mut pass = begin(commands, "backward");
         for step in std::iter::once(&pool_grad).chain(state.arena.backward()) {
             step.replay(&mut pass, state.size);
@@ -50,9 +50,9 @@ impl WgslEncoder {
             }
             let recompute = self.recomputes(state);
             let route = state.route;
-            state.arena.track(&self.plan(), &route, recompute)?;
-            state.kept = false;
-            let (pool, pool_grad) = state.arena.pool(&self.plan(), route.pooling);
+            state.arena.track(&self.parts(), &route, recompute)?;
+            state.activations_saved = false;
+            let (pool, pool_grad) = state.arena.pool(&self.parts(), route.pooling);
             let forward = state.arena.forward(&route, true).flatten().cloned();
             let backward = state.arena.backward().iter().cloned();
             let steps: Vec<Step> = forward.chain([pool, pool_grad]).chain(backward).collect();
@@ -61,23 +61,23 @@ impl WgslEncoder {
         profile(&self.gpu, &steps, size, pairs).await
     }
 
-    fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, keep: bool) -> Result<()> {
+    fn record_forward(&self, state: &mut State, commands: &mut wgpu::CommandEncoder, save_activations: bool) -> Result<()> {
         if state.size.rows == 0 {
             return Err(Error::model("there is no batch", "prepare one first"));
         }
         let route = state.route;
-        if keep {
+        if save_activations {
             let recompute = self.recomputes(state);
-            state.arena.track(&self.plan(), &route, recompute)?;
+            state.arena.track(&self.parts(), &route, recompute)?;
         }
-        state.kept = keep;
+        state.activations_saved = save_activations;
         if route.prefix {
             // A prefix has no embeddings; what its rows are does not matter, but that they are numbers.
-            commands.clear_buffer(&state.arena.prompt, 0, None);
+            commands.clear_buffer(&state.arena.buffers.prompt, 0, None);
         }
-        let (pool, _) = state.arena.pool(&self.plan(), route.pooling);
+        let (pool, _) = state.arena.pool(&self.parts(), route.pooling);
         let mut pass = begin(commands, "forward");
-        for steps in state.arena.forward(&route, keep) {
+        for steps in state.arena.forward(&route, save_activations) {
             replay(&mut pass, steps, state.size);
         }
         pool.replay(&mut pass, state.size);

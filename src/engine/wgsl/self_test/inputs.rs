@@ -43,8 +43,8 @@ impl Bench<'_> {
         let first = self.run(forward, &step, &[h]).await?;
         let d_prompt = self.output(d_prompt)?;
         let buffers = [&offsets, &d_residual, &d_product, &prompt, &position, &gamma, &d_prompt.buffer];
-        let kind = embed_grad::Kind { per_example, whole: updates };
-        let step = embed_grad::step(grad, &self.launch(), buffers, self.norm(), kind);
+        let layout = embed_grad::GradientLayout { per_example, whole: updates };
+        let step = embed_grad::step(grad, &self.launch(), buffers, self.norm(), layout);
         Ok(vec![first, self.run(grad, &step, &[d_prompt]).await?])
     }
 

@@ -2,7 +2,7 @@
 
 use web_time::Instant;
 
-use super::Choice;
+use super::TileChoice;
 use crate::engine::GradRows;
 use crate::engine::cpu::matmul::Epilogue;
 use crate::engine::wgsl::device::Gpu;
@@ -23,7 +23,7 @@ const SOFTWARE_ROWS: [(u32, u32); 1] = [(u32::MAX, 32)];
 const TARGET: f64 = 5e-4;
 const ROUNDS: usize = 3;
 
-pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<Choice>) -> Result<()> {
+pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mut Vec<TileChoice>) -> Result<()> {
     let candidates = Tile::candidates(gpu);
     // Other programs disturb a CPU more than a GPU.
     let (row_counts, gain) = if gpu.is_software() { (&SOFTWARE_ROWS[..], 1.15) } else { (&ROWS[..], 1.03) };
@@ -40,7 +40,7 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
             }
             all
         });
-    let shaders: Vec<_> = variants.iter().map(|&variant| matmul::shader(variant)).collect();
+    let shaders: Vec<_> = variants.into_iter().map(|variant| (variant, matmul::shader(variant))).collect();
     let kernels = compile_all(gpu, &shaders).await?;
     let begin = Instant::now();
     // The least favourable order: if time runs out, few rows have been measured for all shapes.
@@ -51,13 +51,13 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
                 .iter()
                 .filter_map(|&tile| {
                     let variant = Variant::of(bed.epilogue, n as usize, k as usize, tile);
-                    let index = variants.iter().position(|known| *known == variant)?;
-                    Some(bed.step(&kernels[index], variant))
+                    let (_, kernel) = kernels.iter().find(|(known, _)| *known == variant)?;
+                    Some(bed.step(kernel, variant))
                 })
                 .collect();
             // By the usual tile: a slow one must not take the time of the other shapes.
             let times = in_turn(gpu, &steps, bed.batch, ROUNDS, |once| once[0]).await?;
-            choices.push(Choice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
+            choices.push(TileChoice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
             if begin.elapsed().as_secs_f64() > SECONDS {
                 return Ok(());
             }
@@ -181,18 +181,18 @@ pub async fn sweep(gpu: &Gpu, epilogue: Epilogue, rows: u32, n: u32, k: u32, rou
             tried.push(variant);
         }
     }
-    let shaders: Vec<_> = tried.iter().map(|&variant| matmul::shader(variant)).collect();
+    let shaders: Vec<_> = tried.into_iter().map(|variant| (variant, matmul::shader(variant))).collect();
     let kernels = compile_all(gpu, &shaders).await?;
     let bed = Bed::new(gpu, epilogue, rows, n, k)?;
-    let steps: Vec<Step> = kernels.iter().zip(&tried).map(|(kernel, &variant)| bed.step(kernel, variant)).collect();
+    let steps: Vec<Step> = kernels.iter().map(|(variant, kernel)| bed.step(kernel, *variant)).collect();
     let quickest = |once: &[f64]| once.iter().copied().fold(f64::INFINITY, f64::min);
     let times = in_turn(gpu, &steps, bed.batch, rounds.max(1), quickest).await?;
     let work = 2.0 * f64::from(rows) * f64::from(n) * f64::from(k);
-    let rate = |(variant, times): (&Variant, &Vec<f64>)| {
+    let rate = |((variant, _), times): (&(Variant, Kernel), &Vec<f64>)| {
         let seconds = median(times);
         Rate { tile: variant.tile, seconds, flops: work / seconds }
     };
-    let mut rates: Vec<Rate> = tried.iter().zip(&times).map(rate).collect();
+    let mut rates: Vec<Rate> = kernels.iter().zip(&times).map(rate).collect();
     rates.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     Ok(rates)
 }

@@ -1,4 +1,4 @@
-//! What one pass through the encoder works on, for both encoders: the rows of its batch and the parts of its trained input.
+//! [`RoutedInput`]: what one pass through the encoder works on, for both encoders: the rows of its batch and the parts of its trained input.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::engine::{Entry, Route, RowInfo, check_route};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// A batch on its route.
-pub(super) struct Pass<'a, F: Clone> {
+pub(super) struct RoutedInput<'a, F: Clone> {
     pub(super) batch: &'a PackedBatch,
     pub(super) route: Route,
     pub(super) rows: Vec<RowInfo>,
@@ -30,8 +30,8 @@ pub(super) struct Pass<'a, F: Clone> {
     sizes: [usize; 3],
 }
 
-impl<'a, F: Scalar> Pass<'a, F> {
-    /// The pass of a trained input `[R, D]`.
+impl<'a, F: Scalar> RoutedInput<'a, F> {
+    /// A batch with a trained input `[R, D]`.
     ///
     /// # Panics
     /// Where the encoder cannot take the batch on this route, or the input is not that of [`Route::input_rows`].
@@ -50,14 +50,11 @@ impl<'a, F: Scalar> Pass<'a, F> {
 
     /// The lowest layer that is run.
     pub(super) fn first(&self) -> usize {
-        match self.route.entry {
-            Entry::Words => 0,
-            Entry::After(layers) => layers,
-        }
+        self.route.lowest_layer()
     }
 
     /// Input of the lowest layer, `h` `[T, D]`; `states` `[T - B P, D]` are the text rows there, with [`Entry::After`].
-    pub(super) fn enter(&self, states: &[F], h: &mut [F]) {
+    pub(super) fn embed_input(&self, states: &[F], h: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         if self.route.entry != Entry::Words {
             assert_eq!(states.len(), self.batch.tokens().len() * spec.hidden, "states is [T - B P, D]");
@@ -98,13 +95,13 @@ impl<'a, F: Scalar> Pass<'a, F> {
     }
 
     /// Whether something below the lowest layer is trained: with a prefix alone, nothing is.
-    pub(super) fn leaves(&self) -> bool {
+    pub(super) fn has_input_gradient(&self) -> bool {
         self.sizes[0] + self.sizes[1] > 0
     }
 
     /// Gradient of the prompt and the update from that of the lowest layer's input: `d_residual` `[T, D]` and `d_product`
     /// `[B P, D]`, or the whole of it in `d_residual` where every row has one.
-    pub(super) fn leave(&self, d_residual: &[F], d_product: &[F], d_input: &mut [F]) {
+    pub(super) fn input_gradient(&self, d_residual: &[F], d_product: &[F], d_input: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         let &EncoderSpec { hidden, layer_norm_eps: eps, .. } = spec;
         let (d_prompt, rest) = d_input.split_at_mut(self.sizes[0]);

@@ -7,6 +7,37 @@ use crate::engine::Pooling;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderWeights;
 
+/// One value for the weight and one for the bias of a linear layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear<T> {
+    /// Of the weight.
+    pub weight: T,
+    /// Of the bias.
+    pub bias: T,
+}
+
+impl<T> Linear<T> {
+    /// The same of what `f` makes of both, of the weight first.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Linear<U> {
+        Linear { weight: f(self.weight), bias: f(self.bias) }
+    }
+
+    /// References to both.
+    pub fn as_ref(&self) -> Linear<&T> {
+        Linear { weight: &self.weight, bias: &self.bias }
+    }
+
+    /// References to both, to change them.
+    pub fn as_mut(&mut self) -> Linear<&mut T> {
+        Linear { weight: &mut self.weight, bias: &mut self.bias }
+    }
+
+    /// The weight's, then the bias's.
+    pub fn into_array(self) -> [T; 2] {
+        [self.weight, self.bias]
+    }
+}
+
 /// What lies between the encoder and the linear layer: the choice of rows, the pooler, the scale. Frozen.
 #[derive(Clone)]
 pub struct Head {
@@ -53,10 +84,10 @@ impl Head {
         self.pooling
     }
 
-    /// Class scores `[N B, C]` of pooled rows `[N B, D]` under N linear layers, `weight [N C, D]`, `bias [N, C]`: the first for the
-    /// first B rows.
+    /// Class scores `[N B, C]` of pooled rows `[N B, D]` under the linear layers of N members, `weight [N C, D]`, `bias [N, C]`:
+    /// the first for the first B rows.
     #[must_use]
-    pub fn logits(&self, pooled: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
+    pub fn logits(&self, pooled: Tensor<2>, Linear { weight, bias }: Linear<Tensor<2>>) -> Tensor<2> {
         let features = match &self.pooler {
             // The pooler lives on the plain device; it joins the graph as a constant.
             Some((w, b)) if pooled.device().is_autodiff() => {
@@ -81,7 +112,7 @@ impl Head {
     /// The linear layer at the start, weight `[C, D]` and bias `[C]`: zero, so that every class is equally likely at first and
     /// the prompt is not pulled about by a random read-out.
     #[must_use]
-    pub fn initial(classes: usize, hidden: usize) -> (Vec<f32>, Vec<f32>) {
-        (vec![0.0; classes * hidden], vec![0.0; classes])
+    pub fn initial(classes: usize, hidden: usize) -> Linear<Vec<f32>> {
+        Linear { weight: vec![0.0; classes * hidden], bias: vec![0.0; classes] }
     }
 }

@@ -1,1 +1,0 @@
-../../../src/model/config.rs

@@ -1,0 +1,107 @@
+//! [`Setup`]: what a run is given, and what is made of it once.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::config::RunConfig;
+use crate::data::batch::PackedBatch;
+use crate::encoder::Encoder;
+use crate::engine::boundary::FrozenEncoder;
+use crate::engine::compute::{Compute, read};
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::predict::EVAL_BATCH;
+use crate::prompt::{self, PromptMethod, Start};
+use crate::rng::Rng;
+use crate::train::examples::Examples;
+use crate::train::step::{Source, Trainer};
+
+/// Rows beyond which figures are taken on a draw: each class with its share, the same draw for the same seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleLimits {
+    /// Held-out rows of an evaluation on the way; the result is measured on all of them.
+    pub watched: usize,
+    /// Training rows of the linear probe beside a prompt; 0: there is none, and its accuracy is told as 0.
+    pub learned: usize,
+}
+
+impl Default for SampleLimits {
+    /// The standard error of an accuracy on 2,000 rows is 1.1 points at most, and half a point at 95 %. The probe needs its
+    /// rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with 5,000, 99.7 with
+    /// 20,000, so that a small draw would flatter the prompt. A row costs it one pass in a run of many, and 4 D bytes: memory alone
+    /// sets its limit (150 MB for D = 384).
+    fn default() -> Self {
+        Self { watched: 2000, learned: 100_000 }
+    }
+}
+
+/// What does not change while a run is pulled.
+pub(super) struct Setup {
+    pub(super) model: Encoder,
+    pub(super) config: RunConfig,
+    pub(super) limits: SampleLimits,
+    pub(super) compute: Compute,
+    pub(super) examples: Examples,
+    pub(super) data_sha256: String,
+    pub(super) majority_accuracy: f64,
+}
+
+impl Setup {
+    /// The method of the settings.
+    pub(super) fn method(&self) -> Box<dyn PromptMethod> {
+        prompt::method(&self.config, self.model.spec())
+    }
+
+    pub(super) fn has_prompt(&self) -> bool {
+        self.method().prompt_length() > 0
+    }
+
+    /// What a device without memory makes of all that follows says less than that it has none.
+    pub(super) fn cause(&self, error: Error) -> Error {
+        match error {
+            Error::Device { .. } | Error::Diverged { .. } => self.compute.encoder.check().err().unwrap_or(error),
+            error => error,
+        }
+    }
+
+    /// Checks that pruning can be done.
+    pub(super) fn check_pruning(&self) -> Result<()> {
+        match &self.config.prompt.prune {
+            Some(prune) if !self.model.spec().hidden.is_multiple_of(prune.pieces) => Err(Error::config(
+                "prompt.prune.pieces",
+                format!("{} pieces do not divide a row of {}", prune.pieces, self.model.spec().hidden),
+                "use a divisor, such as 16",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A trainer at its start, of the run's settings or of others for the same data.
+    pub(super) async fn trainer(&self, source: Source, config: &RunConfig) -> Result<Trainer> {
+        let method = prompt::method(config, self.model.spec());
+        let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
+        let states = match (method.entry(), &source) {
+            (Some(layers), Source::Encoder(encoder)) => self.some_states(encoder, layers).await?,
+            _ => Vec::new(),
+        };
+        let start = Start {
+            states: &states,
+            longest: self.model.text_limit(self.config.data.max_tokens, method.prompt_length())?,
+            weights,
+            tokenizer: self.model.tokenizer(),
+            labels: &self.examples.labels,
+            rng: Rng::stream(self.config.seed, "prompt"),
+        };
+        let initial = method.initial(start)?;
+        let head = Head::initial(method.members() * self.examples.labels.len(), hidden);
+        Trainer::new(&self.compute, source, weights, method, initial, head, config)
+    }
+
+    /// Text rows `[n, D]` of the first training examples after some layers, on the host.
+    async fn some_states(&self, encoder: &FrozenEncoder, layers: usize) -> Result<Vec<f32>> {
+        let examples = self.examples.all.iter().take(self.examples.train_rows.min(EVAL_BATCH));
+        let like = Tensor::<2>::zeros([1, 1], &self.compute.device);
+        read(encoder.states(&Arc::new(PackedBatch::new(examples, 0)), layers, None, &like)?).await
+    }
+}
