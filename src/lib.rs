@@ -1,5 +1,6 @@
-//! Softprompt teaches a small frozen text encoder a classification task by training nothing but a soft prompt, on the user's
-//! own GPU, in the browser and natively.
+//! Softprompt trains text classifiers by prompt tuning: the encoder, a small language model, stays frozen, and only a soft
+//! prompt and
+//! a linear head are trained. It runs on the user's own GPU or CPU, natively and in the browser.
 //!
 //! ```text
 //! bytes -> data::table -> data::dataset -> text::tokenizer -> data::batch (packed, no padding)
@@ -9,8 +10,9 @@
 //! Shape letters: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward neurons, L layers, C classes,
 //! V vocabulary. Gradients are called `d_NAME`.
 //!
-//! Imports point inward: ring 1 (plain data: error, config, rng, data, text, eval, adapter, nearest, report, engine::cpu), ring 2 (tensors:
-//! engine, model, prompt, train, predict), ring 3 (cli or web).
+//! Imports point inward: ring 1 (plain data: error, config, rng, tensors, data, text, eval, adapter, nearest, report,
+//! engine::cpu),
+//! ring 2 (tensors and devices: engine, model, prompt, train, predict), ring 3 (cli or web).
 #![recursion_limit = "256"]
 
 pub mod adapter;

@@ -1,4 +1,4 @@
-//! From pooled rows to class scores.
+//! From hidden states to logits.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -7,7 +7,7 @@ use crate::engine::Pooling;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderWeights;
 
-/// What lies between the encoder and the linear layer: the choice of rows, the pooler, the scale. Frozen.
+/// The frozen part between the encoder and the linear layer: pooling, the pooler, the scale.
 #[derive(Clone)]
 pub struct Head {
     pooling: Pooling,
@@ -17,10 +17,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a config, for a prompt of `prompt_length` rows, which are a prefix or not: no head reads a prefix.
+    /// The head of a config, for a prompt of `prompt_length` rows. If these are prefix rows, pooling does not include them.
     ///
     /// # Errors
-    /// [`Error::Model`] where [`HeadKind::Peft`] is wanted and the checkpoint has no pooler.
+    /// [`Error::Model`] if [`HeadKind::Peft`] is used and the checkpoint has no pooler.
     pub fn new(
         config: &HeadConfig,
         prompt_length: usize,
@@ -36,29 +36,30 @@ impl Head {
             HeadKind::Cls => Self { pooling: Pooling::Row(prompt_length as u32), scale: config.feature_scale, pooler: None },
             HeadKind::Peft => {
                 let pooler = weights.pooler.as_ref().ok_or_else(|| {
-                    Error::model("the checkpoint has no pooler, which PEFT's convention reads", "use the mean or the cls head")
+                    Error::model("the checkpoint has no pooler, which PEFT's convention needs", "use `mean` or `cls` pooling")
                 })?;
                 let weight = Tensor::<2>::from_data(TensorData::new(pooler.weight.clone(), [hidden, hidden]), device).transpose();
                 let bias = Tensor::<2>::from_data(TensorData::new(pooler.bias.clone(), [1, hidden]), device);
-                // Of a prefix PEFT has no rows, so that its row 0 is [CLS].
+                // PEFT has no rows for a prefix, so its row 0 is [CLS].
                 let first = if prefix { prompt_length as u32 } else { 0 };
                 Self { pooling: Pooling::Row(first), scale: 1.0, pooler: Some((weight, bias)) }
             }
         })
     }
 
-    /// Which rows the encoder is to pool.
+    /// The pooling that the encoder performs.
     #[must_use]
     pub fn pooling(&self) -> Pooling {
         self.pooling
     }
 
-    /// Class scores `[N B, C]` of pooled rows `[N B, D]` under N linear layers, `weight [N C, D]`, `bias [N, C]`: the first for the
-    /// first B rows.
+    /// Logits `[N B, C]` of pooled rows `[N B, D]` from N linear layers, `weight [N C, D]`, `bias [N, C]`: the first layer is
+    /// for the first
+    /// B rows.
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
         let features = match &self.pooler {
-            // The pooler lives on the plain device; it joins the graph as a constant.
+            // The pooler is on the plain device; it joins the graph as a constant.
             Some((w, b)) if pooled.device().is_autodiff() => {
                 (pooled.matmul(Tensor::from_inner(w.clone())) + Tensor::from_inner(b.clone())).tanh()
             }
@@ -78,8 +79,9 @@ impl Head {
         Tensor::cat((0..members).map(member).collect(), 0)
     }
 
-    /// The linear layer at the start, weight `[C, D]` and bias `[C]`: zero, so that every class is equally likely at first and
-    /// the prompt is not pulled about by a random read-out.
+    /// The initial linear layer, weight `[C, D]` and bias `[C]`: zero. All classes are equally likely at first, and the prompt
+    /// gets no
+    /// gradient from a random head.
     #[must_use]
     pub fn initial(classes: usize, hidden: usize) -> (Vec<f32>, Vec<f32>) {
         (vec![0.0; classes * hidden], vec![0.0; classes])

@@ -1,4 +1,4 @@
-//! The methods, by the names of their papers, and the settings of each.
+//! The methods, named as in their papers, and the settings of each.
 
 use super::{Choice, Condition, Kind, Limits, Plain, Setting};
 use crate::config::MOST_STEPS;
@@ -74,11 +74,11 @@ const IS_LATE: Condition = method_is(&[Plain::Word("late")]);
 const MAKES: Condition = Condition::is_not("prompt.late.generator", &[Plain::Word("none")]);
 const FREE: Condition = Condition::is("prompt.late.generator", &[Plain::Word("none")]);
 const PRUNES: Condition = Condition::is_not("prompt.prune", &[Plain::Nothing]);
-/// With rows of their own that can be pruned.
+/// Methods with prompt rows that can be pruned.
 const WITH_ROWS: &[Plain] = &[Plain::Word("prompt"), Plain::Word("efficient"), Plain::Word("ensemble")];
 
 pub(super) const NOT_PROBE: When = &[&[Condition::is_not("prompt.method", &[Plain::Word("probe")])]];
-/// Where `optim.prompt_lr` is used: a generator has a learning rate of its own.
+/// Where `optim.prompt_lr` is used: a generator has its own learning rate.
 pub(super) const TRAINED_RATE: When =
     &[&[Condition::is_not("prompt.method", &[Plain::Word("probe"), Plain::Word("late")])], &[IS_LATE, FREE]];
 pub(super) const PRUNABLE: When = &[&[method_is(WITH_ROWS)], &[GROWS, base_is(WITH_ROWS)], &[IS_LATE, FREE]];
@@ -105,7 +105,7 @@ pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.share",
         "Trial budget",
-        "All trials together, in addition to the steps of the final run.",
+        "For all trials in total, in addition to the steps of the final run.",
         Kind::Percent { limits: Limits::SHARE },
     )
     .also(&["search budget"])
@@ -172,7 +172,7 @@ pub(super) const LATE: &[Setting] = &[
     Setting::new(
         "prompt.late.cache_mb",
         "Hidden-state cache",
-        "Keeps the output of the layers below the prompt between epochs. 0 turns the cache off.",
+        "Caches the output of the layers below the prompt between epochs. 0 turns the cache off.",
         whole(0, 1 << 20),
     )
     .also(&["feature cache"])
@@ -208,7 +208,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.stages",
         "Stages",
-        "In order. The full encoder has the remaining steps.",
+        "In order. The remaining steps are on the full encoder.",
         Kind::Stages { share: SHARE_OF_STEPS, size: Limits::POSITIVE.to(1) },
     )
     .also(&["training stages", "progressive shrinking"])

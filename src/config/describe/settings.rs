@@ -1,10 +1,10 @@
-//! The settings that every method has, and the list of all.
+//! The settings common to all methods, and the table of all settings.
 
 use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRESSIVE, PRUNABLE, PRUNED, TRAINED_RATE};
 use super::{Choice, Condition, Group, Kind, Limits, Plain, Setting};
 use crate::config::{LARGEST_SEED, MOST_STEPS};
 
-/// A whole number. Every one has a largest, far beyond what is of use, so that no product of settings and rows can overflow.
+/// A whole number. Every one has an upper limit, so that no product of settings and rows can overflow.
 const fn whole(minimum: u32, maximum: u64) -> Kind {
     Kind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
@@ -214,7 +214,7 @@ const DATA: &[Setting] = &[
         "The row of the file with the names of the columns, counted from 1; 0 if no row has them. Rows above it are left out.",
         Kind::Integer { limits: Limits::from(0).to(1 << 20) },
     )
-    .or_absent("found by looking"),
+    .or_absent("detected"),
     Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", Kind::Sheet).or_absent("the first with content"),
     Setting::new(
         "data.merge_labels",
@@ -228,7 +228,7 @@ const DATA: &[Setting] = &[
         "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
         Kind::Column,
     )
-    .or_absent("found by looking"),
+    .or_absent("detected"),
     Setting::new(
         "data.held_out_fraction",
         "Held-out share",
