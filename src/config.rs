@@ -1,6 +1,5 @@
 //! [`RunConfig`]: the settings of a run. The command line fills it, the page edits it, and the adapter stores it. All defaults
-//! are in
-//! this module and nowhere else.
+//! are in this module and nowhere else.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +43,7 @@ pub struct RunConfig {
 }
 
 /// Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
-/// largest
-/// and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same.
+/// largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -75,8 +73,7 @@ pub struct DataConfig {
     /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
     pub merge_labels: bool,
     /// Name of the column that says which rows are held out, or its number counted from 1; detected if absent, not used if it is
-    /// empty
-    /// or `none`.
+    /// empty or `none`.
     pub split_column: Option<String>,
     /// Share of the rows that is held out, stratified by class; not used with a held-out file or a split column.
     pub held_out_fraction: f64,
@@ -194,8 +191,7 @@ pub enum HeadKind {
     /// The hidden state of `[CLS]`.
     Cls,
     /// Row 0 (the first virtual token) through the encoder's pooler and tanh. This is what PEFT computes for sequence
-    /// classification;
-    /// PEFT can load such adapters.
+    /// classification; PEFT can load such adapters.
     Peft,
 }
 
@@ -207,8 +203,7 @@ pub struct HeadConfig {
     /// Pooling.
     pub kind: HeadKind,
     /// The pooled features are multiplied by this before the linear layer (not with [`HeadKind::Peft`]). The hidden states of a
-    /// small
-    /// encoder are short vectors; a larger scale lets the head learn as fast as the prompt.
+    /// small encoder are short vectors; a larger scale lets the head learn as fast as the prompt.
     pub feature_scale: f64,
 }
 

@@ -1,6 +1,5 @@
-//! The error type. It has one variant for each person or thing that can fix the problem. Every message says what is wrong,
-//! where, and
-//! what to do.
+//! The error type. It has one variant for each person or thing that can fix the problem. Every message says what is wrong, where,
+//! and what to do.
 
 use serde::Serialize;
 

@@ -1,6 +1,5 @@
-//! Softprompt trains text classifiers by prompt tuning: the encoder, a small language model, stays frozen, and only a soft
-//! prompt and
-//! a linear head are trained. It runs on the user's own GPU or CPU, natively and in the browser.
+//! Softprompt trains text classifiers by prompt tuning: the encoder, a small language model, stays frozen, and only a soft prompt
+//! and a linear head are trained. It runs on the user's own GPU or CPU, natively and in the browser.
 //!
 //! ```text
 //! bytes -> data::table -> data::dataset -> text::tokenizer -> data::batch (packed, no padding)
@@ -11,8 +10,7 @@
 //! V vocabulary. Gradients are called `d_NAME`.
 //!
 //! Imports point inward: ring 1 (plain data: error, config, rng, tensors, data, text, eval, adapter, nearest, report,
-//! engine::cpu),
-//! ring 2 (tensors and devices: engine, model, prompt, train, predict), ring 3 (cli or web).
+//! engine::cpu), ring 2 (tensors and devices: engine, model, prompt, train, predict), ring 3 (cli or web).
 #![recursion_limit = "256"]
 
 pub mod adapter;

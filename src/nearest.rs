@@ -1,7 +1,7 @@
 //! The vocabulary tokens nearest to a trained prompt (Lester, Al-Rfou and Constant 2021, "The Power of Scale for
-//! Parameter-Efficient
-//! Prompt Tuning", section 7.2): for each prompt row, the tokens whose embeddings have the largest cosine similarity with it.
-//! Neighbours show where a row lies, not what it does: the rows are free vectors, and few are close to any token.
+//! Parameter-Efficient Prompt Tuning", section 7.2): for each prompt row, the tokens whose embeddings have the largest cosine
+//! similarity with it. Neighbours show where a row lies, not what it does: the rows are free vectors, and few are close to any
+//! token.
 
 use serde::Serialize;
 
@@ -40,8 +40,7 @@ pub struct Neighbour {
     pub cosine: f32,
 }
 
-/// The `most` nearest tokens of each row of an adapter's prompt, without special and unused tokens. `weights` and `tokenizer`
-/// are
+/// The `most` nearest tokens of each row of an adapter's prompt, without special and unused tokens. `weights` and `tokenizer` are
 /// those of its encoder. This scans the whole vocabulary, so call it once.
 #[must_use]
 pub fn nearest(adapter: &Adapter, weights: &EncoderWeights, tokenizer: &Tokenizer, most: usize) -> Nearest {

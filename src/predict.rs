@@ -41,9 +41,8 @@ pub struct Prediction {
     pub probabilities: Vec<LabelProbability>,
 }
 
-/// An encoder with an adapter, ready to classify. Any number of threads may share it. A crate that moves it to another thread
-/// may need
-/// `#![recursion_limit = "256"]`, so that the compiler can resolve wgpu's types.
+/// An encoder with an adapter, ready to classify. Any number of threads may share it. A crate that moves it to another thread may
+/// need `#![recursion_limit = "256"]`, so that the compiler can resolve wgpu's types.
 pub struct Predictor {
     model: Model,
     adapter: Adapter,

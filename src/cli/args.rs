@@ -62,8 +62,7 @@ pub(crate) enum Command {
 /// `softprompt train`.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX; several files with the same columns are
-    /// combined
+    /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX; several files with the same columns are combined
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
     /// Folder to write the adapter to [default: <DATA>-adapter in the current folder, named after the first file]
@@ -79,8 +78,7 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Resume a stopped or killed run from the checkpoint next to --out, with its settings. Other flags must match the
-    /// checkpoint,
-    /// except --device. Without a checkpoint, the run starts from the beginning
+    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning
     #[arg(long)]
     pub resume: bool,
     /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it
@@ -177,8 +175,9 @@ impl CompareArgs {
     /// As [`TrainArgs::run_config`], and for an invalid method, seed or budget.
     pub(crate) fn plan(&self) -> Result<Plan> {
         let config = run_config(self.config.as_deref(), &self.settings)?;
-        let wrong =
-            |_| Error::config("seeds", format!("`{}` is not a number of seeds", self.seeds), "use a number, or a list such as 1,2,3");
+        let wrong = |_| {
+            Error::config("seeds", format!("`{}` is not a number of seeds", self.seeds), "use a number, or a list such as 1,2,3")
+        };
         let numbers: Vec<u64> = self.seeds.split(',').map(|word| word.trim().parse().map_err(wrong)).collect::<Result<_>>()?;
         let seeds = match numbers.as_slice() {
             [count] if !self.seeds.contains(',') => (config.seed..).take((*count).min(1000) as usize).collect(),
@@ -240,8 +239,7 @@ pub(crate) struct PredictArgs {
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
     /// File with texts, instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx), which needs no labels, or any other file
-    /// with
-    /// one text per line
+    /// with one text per line
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Column of the texts in FILE, which is then read as a table whatever its name is [default: guessed]
@@ -315,8 +313,7 @@ pub(crate) struct ModelId {
 /// The encoder.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Encoder: a folder with config.json, tokenizer.json and model.safetensors, or owner/name on the hub [default: the
-    /// adapter's
+    /// Encoder: a folder with config.json, tokenizer.json and model.safetensors, or owner/name on the hub [default: the adapter's
     /// encoder; for training, sentence-transformers/all-MiniLM-L6-v2]
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,

@@ -1,6 +1,5 @@
 //! `softprompt compare`: a table in the terminal, and `compare.json`, which is written after every cell and from which an
-//! interrupted
-//! comparison continues.
+//! interrupted comparison continues.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -186,7 +185,12 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     stored.write(&out)?;
     write_plots(&stored, &out)?;
     context.output.line(&summary(&stored))?;
-    context.output.line(&format!("\nThe results are in {}, the plots in {} and {}", out.join(FILE).display(), PLOTS[0], PLOTS[1]))?;
+    context.output.line(&format!(
+        "\nThe results are in {}, the plots in {} and {}",
+        out.join(FILE).display(),
+        PLOTS[0],
+        PLOTS[1]
+    ))?;
     if interrupt::requested() {
         context.output.note("Stopped. The same command runs the missing results.");
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
@@ -295,8 +299,7 @@ fn summary(stored: &Stored) -> String {
     }
     let mut text = format!("\n{}\n\n  accuracy, macro-F1: mean and standard deviation over seeds", table(&lines));
     text += "\n  difference: to the first method, in percentage points of accuracy, paired by seed; mean and standard error\n  parameters: trainable parameters";
-    text +=
-        "\n  seconds, TFLOP: training only; TFLOP of the encoder's matrix products; memory: weights, saved activations, hidden-state cache";
+    text += "\n  seconds, TFLOP: training only; TFLOP of the encoder's matrix products; memory: weights, saved activations, hidden-state cache";
     for Failed { cell, error } in &stored.failed {
         text += &format!("\n  {}, seed {} failed: {error}", cell.name, cell.seed);
     }

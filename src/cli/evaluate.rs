@@ -123,8 +123,7 @@ fn between(Interval { low, high }: Interval) -> String {
 }
 
 /// The named columns; otherwise those of the training, if this file has them; otherwise the column with the adapter's labels;
-/// otherwise a
-/// guess.
+/// otherwise a guess.
 fn columns(table: &Table, args: &EvalArgs, adapter: &Adapter, index: &ClassIndex) -> Result<ColumnChoice> {
     let trained = &adapter.config.data;
     let guess = |text: Option<&String>, label: Option<&String>| {

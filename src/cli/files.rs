@@ -77,8 +77,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A [`RunConfig`] from JSON: the settings alone, or a file that has them under `config`, such as an adapter's
-/// `softprompt.json`.
+/// A [`RunConfig`] from JSON: the settings alone, or a file that has them under `config`, such as an adapter's `softprompt.json`.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read or has an unknown setting.
@@ -161,9 +160,8 @@ impl Unfinished {
         written.map_err(|error| system_error(&path, &error))
     }
 
-    /// Moves the files to the target: with one rename if the target does not exist, otherwise file by file. The latter also
-    /// works if
-    /// the target is a mounted volume, and does not touch its other files.
+    /// Moves the files to the target: with one rename if the target does not exist, otherwise file by file. The latter also works
+    /// if the target is a mounted volume, and does not touch its other files.
     ///
     /// # Errors
     /// [`Error::Io`] if the system refuses.
@@ -213,7 +211,11 @@ pub(crate) fn check_adapter_folder(out: &Path) -> Result<()> {
             let name = entry.map_err(|error| system_error(out, &error))?.file_name();
             let name = name.to_string_lossy();
             if !name.starts_with(UNFINISHED) && !CLUTTER.contains(&&*name) {
-                return Err(io_error(out, format!("is not an adapter and contains other files ({name}); nothing was changed"), hint));
+                return Err(io_error(
+                    out,
+                    format!("is not an adapter and contains other files ({name}); nothing was changed"),
+                    hint,
+                ));
             }
         }
     }

@@ -57,8 +57,7 @@ enum Checksum {
 }
 
 /// Downloads the current version of the encoder `id` into the folder `target`: all files of one commit, verified with the hub's
-/// sizes
-/// and checksums. Small files come first, and `config.json` is checked before anything large is downloaded.
+/// sizes and checksums. Small files come first, and `config.json` is checked before anything large is downloaded.
 ///
 /// # Errors
 /// [`Error::Io`] with the hub's answer or how a file differs; [`Error::Model`] if the encoder is not supported.
@@ -109,8 +108,10 @@ fn look_up(agent: &ureq::Agent, hub: &str, id: &str) -> Result<Answer> {
         ),
         error => failed(error.to_string(), NO_NETWORK),
     })?;
-    let bytes =
-        response.body_mut().read_to_vec().map_err(|error| failed(format!("the connection was interrupted: {error}"), NO_NETWORK))?;
+    let bytes = response
+        .body_mut()
+        .read_to_vec()
+        .map_err(|error| failed(format!("the connection was interrupted: {error}"), NO_NETWORK))?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
     answer.filter(|answer| is_hexadecimal(&answer.sha, 40)).ok_or_else(|| {
         failed("the hub did not answer with a list of files".to_owned(), "try again later, or pass --model FOLDER")

@@ -1,6 +1,5 @@
 //! Ctrl-C. During training, the first one asks the run to stop, so that the best parameters so far are saved. The second one, or
-//! one
-//! at any other time, ends the program immediately.
+//! one at any other time, ends the program immediately.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

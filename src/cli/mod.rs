@@ -121,7 +121,11 @@ fn fetch_model(context: &Context, id: &str) -> Result<()> {
 fn model_path(context: &Context, id: &str) -> Result<()> {
     let folder = fetch::folder(id)?;
     if !fetch::is_complete(&folder) {
-        return Err(files::io_error(&folder, format!("{id} is not downloaded yet"), format!("run `softprompt model fetch {id}`")));
+        return Err(files::io_error(
+            &folder,
+            format!("{id} is not downloaded yet"),
+            format!("run `softprompt model fetch {id}`"),
+        ));
     }
     let path = folder.display().to_string();
     context.output.line(&path)?;

@@ -123,7 +123,10 @@ impl Training {
             Event::Measuring { done, total } => self.measuring(*done, *total),
             Event::Stage { stage, stages, layers, neurons, steps } => {
                 let (layers, steps) = (count(*layers, "layer", "layers"), count(*steps, "step", "steps"));
-                self.say(&format!("stage {stage} of {stages}: partial encoder of {layers} with {} neurons, {steps}", thousands(*neurons)));
+                self.say(&format!(
+                    "stage {stage} of {stages}: partial encoder of {layers} with {} neurons, {steps}",
+                    thousands(*neurons)
+                ));
             }
             Event::Pruned { rows, pieces, of } => {
                 let rows = count(*rows, "row", "rows");
@@ -131,8 +134,7 @@ impl Training {
             }
             Event::Trying { method, done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar =
-                        ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent} % | {msg}"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent} % | {msg}"));
                 }
                 self.bar.set_message(method.clone());
                 self.bar.set_position(*done as u64);

@@ -1,6 +1,6 @@
 //! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]. `--help` shows the description of the
-//! setting and
-//! the default of [`RunConfig::default`]. The name of a setting in another tool is an alias if it accepts the same values there.
+//! setting and the default of [`RunConfig::default`]. The name of a setting in another tool is an alias if it accepts the same
+//! values there.
 
 use std::fmt::Display;
 

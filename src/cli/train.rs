@@ -38,8 +38,7 @@ enum Notice<'a> {
 /// Trains an adapter and writes it.
 ///
 /// # Errors
-/// Errors of the flags, the data, the encoder, the device or the disk. A stopped run is not an error; only its exit code
-/// differs.
+/// Errors of the flags, the data, the encoder, the device or the disk. A stopped run is not an error; only its exit code differs.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let checkpoint = args.checkpoint()?;
     if args.resume && checkpoint.is_none() {

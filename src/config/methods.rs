@@ -119,8 +119,7 @@ pub struct ProgressiveConfig {
 
 impl Default for ProgressiveConfig {
     /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent. The authors
-    /// score
-    /// neurons on 1,000 texts. In a small data set, that is every text, and scoring takes about a tenth of the whole run.
+    /// score neurons on 1,000 texts. In a small data set, that is every text, and scoring takes about a tenth of the whole run.
     fn default() -> Self {
         let stage = |size| StageConfig { share: 0.2, size };
         Self {
@@ -241,8 +240,7 @@ pub struct AutoConfig {
 
 impl Default for AutoConfig {
     /// In the encoder, no step of late prompt tuning or of a prefix costs more than a step of prompt tuning with the same number
-    /// of
-    /// rows (`engine::flops`). For these methods, the share of the steps is therefore an upper bound for the share of the
+    /// of rows (`engine::flops`). For these methods, the share of the steps is therefore an upper bound for the share of the
     /// compute.
     fn default() -> Self {
         Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }

@@ -3,8 +3,7 @@
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
 /// Characters that show nothing: control characters, Unicode's default ignorable code points (zero-width spaces, byte order
-/// marks, soft
-/// hyphens, direction marks) and the Braille blank. White space is not included.
+/// marks, soft hyphens, direction marks) and the Braille blank. White space is not included.
 pub(crate) fn is_invisible(letter: char) -> bool {
     let ignorable = matches!(
         letter,
@@ -22,8 +21,7 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| letter.is_whitespace() || is_invisible(letter))
 }
 
-/// A key that is equal for texts that are the same to the user and to an uncased encoder: it ignores case, white space,
-/// invisible
+/// A key that is equal for texts that are the same to the user and to an uncased encoder: it ignores case, white space, invisible
 /// characters and the Unicode form (composed or decomposed).
 pub(crate) fn normalised(text: &str) -> String {
     if !text.is_ascii() {

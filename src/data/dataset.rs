@@ -1,5 +1,4 @@
-//! [`Table`] -> [`Dataset`]: chooses the columns, reads the labels and splits the rows so that no text is on both sides. A
-//! report
+//! [`Table`] -> [`Dataset`]: chooses the columns, reads the labels and splits the rows so that no text is on both sides. A report
 //! accounts for every row of the file.
 
 mod advice;
@@ -33,8 +32,8 @@ pub use values::Reading;
 /// Minimum number of usable rows.
 const FEWEST_ROWS: usize = 4;
 
-/// How the rows of a file are used. Every row is counted once:
-/// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`.
+/// How the rows of a file are used. Every row is counted once: `rows = usable + empty + unlabelled + ragged + duplicates +
+/// contradictory + leaked + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DataReport {
@@ -48,9 +47,8 @@ pub struct DataReport {
     pub unlabelled: usize,
     /// Rows with more cells than columns: not used, because it is unclear which cell belongs to which column.
     pub ragged: usize,
-    /// Rows with the text and the label of an earlier row: not used, only the earlier row is. Texts are equal if they differ
-    /// only in
-    /// case, white space, invisible characters and Unicode form.
+    /// Rows with the text and the label of an earlier row: not used, only the earlier row is. Texts are equal if they differ only
+    /// in case, white space, invisible characters and Unicode form.
     pub duplicates: usize,
     /// Rows whose text occurs with different labels: none of them is used, because at most one label can be right.
     pub contradictory: usize,
@@ -159,8 +157,7 @@ pub fn held_out_rows(table: &Table, columns: ColumnChoice, config: &DataConfig) 
 
 impl Dataset {
     /// SHA-256 of all texts and labels, in order, each terminated by a zero byte. It identifies the data of a result without
-    /// containing
-    /// any of it.
+    /// containing any of it.
     #[must_use]
     pub fn sha256(&self) -> String {
         let mut bytes = Vec::new();
@@ -175,13 +172,11 @@ impl Dataset {
 
     /// Chooses the columns and sorts the rows. If the file has a split column, it says which rows are held out; otherwise
     /// `config.held_out_fraction` of each class is. That split depends only on the rows, the fraction and the seed. A class with
-    /// at least two
-    /// rows has at least one on each side; a class with a single row is only trained on and named in the notes.
+    /// at least two rows has at least one on each side; a class with a single row is only trained on and named in the notes.
     ///
     /// # Errors
     /// [`Error::Data`] if a column does not exist, for fewer than 2 classes or 4 usable rows, and for so many classes that the
-    /// label
-    /// column must be wrong.
+    /// label column must be wrong.
     pub fn from_table(table: &Table, config: &DataConfig, seed: u64) -> Result<Self> {
         let columns = ColumnChoice::guess(table, config)?;
         let Parts { labels, train, held_out, mut report, refused } = Parts::new(table, columns, config);
@@ -201,10 +196,8 @@ impl Dataset {
     }
 
     /// Uses one file for training and another as held-out file. All rows of the held-out file with a text and a label are used,
-    /// including
-    /// duplicates; training rows whose text occurs in it are not used. Split columns are ignored. The report covers the training
-    /// file;
-    /// notes on the held-out file are included.
+    /// including duplicates; training rows whose text occurs in it are not used. Split columns are ignored. The report covers the
+    /// training file; notes on the held-out file are included.
     ///
     /// # Errors
     /// As [`Self::from_table`], and for a held-out label that does not occur in the training file (with its row).
@@ -266,7 +259,10 @@ fn check(table: &Table, columns: ColumnChoice, report: &DataReport) -> Result<()
         );
     }
     if let [class] = report.classes.as_slice() {
-        return fail(format!("all rows have the same label, `{}`, but a classifier needs at least two classes", class.name), other());
+        return fail(
+            format!("all rows have the same label, `{}`, but a classifier needs at least two classes", class.name),
+            other(),
+        );
     }
     let classes = report.classes.len();
     if classes * 3 > report.usable * 2 {

@@ -30,8 +30,7 @@ pub struct NewRow {
 
 impl Table {
     /// The table after some changes. All other cells and the order stay the same. A change applies to every row with the same
-    /// text
-    /// (see [`super::dataset::DataReport::duplicates`]), because a text with two labels would not be used at all.
+    /// text (see [`super::dataset::DataReport::duplicates`]), because a text with two labels would not be used at all.
     ///
     /// # Errors
     /// [`Error::Data`] for a row that does not exist, an empty label, two different changes to the same text, or if no row is

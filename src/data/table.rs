@@ -39,12 +39,10 @@ pub struct Table {
     /// Cells as in the file, without the header. Each row has as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
     /// Row number of each of [`Self::rows`], ascending: counted from 1 including the header and blank lines, as a spreadsheet
-    /// counts (a line
-    /// break inside a cell does not start a row). In a JSON list: the number of the object, counted from 1.
+    /// counts (a line break inside a cell does not start a row). In a JSON list: the number of the object, counted from 1.
     pub row_numbers: Vec<u64>,
     /// Row numbers, ascending, of rows with more cells than columns. The extra cells are dropped. Such rows are counted but not
-    /// used,
-    /// because it is unclear which cell belongs to which column.
+    /// used, because it is unclear which cell belongs to which column.
     pub ragged: Vec<u64>,
     /// The format of the file.
     pub format: Format,
@@ -99,19 +97,15 @@ impl Table {
     }
 
     /// Reads a CSV or TSV file, JSON (objects, one per line or in a list, and other common shapes) or a sheet of a workbook
-    /// (.xlsx). Format,
-    /// encoding, separator, quoting and header are detected; see [`Table`] for the result. A first line such as `sep=;`, as
-    /// written by
-    /// spreadsheets, sets the separator. Only two settings are used: [`DataConfig::header_row`] and [`DataConfig::sheet`].
+    /// (.xlsx). Format, encoding, separator, quoting and header are detected; see [`Table`] for the result. A first line such as
+    /// `sep=;`, as written by spreadsheets, sets the separator. Only two settings are used: [`DataConfig::header_row`] and
+    /// [`DataConfig::sheet`].
     ///
     /// # Errors
-    /// [`crate::error::Error::Data`] for a file that is empty, binary or in another notation (the message names it), has a
-    /// single column,
-    /// has rows with different numbers of columns, or a quote that is closed in a later row; for a line that is not JSON; for a
-    /// workbook
-    /// that is damaged, protected by a password or does not have the named sheet; for a header row that does not exist; and for
-    /// more than
-    /// 256 MB (for a workbook, also when unpacked), 1,048,576 rows or 16,777,216 cells.
+    /// [`crate::error::Error::Data`] for a file that is empty, binary or in another notation (the message names it), has a single
+    /// column, has rows with different numbers of columns, or a quote that is closed in a later row; for a line that is not JSON;
+    /// for a workbook that is damaged, protected by a password or does not have the named sheet; for a header row that does not
+    /// exist; and for more than 256 MB (for a workbook, also when unpacked), 1,048,576 rows or 16,777,216 cells.
     pub fn read(bytes: &[u8], config: &DataConfig) -> Result<Self> {
         Self::read_columns(bytes, config, 2)
     }

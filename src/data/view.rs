@@ -26,8 +26,7 @@ pub struct TableView {
     /// Row of the file with the column names; `None` if there is none.
     pub header_row: Option<u64>,
     /// The first rows of the file as they are, before header detection: the candidates for the header. Long cells are truncated.
-    /// Empty if
-    /// the format names every value.
+    /// Empty if the format names every value.
     pub head: Vec<Line>,
     /// Names of the sheets of a workbook; empty for other files.
     pub sheets: Vec<String>,
@@ -58,9 +57,8 @@ pub struct TableView {
 }
 
 impl TableView {
-    /// Never fails because of the columns: the user must see the rows to correct a wrong guess. If no columns can be guessed,
-    /// the first
-    /// and the last one are shown, with the reason.
+    /// Never fails because of the columns: the user must see the rows to correct a wrong guess. If no columns can be guessed, the
+    /// first and the last one are shown, with the reason.
     #[must_use]
     pub fn new(table: Table, config: &DataConfig) -> Self {
         let guess = ColumnChoice::guess(&table, config);

@@ -1,6 +1,5 @@
-//! Converts the files of an encoder to the form that everything else reads: `config.json`, `tokenizer.json`,
-//! `model.safetensors`. A
-//! `vocab.txt` becomes a `tokenizer.json`, settings of `tokenizer_config.json` are applied to it, and shards are joined.
+//! Converts the files of an encoder to the form that everything else reads: `config.json`, `tokenizer.json`, `model.safetensors`.
+//! A `vocab.txt` becomes a `tokenizer.json`, settings of `tokenizer_config.json` are applied to it, and shards are joined.
 
 use super::folder::{Choice, TOKENIZER, VOCABULARY};
 use super::foreign::{self, Meant};
@@ -90,8 +89,7 @@ impl EncoderBytes {
 }
 
 /// The `tokenizer.json` of a folder, with notes. `path` is the path of its `tokenizer.json` or `vocab.txt`, and `bytes` the
-/// content. The
-/// folder may also have a `tokenizer_config.json` and, for a vocabulary, an `added_tokens.json`.
+/// content. The folder may also have a `tokenizer_config.json` and, for a vocabulary, an `added_tokens.json`.
 ///
 /// # Errors
 /// [`Error::Model`] if a file has other content than its name says, or a vocabulary belongs to another kind of tokenizer.
@@ -118,7 +116,8 @@ pub fn joined(shards: &[(&str, &[u8])]) -> Result<Vec<u8>> {
             return Err(Error::model(format!("{name} {what}"), hint));
         }
     }
-    tensors::join(shards).map_err(|problem| Error::model(problem, "put all shards of one model into the folder, complete and undamaged"))
+    tensors::join(shards)
+        .map_err(|problem| Error::model(problem, "put all shards of one model into the folder, complete and undamaged"))
 }
 
 fn check(name: &str, bytes: &[u8]) -> Result<()> {

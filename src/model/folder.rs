@@ -47,8 +47,7 @@ impl Choice {
 }
 
 /// Chooses among the paths of all files in and below a folder, separated by `/`: the topmost folder that contains everything an
-/// encoder
-/// needs.
+/// encoder needs.
 ///
 /// # Errors
 /// [`Error::Model`] with what is missing, what was found instead, and what to do.
@@ -78,7 +77,8 @@ pub fn choose(paths: &[String]) -> Result<Choice> {
     }
 }
 
-const HOLDS: &str = "an encoder's folder contains config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
+const HOLDS: &str =
+    "an encoder's folder contains config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
 
 /// Prefixes the error with the folder, unless it is the given one.
 fn located(folder: &str, error: Error) -> Error {

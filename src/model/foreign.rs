@@ -1,6 +1,5 @@
 //! Recognises files whose content is not what their name says, such as a Git LFS pointer, a web page or a pickle, by their first
-//! bytes.
-//! The error then says what the file is instead of where a parser failed.
+//! bytes. The error then says what the file is instead of where a parser failed.
 
 /// Number of bytes that are examined to distinguish text from binary data.
 const LOOK: usize = 512;

@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use crate::tensors::{self, HalfTensor};
 
 /// The weights as a `model.safetensors` of f16, which [`super::weights::load`] reads. As in `weights`, the token type embedding
-/// is
-/// included in the position embeddings.
+/// is included in the position embeddings.
 ///
 /// # Errors
 /// [`Error::Model`] with the tensor that contains a number too large for f16.

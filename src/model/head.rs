@@ -53,9 +53,8 @@ impl Head {
         self.pooling
     }
 
-    /// Logits `[N B, C]` of pooled rows `[N B, D]` from N linear layers, `weight [N C, D]`, `bias [N, C]`: the first layer is
-    /// for the first
-    /// B rows.
+    /// Logits `[N B, C]` of pooled rows `[N B, D]` from N linear layers, `weight [N C, D]`, `bias [N, C]`: the first layer is for
+    /// the first B rows.
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
         let features = match &self.pooler {
@@ -80,8 +79,7 @@ impl Head {
     }
 
     /// The initial linear layer, weight `[C, D]` and bias `[C]`: zero. All classes are equally likely at first, and the prompt
-    /// gets no
-    /// gradient from a random head.
+    /// gets no gradient from a random head.
     #[must_use]
     pub fn initial(classes: usize, hidden: usize) -> (Vec<f32>, Vec<f32>) {
         (vec![0.0; classes * hidden], vec![0.0; classes])

@@ -49,8 +49,7 @@ impl Model {
     }
 
     /// [`Model::from_bytes`] if the SHA-256 of `weights`, in lower-case hexadecimal, is already known. Computing it takes longer
-    /// than
-    /// everything else.
+    /// than everything else.
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
@@ -134,16 +133,18 @@ impl Model {
         if room < 3 {
             return Err(Error::config(
                 "prompt.length",
-                format!("{prompt_length} virtual tokens leave no room for text in the encoder's {} positions", self.spec().max_positions),
+                format!(
+                    "{prompt_length} virtual tokens leave no room for text in the encoder's {} positions",
+                    self.spec().max_positions
+                ),
                 "use a shorter prompt",
             ));
         }
         Ok(wanted.min(room))
     }
 
-    /// The device for a choice. A device that was opened for the same choice, or an open device of the requested kind, is
-    /// reused: its
-    /// weights are loaded and its kernels compiled.
+    /// The device for a choice. A device that was opened for the same choice, or an open device of the requested kind, is reused:
+    /// its weights are loaded and its kernels compiled.
     ///
     /// # Errors
     /// As [`choose`].

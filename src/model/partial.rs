@@ -1,14 +1,12 @@
-//! Partial encoders (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training", arXiv 2211.06840):
-//! an encoder
-//! without some of its layers, or without some feed-forward neurons of every layer, as plain weights.
+//! Partial encoders (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training", arXiv 2211.06840): an
+//! encoder without some of its layers, or without some feed-forward neurons of every layer, as plain weights.
 
 use super::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights};
 use crate::error::{Error, Result};
 
 /// Selects `kept` of `total` layers, ascending: the first, the last, and the rest evenly between them, with wider gaps above
-/// (method
-/// `evenly` in the paper's code). The last layer is always included, so that the head gets the hidden states that it was trained
-/// on.
+/// (method `evenly` in the paper's code). The last layer is always included, so that the head gets the hidden states that it was
+/// trained on.
 ///
 /// # Errors
 /// [`Error::Config`] for fewer than 2 layers or more than there are.
@@ -49,8 +47,7 @@ fn rounded(total: usize, share: f64) -> usize {
 }
 
 /// For every layer, the `kept` neurons with the largest scores, ascending; of equal scores, the earlier neuron. `scores` `[L,
-/// F]`,
-/// row-major.
+/// F]`, row-major.
 ///
 /// # Panics
 /// If `kept` is larger than the number of neurons.
@@ -68,8 +65,7 @@ pub fn top(scores: &[f32], ffn: usize, kept: usize) -> Vec<Vec<usize>> {
 }
 
 /// The encoder with only `layers`, in which layer l has the feed-forward neurons `neurons[l]`, l being its number in the full
-/// encoder.
-/// The word embeddings are shared, not copied.
+/// encoder. The word embeddings are shared, not copied.
 ///
 /// # Panics
 /// If a number is out of range, or the selected layers have different numbers of neurons.

@@ -37,8 +37,7 @@ impl EncoderSpec {
     }
 
     /// The largest matrix that is uploaded to a GPU as one buffer: its name, and its rows of [`Self::hidden`] numbers. Of the
-    /// word
-    /// embeddings, only the rows in use are uploaded.
+    /// word embeddings, only the rows in use are uploaded.
     #[must_use]
     pub fn largest_weight(&self) -> (&'static str, usize) {
         let [attention, ffn, position] = [3 * self.hidden, self.ffn, self.max_positions];

@@ -18,8 +18,7 @@ const OTHERS: [&str; 4] = ["roberta", "xlm_roberta", "camembert", "longformer"];
 ///
 /// # Errors
 /// [`Error::Model`] with the full name of a tensor that is missing, has another shape (both are named) or data type, or contains
-/// a
-/// non-finite number.
+/// a non-finite number.
 pub fn load(spec: EncoderSpec, bytes: &[u8]) -> Result<EncoderWeights> {
     read(spec, bytes).map(|(weights, _)| weights)
 }
@@ -85,7 +84,8 @@ fn prefix(names: &[String]) -> Result<&str> {
         }
         (Some(_), Some(_)) => {
             let quoted: Vec<_> = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect();
-            let problem = format!("model.safetensors contains {} encoders: tensor names begin with {}", quoted.len(), quoted.join(" and "));
+            let problem =
+                format!("model.safetensors contains {} encoders: tensor names begin with {}", quoted.len(), quoted.join(" and "));
             Err(Error::model(problem, "save one of them with its save_pretrained, in a separate folder"))
         }
         (None, _) => Err(Error::Model {

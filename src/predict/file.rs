@@ -78,8 +78,7 @@ pub struct FileProgress {
 
 impl LabelledFile {
     /// Reads a file: a table, or one text per row. `name` is its file name. `text_column` is a name or a number counted from 1;
-    /// by default,
-    /// it is the text column of the training, otherwise guessed. `reading` may set the header row and the sheet.
+    /// by default, it is the text column of the training, otherwise guessed. `reading` may set the header row and the sheet.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that cannot be read and for a column that does not exist.
@@ -171,10 +170,8 @@ impl LabelledFile {
     }
 
     /// The file with its two additional columns, in UTF-8, with its separator and, if it had one, its header. The original cells
-    /// are
-    /// unchanged. A row that is not classified yet has no label. A CSV file begins with a byte order mark, without which
-    /// spreadsheets assume
-    /// another encoding.
+    /// are unchanged. A row that is not classified yet has no label. A CSV file begins with a byte order mark, without which
+    /// spreadsheets assume another encoding.
     ///
     /// A label that a spreadsheet would treat as a formula gets the prefix `'`, because the author of an adapter chooses its
     /// labels freely.
@@ -255,8 +252,7 @@ pub fn class_index(adapter: &Adapter) -> ClassIndex {
 }
 
 /// The column in which most cells are labels of the adapter, and at least half of the non-empty ones; of equally good ones, the
-/// one of the
-/// training.
+/// one of the training.
 #[must_use]
 pub fn label_column(table: &Table, text: usize, adapter: &Adapter, index: &ClassIndex) -> Option<usize> {
     let known = |column: usize| {

@@ -62,7 +62,9 @@ fn check_within(value: &Value) -> Result<(), String> {
                     let table = table.and_then(|text| BASE64_STANDARD.decode(text).ok());
                     table.as_deref().and_then(check_table).ok_or("its precompiled_charsmap is invalid")?;
                 }
-                Some("FixedLength") if fields.get("length") == Some(&Value::from(0)) => Err("its FixedLength pre-tokenizer has length 0")?,
+                Some("FixedLength") if fields.get("length") == Some(&Value::from(0)) => {
+                    Err("its FixedLength pre-tokenizer has length 0")?
+                }
                 _ if kind == Some("TemplateProcessing") || fields.contains_key("special_tokens") => {
                     check_template(fields).ok_or("its template refers to something that does not exist")?;
                 }
@@ -87,10 +89,8 @@ fn check_template(fields: &Map<String, Value>) -> Option<()> {
 }
 
 /// Checks SentencePiece's precompiled character map: the size of a trie in bytes, the trie (a double array of 32-bit units), and
-/// the
-/// replacements, each terminated by NUL. Every unit that a text can lead to must be inside the array, and every replacement
-/// inside the text
-/// after it.
+/// the replacements, each terminated by NUL. Every unit that a text can lead to must be inside the array, and every replacement
+/// inside the text after it.
 fn check_table(table: &[u8]) -> Option<()> {
     const LABEL: u32 = 1 << 31 | 0xff;
     let (size, rest) = table.split_first_chunk::<4>()?;

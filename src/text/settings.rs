@@ -76,11 +76,9 @@ impl Settings {
     }
 }
 
-/// A `tokenizer.json` with the lower case, accent and Chinese character settings of the `tokenizer_config.json` next to it,
-/// which takes
-/// precedence in transformers, and a note on each difference. `None` if the two agree, or if the settings do not apply: only
-/// BERT's own
-/// classes use them.
+/// A `tokenizer.json` with the lower case, accent and Chinese character settings of the `tokenizer_config.json` next to it, which
+/// takes precedence in transformers, and a note on each difference. `None` if the two agree, or if the settings do not apply:
+/// only BERT's own classes use them.
 ///
 /// # Errors
 /// [`Error::Model`] for a `tokenizer_config.json` that is not a JSON object. An invalid `tokenizer.json` is reported when it is

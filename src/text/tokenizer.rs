@@ -10,8 +10,7 @@ use super::parts::{self, Unknown};
 use crate::error::{Error, Result};
 
 /// Maximum size of the file in bytes. Files on the hub have from half a million (BERT) to about twenty million bytes (250,000
-/// tokens);
-/// parsed, one takes several times as much memory.
+/// tokens); parsed, one takes several times as much memory.
 const MAX_BYTES: usize = 1 << 26;
 
 /// A tokenised text.
@@ -39,8 +38,7 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the maximum
-    /// length is a
-    /// setting of the run.
+    /// length is a setting of the run.
     ///
     /// # Errors
     /// [`Error::Model`] if it is too large, cannot be read, has no unknown token, or adds no special tokens.
@@ -58,8 +56,7 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(broken)?;
 
         // The special tokens around a text are determined once, with a word that no template contains. Truncating a text is then
-        // truncating a
-        // list.
+        // truncating a list.
         let text = ids(&inner, "a", false)?;
         let whole = ids(&inner, "a", true)?;
         let at = (!text.is_empty()).then(|| whole.windows(text.len()).position(|window| window == text)).flatten();
@@ -90,8 +87,7 @@ impl Tokenizer {
     }
 
     /// [`Tokenizer::encode`] of many texts, in order; natively in parallel. If the tokenizer allows it, each word is tokenised
-    /// only once for
-    /// many texts.
+    /// only once for many texts.
     ///
     /// # Errors
     /// Those of [`Tokenizer::encode`].
@@ -176,8 +172,7 @@ impl Tokenizer {
     }
 
     /// The tokens with ids below `count` that can be part of a text. `None` for an id without a token, for special tokens
-    /// (`[CLS]`, `<pad>`)
-    /// and for unused ones (`[unused12]`). `[count]`.
+    /// (`[CLS]`, `<pad>`) and for unused ones (`[unused12]`). `[count]`.
     #[must_use]
     pub fn words(&self, count: usize) -> Vec<Option<String>> {
         let added = self.inner.get_added_tokens_decoder();
@@ -206,10 +201,8 @@ impl Tokenizer {
 }
 
 /// Whether nothing in a tokenizer depends on text across a space (U+0020): BERT's own normalizer works character by character
-/// (and
-/// combining marks belong to the character before them), its pre-tokenizer always splits at spaces, and no added token contains
-/// a space or
-/// strips one next to it.
+/// (and combining marks belong to the character before them), its pre-tokenizer always splits at spaces, and no added token
+/// contains a space or strips one next to it.
 fn splits_at_spaces(inner: &Inner) -> bool {
     let plain = |content: &str| !content.contains(' ');
     matches!(inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))

@@ -11,8 +11,7 @@ use crate::error::{Error, Result};
 const HINT: &str = "use the vocab.txt from the same place as the weights";
 
 /// A `tokenizer.json` for a `vocab.txt`, with the settings of `tokenizer_config.json` and `added_tokens.json` if they exist, and
-/// notes.
-/// If no setting says whether text is lower-cased, the vocabulary decides: if it contains capital letters, text is not
+/// notes. If no setting says whether text is lower-cased, the vocabulary decides: if it contains capital letters, text is not
 /// lower-cased.
 ///
 /// # Errors

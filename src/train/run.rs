@@ -36,10 +36,10 @@ use baseline::Baseline;
 use finish::Finish;
 use rounds::Rounds;
 
-/// Held-out texts between two events of an evaluation: in the browser nobody is heard meanwhile.
+/// Held-out texts between two events of an evaluation. In the browser, no message is processed in between.
 const MOST_TEXTS: usize = 256;
-/// Time that the baseline takes beside the first steps, as a share of theirs. What is left of it at the first evaluation is
-/// done then.
+/// Time of the linear probe alternating with the first steps, as a share of theirs. If it is not finished at the first
+/// evaluation, the rest is computed then.
 const BASELINE_SHARE: f64 = 0.5;
 
 /// A training run.
@@ -52,7 +52,7 @@ pub struct Run {
     examples: Examples,
     budget: Budget,
     majority_accuracy: f64,
-    /// None when nothing is left to do, also after an error.
+    /// `None` when nothing is left to do, also after an error.
     stage: Option<Stage>,
     pending: VecDeque<Event>,
     probe: Option<probe::Best>,
@@ -60,44 +60,44 @@ pub struct Run {
     rounds: Rounds,
     best: Option<Best>,
     stopping: bool,
-    /// Whether its method was chosen by trials.
+    /// Whether the method was selected by trials.
     pub(super) chosen: bool,
     begin: Instant,
-    /// Time that it took before it was resumed.
+    /// Time before the run was resumed.
     earlier: Duration,
     cost: Cost,
     piece: Piece,
 }
 
 enum Stage {
-    /// Steps are being taken, and the baseline is being made.
+    /// Steps are being taken, and the linear probe is being computed.
     Training(Box<Training>),
-    /// The best parameters are being measured on all held-out rows.
+    /// The best parameters are being evaluated on all held-out rows.
     Finishing(Box<Finish>),
 }
 
 struct Training {
     baseline: Baseline,
-    /// None as long as there is nothing to train on: the features, where the method has no prompt.
+    /// `None` while there is nothing to train on: the features, if the method has no prompt.
     trainer: Option<Trainer>,
     /// One for each member.
     orders: Vec<Order>,
-    /// An evaluation comes next, or is under way.
+    /// Whether an evaluation is next or in progress.
     due: bool,
-    /// Its class scores so far.
+    /// Its logits so far.
     scored: Scored,
 }
 
 #[derive(Default)]
 struct Progress {
     step: usize,
-    /// Evaluations without a lower loss.
+    /// Evaluations without a lower held-out loss.
     stale: usize,
     /// Steps until the next read-back.
     group: usize,
     /// Seconds spent in steps.
     stepping: f64,
-    /// Seconds spent on the baseline.
+    /// Seconds spent on the linear probe.
     baseline: f64,
 }
 
@@ -106,26 +106,26 @@ struct Best {
     loss: f64,
     trained: Trained,
     metrics: Metrics,
-    /// Class scores `[n, C]` of the watched examples, or of all that are held out.
+    /// Logits `[n, C]` of the watched or of all held-out examples.
     scores: Vec<f32>,
-    /// Whether they are of all.
+    /// Whether they cover all held-out examples.
     whole: bool,
-    /// The whole trainer, where pruning will go back to it.
+    /// The whole trainer, if pruning will rewind to it.
     state: Option<Vec<MatrixState>>,
 }
 
 impl Run {
-    /// Works until there is something to tell; nothing more after [`Event::Done`].
+    /// Works until the next event; `None` after [`Event::Done`].
     ///
     /// # Errors
-    /// [`Error::Diverged`] where the loss is not finite; [`Error::Device`] where the device failed. The best parameters so far
-    /// stay available through [`Run::adapter`].
+    /// [`Error::Diverged`] if the loss is not finite; [`Error::Device`] if the device failed. The best parameters so far remain
+    /// available through [`Run::adapter`].
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.pending.pop_front() {
                 return Ok(Some(event));
             }
-            // Not put back where something fails: then the run is over.
+            // Not put back after an error, which ends the run.
             let mark = self.mark();
             let next = match self.stage.take() {
                 None => return Ok(None),
@@ -139,7 +139,7 @@ impl Run {
         }
     }
 
-    /// What a device without memory makes of all that follows says less than that it has none.
+    /// If the device is out of memory, that is reported instead of the errors that follow from it.
     fn cause(&self, error: Error) -> Error {
         match error {
             Error::Device { .. } | Error::Diverged { .. } => self.compute.encoder.check().err().unwrap_or(error),
@@ -147,14 +147,14 @@ impl Run {
         }
     }
 
-    /// Ends the run: the best parameters so far become the result, or before the first evaluation the parameters as they are.
-    /// The baseline is still finished first, since every result is told beside it; drop the run to end it at once. Where only a
-    /// draw of the held-out rows was evaluated, the figures stay those of the draw.
+    /// Ends the run: the best parameters so far become the result, or before the first evaluation the current ones. The linear
+    /// probe is still finished, because every result is reported with it; drop the run to end it immediately. If only a sample of
+    /// the held-out rows was evaluated, the metrics remain those of the sample.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
 
-    /// The best parameters so far, with everything that is needed to use them.
+    /// The best parameters so far, as an adapter.
     ///
     /// # Errors
     /// [`Error::Adapter`] before the first evaluation.
@@ -181,7 +181,7 @@ impl Run {
         })
     }
 
-    /// A predictor with the best parameters so far, on this run's device.
+    /// A predictor with the best parameters so far, on the device of the run.
     ///
     /// # Errors
     /// As [`Run::adapter`].
@@ -190,7 +190,7 @@ impl Run {
     }
 
     fn best(&self) -> Result<&Best> {
-        let missing = || Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation");
+        let missing = || Error::adapter("there has been no evaluation yet", "wait for the first held-out evaluation");
         self.best.as_ref().ok_or_else(missing)
     }
 
@@ -210,12 +210,12 @@ impl Run {
         self.probe.as_ref().map_or(0.0, |probe| probe.metrics.accuracy)
     }
 
-    /// A piece of work: some of the baseline, a group of steps, or an evaluation.
+    /// A unit of work: a part of the linear probe, a group of steps, or an evaluation.
     async fn train(&mut self, mut training: Box<Training>) -> Result<Option<Stage>> {
         let due = training.due || self.stopping;
         let behind = self.progress.baseline < BASELINE_SHARE * self.progress.stepping;
         if !matches!(training.baseline, Baseline::Known) && (due || behind || training.trainer.is_none()) {
-            // Without a prompt it is the training: the features are the method's.
+            // Without a prompt it is the training itself: the features belong to the method.
             self.piece = if self.has_prompt() { Piece::Baseline } else { Piece::Training };
             let begin = Instant::now();
             self.go_on_with_baseline(&mut training).await?;

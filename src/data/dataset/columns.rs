@@ -46,15 +46,12 @@ const A_LABEL: f64 = 0.4;
 const LISTED: usize = 30;
 
 impl ColumnChoice {
-    /// The columns named in the config (matched by name, then by name ignoring case, then by number counted from 1). Columns
-    /// that are not
-    /// named are guessed from their content and their names: texts are words, mostly differ and follow no single pattern; labels
-    /// are short and
-    /// repeat. If two columns have the wanted name, the likelier one is used.
+    /// The columns named in the config (matched by name, then by name ignoring case, then by number counted from 1). Columns that
+    /// are not named are guessed from their content and their names: texts are words, mostly differ and follow no single pattern;
+    /// labels are short and repeat. If two columns have the wanted name, the likelier one is used.
     ///
     /// # Errors
-    /// [`Error::Data`] if a named column does not exist (the message lists the columns), if both are the same, or if no column
-    /// is
+    /// [`Error::Data`] if a named column does not exist (the message lists the columns), if both are the same, or if no column is
     /// suitable.
     pub fn guess(table: &Table, config: &DataConfig) -> Result<Self> {
         let named = |name: &Option<String>| name.as_deref().map(|name| find_all(table, name)).transpose();
@@ -96,8 +93,7 @@ impl ColumnChoice {
     }
 
     /// The columns with the same names in another table; otherwise, if it has the same number of columns, those at the same
-    /// positions;
-    /// otherwise a guess.
+    /// positions; otherwise a guess.
     pub(super) fn in_other(self, table: &Table, other: &Table, config: &DataConfig) -> Result<Self> {
         let mut config = config.clone();
         for (setting, column) in [(&mut config.text_column, self.text), (&mut config.label_column, self.label)] {
@@ -196,7 +192,9 @@ impl ColumnChoice {
         } else if !close.is_empty() {
             let list = names(table, &close);
             let verb = if close.len() == 1 { "column" } else { "columns" };
-            found.notes.push(format!("the labels could also be {verb} {list}: {name} is used; --label-column selects another column"));
+            found
+                .notes
+                .push(format!("the labels could also be {verb} {list}: {name} is used; --label-column selects another column"));
         }
         found.label.extend(close);
     }

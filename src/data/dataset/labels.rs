@@ -1,8 +1,7 @@
 //! Merges labels with the same meaning: `1` and `1.0`, composed and decomposed characters, `Spam` and `spam`.
 //!
-//! There are two keys. Labels with the same first key differ only in notation and are one class. Labels with only the same
-//! second key
-//! look the same to a person: they are merged if the settings say so; otherwise a note lists them.
+//! There are two keys. Labels with the same first key differ only in notation and are one class. Labels with only the same second
+//! key look the same to a person: they are merged if the settings say so; otherwise a note lists them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -77,8 +76,7 @@ impl Column {
     }
 
     /// Labels with the same key differ only in notation: in their Unicode form, in invisible characters, in the kind and number
-    /// of spaces,
-    /// or as `1` and `1.0` in a column of numbers.
+    /// of spaces, or as `1` and `1.0` in a column of numbers.
     fn certain(self, label: &str) -> String {
         // Variation selectors change the appearance of emoji.
         let variant = |letter: char| matches!(letter, '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}');

@@ -99,7 +99,10 @@ impl Rows {
         report.lengths = Lengths::new(&self.rows);
         report.advice = advice(report);
         if report.leaked > 0 {
-            report.notes.push(format!("{} training rows have a text that is also in the {which}; they are not trained on", report.leaked));
+            report.notes.push(format!(
+                "{} training rows have a text that is also in the {which}; they are not trained on",
+                report.leaked
+            ));
         }
         let lost = report.classes.iter().filter(|class| class.count == 0).map(|class| class.name.as_str());
         notes::classes(&mut report.notes, lost, "has no training row left", "have no training row left");
@@ -273,8 +276,7 @@ impl Insides {
     fn note(&self, notes: &mut Vec<String>, reading: &Reading, what: &str) {
         let member = reading.member.as_ref().map(|member| format!(" (of objects, the member `{member}`)")).unwrap_or_default();
         notes::rows(notes, &self.one, &format!("a list or an object as {what}; the {what} inside it is used{member}"));
-        let whole =
-            if what == "label" { "each combination is treated as a separate class" } else { "the list is used as it is" };
+        let whole = if what == "label" { "each combination is treated as a separate class" } else { "the list is used as it is" };
         notes::rows(notes, &self.several, &format!("several values in a list as {what}; {whole}"));
         notes::rows(notes, &self.nested, &format!("an object as {what}; its JSON is used"));
     }

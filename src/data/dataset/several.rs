@@ -8,8 +8,7 @@ use super::notes::some;
 const SEPARATORS: [char; 5] = ['|', ';', ',', '/', '+'];
 
 /// A note if cells contain several labels, that is, if labels with a separator are composed of other labels. `labels` come with
-/// their
-/// number of rows.
+/// their number of rows.
 pub(super) fn note(labels: &[(&str, usize)]) -> Option<String> {
     let (separator, rows, examples) =
         SEPARATORS.into_iter().filter_map(|separator| combined(labels, separator)).max_by_key(|(_, rows, _)| *rows)?;

@@ -26,8 +26,7 @@ pub(super) struct Given {
 
 impl Given {
     /// The split column named in the settings, or a detected one: every non-empty cell names a part, and there are training rows
-    /// and other
-    /// rows.
+    /// and other rows.
     ///
     /// # Errors
     /// [`Error::Data`] if the named column does not exist or does not say which rows are held out.
@@ -52,7 +51,9 @@ impl Given {
                 return Err(wrong(format!("`{}` is not train, test, dev or validation", cell.trim()), Some(row)));
             }
         }
-        Self::of(table, column).map(Some).ok_or_else(|| wrong("the split column needs both training rows and held-out rows".into(), None))
+        Self::of(table, column)
+            .map(Some)
+            .ok_or_else(|| wrong("the split column needs both training rows and held-out rows".into(), None))
     }
 
     fn look(table: &Table, columns: ColumnChoice) -> Option<Self> {
@@ -98,8 +99,7 @@ impl Given {
 }
 
 /// Holds out `fraction` of each class, rounded, but at least one row and not all; none of a class with a single row. Both parts
-/// keep the
-/// order of `rows`, in which no text occurs twice.
+/// keep the order of `rows`, in which no text occurs twice.
 pub(super) fn stratified(rows: Vec<TextRow>, classes: usize, fraction: f64, seed: u64) -> (Vec<TextRow>, Vec<TextRow>) {
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); classes];
     for (i, row) in rows.iter().enumerate() {

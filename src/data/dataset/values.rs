@@ -40,17 +40,16 @@ pub(super) enum Inside {
 }
 
 impl Reading {
-    /// For a column of labels: a list with one value is that value, an empty list or object is no label, and of class scores,
-    /// the class with
-    /// the largest score is the label.
+    /// For a column of labels: a list with one value is that value, an empty list or object is no label, and of class scores, the
+    /// class with the largest score is the label.
     #[must_use]
     pub fn of_labels(table: &Table, column: usize) -> Self {
         let objects = Objects::of(table, column);
         Self { member: objects.label_member(), words: false, nested: true }
     }
 
-    /// For a column of texts: values inside lists and objects are used if most cells contain them; a list of words is joined to
-    /// a text.
+    /// For a column of texts: values inside lists and objects are used if most cells contain them; a list of words is joined to a
+    /// text.
     #[must_use]
     pub fn of_texts(table: &Table, column: usize) -> Self {
         let objects = Objects::of(table, column);

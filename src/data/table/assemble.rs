@@ -16,9 +16,8 @@ const AGREEING: f64 = 0.5;
 
 impl Table {
     /// # Errors
-    /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows with different numbers of columns, and for a
-    /// header row that does
-    /// not exist.
+    /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows with different numbers of columns, and for a header
+    /// row that does not exist.
     pub(super) fn from_records(read: Records, header_row: Option<u64>, fewest: usize) -> Result<Self> {
         let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } =
             read;
@@ -83,10 +82,7 @@ impl Table {
             ));
         }
         if !short.is_empty() {
-            notes.push(format!(
-                "{} fewer cells than the {columns} columns; the missing cells are empty",
-                rows_have(&short)
-            ));
+            notes.push(format!("{} fewer cells than the {columns} columns; the missing cells are empty", rows_have(&short)));
         }
         let broken = broken_rows(header.as_deref(), &records, &rows, columns);
         if !broken.is_empty() {

@@ -1,6 +1,5 @@
 //! Rows with more cells than the header has names, because separators inside a text are not in quotes. If the other columns
-//! identify
-//! their cells, the rest of the row is the text.
+//! identify their cells, the rest of the row is the text.
 
 use std::collections::HashMap;
 
@@ -24,8 +23,7 @@ const ENOUGH: f64 = 1.5;
 const BETTER: f64 = 0.5;
 
 /// Joins the text of each row with too many cells, if it is certain which column is the text. `width` is the number of cells of
-/// most
-/// records, without the header.
+/// most records, without the header.
 pub(super) fn settle(
     header: Option<&[String]>,
     records: &mut [StringRecord],

@@ -103,8 +103,7 @@ fn unmarked(bytes: &[u8]) -> Decoded {
         broken += usize::from(!chunk.invalid().is_empty());
     }
     // A few invalid bytes among many valid characters mean a damaged UTF-8 file; text in an 8-bit encoding is hardly ever valid
-    // UTF-8
-    // by chance.
+    // UTF-8 by chance.
     if broken * 20 <= letters {
         return with_encoding(bytes, UTF_8);
     }

@@ -97,8 +97,7 @@ fn sniff(text: &str) -> Option<u8> {
             }
             let score = reading.consistent - trouble as f64 / reading.records.len() as f64;
             // A separator that gives more columns with the same regularity is the real one, because a list inside a cell is
-            // separated, too. Tabs
-            // take precedence, because they do not occur by accident.
+            // separated, too. Tabs take precedence, because they do not occur by accident.
             let columns = if separator == b'\t' { usize::MAX } else { reading.width };
             if best.is_none_or(|(other, width, _)| score > other || (score == other && columns > width)) {
                 best = Some((score, columns, separator));

@@ -36,9 +36,8 @@ pub(super) fn down(table: &mut Table) {
 }
 
 /// Whether a column is blank except in the first row of each block: the first row has a value, no two consecutive rows have one,
-/// each
-/// value differs from the one before; each value heads one block, or all blocks have the same length; and another column has no
-/// gaps.
+/// each value differs from the one before; each value heads one block, or all blocks have the same length; and another column has
+/// no gaps.
 fn is_in_blocks(table: &Table, column: usize) -> bool {
     let rows = &table.rows;
     if rows.len() < FEWEST || !table.ragged.is_empty() {

@@ -104,8 +104,7 @@ enum Sure {
 }
 
 /// Detects the header: the first row with common names, if no row of the table is above it; otherwise the first row that differs
-/// from the
-/// rows below it. Lines above it may be other content.
+/// from the rows below it. Lines above it may be other content.
 fn search(records: &[StringRecord], width: usize) -> Option<usize> {
     let depth = records.len().min(DEPTH);
     let most = (BELOW * 10 / width.max(1)).clamp(20, BELOW);
@@ -193,8 +192,7 @@ fn is_date(cell: &str) -> bool {
 }
 
 /// Whether no record above is a row of the table. Below common names, a row is identified by a value that occurs again in a
-/// column with
-/// repeating values; otherwise, by the same number and kinds of cells.
+/// column with repeating values; otherwise, by the same number and kinds of cells.
 fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], sure: Sure) -> bool {
     let names = cells(&records[at]).count();
     let above: Vec<&StringRecord> = records[..at].iter().filter(|record| !is_blank(record)).collect();
@@ -222,11 +220,9 @@ fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], su
     })
 }
 
-/// Whether a record is a header. It is not, if its value in a column with repeating values (a label) occurs again below, or if
-/// it has a
-/// number above numbers. Otherwise it is, if it contains a common name, if a column with repeating values never repeats its
-/// value, or if it
-/// has a word above a column of numbers or of sentences. A sentence above sentences is a row.
+/// Whether a record is a header. It is not, if its value in a column with repeating values (a label) occurs again below, or if it
+/// has a number above numbers. Otherwise it is, if it contains a common name, if a column with repeating values never repeats its
+/// value, or if it has a word above a column of numbers or of sentences. A sentence above sentences is a row.
 fn looks(first: &StringRecord, rest: &[StringRecord], columns: usize) -> bool {
     // pandas names unnamed columns with their numbers.
     if first.len() == columns && first.iter().enumerate().all(|(i, name)| name == i.to_string()) {

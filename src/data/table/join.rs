@@ -32,13 +32,11 @@ pub struct Part {
 
 impl Table {
     /// Appends tables with the same columns: columns with the same names, in any order, or else the same number of columns. The
-    /// joined
-    /// columns have the names of the first file with a header.
+    /// joined columns have the names of the first file with a header.
     ///
     /// # Errors
     /// [`Error::Data`] for a file with different columns (the message names both files and their columns), for no file, and for
-    /// too many
-    /// rows.
+    /// too many rows.
     pub fn join(tables: Vec<(String, Self)>) -> Result<Joined> {
         let Some((first, _)) = tables.first() else {
             return Err(Error::data("no file was given", "give at least one"));

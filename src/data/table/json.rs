@@ -21,9 +21,8 @@ const HINT: &str = "write every row as an object such as {\"text\": \"so good\",
 /// The values of a JSON file, or of a similar Python or JavaScript literal; `None` for a text that is neither.
 ///
 /// # Errors
-/// [`Error::Data`] for content that is not JSON or not a row, with its row (the line, or the number of the object in a list),
-/// and for a
-/// value whose rows cannot be identified.
+/// [`Error::Data`] for content that is not JSON or not a row, with its row (the line, or the number of the object in a list), and
+/// for a value whose rows cannot be identified.
 pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     let text = decoded.text.trim_start_matches('\u{feff}');
     let mut letters = text.chars().filter(|letter| !letter.is_whitespace());
@@ -275,12 +274,9 @@ impl Objects {
     fn add_value(&mut self, value: Json, row: u64) -> Result<()> {
         match value {
             Json::Object(members) => self.add(members, row),
-            _ => Err(Error::Data {
-                problem: "this is not a JSON object".into(),
-                hint: HINT.into(),
-                row: Some(row),
-                column: None,
-            }),
+            _ => {
+                Err(Error::Data { problem: "this is not a JSON object".into(), hint: HINT.into(), row: Some(row), column: None })
+            }
         }
     }
 
@@ -421,7 +417,12 @@ fn wrong_line(line: &str, row: u64, error: &serde_json::Error) -> Error {
 fn wrong(text: &str, row: u64, error: &serde_json::Error) -> Error {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    Error::Data { problem: format!("this is not a list of JSON objects: {error}"), hint: hint(rest), row: Some(row), column: None }
+    Error::Data {
+        problem: format!("this is not a list of JSON objects: {error}"),
+        hint: hint(rest),
+        row: Some(row),
+        column: None,
+    }
 }
 
 /// Content that is neither JSON nor Python.

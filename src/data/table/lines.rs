@@ -35,10 +35,8 @@ impl Written {
 
 impl Table {
     /// Reads a file of texts: any table that [`Table::from_bytes`] reads, a file with a single column, a JSON list of texts, or
-    /// one text per
-    /// line (then blank lines are rows, too). `known` is the expected name of the text column; `reading` may name the header row
-    /// and the
-    /// sheet.
+    /// one text per line (then blank lines are rows, too). `known` is the expected name of the text column; `reading` may name
+    /// the header row and the sheet.
     ///
     /// # Errors
     /// [`Error::Data`] for a file that cannot be read, and for one without texts.

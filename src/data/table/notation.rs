@@ -1,6 +1,5 @@
 //! Texts that are not CSV: fastText labels, drawn tables, ARFF. Notations that are simple and unambiguous are read; others are
-//! rejected
-//! by name.
+//! rejected by name.
 
 use csv::StringRecord;
 

@@ -1,6 +1,5 @@
 //! Quotes that differ from CSV: with spaces around them, single or curly ones, or around a whole line. A text in such a style is
-//! rewritten
-//! as CSV and parsed again; the result is used if it explains the rows better than the original.
+//! rewritten as CSV and parsed again; the result is used if it explains the rows better than the original.
 
 use std::borrow::Cow;
 
@@ -151,8 +150,7 @@ fn sample(text: &str) -> &str {
 }
 
 /// How much of the rows a reading explains: the share of rows with the most common number of cells, reduced if the first row,
-/// which
-/// contains the names, has fewer.
+/// which contains the names, has fewer.
 fn explained(reading: &Reading) -> f64 {
     if reading.width < 2 {
         return 0.0;

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 /// The records of a text that is not in another notation.
 ///
 /// # Errors
-/// [`Error::Data`] for a quote that is closed in a later row (with its row), for a single column, and for a file that exceeds
-/// the limits.
+/// [`Error::Data`] for a quote that is closed in a later row (with its row), for a single column, and for a file that exceeds the
+/// limits.
 pub(super) fn records(decoded: &Decoded) -> Result<Records> {
     let (separator, text) = separator_line(&decoded.text);
     let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
@@ -36,8 +36,7 @@ pub(super) fn records(decoded: &Decoded) -> Result<Records> {
 }
 
 /// The separator named by a first line such as `sep=;`, in any common form, and the text with that line blanked (a blank line
-/// still counts
-/// as a row).
+/// still counts as a row).
 fn separator_line(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
     let bare = line.trim_start().trim_start_matches('"');

@@ -46,8 +46,7 @@ fn find<'a>(names: &'a [String], name: &str) -> Option<&'a String> {
 ///
 /// # Errors
 /// [`Error::Data`] for a workbook that is damaged, protected by a password, too large when unpacked, or empty, and for a sheet
-/// that does
-/// not exist or is empty.
+/// that does not exist or is empty.
 pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     measure(bytes)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
@@ -117,16 +116,12 @@ fn broken(error: &dyn std::fmt::Display) -> Error {
     Error::data(format!("the workbook is damaged: {error}"), HINT)
 }
 
-/// Decompresses every part of the workbook that is read and discards the result, to measure its size: the sizes stated in the
-/// zip need
-/// not be true.
+/// Decompresses every part of the workbook that is read and discards the result, to measure its size: the sizes stated in the zip
+/// need not be true.
 fn measure(bytes: &[u8]) -> Result<()> {
     let large = || {
         Error::data(
-            format!(
-                "the workbook has more than {} MB when it is unpacked, which is the limit",
-                limits::BYTES / 1_000_000
-            ),
+            format!("the workbook has more than {} MB when it is unpacked, which is the limit", limits::BYTES / 1_000_000),
             "use a workbook with only the sheet of the texts, or save it as CSV",
         )
     };

@@ -18,9 +18,8 @@ impl Table {
     /// # Errors
     /// Cannot fail in practice.
     pub fn to_csv(&self) -> Result<Vec<u8>> {
-        let fault = |error: &dyn std::fmt::Display| {
-            Error::data(format!("the table cannot be written: {error}"), "report this as a bug")
-        };
+        let fault =
+            |error: &dyn std::fmt::Display| Error::data(format!("the table cannot be written: {error}"), "report this as a bug");
         let writer = |terminator: Terminator, bytes: Vec<u8>| {
             WriterBuilder::new().quote_style(QuoteStyle::Always).flexible(true).terminator(terminator).from_writer(bytes)
         };

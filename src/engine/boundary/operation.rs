@@ -19,17 +19,17 @@ use super::FrozenEncoder;
 use crate::engine::flops::Work;
 use crate::engine::{Engine, cpu_engine::CpuPass, wgsl_engine::WgslPass};
 
-/// What one pass needs besides its tensors.
+/// What a pass needs besides its tensors.
 #[derive(Clone)]
 pub struct Pass {
     encoder: FrozenEncoder,
     keep: bool,
     work: Work,
-    /// Gone when the pass is over.
+    /// `None` when the pass is finished.
     engine: Arc<Mutex<Option<Passes>>>,
 }
 
-/// The pass of the engine at hand.
+/// The pass of the engine in use.
 pub(super) enum Passes {
     Wgsl(WgslPass),
     Cpu(CpuPass),
@@ -46,7 +46,7 @@ impl Pass {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Counts the forward pass that was run, and keeps what the backward pass needs of it.
+    /// Counts the forward pass, and stores the pass for the backward pass.
     fn ran(&self, pass: Passes) {
         self.encoder.meter.add(self.work.forward);
         if self.keep {
@@ -56,12 +56,12 @@ impl Pass {
     }
 }
 
-/// burn's backends, with the frozen encoder as one more operation.
+/// burn's backends, extended with the frozen encoder as an operation.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Backend: burn::backend::Backend {
-    /// The trained input `[R, D]`, and text rows at the entry, to pooled rows `[B, D]`.
+    /// The trained input `[R, D]`, and hidden states at the entry, to pooled rows `[B, D]`.
     fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`.
+    /// Gradient of the pooled rows `[B, D]` to gradient of the trained input `[R, D]`.
     fn encode_backward(d_pooled: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
 }
 
@@ -96,7 +96,7 @@ impl Backend for Flex {
 #[derive(Debug)]
 struct EncodeBackward;
 
-/// What the backward pass needs: the pass, which has the activations.
+/// State for the backward pass: the pass, which owns the activations.
 #[derive(Clone)]
 struct Saved(Pass);
 

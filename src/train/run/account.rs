@@ -1,11 +1,11 @@
-//! What the pieces of a run cost.
+//! Accounts for the cost of the parts of a run.
 
 use web_time::Instant;
 
 use super::{Run, Stage};
 use crate::train::cost::Cost;
 
-/// Whose account a piece of work goes on.
+/// What a unit of work is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Piece {
     /// The training.
@@ -13,12 +13,12 @@ pub(super) enum Piece {
     Training,
     /// A held-out evaluation.
     Evaluation,
-    /// The baseline beside a prompt: nobody's.
+    /// The linear probe beside a prompt, which is not charged.
     Baseline,
 }
 
 impl Run {
-    /// What the run took so far.
+    /// The cost of the run so far.
     #[must_use]
     pub fn cost(&self) -> Cost {
         let numbers = self.best.as_ref().map_or(0, |best| {
@@ -28,7 +28,7 @@ impl Run {
         Cost { adapter_bytes: (numbers * size_of::<f32>()) as u64, ..self.cost }
     }
 
-    /// Where a piece of work begins.
+    /// Marks the beginning of a unit of work.
     pub(super) fn mark(&mut self) -> (Instant, u64) {
         self.piece = Piece::default();
         let meter = self.compute.encoder.meter();
@@ -36,7 +36,7 @@ impl Run {
         (Instant::now(), meter.flops())
     }
 
-    /// Enters a piece of work into the account that it named.
+    /// Charges a unit of work.
     pub(super) fn charge(&mut self, (begin, before): (Instant, u64), stage: Option<&Stage>) {
         let encoder = &self.compute.encoder;
         let flops = encoder.meter().flops().saturating_sub(before);
@@ -52,7 +52,7 @@ impl Run {
         if let Some(Stage::Training(training)) = stage
             && let Some(trainer) = &training.trainer
         {
-            // The part of the encoder that a stage trains on is a copy beside the whole.
+            // The partial encoder of a stage is a copy beside the full one.
             let part = if self.is_partial() { trainer.weight_bytes() } else { 0 };
             bytes += trainer.cache_bytes() + part;
             (self.cost.prompt_parameters, self.cost.head_parameters) = trainer.counts();

@@ -1,4 +1,4 @@
-//! The baseline beside a run: features, then the probe, in small pieces.
+//! The linear probe beside a run: first its features, then its training, in small units.
 
 use std::sync::Arc;
 
@@ -19,30 +19,30 @@ use crate::train::probe::{Best, Probe};
 use crate::train::schedule::Budget;
 use crate::train::step::Source;
 
-/// How far the baseline is.
+/// Progress of the linear probe.
 pub(super) enum Baseline {
-    /// Pooled rows of the frozen encoder are being computed, for a probe with this order and budget.
+    /// Pooled rows of the frozen encoder are being computed, for a linear probe with this order and budget.
     Features(Features, Order, Budget),
-    /// The probe is being trained on them.
+    /// The linear probe is being trained on them.
     Probe(Box<Probe>),
-    /// It is known.
+    /// It is finished.
     Known,
 }
 
 impl Run {
-    /// The baseline at its beginning. It reads the rows that its batches will hold and those that are watched.
+    /// Prepares the linear probe. It needs the rows of its batches and the watched ones.
     pub(super) fn baseline(&mut self) -> Result<Baseline> {
         let (train_rows, held_out) = (self.examples.train_rows, self.examples.held_out().len());
-        // Where the baseline is the method, it is what is asked for and learns from all rows.
+        // If the linear probe is the method itself, it is trained on all rows.
         let most = if self.has_prompt() { self.limits.learned } else { train_rows };
         let learned = self.examples.learned(most, self.config.seed);
         let watched = self.examples.watched.len();
         if learned.len() < train_rows {
-            self.warn(format!("the linear probe learns from a draw of {} of the {train_rows} training rows", learned.len()));
+            self.warn(format!("the linear probe is trained on a sample of {} of the {train_rows} training rows", learned.len()));
         }
         if watched < held_out {
             self.warn(format!(
-                "{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"
+                "evaluations during training use a sample of {watched} of the {held_out} held-out rows; the final evaluation uses all of them"
             ));
         }
         let budget = Budget::new(&self.config, learned.len())?;
@@ -52,7 +52,7 @@ impl Run {
         Ok(Baseline::Features(Features::new(self.model.spec().hidden, examples), order, budget))
     }
 
-    /// One more batch of features, or some more steps of the probe.
+    /// Computes one more batch of features, or some more steps of the linear probe.
     pub(super) async fn go_on_with_baseline(&mut self, training: &mut Training) -> Result<()> {
         training.baseline = match std::mem::replace(&mut training.baseline, Baseline::Known) {
             Baseline::Features(mut features, order, budget) if features.len() < features.total() => {

@@ -1,4 +1,4 @@
-//! The start of a run: texts to tokens, a device, and everything that is trained at its start.
+//! The start of a run: tokenises the texts, opens the device, and initialises everything that is trained.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,37 +33,39 @@ use crate::train::order::Order;
 use crate::train::schedule::Budget;
 use crate::train::step::{Source, Trainer};
 
-/// Rows beyond which figures are taken on a draw: each class with its share, the same draw for the same seed.
+/// Numbers of rows from which samples are used, stratified by class; the same seed gives the same sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Held-out rows of an evaluation on the way; the result is measured on all of them.
+    /// Held-out rows of an evaluation during training; the final evaluation uses all of them.
     pub watched: usize,
-    /// Training rows of the linear probe beside a prompt; 0: there is none, and its accuracy is told as 0.
+    /// Training rows of the linear probe beside a prompt; with 0 there is no linear probe, and its accuracy is reported as 0.
     pub learned: usize,
 }
 
 impl Default for Limits {
-    /// The standard error of an accuracy on 2,000 rows is 1.1 points at most, and half a point at 95 %. The probe needs its
-    /// rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with 5,000, 99.7 with
-    /// 20,000, so that a small draw would flatter the prompt. A row costs it one pass in a run of many, and 4 D bytes: memory alone
-    /// sets its limit (150 MB for D = 384).
+    /// The standard error of an accuracy on 2,000 rows is at most 1.1 percentage points, and 0.5 at 95 % accuracy. The linear
+    /// probe needs its rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with
+    /// 5,000 and
+    /// 99.7 with 20,000,
+    /// so a small sample would favour the prompt. A row costs one pass and 4 D bytes; only memory sets the limit (150 MB for D =
+    /// 384).
     fn default() -> Self {
         Self { watched: 2000, learned: 100_000 }
     }
 }
 
 impl Run {
-    /// Tokenises, opens the device and gets ready; the first event is [`Event::Started`].
+    /// Tokenises the texts, opens the device and prepares the run; the first event is [`Event::Started`].
     ///
     /// # Errors
-    /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work, [`Error::Device`](crate::error::Error::Device)
-    /// where the device that the config asks for cannot be used, [`Error::Model`](crate::error::Error::Model) where the encoder
-    /// lacks what the config asks for.
+    /// [`Error::Config`](crate::error::Error::Config) for an invalid setting, [`Error::Device`](crate::error::Error::Device) if
+    /// the device of the config cannot be used, [`Error::Model`](crate::error::Error::Model) if the encoder lacks something that
+    /// the config needs.
     pub async fn start(model: Model, dataset: Dataset, config: RunConfig) -> Result<Self> {
         Self::with_limits(model, dataset, config, Limits::default()).await
     }
 
-    /// [`Run::start`] with other limits than the usual ones.
+    /// [`Run::start`] with other limits.
     ///
     /// # Errors
     /// As [`Run::start`].
@@ -115,7 +117,7 @@ impl Run {
             limits,
         };
         run.check_pruning()?;
-        // Made before anything long begins, so that a setting it cannot use is an error now.
+        // Created before anything slow, so that an unusable setting is reported immediately.
         let source = match run.has_prompt() {
             true => Source::Encoder(run.compute.encoder.clone()),
             false => Source::Features(Arc::new(Features::new(run.model.spec().hidden, Vec::new()))),
@@ -136,7 +138,7 @@ impl Run {
             truncated_texts,
         });
         if truncated_texts > 0 {
-            run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
+            run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and are truncated"));
         }
         for note in unseen.notes() {
             run.warn(note);
@@ -154,7 +156,7 @@ impl Run {
         Ok(run)
     }
 
-    /// A trainer at its start, of the run's settings or of others for the same data.
+    /// An initial trainer, with the settings of the run or other settings for the same data.
     pub(super) async fn trainer(&self, source: Source, config: &RunConfig) -> Result<Trainer> {
         let method = prompt::method(config, self.model.spec());
         let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
@@ -175,7 +177,7 @@ impl Run {
         Trainer::new(&self.compute, source, weights, method, initial, head, config)
     }
 
-    /// Text rows `[n, D]` of the first training examples after some layers, on the host.
+    /// Hidden states `[n, D]` of the first training examples after some layers, on the host.
     async fn some_states(&self, encoder: &FrozenEncoder, layers: usize) -> Result<Vec<f32>> {
         let examples = self.examples.all.iter().take(self.examples.train_rows.min(EVAL_BATCH));
         let like = Tensor::<2>::zeros([1, 1], &self.compute.device);

@@ -1,5 +1,5 @@
-//! A [`Checkpoint`] against the run that it is to continue: whatever comes from the file is checked before anything is made of it. That
-//! its matrices are whole and finite is checked where they are read.
+//! Checks a [`Checkpoint`] against the run that it resumes, before any of it is used. Completeness and finite values of the
+//! matrices are checked where they are read.
 
 use super::{Run, Stage};
 use crate::error::{Error, Result};
@@ -8,21 +8,21 @@ use crate::train::checkpoint::{Checkpoint, Place, damaged};
 use crate::train::order::Order;
 use crate::train::step::{MatrixState, Trained, Trainer};
 
-/// The checkpoint belongs to something else.
+/// The error for a checkpoint of something else.
 pub(super) fn other(what: &str) -> Error {
-    Error::adapter(format!("the checkpoint was made with another {what}"), "give the same files, or start the run again")
+    Error::adapter(format!("the checkpoint was made with a different {what}"), "use the same files, or start the run again")
 }
 
-/// What must hold of a checkpoint, in words.
+/// Checks a condition on a checkpoint.
 fn ensure(holds: bool, what: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(damaged(format!("{what} does not fit its settings and data"))) }
+    if holds { Ok(()) } else { Err(damaged(format!("{what} does not match its settings and data"))) }
 }
 
 impl Run {
     /// Checks a checkpoint of the same data, encoder and settings.
     ///
     /// # Errors
-    /// [`Error::Adapter`] with the first part that cannot be.
+    /// [`Error::Adapter`] with the first invalid part.
     pub(super) fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let Some(Stage::Training(training)) = &self.stage else { return Err(other("method")) };
         let Some(trainer) = &training.trainer else { return Err(other("method")) };
@@ -38,7 +38,7 @@ impl Run {
             ensure((before..=step).contains(&best.step), "the step of the best parameters")?;
             ensure(best.loss.is_finite(), "the loss of the best parameters")?;
             ensure(self.is_ours(&best.trained, trainer.members()), "the best parameters")?;
-            // Pruning goes back to them.
+            // Pruning rewinds to them.
             let wanted = round + 1 < self.rounds.rounds;
             ensure(best.state.is_some() == wanted, "the state of the best parameters")?;
             if let Some(state) = &best.state {
@@ -56,7 +56,7 @@ impl Run {
         Ok(())
     }
 
-    /// Every member's order holds each training example once, and is where so many steps bring it.
+    /// Checks that every member's order contains each training example once, and that its position matches the number of steps.
     fn check_orders(&self, checkpoint: &Checkpoint, members: usize) -> Result<()> {
         let (rows, batch) = (self.examples.train_rows, self.config.optim.batch_size);
         if checkpoint.orders.len() != members {
@@ -68,7 +68,7 @@ impl Run {
             if !each || indices.len() != rows {
                 return Err(other("split of the data"));
             }
-            ensure(*cursor == Order::behind(rows, batch, checkpoint.place.step), "the place in the order of the examples")?;
+            ensure(*cursor == Order::behind(rows, batch, checkpoint.place.step), "the position in the order of the examples")?;
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Run {
         let begins = if round == 0 { before == 0 } else { before > 0 && before <= steps * round };
         ensure(begins && before <= step && step - before <= steps, "the step")?;
         ensure(stale <= step - before, "the number of evaluations without a lower loss")?;
-        // A run that was stopped is on the whole encoder, whatever the step.
+        // A stopped run is on the full encoder, whatever the step.
         let last = rounds.count() - 1;
         let at = |step: usize| if round > 0 { last } else { rounds.at(step, steps) };
         let fits = match stage {
@@ -98,14 +98,14 @@ impl Run {
         found.eq(wanted) && self.is_head(trained, members)
     }
 
-    /// Whether the head is one of so many members.
+    /// Whether the head has this number of members.
     fn is_head(&self, trained: &Trained, members: usize) -> bool {
         let (rows, hidden) = (members * self.examples.labels.len(), self.model.spec().hidden);
         trained.head_weight.len() == rows * hidden && trained.head_bias.len() == rows
     }
 }
 
-/// Trained matrices after so many steps, in this round: only a prompt in its second round is pruned.
+/// Checks trained matrices after a number of steps in this round: a prompt is pruned only in its second round.
 fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: usize) -> Result<()> {
     trainer.check_state(states)?;
     let pruned = trainer.prunable().map(|(place, _)| place).filter(|_| round > 0);

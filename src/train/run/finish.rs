@@ -1,5 +1,5 @@
-//! The end of a run. Where more rows are held out than were watched, the prompt and the probe, each at its best, are measured on
-//! all of them first.
+//! The end of a run. If only a sample of the held-out rows was evaluated during training, the best prompt and the best linear
+//! probe are first evaluated on all of them.
 
 use super::account::Piece;
 use super::{Best, Run, Stage};
@@ -12,11 +12,11 @@ use crate::train::event::Event;
 use crate::train::examples::Examples;
 use crate::train::probe;
 
-/// A measurement under way.
+/// A final evaluation in progress.
 pub(super) struct Finish {
-    /// The prompt, then the probe.
+    /// For the prompt, then for the linear probe.
     predictors: Vec<Predictor>,
-    /// Class scores `[n, C]` of each predictor, so far.
+    /// Logits `[n, C]` of each predictor so far.
     scores: Vec<Vec<f32>>,
     done: usize,
 }
@@ -26,7 +26,7 @@ impl Finish {
         Self { scores: predictors.iter().map(|_| Vec::new()).collect(), predictors, done: 0 }
     }
 
-    /// Some more rows.
+    /// Evaluates some more rows.
     async fn go_on(&mut self, data: &Examples) -> Result<()> {
         let held_out = &data.all[data.held_out()];
         let end = (self.done + EVAL_BATCH).min(held_out.len());
@@ -37,7 +37,7 @@ impl Finish {
         Ok(())
     }
 
-    /// The figures of each predictor, when all rows are done.
+    /// The metrics of each predictor, when all rows are done.
     fn metrics(&self, data: &Examples) -> Result<Vec<Metrics>> {
         let truth: Vec<u32> = data.all[data.held_out()].iter().map(|example| example.label).collect();
         self.scores.iter().map(|scores| data.metrics(&truth, scores)).collect()
@@ -45,8 +45,8 @@ impl Finish {
 }
 
 impl Run {
-    /// What the best parameters so far say of the held-out rows, one by one: of those that the figures are from, which after a stop
-    /// are the watched ones. They are known since the evaluation; nothing is computed again.
+    /// The predictions of the best parameters so far for every single held-out row that the metrics are computed on; after a
+    /// stop, these are the watched rows. They are saved at the evaluation and not computed again.
     ///
     /// # Errors
     /// [`crate::error::Error::Adapter`] before the first evaluation.
@@ -58,7 +58,7 @@ impl Run {
         Answers::new(self.examples.labels.clone(), rows, truth, scores)
     }
 
-    /// The end, or first the measurement on all held-out rows where the user still waits for it.
+    /// The end, or first the evaluation on all held-out rows, unless the user has stopped the run.
     pub(super) fn finish(&mut self) -> Result<Option<Stage>> {
         if self.examples.partly_watched() {
             if !self.stopping {
@@ -75,14 +75,14 @@ impl Run {
                 return Ok(Some(Stage::Finishing(Box::new(Finish::new(predictors)))));
             }
             let (watched, held_out) = (self.examples.watched.len(), self.examples.held_out().len());
-            let message = format!("stopped: the figures are those of {watched} of the {held_out} held-out rows");
+            let message = format!("stopped: the metrics are for {watched} of the {held_out} held-out rows");
             self.warn(message);
         }
         self.done();
         Ok(None)
     }
 
-    /// Some more held-out rows, and after the last the end.
+    /// Evaluates some more held-out rows and, after the last, ends the run.
     pub(super) async fn measure(&mut self, mut finish: Box<Finish>) -> Result<Option<Stage>> {
         if self.stopping {
             return self.finish();

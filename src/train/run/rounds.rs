@@ -1,4 +1,4 @@
-//! The rounds and stages of a run: on partial encoders first (FPT), and once more after pruning (XPrompt).
+//! The rounds and stages of a run: partial encoders first (FPT), and training again after pruning (XPrompt).
 
 use std::sync::Arc;
 
@@ -16,25 +16,25 @@ use crate::train::event::Event;
 use crate::train::prune::mask;
 use crate::train::step::{LearningRates, Trainer};
 
-/// Virtual tokens in front of the texts that neurons are scored on (Huang et al. 2022, FPT: an untrained random prompt).
+/// Virtual tokens in front of the texts when neurons are scored (Huang et al. 2022, FPT: an untrained random prompt).
 const SCORING_PROMPT: usize = 20;
-/// Examples that the importance of a prompt's parts is measured on at most.
+/// Maximum number of examples for measuring the importance of the prompt's parts.
 const PRUNING_EXAMPLES: usize = 256;
 
-/// Where a run is in its plan.
+/// The position of a run in its plan.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     stages: Vec<Stage>,
     growth: Growth,
-    /// The stage whose encoder is used; none before the first step.
+    /// The current stage; `None` before the first step.
     pub(super) stage: Option<usize>,
-    /// Rounds behind.
+    /// Finished rounds.
     pub(super) round: usize,
-    /// Of all.
+    /// Number of rounds.
     pub(super) rounds: usize,
     /// Steps before this round.
     pub(super) before: usize,
-    /// How much the neurons are used `[L, F]`, where stages leave neurons out.
+    /// Importance of the neurons `[L, F]`, if stages have fewer neurons.
     pub(super) scores: Option<Vec<f32>>,
 }
 
@@ -44,12 +44,12 @@ impl Rounds {
         Self { stages: method.stages(), growth: method.growth(), rounds, ..Self::default() }
     }
 
-    /// Stages, the one on the whole encoder included.
+    /// Number of stages, including the one on the full encoder.
     pub(super) fn count(&self) -> usize {
         self.stages.len() + 1
     }
 
-    /// The step of a round of so many steps before which stage `stage` ends.
+    /// The step at which stage `stage` ends, in a round with `steps` steps.
     fn end(&self, stage: usize, steps: usize) -> usize {
         if stage >= self.stages.len() {
             return steps;
@@ -58,7 +58,7 @@ impl Rounds {
         (share * steps as f64).round() as usize
     }
 
-    /// The stage of a step, counted from 0, of a round of so many.
+    /// The stage of a step, counted from 0, in a round with `steps` steps.
     pub(super) fn at(&self, step: usize, steps: usize) -> usize {
         if self.round > 0 {
             return self.stages.len();
@@ -73,7 +73,7 @@ impl Run {
         self.progress.step - self.rounds.before
     }
 
-    /// Steps of the whole run, as far as it is known now.
+    /// Steps of the whole run, as far as known.
     pub(super) fn all_steps(&self) -> usize {
         self.rounds.before + self.budget.steps * (self.rounds.rounds - self.rounds.round)
     }
@@ -82,12 +82,12 @@ impl Run {
         self.rounds.stage.is_some_and(|stage| stage + 1 < self.rounds.count())
     }
 
-    /// The stage that comes next: the whole encoder at once where the user stops the run, since nothing else can be kept.
+    /// The next stage. If the user stops the run, it is the full encoder, because only parameters on it can be the result.
     fn next_stage(&self) -> usize {
         if self.stopping { self.rounds.stages.len() } else { self.rounds.at(self.round_step(), self.budget.steps) }
     }
 
-    /// Whether the next step is of another stage, or the last evaluation of a run that the user stops.
+    /// Whether the next step, or the last evaluation of a stopped run, is in another stage.
     pub(super) fn enters_stage(&self) -> bool {
         self.rounds.count() > 1 && self.rounds.stage != Some(self.next_stage())
     }
@@ -104,7 +104,7 @@ impl Run {
         if since < refit_steps { LearningRates { prompt: 0.0, factor: 0.0, ..rates } } else { rates }
     }
 
-    /// Goes on with the encoder of the next stage.
+    /// Switches to the encoder of the next stage.
     pub(super) async fn enter_next_stage(&mut self, trainer: &mut Trainer) -> Result<()> {
         let reset = self.rounds.stage.is_some() && self.rounds.growth.head == HeadTransition::Reset;
         self.enter_stage(self.next_stage(), trainer).await?;
@@ -114,7 +114,7 @@ impl Run {
         Ok(())
     }
 
-    /// Goes on with the encoder of a stage.
+    /// Switches to the encoder of a stage.
     pub(super) async fn enter_stage(&mut self, number: usize, trainer: &mut Trainer) -> Result<()> {
         let spec = self.model.spec().clone();
         let (layers, neurons) = match self.rounds.stages.get(number).copied() {
@@ -145,8 +145,8 @@ impl Run {
         Ok(())
     }
 
-    /// Of every neuron `[L, F]` the mean over training texts of its mean absolute activation in a text behind an untrained random
-    /// prompt, made once.
+    /// For every neuron `[L, F]`, the mean absolute activation over training texts behind an untrained random prompt. Computed
+    /// once.
     async fn neuron_scores(&mut self) -> Result<&[f32]> {
         if self.rounds.scores.is_none() {
             let spec = self.model.spec();
@@ -165,29 +165,29 @@ impl Run {
                 let scores = self.compute.encoder.neuron_scores(&batch, &prompt)?;
                 sums = Some(sums.map_or_else(|| scores.clone(), |sums| sums + scores.clone()));
             }
-            let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "give more rows"))?;
+            let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "use more rows"))?;
             self.rounds.scores = Some(read(sums / scored.len() as f64).await?);
         }
         Ok(self.rounds.scores.as_deref().unwrap_or_default())
     }
 
-    /// Whether this round has no steps left, or the held-out loss has not fallen for too long. Asked where no evaluation is due.
+    /// Whether this round has no steps left, or early stopping applies. Called when no evaluation is due.
     pub(super) fn round_is_over(&self) -> bool {
         let patience = self.config.eval.patience.is_some_and(|patience| self.progress.stale >= patience);
         patience || self.round_step() >= self.budget.steps
     }
 
-    /// Whether the prompt is pruned when this round is over.
+    /// Whether the prompt is pruned after this round.
     pub(super) fn prunes_next(&self) -> bool {
         self.rounds.round + 1 < self.rounds.rounds
     }
 
-    /// Checks that pruning can be done.
+    /// Checks that pruning is possible.
     pub(super) fn check_pruning(&self) -> Result<()> {
         match &self.config.prompt.prune {
             Some(prune) if !self.model.spec().hidden.is_multiple_of(prune.pieces) => Err(Error::config(
                 "prompt.prune.pieces",
-                format!("{} pieces do not divide a row of {}", prune.pieces, self.model.spec().hidden),
+                format!("a row of {1} numbers cannot be split into {0} equal pieces", prune.pieces, self.model.spec().hidden),
                 "use a divisor, such as 16",
             )),
             _ => Ok(()),
@@ -200,7 +200,7 @@ impl Run {
         let (Some(PruneConfig { tokens, pieces, piece_share }), Some([rows, hidden])) =
             (self.config.prompt.prune.clone(), trainer.prunable().map(|(_, shape)| shape))
         else {
-            return Err(Error::config("prompt.prune", "this method has no prompt rows of its own to prune", "leave it out"));
+            return Err(Error::config("prompt.prune", "this method has no prompt rows that can be pruned", "leave it out"));
         };
         if let Some(state) = self.best.take().and_then(|best| best.state) {
             trainer.set_state(&state)?;

@@ -1,4 +1,4 @@
-//! A run to a [`Checkpoint`] and back.
+//! Saves a run as a [`Checkpoint`] and resumes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +18,33 @@ use crate::train::order::Order;
 use crate::train::probe;
 
 impl Run {
-    /// Whether everything that is behind has been told: then a [`Run::checkpoint`] and the events so far belong together.
+    /// Whether all events have been returned, so that a [`Run::checkpoint`] matches the events so far.
     #[must_use]
     pub fn has_told_all(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// The device that it runs on.
+    /// The device of the run.
     #[must_use]
     pub fn device(&self) -> DeviceChoice {
         if self.compute.gpu { DeviceChoice::Gpu } else { DeviceChoice::Cpu }
     }
 
-    /// Everything that is needed to go on from here with [`Run::resume`].
+    /// The complete state, from which [`Run::resume`] continues.
     ///
     /// # Errors
-    /// [`Error::Config`] where the run has no prompt, or is over: its result is [`Run::adapter`]; [`Error::Device`] where the
-    /// device failed.
+    /// [`Error::Config`] if the run has no prompt or is finished, in which case [`Run::adapter`] is its result; [`Error::Device`]
+    /// if the device failed.
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
         let (Some(Stage::Training(training)), true) = (&self.stage, self.has_prompt()) else {
-            return Err(Error::config("run", "there are no steps left to go on with", "save the adapter instead"));
+            return Err(Error::config(
+                "run",
+                "the run is finished or has no prompt, so there is nothing to resume",
+                "export the adapter instead",
+            ));
         };
         let Some(trainer) = &training.trainer else {
-            return Err(Error::config("run", "the run has not begun", "ask again later"));
+            return Err(Error::config("run", "the run has not started", "try again later"));
         };
         let best = self.best.as_ref().map(|best| SavedBest {
             step: best.step,
@@ -83,11 +87,13 @@ impl Run {
         })
     }
 
-    /// Continues a run, on the same data and encoder: on the same machine, bit for bit as if it had never stopped. Where the settings
-    /// leave the device open, it is the one of the checkpoint, if that can be used. The first event is [`Event::Started`] again.
+    /// Resumes a run with the same data and encoder; on the same machine, with the same bits as without an interruption. If the
+    /// settings leave the device open, the device of the checkpoint is used if possible. The first event is [`Event::Started`]
+    /// again.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
+    /// [`Error::Adapter`] if data, encoder or settings differ from those of the checkpoint, or if it is damaged; and as
+    /// [`Run::start`].
     pub async fn resume(model: Model, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
         let device = match (checkpoint.config.device, &checkpoint.machine) {
             (DeviceChoice::Auto, Some(Machine { device: DeviceChoice::Gpu, .. })) => {
@@ -105,13 +111,13 @@ impl Run {
         Ok(run)
     }
 
-    /// [`Run::resume`] on a device of choice. The settings stay as they are. Where the machine is not the one of the checkpoint, an
-    /// [`Event::Warning`] says what that means.
+    /// [`Run::resume`] on a given device. The settings are unchanged. If the machine differs from that of the checkpoint, an
+    /// [`Event::Warning`] explains the consequences.
     ///
     /// # Errors
     /// As [`Run::resume`].
     pub async fn resume_on(model: Model, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
-        // The format before named the weights alone.
+        // The previous format only has the checksum of the weights.
         let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
         if checkpoint.encoder_sha256 != named {
             return Err(other("encoder"));
@@ -139,7 +145,7 @@ impl Run {
             }
         };
         let Some(Stage::Training(mut training)) = run.stage.take() else {
-            return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
+            return Err(Error::config("run", "the run is finished, so there is nothing to resume", "start the run again"));
         };
         let Some(trainer) = &mut training.trainer else { return Err(other("method")) };
         trainer.set_state(&matrices)?;
@@ -157,8 +163,8 @@ impl Run {
         (run.best, run.probe, run.chosen) = (best, probe, chosen);
         if let Some(machine) = machine.filter(|machine| machine.name != run.compute.machine) {
             let message = format!(
-                "the checkpoint was made on {}, and the training continues on {}: the result can differ slightly from that of an \
-                 uninterrupted training",
+                "the checkpoint was made on {}, but the run resumes on {}: the result can differ slightly from that of an \
+                 uninterrupted run",
                 machine.name, run.compute.machine
             );
             run.warn(message);

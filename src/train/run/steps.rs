@@ -1,4 +1,4 @@
-//! The steps of a run, and what each held-out evaluation keeps.
+//! The steps of a run, and the results of each held-out evaluation.
 
 use burn::tensor::Tensor;
 use web_time::Instant;
@@ -11,13 +11,13 @@ use crate::train::examples::Scored;
 use crate::train::order::Order;
 use crate::train::step::Trainer;
 
-/// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps: a step never waits for the
-/// CPU, and the CPU never runs further ahead.
+/// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps. A step never waits for the CPU,
+/// and the CPU is never further ahead.
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
 
 impl Run {
-    /// A group of steps up to the next evaluation, and their losses. Says whether the evaluation is due.
+    /// A group of steps up to the next evaluation, and their losses. Returns whether the evaluation is due.
     pub(super) async fn step(&mut self, trainer: &mut Trainer, orders: &mut [Order]) -> Result<bool> {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
@@ -31,14 +31,14 @@ impl Run {
             self.progress.step += 1;
             due = self.budget.evaluates_after(self.round_step());
         }
-        // A part of the encoder, or none of it, is at work beside the whole.
+        // A partial encoder, or its absence, is counted besides the full encoder.
         let whole = if self.is_partial() || !self.has_prompt() { self.compute.encoder.weight_bytes() } else { 0 };
         self.report(losses, rows, begin, whole + trainer.memory_bytes()).await?;
         trainer.check()?;
         Ok(due)
     }
 
-    /// Reads a group's losses back and tells its steps.
+    /// Reads the losses of a group back and reports its steps.
     async fn report(&mut self, losses: Vec<(Tensor<1>, f64)>, rows: usize, begin: Instant, memory_bytes: u64) -> Result<()> {
         let (tensors, rates): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
         let values = read(Tensor::cat(tensors, 0)).await?;
@@ -66,8 +66,8 @@ impl Run {
         Ok(())
     }
 
-    /// Tells an evaluation, and keeps the parameters if they are the best so far. On a partial encoder none are: their figures are
-    /// those of another model.
+    /// Reports an evaluation and saves the parameters if they are the best so far. On a partial encoder none are saved, because
+    /// its metrics are those of another model.
     pub(super) async fn keep(&mut self, Scored { scores, members_right }: Scored, trainer: &Trainer) -> Result<()> {
         let (loss, metrics) = self.examples.judge(&scores)?;
         if !loss.is_finite() {

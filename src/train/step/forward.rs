@@ -1,4 +1,4 @@
-//! The forward pass of a batch: what the method gives, the encoder, the head.
+//! The forward pass of a batch: the method's input, the encoder, the head.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::eval::together;
 use crate::prompt::{Context, Given};
 
 impl Trainer {
-    /// The examples at `indices` behind the method's rows, once for each member.
+    /// The examples at `indices` after the method's rows, once for each member.
     pub(super) fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))
     }
 
-    /// Parameters as the method sees them: without what is pruned.
+    /// The parameters for the method, with pruned elements set to 0.
     pub(super) fn kept(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
         let kept = |(parameter, mask): (&Tensor<2>, &Option<Mask>)| match mask {
             None => parameter.clone(),
@@ -30,7 +30,8 @@ impl Trainer {
         parameters.iter().zip(&self.masks).map(kept).collect()
     }
 
-    /// Text rows of the examples at `indices` where the prompt joins, with the layers below; none where it joins at the words.
+    /// Hidden states of the examples at `indices` at the prompt's entry, with the number of layers below; `None` if the prompt is
+    /// at the word embeddings.
     fn hidden_states(
         &self,
         encoder: &FrozenEncoder,
@@ -44,8 +45,8 @@ impl Trainer {
         Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters[0])?)))
     }
 
-    /// Class scores `[N B, C]` under parameters, tracked or not, of the examples at `indices`: B for the first member, B for the
-    /// next.
+    /// Logits `[N B, C]` from the given parameters, tracked or not, of the examples at `indices`: B for the first member, B for
+    /// the next, and so on.
     pub(super) fn logits(
         &self,
         parameters: &[Tensor<2>],
@@ -76,7 +77,7 @@ impl Trainer {
         Ok(self.head.logits(pooled, parameters[prompt].clone(), parameters[prompt + 1].clone()))
     }
 
-    /// Class scores of the examples at `indices`, row-major `[B, C]` on the host: of an ensemble those that it decides by.
+    /// Logits of the examples at `indices`, row-major `[B, C]` on the host; for an ensemble, those of its vote.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`] and [`read`].
@@ -84,7 +85,7 @@ impl Trainer {
         Ok(self.together(self.member_scores(examples, indices).await?))
     }
 
-    /// The class scores of every member, one after another: `[N B, C]`.
+    /// The logits of every member, one after another: `[N B, C]`.
     ///
     /// # Errors
     /// As [`Trainer::scores`].
@@ -93,7 +94,7 @@ impl Trainer {
         read(self.logits(&self.parameters, &self.batch(examples, &repeated), examples, &repeated)?).await
     }
 
-    /// What the members decide by.
+    /// The logits of the members' vote.
     #[must_use]
     pub fn together(&self, scores: Vec<f32>) -> Vec<f32> {
         together(scores, self.method.members(), self.classes, self.method.vote())

@@ -1,4 +1,4 @@
-//! How much a trained prompt's rows and pieces matter, and pruning what matters least (XPrompt).
+//! Measures the importance of a trained prompt's rows and pieces, and prunes the least important ones (XPrompt).
 
 use burn::tensor::Tensor;
 
@@ -11,22 +11,22 @@ use crate::error::Result;
 const PRUNED: &str = "prompt";
 
 impl Trainer {
-    /// The prompt matrix, where there is one to prune: its place and `[rows, D]`.
+    /// The prompt matrix, if it can be pruned: its index and `[rows, D]`.
     #[must_use]
     pub fn prunable(&self) -> Option<(usize, [usize; 2])> {
         let place = self.kinds.iter().position(|kind| kind.name == PRUNED)?;
         Some((place, self.parameters[place].dims()))
     }
 
-    /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the rows of the prompt, `[rows, D / width]`
-    /// row-major: the derivative with respect to a factor on the piece (Ma et al. 2022, XPrompt, equation 6; Michel et al. 2019).
-    /// One pass an example, so that the mean of the absolute values is exact.
+    /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the prompt's rows, `[rows, D / width]`
+    /// row-major: the derivative with respect to a factor of the piece (Ma et al. 2022, XPrompt, equation 6; Michel et al. 2019).
+    /// One pass per example, so that the mean of the absolute values is exact.
     ///
     /// # Errors
     /// As [`Trainer::gradients`].
     ///
     /// # Panics
-    /// Where there is no prompt matrix or `width` does not divide its row.
+    /// If there is no prompt matrix, or `width` does not divide a row.
     pub async fn importance(&self, examples: &[Example], indices: &[usize], width: usize) -> Result<Vec<f32>> {
         let (place, [rows, hidden]) = self.prunable().expect("a prompt matrix");
         assert!(hidden.is_multiple_of(width), "pieces are of one width");
@@ -46,7 +46,7 @@ impl Trainer {
     /// Prunes the prompt: a mask `[rows, D]` of 0 and 1.
     ///
     /// # Panics
-    /// Where there is no prompt matrix, or the mask is of another size.
+    /// If there is no prompt matrix, or the mask has another size.
     pub fn prune(&mut self, mask: &[f32]) {
         let (place, shape) = self.prunable().expect("a prompt matrix");
         self.masks[place] = Some(self.mask(mask, shape));

@@ -1,4 +1,4 @@
-//! The whole state of a [`Trainer`], on the host and back.
+//! Saves and restores the whole state of a [`Trainer`].
 
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Tensor, TensorData};
@@ -33,23 +33,23 @@ impl Trainer {
         Ok(states)
     }
 
-    /// Checks that a state is one of a trainer of the same config.
+    /// Checks that a state is from a trainer with the same config.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where the matrices are others.
+    /// [`Error::Adapter`] if the matrices differ.
     pub fn check_state(&self, states: &[MatrixState]) -> Result<()> {
         let ours = self.kinds.iter().zip(&self.parameters).map(|(kind, p)| (kind.name, p.dims()));
         if !ours.eq(states.iter().map(|state| (state.name.as_str(), state.shape))) {
             let names: Vec<_> = states.iter().map(|state| (&state.name, state.shape)).collect();
             return Err(Error::adapter(
-                format!("the checkpoint has the matrices {names:?}, which are not those of its settings"),
+                format!("the checkpoint has the matrices {names:?}, which do not match its settings"),
                 "the checkpoint is damaged or was edited; start the run again",
             ));
         }
         Ok(())
     }
 
-    /// Continues from a state of a trainer of the same config.
+    /// Restores a state from a trainer with the same config.
     ///
     /// # Errors
     /// As [`Trainer::check_state`].
@@ -78,7 +78,7 @@ impl Trainer {
         Mask { values, left: mask.iter().filter(|&&left| left != 0.0).count() }
     }
 
-    /// Starts the head again from zero, as at the beginning.
+    /// Reinitialises the head to zero.
     pub fn reset_head(&mut self) {
         for i in self.parameters.len() - 2..self.parameters.len() {
             self.parameters[i] = Tensor::zeros(self.parameters[i].dims(), &self.device);
@@ -86,7 +86,7 @@ impl Trainer {
         }
     }
 
-    /// Forgets the optimizer's moments.
+    /// Resets the optimizer's moments.
     pub fn reset_optimizer(&mut self) {
         self.states.fill(None);
     }

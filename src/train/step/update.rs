@@ -17,23 +17,23 @@ pub struct Gradients {
     pub loss: Tensor<1>,
     /// One for every trained matrix: the method's, then the head's weight and bias.
     pub gradients: Vec<Tensor<2>>,
-    /// Rows that went through the encoder.
+    /// Packed rows of the pass.
     pub rows: usize,
 }
 
 /// Learning rates of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LearningRates {
-    /// Of the method's matrices.
+    /// For the method's matrices.
     pub prompt: f64,
-    /// Of the head.
+    /// For the head.
     pub head: f64,
-    /// On the rates of matrices that have their own.
+    /// Factor of the rates of matrices with their own learning rate.
     pub factor: f64,
 }
 
-/// Ends a tracked pass that its backward pass has not ended, where something panics in between: another thread would wait for it for
-/// ever.
+/// Ends a tracked pass without a backward pass if something panics in between. Otherwise, another thread would wait for it
+/// forever.
 struct Scope<'a>(Option<&'a FrozenEncoder>);
 
 impl Drop for Scope<'_> {
@@ -45,9 +45,9 @@ impl Drop for Scope<'_> {
 }
 
 impl Trainer {
-    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
-    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
-    /// and the rows that went through the encoder.
+    /// One optimizer step on the examples at `indices`, the same number for each member: mean cross-entropy, gradients clipped by
+    /// the norm of all matrices of a member, AdamW. Returns the loss before the update (not read back) and the number of packed
+    /// rows.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`](crate::engine::boundary::FrozenEncoder::encode).
@@ -67,7 +67,7 @@ impl Trainer {
         let tracked: Vec<Tensor<2>> = self.parameters.iter().map(|p| p.clone().autodiff().require_grad()).collect();
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();
-        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
+        // The sum of the members' mean losses, so that each has the same gradient as alone. Cross-entropy is computed as one
         // product with -1/B at each row's class: no integer tensors, no gather.
         let mut targets = vec![0f32; indices.len() * self.classes];
         for (row, &label) in batch.labels().iter().enumerate() {
@@ -83,11 +83,10 @@ impl Trainer {
         Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
-    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
-    /// alone.
+    /// AdamW on every matrix. The gradients of each member are clipped by that member's own norm, as if it was trained alone.
     fn update(&mut self, gradients: Vec<Tensor<2>>, rates: LearningRates) {
         let members = self.method.members();
-        // Of every matrix the first rows are the first member's, as many are the next one's.
+        // The first rows of every matrix belong to the first member, and so on.
         let apart = |matrix: Tensor<2>| {
             let elements: usize = matrix.dims().iter().product();
             matrix.reshape([members, elements / members])

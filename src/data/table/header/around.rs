@@ -79,8 +79,7 @@ fn answers(record: &StringRecord) -> bool {
 }
 
 /// Questions below the column names: at least one cell ends with a question mark, while the names and the other values of the
-/// column
-/// do not.
+/// column do not.
 fn questions(records: &[StringRecord], header: usize, at: usize) -> bool {
     let record = &records[at];
     if at != header + 1 || record.len() != records[header].len() {

@@ -35,8 +35,9 @@ pub(super) fn rows(value: Json) -> Result<Shape> {
         return Err(Error::data("this is a Jupyter notebook, not a table", "save the table from the notebook as CSV"));
     }
     let names = value.as_object().map(|members| listing(members.iter().map(|(name, _)| name.as_str()))).unwrap_or_default();
-    find(value, 0)?
-        .ok_or_else(|| Error::data(format!("this JSON file is one object with the keys {names}; its rows cannot be identified"), HINT))
+    find(value, 0)?.ok_or_else(|| {
+        Error::data(format!("this JSON file is one object with the keys {names}; its rows cannot be identified"), HINT)
+    })
 }
 
 fn find(value: Json, depth: usize) -> Result<Option<Shape>> {

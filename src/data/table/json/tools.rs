@@ -85,8 +85,7 @@ pub(super) fn settle(table: &mut Objects) -> Result<()> {
 }
 
 /// Prodigy: the accepted option is the label. If there is only one label, a rejected example is the other class. Otherwise, and
-/// if it was
-/// ignored, the row is left out.
+/// if it was ignored, the row is left out.
 fn prodigy(table: &mut Objects) {
     let column = |table: &Objects, name: &str| table.columns.get(name).copied();
     let cell = |cells: &[(usize, String)], column: Option<usize>| -> String {
