@@ -83,7 +83,7 @@ impl Training {
         match event {
             Event::Started { train_rows, held_out_rows, classes, device, device_reason, .. } => {
                 let [train, held_out] = [*train_rows, *held_out_rows].map(|rows| count(rows, "text", "texts"));
-                self.say(&format!("Training set: {train} of {} classes. Held-out set: {held_out}.", classes.len()));
+                self.say(&format!("Training set: {train} in {} classes. Held-out set: {held_out}.", classes.len()));
                 self.say(&format!("Device: {device} ({device_reason})"));
             }
             // While steps are running, the bar is theirs.

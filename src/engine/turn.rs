@@ -58,14 +58,14 @@ impl Turn {
         }
     }
 
-    /// Nothing panics while it is locked.
+    /// Nothing panics while the lock is held.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Claim {
-    /// Whether the pass is still under way: not after [`Turn::discard`].
+    /// Whether the pass is still current: not after [`Turn::discard`].
     pub(super) fn holds(&self) -> bool {
         self.turn.state().holder.is_some_and(|(pass, _)| pass == self.pass)
     }
@@ -74,7 +74,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut state = self.turn.state();
-        // Only its own: after a discard, another pass may be under way.
+        // Only its own claim: after a discard, another pass may be current.
         if state.holder.is_some_and(|(pass, _)| pass == self.pass) {
             state.holder = None;
             self.turn.free.notify_one();

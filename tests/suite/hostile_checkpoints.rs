@@ -46,14 +46,14 @@ async fn counters_that_cannot_be_are_refused() {
         ("the round", |c| c.place.round = usize::MAX),
         ("the step", |c| c.place.before = 1),
         ("the step", |c| c.place.before = usize::MAX),
-        ("the place in the order", |c| c.place.step -= 1),
+        ("the position in the order", |c| c.place.step -= 1),
         // Whole epochs later, so that the order is where it was.
         ("the step", |c| c.place.step = usize::MAX),
         ("the step", |c| c.place.step += 5 * 1000),
         ("evaluations without a lower loss", |c| c.place.stale = usize::MAX),
         ("the stage", |c| c.place.stage = Some(1)),
-        ("the place in the order", |c| c.orders[0].2 -= 1),
-        ("the place in the order", |c| c.orders[0].2 = usize::MAX),
+        ("the position in the order", |c| c.orders[0].2 -= 1),
+        ("the position in the order", |c| c.orders[0].2 = usize::MAX),
         ("another split", |c| c.orders[0].1[0] = c.orders[0].1[1]),
         ("another split", |c| _ = c.orders[0].1.pop()),
         ("another method", |c| _ = c.orders.pop()),
@@ -74,8 +74,8 @@ async fn parameters_that_cannot_be_are_refused() {
     ];
     all_refused(&config, &good, if good.probe.is_some() { probe } else { panic!("the probe is known by now") }).await;
     let changes: &[Change] = &[
-        ("not those of its settings", |c| _ = c.matrices.pop()),
-        ("not those of its settings", |c| c.matrices[0].shape = [c.matrices[0].shape[1], c.matrices[0].shape[0]]),
+        ("do not match its settings", |c| _ = c.matrices.pop()),
+        ("do not match its settings", |c| c.matrices[0].shape = [c.matrices[0].shape[1], c.matrices[0].shape[0]]),
         ("\"trainer.0\" has NaN", |c| c.matrices[0].values[3] = f32::NAN),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = usize::MAX),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = 0),
@@ -113,7 +113,7 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
     config.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
     let first: &[Change] = &[
         ("the state of the best", |c| c.best.as_mut().unwrap().state = None),
-        ("not those of its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
+        ("do not match its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
         // Not pruned, but in the second round.
         ("the step", |c| c.place.round = 1),
         ("the round", |c| c.place.round = 2),

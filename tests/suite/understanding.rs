@@ -275,15 +275,15 @@ async fn a_report_shows_everything_and_runs_nothing() {
     let sha256 = adapter.data_sha256.clone().expect("a hash");
     for part in [
         accuracy.as_str(),
-        "Macro-F1, 95 % interval",
+        "Macro-F1, 95 % confidence interval",
         "Linear probe (no prompt)",
         "Expected calibration error",
-        "Methods that were tried",
+        "Trials",
         reason.as_str(),
         "optim.batch_size",
         "prompt.late.bottleneck",
         "Nearest tokens",
-        "Confusion table",
+        "Confusion matrix",
         "<svg",
         "prefers-color-scheme: dark",
         sha256.as_str(),

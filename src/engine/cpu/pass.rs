@@ -1,4 +1,4 @@
-//! What one pass through the encoder works on, for both encoders: the rows of its batch and the parts of its trained input.
+//! The inputs of a pass through the encoder, for both encoders: the rows of its batch and the parts of its trained input.
 
 use std::borrow::Cow;
 
@@ -20,13 +20,13 @@ pub(super) struct Pass<'a, F: Clone> {
     pub(super) route: Route,
     pub(super) rows: Vec<RowInfo>,
     weights: &'a EncoderWeights,
-    /// `[P, D]` or `[B P, D]`; zeros where there is a prefix.
+    /// `[P, D]` or `[B P, D]`; zeros if there is a prefix.
     prompt: Cow<'a, [F]>,
     /// `[N, D]`.
     update: &'a [F],
     /// `[2 L P, D]`.
     prefix: &'a [F],
-    /// Numbers in the three parts of the trained input.
+    /// Number of elements in the three parts of the trained input.
     sizes: [usize; 3],
 }
 
@@ -34,7 +34,7 @@ impl<'a, F: Scalar> Pass<'a, F> {
     /// The pass of a trained input `[R, D]`.
     ///
     /// # Panics
-    /// Where the encoder cannot take the batch on this route, or the input is not that of [`Route::input_rows`].
+    /// If the encoder does not support the batch on this route, or the input does not match [`Route::input_rows`].
     pub(super) fn new(weights: &'a EncoderWeights, batch: &'a PackedBatch, input: &'a [F], route: Route) -> Self {
         let &EncoderSpec { hidden, layers, .. } = &weights.spec;
         if let Err(problem) = check_route(batch, &route, &weights.spec) {
@@ -48,7 +48,7 @@ impl<'a, F: Scalar> Pass<'a, F> {
         Self { batch, route, rows: route.row_infos(batch, |id| id), weights, prompt, update, prefix, sizes }
     }
 
-    /// The lowest layer that is run.
+    /// The lowest layer of the pass.
     pub(super) fn first(&self) -> usize {
         match self.route.entry {
             Entry::Words => 0,
@@ -56,7 +56,8 @@ impl<'a, F: Scalar> Pass<'a, F> {
         }
     }
 
-    /// Input of the lowest layer, `h` `[T, D]`; `states` `[T - B P, D]` are the text rows there, with [`Entry::After`].
+    /// Input of the lowest layer, `h` `[T, D]`; `states` `[T - B P, D]` are the hidden states of the text there, with
+    /// [`Entry::After`].
     pub(super) fn enter(&self, states: &[F], h: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         if self.route.entry != Entry::Words {
@@ -78,7 +79,7 @@ impl<'a, F: Scalar> Pass<'a, F> {
         );
     }
 
-    /// Puts the prefix of a layer, if there is one, into its `qkv` `[T, 3 D]`.
+    /// Writes the prefix of a layer, if there is one, into its `qkv` `[T, 3 D]`.
     pub(super) fn put_prefix(&self, layer: usize, qkv: &mut [F]) {
         if self.route.prefix {
             let &EncoderSpec { hidden, layers, .. } = &self.weights.spec;
@@ -86,8 +87,8 @@ impl<'a, F: Scalar> Pass<'a, F> {
         }
     }
 
-    /// Takes the gradient of a layer's prefix, if there is one, out of `d_qkv` (`[T, 3 D]`, in the lowest layer
-    /// [`Route::lowest_grad`]) into that of the trained input.
+    /// Moves the gradient of a layer's prefix, if there is one, from `d_qkv` (`[T, 3 D]`, in the lowest layer
+    /// [`Route::lowest_grad`]) to that of the trained input.
     pub(super) fn take_prefix(&self, layer: usize, d_qkv: &mut [F], d_input: &mut [F]) {
         if self.route.prefix {
             let &EncoderSpec { hidden, layers, .. } = &self.weights.spec;
@@ -97,13 +98,13 @@ impl<'a, F: Scalar> Pass<'a, F> {
         }
     }
 
-    /// Whether something below the lowest layer is trained: with a prefix alone, nothing is.
+    /// Whether something below the lowest layer is trained; not with only a prefix.
     pub(super) fn leaves(&self) -> bool {
         self.sizes[0] + self.sizes[1] > 0
     }
 
-    /// Gradient of the prompt and the update from that of the lowest layer's input: `d_residual` `[T, D]` and `d_product`
-    /// `[B P, D]`, or the whole of it in `d_residual` where every row has one.
+    /// Gradient of the prompt and the update from the gradient of the lowest layer's input: `d_residual` `[T, D]` and `d_product`
+    /// `[B P, D]`, or all of it in `d_residual` if every row has one.
     pub(super) fn leave(&self, d_residual: &[F], d_product: &[F], d_input: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         let &EncoderSpec { hidden, layer_norm_eps: eps, .. } = spec;

@@ -1,7 +1,7 @@
-//! `Arena`: all buffers that depend on the size of a batch, planned once for a capacity, with every step recorded on them.
+//! `Arena`: all buffers whose size depends on the batch, allocated once for a capacity, with every step recorded on them.
 //!
-//! Without tracking, every layer writes to the same set of buffers; what tracking adds is in `track.rs`. Layers below the entry of
-//! a route are not replayed.
+//! Without tracking, all layers use the same set of buffers; `track.rs` adds what tracking needs. Layers below the entry of a
+//! route are not replayed.
 
 use super::device::Gpu;
 use super::kernel::Launch;
@@ -16,7 +16,7 @@ use crate::engine::{Entry, GradRows, Pooling, Route, RowInfo};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
-/// What an arena is planned with.
+/// The inputs of an arena's construction.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
     pub(super) gpu: &'a Gpu,
@@ -25,20 +25,20 @@ pub(super) struct Plan<'a> {
     pub(super) weights: &'a Weights,
 }
 
-/// What an arena has room for, in rows.
+/// The capacity of an arena, in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capacity {
     /// Packed rows T.
     pub(super) rows: u32,
     /// Examples B.
     pub(super) examples: u32,
-    /// Rows of the prompt input: P, or B P where every example has its own.
+    /// Rows of the prompt input: P, or B P if every example has its own.
     pub(super) prompt: u32,
     /// Rows N of the update.
     pub(super) update: u32,
     /// Rows of the prefix, 2 L P.
     pub(super) prefix: u32,
-    /// Text rows that the prompt joins, where it joins after a layer.
+    /// Hidden states of the text, if the prompt is inserted after a layer.
     pub(super) states: u32,
 }
 
@@ -46,10 +46,10 @@ impl Capacity {
     /// Before the first batch.
     pub(super) const SMALLEST: Self = Self { rows: 1, examples: 1, prompt: 1, update: 0, prefix: 0, states: 0 };
 
-    /// Room for batches behind shared prompt rows, at the word embeddings.
+    /// The capacity for a batch after shared prompt rows, at the word embeddings.
     ///
     /// # Errors
-    /// [`Error::Model`] for a batch of no rows, or more than can be counted.
+    /// [`Error::Model`] for a batch without rows, or with too many.
     pub(super) fn new(rows: usize, examples: usize, prompt: usize) -> Result<Self> {
         let count = |count: usize| u32::try_from(count).ok();
         match (count(rows), count(examples), count(prompt)) {
@@ -60,7 +60,7 @@ impl Capacity {
         }
     }
 
-    /// What a batch needs on a route.
+    /// The capacity for a batch on a route.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -83,23 +83,23 @@ impl Capacity {
         }
     }
 
-    /// A capacity for something that did not fit: a little more, so that the next slightly larger batch does.
+    /// A capacity for a batch that did not fit: slightly larger, so that the next larger batch fits.
     pub(super) fn grown(self, size: Self) -> Self {
         self.with(size, |old, new, step| if new > old { new.next_multiple_of(step) } else { old })
     }
 }
 
-/// Buffers for batches of up to so many rows, and the steps on them.
+/// Buffers for batches up to a capacity, and the steps on them.
 #[derive(Debug)]
 pub(super) struct Arena {
     pub(super) capacity: Capacity,
     /// The uniform with the size of the current batch.
     batch: wgpu::Buffer,
-    /// The same with its prompt rows only.
+    /// The same with only its prompt rows.
     prompt_rows: wgpu::Buffer,
     /// `[T]` [`RowInfo`].
     pub(super) rows: wgpu::Buffer,
-    /// First row of every block of rows that attention works on.
+    /// First row of every block of rows in the attention kernels.
     blocks: wgpu::Buffer,
     /// `[B + 1]`.
     pub(super) offsets: wgpu::Buffer,
@@ -121,7 +121,7 @@ pub(super) struct Arena {
     pub(super) d_prefix: wgpu::Buffer,
     pub(super) scratch: Scratch,
     pub(super) kept: Kept,
-    /// What the layers start from: embeddings without and with an update, the states that a prompt joins.
+    /// The input of the layers: embeddings without and with an update, and hidden states with an inserted prompt.
     embed: [Step; 2],
     insert: Step,
     layers: Vec<Vec<Step>>,
@@ -131,7 +131,7 @@ pub(super) struct Arena {
     pools: Vec<(Pooling, Step, Step)>,
 }
 
-/// Values a row of the scratch buffers.
+/// Elements per row of the scratch buffers.
 pub(super) fn scratch_width(spec: &EncoderSpec) -> usize {
     3 * spec.hidden + wide(spec) + spec.heads
 }
@@ -145,10 +145,10 @@ pub(super) fn room(gpu: &Gpu, name: &str, count: u32, width: usize) -> Result<wg
 }
 
 impl Arena {
-    /// Plans buffers for batches up to `capacity`, and records the untracked steps on them.
+    /// Allocates buffers for batches up to `capacity`, and records the untracked steps on them.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
     pub(super) fn new(plan: &Plan<'_>, table: &wgpu::Buffer, capacity: Capacity) -> Result<Self> {
         let &Plan { gpu, spec, weights, .. } = plan;
         let Capacity { rows, examples, .. } = capacity;
@@ -175,7 +175,7 @@ impl Arena {
             batch,
             prompt_rows: gpu.uniform("prompt_rows", &BatchSize::default()),
             rows: row_infos,
-            // No block is empty.
+            // No block is empty, so there are at most as many as rows.
             blocks: room(gpu, "blocks", rows, 1)?,
             offsets: room(gpu, "offsets", examples + 1, 1)?,
             table: table.clone(),
@@ -208,7 +208,7 @@ impl Arena {
         Ok(arena)
     }
 
-    /// Brings a batch to the device.
+    /// Uploads a batch to the device.
     pub(super) fn write(&self, queue: &wgpu::Queue, rows: &[RowInfo], blocks: &[u32], offsets: &[u32], size: BatchSize) {
         queue.write_buffer(&self.blocks, 0, bytemuck::cast_slice(blocks));
         queue.write_buffer(&self.rows, 0, bytemuck::cast_slice(rows));
@@ -217,7 +217,7 @@ impl Arena {
         queue.write_buffer(&self.prompt_rows, 0, bytemuck::bytes_of(&size.prompt_rows()));
     }
 
-    /// Rebinds the embedding steps to a word table that was replaced. A backward pass that reads it is planned again.
+    /// Rebinds the embedding steps to a replaced word table. A backward pass that reads it is planned again.
     pub(super) fn set_table(&mut self, plan: &Plan<'_>, table: &wgpu::Buffer) {
         self.table = table.clone();
         let launch = self.layers(plan).launch(GradRows::All);
@@ -226,7 +226,7 @@ impl Arena {
         self.tracked = self.tracked.take().filter(|tracked| !tracked.reads_table());
     }
 
-    /// Steps of what the layers start from, and of each layer that the route takes, lowest first.
+    /// Steps for the input of the layers, and for each layer on the route, lowest first.
     pub(super) fn forward(&self, route: &Route, keep: bool) -> impl Iterator<Item = &[Step]> {
         let layers = match &self.tracked {
             Some(tracked) if keep => &tracked.layers[..],
@@ -240,7 +240,7 @@ impl Arena {
         std::iter::once(std::slice::from_ref(first)).chain(layers.iter().map(Vec::as_slice))
     }
 
-    /// What the layers start from, into another buffer.
+    /// The input of the layers, written to another buffer.
     pub(super) fn first_into(&self, plan: &Plan<'_>, route: &Route, h: &wgpu::Buffer) -> Step {
         let launch = self.layers(plan).launch(GradRows::All);
         match route.entry {
@@ -252,7 +252,7 @@ impl Arena {
         }
     }
 
-    /// The step that puts the prefix into the keys and values of a layer.
+    /// The step that writes the prefix into the keys and values of a layer.
     pub(super) fn prefix_step(&self, plan: &Plan<'_>, layer: usize, qkv: &wgpu::Buffer) -> Step {
         let EncoderSpec { hidden, layers, .. } = *plan.spec;
         let params = prefix::Params { columns: hidden as u32, layer: layer as u32, layers: layers as u32, pad: 0 };
@@ -260,14 +260,14 @@ impl Arena {
         prefix::step(&plan.pipelines.prefix, &launch, [&self.offsets, &self.prefix, qkv], params)
     }
 
-    /// The step that sums the examples' mean activations of a layer that was just run without tracking into `[F]`.
+    /// The step that sums the examples' mean activations of a layer, just computed without tracking, into `[F]`.
     pub(super) fn neuron_scores(&self, plan: &Plan<'_>, scores: &wgpu::Buffer) -> Step {
         let launch = self.layers(plan).launch(GradRows::All);
         let buffers = [&self.offsets, &self.scratch.wide, scores];
         neuron_scores::step(&plan.pipelines.neuron_scores, &launch, buffers, plan.spec.ffn as u32)
     }
 
-    /// `[T, D]`: what the layers start from, then the output of each layer.
+    /// `[T, D]`: the input of the layers, then the output of each layer.
     pub(super) fn h(&self) -> &wgpu::Buffer {
         &self.scratch.h
     }
@@ -292,7 +292,7 @@ impl Arena {
     }
 }
 
-/// The lowest layer that a route takes.
+/// The lowest layer on a route.
 pub(super) fn lowest(route: &Route) -> usize {
     match route.entry {
         Entry::Words => 0,

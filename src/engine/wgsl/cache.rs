@@ -1,11 +1,11 @@
-//! [`StateCache`]: hidden states of examples in buffers of the device, within a number of bytes.
+//! [`StateCache`]: hidden states of examples in buffers of the device, up to a number of bytes.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::device::{Gpu, lock};
 
-/// Hidden states of a run's examples after one number of layers, kept where they were made. What is there stays.
+/// Hidden states of a run's examples after a number of layers, cached on the device. Entries are never removed.
 #[derive(Debug)]
 pub struct StateCache {
     kept: Mutex<Kept>,
@@ -16,54 +16,54 @@ struct Kept {
     /// Bytes that may still be allocated.
     budget: u64,
     chunks: Vec<wgpu::Buffer>,
-    /// Bytes of the last chunk that are taken.
+    /// Used bytes of the last chunk.
     used: u64,
-    /// Chunk, first byte there and bytes, by the example's key.
+    /// Chunk, first byte and number of bytes, by the example's key.
     places: HashMap<u32, (usize, u64, u64)>,
 }
 
-/// Bytes of a buffer that holds the states of several examples.
+/// Size in bytes of a buffer for the states of several examples.
 const CHUNK: u64 = 16 << 20;
 
 impl StateCache {
-    /// An empty cache for at most so many bytes.
+    /// An empty cache with at most `budget` bytes.
     pub(super) fn new(budget: u64) -> Self {
         Self { kept: Mutex::new(Kept { budget, chunks: Vec::new(), used: 0, places: HashMap::new() }) }
     }
 
-    /// Examples whose states are there.
+    /// Number of cached examples.
     #[must_use]
     pub fn examples(&self) -> usize {
         lock(&self.kept).places.len()
     }
 
-    /// Bytes of the device that it has taken.
+    /// Allocated bytes on the device.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         lock(&self.kept).chunks.iter().map(wgpu::Buffer::size).sum()
     }
 
-    /// Where the states of an example are, of so many bytes.
+    /// Where the states of an example are cached, if they have this number of bytes.
     pub(in crate::engine) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let kept = lock(&self.kept);
         let &(chunk, offset, len) = kept.places.get(&key)?;
         (len == bytes).then(|| (kept.chunks[chunk].clone(), offset))
     }
 
-    /// A place for the states of an example, which have to be copied there before they are looked for on the device; none where the
-    /// budget is spent, or the example has one.
+    /// Reserves a place for the states of an example; they have to be copied there before the device looks them up. `None` if the
+    /// budget is used up, or the example is already cached.
     pub(super) fn place(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let kept = &mut *lock(&self.kept);
         if kept.places.contains_key(&key) {
             return None;
         }
         if kept.chunks.last().is_none_or(|chunk| chunk.size() < kept.used + bytes) {
-            // Buffers are made of whole vectors, as rows are.
+            // Buffers consist of whole vectors, as rows do.
             let size = (CHUNK.min(kept.budget) / 16 * 16).max(bytes);
             if size > kept.budget {
                 return None;
             }
-            // A device without room for more has cached enough.
+            // If the device is out of memory, enough has been cached.
             kept.chunks.push(gpu.storage("hidden states", size).ok()?);
             kept.budget -= size;
             kept.used = 0;

@@ -1,4 +1,4 @@
-//! The steps of one layer: forward, backward, and what recomputation repeats in between.
+//! The steps of one layer: forward, backward, and the recomputation between them.
 
 use super::arena::Plan;
 use super::kernel::Launch;
@@ -9,7 +9,7 @@ use crate::engine::GradRows;
 use crate::engine::cpu::matmul::Epilogue;
 use crate::model::spec::EncoderSpec;
 
-/// Activations of one layer that its backward pass needs. With recomputation all layers share `qkv` and `u`.
+/// Activations of one layer that its backward pass needs. With recomputation, all layers share `qkv` and `u`.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     /// `[T, 3 D]`.
@@ -20,7 +20,7 @@ pub(super) struct Kept {
     pub(super) x1: wgpu::Buffer,
     /// `[T, 2]`.
     pub(super) stats1: wgpu::Buffer,
-    /// `[T, F]`, before the activation; the backward pass leaves its gradient there.
+    /// `[T, F]`, before the activation function; the backward pass overwrites it with its gradient.
     pub(super) u: wgpu::Buffer,
     /// `[T, D]`, before the norm after the feed-forward part.
     pub(super) x2: wgpu::Buffer,
@@ -28,22 +28,22 @@ pub(super) struct Kept {
     pub(super) stats2: wgpu::Buffer,
 }
 
-/// What no layer keeps.
+/// Buffers that no layer saves.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    /// `[T, D]`: output of the embeddings, then of each layer; then the gradient at it.
+    /// `[T, D]`: output of the embeddings, then of each layer; then its gradient.
     pub(super) h: wgpu::Buffer,
-    /// `[T, D]`: output of the norm after attention; then the gradient at the input of a norm.
+    /// `[T, D]`: output of the norm after attention; then the gradient of the input of a norm.
     pub(super) x: wgpu::Buffer,
-    /// `[T, D]`: output of attention; then the gradient at it, or at the output of the norm before.
+    /// `[T, D]`: output of attention; then its gradient, or that of the output of the norm before.
     pub(super) y: wgpu::Buffer,
-    /// `[T, max(F, 3 D)]`: activated neurons; then the gradient at qkv.
+    /// `[T, max(F, 3 D)]`: activated neurons; then the gradient of qkv.
     pub(super) wide: wgpu::Buffer,
     /// `[T, H]`.
     pub(super) delta: wgpu::Buffer,
 }
 
-/// Makes the steps of layers on one set of buffers.
+/// Creates the steps of layers on one set of buffers.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
     pub(super) plan: Plan<'a>,
@@ -81,8 +81,8 @@ impl<'a> Layers<'a> {
         steps
     }
 
-    /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
-    /// and from `x1`, with the kernels of the forward pass and so with the same bits.
+    /// Recomputes `qkv` and `u` of a layer: from the steps that write its input into `x` (because `h` contains the gradient) and
+    /// from `x1`, with the kernels of the forward pass and therefore with the same bits.
     pub(super) fn again(&self, input: Step, layer: &Layer, kept: &Kept, prefix: Option<Step>) -> Vec<Step> {
         let x = &self.scratch.x;
         let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &kept.qkv, None)];
@@ -94,9 +94,10 @@ impl<'a> Layers<'a> {
         steps
     }
 
-    /// The gradient of one layer, from the one at its output in `h`. The one at its input ends in `h`; in the lowest layer, where
-    /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` takes the gradient at the keys
-    /// and values of prefix rows; where the prompt rows are such, nothing is trained below, and the gradient ends there.
+    /// The gradient of one layer, from the gradient of its output in `h`. The gradient of its input is written to `h`; in the
+    /// lowest layer, where `made` are only the prompt rows, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` extracts
+    /// the gradient of the keys and values of prefix rows; if the prompt rows are prefix rows, nothing is trained below, and the
+    /// gradient ends there.
     pub(super) fn backward(&self, layer: &Layer, kept: &Kept, made: GradRows, prefix_grad: Option<Step>) -> Vec<Step> {
         let Scratch { h: d_h, x: d_x, y: d_y, wide: d_qkv, delta } = self.scratch;
         let Kept { qkv, lse, x1, stats1, u, x2, stats2 } = kept;
@@ -116,7 +117,7 @@ impl<'a> Layers<'a> {
             self.back(Epilogue::Residual, u, &layer.ffn_in, Some(d_x), d_y, GradRows::All),
             self.norm_grad(d_y, x1, stats1, &layer.attention_norm),
             self.back(Epilogue::Plain, d_x, &layer.attention_out, None, d_y, GradRows::All),
-            // Five products of the size of the scores: what the algorithm asks for, not that scores are made twice.
+            // Five products of the size of the scores: what the algorithm requires, not counting that scores are computed twice.
             query.costing(self.attention_cost(6, 5)),
             key.costing(self.attention_cost(4, 6)),
         ];
@@ -178,7 +179,7 @@ impl<'a> Layers<'a> {
         attention::Params::new(self.plan.spec.heads as u32, self.plan.spec.head_size() as u32)
     }
 
-    /// So many operations for every pair of values of two rows, so many `[T, D]` matrices moved.
+    /// FLOPs for every pair of rows, and the number of `[T, D]` matrices moved.
     fn attention_cost(&self, flops: u64, matrices: u64) -> Cost {
         let hidden = self.plan.spec.hidden as u64;
         Cost { flops_per_pair: flops * hidden, bytes_per_row: 4 * matrices * hidden, ..Cost::default() }

@@ -1,6 +1,6 @@
-//! What tracked passes add to the arena: a set of buffers for each layer of the route, and the backward pass over them, which
-//! takes over the forward pass's scratch buffers. With recomputation the largest two buffers of each set are shared, and made again on
-//! the way back.
+//! What tracked passes add to the arena: a set of buffers for each layer on the route, and the backward pass, which reuses the
+//! forward pass's scratch buffers. With recomputation, the two largest buffers of each set are shared, and computed again in the
+//! backward pass.
 
 use super::arena::{Arena, Plan, lowest, room, scratch_width};
 use super::layer::{Kept, norm_params};
@@ -13,9 +13,9 @@ use crate::model::spec::EncoderSpec;
 /// What only a tracked pass needs. The steps own the buffers that they bind.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    /// Steps of the layers that the route takes, lowest first.
+    /// Steps of the layers on the route, lowest first.
     pub(super) layers: Vec<Vec<Step>>,
-    /// From the gradient at the last layer's output to the gradient of the trained input.
+    /// From the gradient of the last layer's output to the gradient of the trained input.
     pub(super) backward: Vec<Step>,
     route: Route,
     recompute: bool,
@@ -28,16 +28,16 @@ impl Tracked {
     }
 }
 
-/// Values a row that a layer keeps: all, and those that recomputation makes again.
+/// Elements per row that a layer saves: all, and those that are recomputed.
 fn kept_widths(spec: &EncoderSpec) -> (usize, usize) {
     let again = 3 * spec.hidden + spec.ffn;
     (again + 2 * spec.hidden + spec.heads + 4, again)
 }
 
-/// Buffers for what a layer keeps; `qkv` and `u` those of another one.
+/// Buffers for the saved activations of a layer; `qkv` and `u` may be those of another one.
 ///
 /// # Errors
-/// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+/// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
 pub(super) fn keep(plan: &Plan<'_>, rows: u32, shared: Option<&Kept>) -> Result<Kept> {
     let &EncoderSpec { hidden, heads, ffn, .. } = plan.spec;
     let new = |name: &str, width: usize| room(plan.gpu, name, rows, width);
@@ -57,8 +57,8 @@ pub(super) fn keep(plan: &Plan<'_>, rows: u32, shared: Option<&Kept>) -> Result<
 }
 
 impl Arena {
-    /// Bytes of all activations of a tracked pass on a route, at this capacity: those of the layers that it takes, and the
-    /// scratch buffers with the hidden states that a prompt joins.
+    /// Size of all activations of a tracked pass on a route in bytes, at this capacity: those of its layers, and the scratch
+    /// buffers with the hidden states before an inserted prompt.
     pub(super) fn activation_bytes(&self, spec: &EncoderSpec, route: &Route, recompute: bool) -> u64 {
         let (all, again) = kept_widths(spec);
         let layers = spec.layers.saturating_sub(lowest(route));
@@ -67,12 +67,12 @@ impl Arena {
         u64::from(self.capacity.rows) * (kept + scratch_width(spec) + states) as u64 * size_of::<f32>() as u64
     }
 
-    /// Makes room for tracked passes on a route, at the first one.
+    /// Allocates buffers for tracked passes on a route, for the first one.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub(super) fn track(&mut self, plan: &Plan<'_>, route: &Route, recompute: bool) -> Result<()> {
-        // Pooling has steps of its own.
+        // Pooling has its own steps.
         let route = Route { pooling: Pooling::Mean, ..*route };
         if self.tracked.as_ref().is_some_and(|tracked| (tracked.route, tracked.recompute) == (route, recompute)) {
             return Ok(());
@@ -87,7 +87,7 @@ impl Arena {
         let prefix = |index: usize, qkv: &wgpu::Buffer| route.prefix.then(|| self.prefix_step(plan, lowest + index, qkv));
         let mut backward = Vec::new();
         for (index, &(layer, kept)) in pairs.iter().enumerate().rev() {
-            // The uppermost layer's are still there.
+            // Those of the uppermost layer are still in the buffers.
             if recompute && index + 1 < pairs.len() {
                 let input = match index.checked_sub(1) {
                     Some(below) => {
@@ -109,12 +109,12 @@ impl Arena {
         Ok(())
     }
 
-    /// Steps from the gradient at the last layer's output to the gradient of the trained input; none before [`Self::track`].
+    /// Steps from the gradient of the last layer's output to the gradient of the trained input; empty before [`Self::track`].
     pub(super) fn backward(&self) -> &[Step] {
         self.tracked.as_ref().map_or(&[], |tracked| &tracked.backward)
     }
 
-    /// Takes the gradient at the prefix out of the one at qkv.
+    /// Extracts the gradient of the prefix from that of qkv.
     fn prefix_grad_step(&self, plan: &Plan<'_>, layer: usize, made: GradRows) -> Step {
         let EncoderSpec { hidden, layers, .. } = *plan.spec;
         let prompt_only = u32::from(made == GradRows::Prompt);
@@ -124,8 +124,7 @@ impl Arena {
         prefix_grad::step(&plan.pipelines.prefix_grad, &launch, buffers, params)
     }
 
-    /// The gradients below the lowest layer: the whole one of every row in `h`, or that of the prompt rows in two parts, `x` and
-    /// `h`.
+    /// The gradients below the lowest layer: that of every row in `h`, or that of the prompt rows in two parts, `x` and `h`.
     fn input_grads(&self, plan: &Plan<'_>, route: &Route) -> Vec<Step> {
         let launch = self.layers(plan).launch(GradRows::All);
         let (pipelines, weights, norm) = (plan.pipelines, plan.weights, norm_params(plan.spec));

@@ -10,7 +10,7 @@ use crate::train::step::{MatrixState, Trained, Trainer};
 
 /// The error for a checkpoint of something else.
 pub(super) fn other(what: &str) -> Error {
-    Error::adapter(format!("the checkpoint was made with a different {what}"), "use the same files, or start the run again")
+    Error::adapter(format!("the checkpoint was made with another {what}"), "use the same files, or start the run again")
 }
 
 /// Checks a condition on a checkpoint.

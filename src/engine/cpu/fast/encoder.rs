@@ -1,4 +1,4 @@
-//! The frozen encoder in f32, fast: forward pass, and gradient at what is trained.
+//! The frozen encoder in f32, optimised: forward pass, and gradient of the trained input.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// A frozen post-norm BERT encoder on the CPU in f32; [`crate::engine::cpu::CpuEncoder`] is its readable twin.
 ///
-/// It shares the weights with whoever else holds them. Natively it keeps two copies of the layers' products beside them, each
-/// made by the first pass that needs it: in the order in which the forward and the backward pass read them.
+/// The weights are shared, not copied. Natively, there are two further copies of the products' weights, each created by the first
+/// pass that needs it: in the order in which the forward and the backward pass read them.
 #[derive(Debug)]
 pub struct FastEncoder {
     weights: Arc<EncoderWeights>,
     layers: Vec<FrozenLayer>,
 }
 
-/// Buffers of the passes. They grow to the largest batch seen and are used again.
+/// Buffers of the passes. They grow to the largest batch and are reused.
 #[derive(Debug, Default)]
 pub struct Activations {
-    /// What a tracked forward pass keeps for the backward pass, from its lowest layer on; without tracking, all layers use the
-    /// first.
+    /// Activations that a tracked forward pass saves for the backward pass, from its lowest layer up; without tracking, all
+    /// layers use the first set.
     layers: Vec<Kept>,
     h: Vec<f32>,
     ctx: Vec<f32>,
@@ -40,21 +40,21 @@ pub struct Activations {
     rows: usize,
 }
 
-/// Kept of one layer.
+/// Saved activations of one layer.
 #[derive(Debug, Default)]
 struct Kept {
     qkv: Vec<f32>,
     lse: Vec<f32>,
     x1: Vec<f32>,
     stats1: Vec<f32>,
-    /// The activation's derivative: the argument is not needed for anything else.
+    /// The derivative of the activation function; its argument is not needed otherwise.
     u: Vec<f32>,
     x2: Vec<f32>,
     stats2: Vec<f32>,
 }
 
 impl Kept {
-    /// Each of its buffers, and the numbers of a row there.
+    /// Each buffer, with its number of elements per row.
     fn parts(&mut self, spec: &EncoderSpec) -> [(&mut Vec<f32>, usize); 7] {
         let Self { qkv, lse, x1, stats1, u, x2, stats2 } = self;
         let &EncoderSpec { hidden, heads, ffn, .. } = spec;
@@ -72,7 +72,7 @@ impl FastEncoder {
     /// An encoder with these weights.
     ///
     /// # Panics
-    /// Where a weight does not have the shape that the spec says.
+    /// If a weight does not have the shape in the spec.
     #[must_use]
     pub fn new(weights: Arc<EncoderWeights>) -> Self {
         check_weights(&weights);
@@ -86,11 +86,11 @@ impl FastEncoder {
         &self.weights.spec
     }
 
-    /// Makes room for a pass over so many rows: all of its large buffers. `tracked` is where the prompt of a pass joins that keeps
-    /// its activations.
+    /// Allocates all large buffers of a pass over `rows` rows. `tracked` is the prompt's entry in a pass that saves its
+    /// activations.
     ///
     /// # Errors
-    /// [`Error::DeviceMemory`] where the memory does not have it.
+    /// [`Error::DeviceMemory`] if there is not enough memory.
     pub fn reserve(&self, rows: usize, tracked: Option<Entry>, buffers: &mut Activations) -> Result<()> {
         let spec = self.spec();
         let layers = match tracked {
@@ -106,20 +106,21 @@ impl FastEncoder {
             let room = rows.checked_mul(width).map(|numbers| part.try_reserve(numbers.saturating_sub(part.len())));
             if !matches!(room, Some(Ok(()))) {
                 return Err(Error::device_memory(
-                    format!("there is no memory for a batch of {rows} rows"),
-                    "use fewer texts per step (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
+                    format!("there is not enough memory for a batch of {rows} packed rows"),
+                    "use a smaller batch size (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
                 ));
             }
         }
         Ok(())
     }
 
-    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
-    /// the prompt joins behind the embeddings. With `keep`, everything [`Self::backward`] needs stays in `buffers`.
+    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the hidden states
+    /// of the text where the prompt is inserted after the embeddings. With `keep`, everything for [`Self::backward`] is saved in
+    /// `buffers`.
     ///
     /// # Panics
-    /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
-    /// its shape, or an example does not have the row of [`Pooling::Row`].
+    /// If the encoder does not support the batch on this route ([`crate::engine::check_route`]), the input or the states have the
+    /// wrong shape, or an example does not have the row of [`Pooling::Row`].
     pub fn forward(
         &self,
         batch: &PackedBatch,
@@ -136,11 +137,11 @@ impl FastEncoder {
         pooled
     }
 
-    /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. A text's
-    /// rows have the same bits whatever it is packed with.
+    /// Hidden states `[T, D]` after `layers` layers (0: after the norm of the embeddings), of a batch without prompt rows. The
+    /// rows of a text have the same bits whatever it is packed with.
     ///
     /// # Panics
-    /// As [`Self::forward`], and where the batch has prompt rows or the encoder has fewer layers.
+    /// As [`Self::forward`], and if the batch has prompt rows or the encoder has fewer layers.
     pub fn states<'a>(&self, batch: &PackedBatch, layers: usize, buffers: &'a mut Activations) -> &'a [f32] {
         assert!(layers <= self.spec().layers, "the encoder has fewer layers");
         let pass = Pass::new(&self.weights, batch, &[], Route::words(Pooling::Mean));
@@ -148,8 +149,8 @@ impl FastEncoder {
         &buffers.h
     }
 
-    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
-    /// absolute activation, behind the prompt rows `[P, D]`: `[L, F]`.
+    /// For every neuron of every layer, the sum over the examples of the mean absolute activation over an example's rows
+    /// (including prompt rows), after the prompt rows `[P, D]`: `[L, F]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -158,7 +159,7 @@ impl FastEncoder {
         let mut scores = Vec::with_capacity(layers * ffn);
         let pass = Pass::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
         self.run(&pass, &[], layers, false, buffers, |kept| {
-            // An untracked pass leaves the activation's argument.
+            // An untracked pass leaves the activation's argument in the buffer.
             kept.u.iter_mut().for_each(|u| *u = gelu(*u));
             let mut layer = vec![0.0; ffn];
             neuron_scores(batch.offsets(), &kept.u, &mut layer);
@@ -167,7 +168,7 @@ impl FastEncoder {
         scores
     }
 
-    /// The layers of a pass below `end`, from its lowest on, into `buffers.h`; `visit` sees what each leaves.
+    /// The layers of a pass below `end`, from its lowest up, into `buffers.h`; `visit` receives the result of each.
     fn run(
         &self,
         pass: &Pass<'_, f32>,
@@ -207,7 +208,7 @@ impl FastEncoder {
         for_each(items, |(h, out)| dispatch(Qkv { linear, weight, h, out }));
     }
 
-    /// A layer's forward pass behind its attention.
+    /// A layer's forward pass after its attention.
     fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], kept: &mut Kept, keep: bool) {
         let &EncoderSpec { hidden, ffn, layer_norm_eps: eps, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
@@ -239,11 +240,11 @@ impl FastEncoder {
         });
     }
 
-    /// Gradient at the trained input `[R, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
+    /// Gradient of the trained input `[R, D]` from the gradient of the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
     /// are those of the forward pass that filled `buffers`.
     ///
     /// # Panics
-    /// Where `buffers` are of a batch of another size, or of a pass that kept nothing.
+    /// If `buffers` belong to a batch of another size, or to a pass that saved nothing.
     pub fn backward(
         &self,
         batch: &PackedBatch,
@@ -262,7 +263,7 @@ impl FastEncoder {
         }
         let (rows, first, prompt) = (pass.rows.len(), pass.first(), batch.prompt_length());
         let lowest = route.lowest_grad();
-        // The forward pass's rows and contexts are not needed any more.
+        // The forward pass's rows and contexts are no longer needed.
         let Activations { layers: kept, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
         d_x.resize(rows * hidden, 0.0);
         d_qkv.resize(rows * 3 * hidden, 0.0);
@@ -287,7 +288,7 @@ impl FastEncoder {
         d_input
     }
 
-    /// Adds what comes through a layer's first product to `d_x`; only the rows of that are read of `d_qkv`.
+    /// Adds the gradient through a layer's first product to `d_x`; only these rows of `d_qkv` are read.
     fn queries_grad(&self, index: usize, d_qkv: &[f32], d_x: &mut [f32]) {
         let hidden = self.spec().hidden;
         if let (Some(layer), Some(frozen)) = (self.weights.layers.get(index), self.layers.get(index)) {
@@ -301,7 +302,7 @@ impl FastEncoder {
         }
     }
 
-    /// A layer's backward pass down to its attention; `d_qkv` is of the layer above.
+    /// A layer's backward pass down to its attention; `d_qkv` belongs to the layer above.
     fn layer_grad(&self, index: usize, kept: &Kept, d_qkv: &[f32], d_x: &mut [f32], d_ctx: &mut [f32]) {
         let &EncoderSpec { hidden, ffn, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
@@ -359,7 +360,7 @@ mod tests {
             spec,
         }));
         let mut buffers = Activations::default();
-        // More than there are addresses for; then more numbers than can be counted.
+        // More than the address space; then more than can be counted.
         for rows in [usize::MAX / 16, usize::MAX / 2] {
             for tracked in [None, Some(Entry::Words), Some(Entry::After(0))] {
                 let refused = encoder.reserve(rows, tracked, &mut buffers);

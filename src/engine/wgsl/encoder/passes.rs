@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 
 impl WgslEncoder {
     /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `keep`, the
-    /// activations that [`Self::backward`] needs stay until the next [`Self::prepare`] or forward pass. A pass that cannot be made
-    /// records nothing and is an error of [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
+    /// activations for [`Self::backward`] are saved until the next [`Self::prepare`] or forward pass. If the pass is not
+    /// possible, nothing is recorded, and [`Gpu::check`](crate::engine::wgsl::device::Gpu::check) returns an error.
     pub fn forward(&self, commands: &mut wgpu::CommandEncoder, keep: bool) {
         let state = &mut *lock(&self.state);
         if let Err(error) = self.record_forward(state, commands, keep) {
@@ -17,13 +17,13 @@ impl WgslEncoder {
         }
     }
 
-    /// Records the backward pass of the last forward pass, which kept its activations: from [`Self::d_pooled_buffer`] to
-    /// [`Self::gradients`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
-    /// [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
+    /// Records the backward pass of the last forward pass, which saved its activations: from [`Self::d_pooled_buffer`] to
+    /// [`Self::gradients`]. It consumes the activations. If the pass is not possible, nothing is recorded, and
+    /// [`Gpu::check`](crate::engine::wgsl::device::Gpu::check) returns an error.
     pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
         let state = &mut *lock(&self.state);
         if !state.kept {
-            self.gpu.report("a backward pass without a forward pass that kept its activations".to_owned());
+            self.gpu.report("a backward pass without a forward pass that saved its activations".to_owned());
             return;
         }
         if state.input_rows == [0; 3] {
@@ -37,11 +37,11 @@ impl WgslEncoder {
         }
     }
 
-    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with whatever is in the
+    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with the current content of the
     /// buffers of its input and of the gradient.
     ///
     /// # Errors
-    /// [`Error::Model`] without a batch; [`Error::Device`] where the device raised an error.
+    /// [`Error::Model`] without a batch; [`Error::Device`] if the device raised an error.
     pub async fn profile(&self) -> Result<(Clock, Vec<Timing>)> {
         let (steps, size, pairs) = {
             let state = &mut *lock(&self.state);
@@ -72,7 +72,7 @@ impl WgslEncoder {
         }
         state.kept = keep;
         if route.prefix {
-            // A prefix has no embeddings; what its rows are does not matter, but that they are numbers.
+            // A prefix has no embeddings; its rows only have to be finite.
             commands.clear_buffer(&state.arena.prompt, 0, None);
         }
         let (pool, _) = state.arena.pool(&self.plan(), route.pooling);
