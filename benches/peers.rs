@@ -1,7 +1,7 @@
 //! The native training step compared with alternatives:
 //!
 //! * `torch`: ours on the CPU against PyTorch + PEFT on the CPU, with the same number of threads
-//! (`benches/peers/torch_step.py`);
+//!   (`benches/peers/torch_step.py`);
 //! * `cuda`: our WGSL kernels against PyTorch + PEFT on an NVIDIA card, in f32, f32 with TF32 products and bf16 (the latter two
 //!   for orientation: their losses are not the same to 1e-3), only where it is asked for;
 //! * `burn`: our WGSL kernels against burn's own tensor operations, on the same wgpu device and queue;

@@ -36,7 +36,7 @@ macro_rules! declare {
 /// All types that are passed to the page, as TypeScript.
 fn typescript() -> String {
     let types = declare![
-        // What a run depends on.
+        // Settings of a run.
         RunConfig,
         DataConfig,
         PromptConfig,
@@ -61,7 +61,7 @@ fn typescript() -> String {
         EvalConfig,
         DeviceChoice,
         Recompute,
-        // What each of that is.
+        // Descriptions of the settings.
         Group,
         Setting,
         Kind,
@@ -69,7 +69,7 @@ fn typescript() -> String {
         Choice,
         Condition,
         Plain,
-        // What is told.
+        // Reports, results and events.
         Report,
         DeviceReport,
         TableView,

@@ -89,11 +89,11 @@ fn why_not(adapter: &Adapter) -> Option<&'static str> {
              compared with tokens.",
         ),
         Method::Late if adapter.config.prompt.late.generator == Generator::None => Some(
-            "This prompt is inserted between two layers. Hidden states there are contextual and cannot be compared with the token \
+            "This prompt is inserted inside the encoder. Hidden states there are contextual and cannot be compared with the token \
              embeddings.",
         ),
         Method::Late => Some(
-            "A generator computes this prompt for each text, and it is inserted between two layers. Hidden states there are \
+            "A generator computes this prompt for each text, inside the encoder. Hidden states there are \
              contextual and cannot be compared with the token embeddings.",
         ),
         Method::Prompt | Method::Efficient | Method::Ensemble | Method::Progressive | Method::Auto => None,

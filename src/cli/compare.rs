@@ -186,7 +186,7 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     write_plots(&stored, &out)?;
     context.output.line(&summary(&stored))?;
     context.output.line(&format!(
-        "\nThe results are in {}, the plots in {} and {}",
+        "\nThe results are in {}, the plots {} and {} next to it",
         out.join(FILE).display(),
         PLOTS[0],
         PLOTS[1]

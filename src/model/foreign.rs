@@ -34,7 +34,7 @@ pub(crate) fn recognise(bytes: &[u8], meant: Meant) -> Option<(String, &'static 
         return Some(("is empty".into(), AGAIN));
     }
     if bytes.iter().all(|&byte| byte == 0) {
-        return Some((format!("contains only zero bytes ({}): the download was interrupted", bytes.len()), AGAIN));
+        return Some((format!("contains only zero bytes ({}), as after an interrupted download", bytes.len()), AGAIN));
     }
     if bytes.starts_with(b"version https://git-lfs") {
         return Some((pointer(bytes), "run `git lfs pull` in its folder, or download the file itself from the model's page"));

@@ -373,7 +373,7 @@ fn inspect_tells_adapters_from_data() {
         (&4.into(), &1.into(), &1.into())
     );
     let shown = place.run(&["inspect", "semi.csv"]).succeeded().stdout;
-    assert!(shown.contains("separated by `;`") && shown.contains("one; two") && shown.contains("1 repeated"), "{shown}");
+    assert!(shown.contains("separated by `;`") && shown.contains("one; two") && shown.contains("1 duplicate"), "{shown}");
 }
 
 #[test]

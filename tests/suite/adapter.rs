@@ -221,9 +221,9 @@ fn says_which_encoder_it_needs() {
     let adapter = sample(HeadKind::Mean, Method::Prompt);
     adapter.check_encoder(&SPEC).unwrap();
     for (spec, expected) in [
-        (EncoderSpec { hidden: 16, ..SPEC }, "hidden size 8, this one has 16"),
-        (EncoderSpec { layers: 12, ..SPEC }, "layer count 3, this one has 12"),
-        (EncoderSpec { heads: 4, ..SPEC }, "head count 2, this one has 4"),
+        (EncoderSpec { hidden: 16, ..SPEC }, "hidden size 8, but this one has 16"),
+        (EncoderSpec { layers: 12, ..SPEC }, "layer count 3, but this one has 12"),
+        (EncoderSpec { heads: 4, ..SPEC }, "head count 2, but this one has 4"),
     ] {
         let error = adapter.check_encoder(&spec).unwrap_err();
         assert_eq!(error.to_string(), format!("the adapter was trained for an encoder with {expected}"));

@@ -242,7 +242,7 @@ fn a_quote_that_swallows_rows_is_an_error_with_its_row() {
     open.extend((0..20).map(|i| format!("plain {i},0")));
     let (problem, row, _) = data_error(Table::from_bytes(open.join("\n").as_bytes()));
     assert_eq!(row, Some(11), "{problem}");
-    assert!(problem.contains("swallows the 21 lines"), "{problem}");
+    assert!(problem.contains("the remaining 21 lines"), "{problem}");
     // In the first row of all.
     let (_, row, _) = data_error(Table::from_bytes(b"text,label\n\"a, b,1\nc, d,0\ne, f,1\n"));
     assert_eq!(row, Some(2));

@@ -148,7 +148,7 @@ fn what_is_not_the_file_is_named() {
     for (what, bytes, words) in [
         ("a pointer", POINTER, &["Git LFS pointer", "(90868376 bytes)", "git lfs pull"][..]),
         ("nothing", b"", &["is empty", "again"]),
-        ("zeros", &[0; 4096], &["4096 zero bytes", "again"]),
+        ("zeros", &[0; 4096], &["only zero bytes (4096)", "again"]),
         ("a page", page, &["is a web page", "<!DOCTYPE html> <html>", "resolve"]),
         ("an answer", b"Entry not found", &["contains the text \"Entry not found\"", "download the file itself"]),
         ("an error", br#"{"error":"Repository is gated"}"#, &["contains the text", "Repository is gated"]),

@@ -1,4 +1,4 @@
-//! What every method has to do: learn, stop and go on bit for bit, leave an adapter that does what was told.
+//! What every method has to do: learn, stop and resume bit for bit, and export an adapter that reproduces its predictions.
 
 use softprompt::adapter::Adapter;
 use softprompt::config::{

@@ -49,7 +49,7 @@ fn bad_json_says_where_and_what_to_do() {
     let good = "{\"text\": \"a b\", \"label\": \"x\"}\n";
     let bad = |line: &str| refused(format!("{good}{good}\n{line}\n{good}"));
     for (line, what, to_do) in [
-        ("{\"text\": \"c\", \"label\": NaN}", "letter 24", "write null"),
+        ("{\"text\": \"c\", \"label\": NaN}", "character 24", "write null"),
         ("{\"text\": \"c\", \"label\": None}", "not a JSON object", "JSON has no None: write null"),
         ("{\"text\": \"c\", \"label\": True}", "not a JSON object", "write true"),
         ("{\"text\": \"c\", \"label\": -Infinity}", "not a JSON object", "write null"),

@@ -72,7 +72,7 @@ fn refuses_to_export_what_does_not_fit() {
         export(&|a| a.config.prompt.method = Method::Probe),
         "[\"prompt\"], but its settings require []",
     );
-    refused("a prompt twice", export(&|a| a.stored.push(a.stored[0].clone())), "has [\"prompt\", \"prompt\"], its settings");
+    refused("a prompt twice", export(&|a| a.stored.push(a.stored[0].clone())), "has [\"prompt\", \"prompt\"], but its settings");
     refused("another method", export(&|a| a.config.prompt.method = Method::Deep), "settings require [\"prefix\"]");
     refused("no method", export(&|a| a.config.prompt.method = Method::Auto), "the adapter's method is \"auto\"");
     refused(

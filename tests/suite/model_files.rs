@@ -334,7 +334,7 @@ fn survives_hostile_weights() {
     let attacks: [(&str, Vec<u8>, &str); 17] = [
         ("nothing", vec![], "model.safetensors is empty"),
         ("seven bytes", vec![1; 7], "shorter than a safetensors header"),
-        ("an empty header", vec![0; 8], "8 zero bytes"),
+        ("an empty header", vec![0; 8], "only zero bytes (8)"),
         ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec(), "Git LFS pointer"),
         ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "is a web page"),
         ("a header of 2^64 bytes", vec![255; 64], "truncated, or not in safetensors"),

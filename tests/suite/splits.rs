@@ -112,7 +112,7 @@ fn what_is_held_out_is_not_trained_on() {
         set.report
             .notes
             .iter()
-            .any(|note| note == "1 training rows have a text that is also in the held-out part; they are not trained on"),
+            .any(|note| note == "1 training row has a text that is also in the held-out part; it is not trained on"),
         "{:?}",
         set.report.notes
     );
@@ -156,7 +156,7 @@ fn a_split_that_cannot_be_used_does_no_harm() {
     assert!(
         read(&few, None).unwrap().report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used"))
     );
-    assert!(data_error(read(&few, Some("split"))).0.contains("leaves 3 rows"), "{:?}", read(&few, Some("split")));
+    assert!(data_error(read(&few, Some("split"))).0.contains("leaves 3 training rows"), "{:?}", read(&few, Some("split")));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

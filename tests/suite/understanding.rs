@@ -215,8 +215,8 @@ async fn only_prompts_among_the_words_have_neighbours() {
     for (change, word) in [
         ((|c| c.prompt.method = Method::Probe) as fn(&mut RunConfig), "no prompt"),
         (|c| c.prompt.method = Method::Deep, "every layer"),
-        (|c| c.prompt.method = Method::Late, "halfway"),
-        (|c| (c.prompt.method, c.prompt.late.generator) = (Method::Late, Generator::None), "halfway"),
+        (|c| c.prompt.method = Method::Late, "inside the encoder"),
+        (|c| (c.prompt.method, c.prompt.late.generator) = (Method::Late, Generator::None), "inside the encoder"),
         (|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Deep), "every layer"),
     ] {
         let found = neighbours(&trained(change).await);

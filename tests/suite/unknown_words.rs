@@ -39,7 +39,7 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
     // Of 10 tokens.
     assert_eq!((count.unknown, count.empty), (5, 0));
     let expected = "50.0% of the tokens are unknown to the encoder ([UNK]); not in its vocabulary: Ethiopic script (Amharic, \
-                    Tigrinya). It cannot tell such words apart, and 1 of 3 texts have no other token. Use an encoder whose \
+                    Tigrinya). It cannot distinguish such words, and 1 of 3 texts have only such tokens. Use an encoder whose \
                     vocabulary has them, such as intfloat/multilingual-e5-small";
     assert_eq!(count.notes, [expected]);
     for (text, name) in [

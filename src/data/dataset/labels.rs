@@ -61,7 +61,7 @@ pub(super) fn looks_missing(cell: &str) -> bool {
 struct Column {
     /// All are numbers, except words for a missing value.
     numbers: bool,
-    /// All are words for true and false, and both occur.
+    /// All are words for true and false, in more than one notation.
     truths: bool,
 }
 

@@ -99,10 +99,10 @@ impl Rows {
         report.lengths = Lengths::new(&self.rows);
         report.advice = advice(report);
         if report.leaked > 0 {
-            report.notes.push(format!(
-                "{} training rows have a text that is also in the {which}; they are not trained on",
-                report.leaked
-            ));
+            report.notes.push(match report.leaked {
+                1 => format!("1 training row has a text that is also in the {which}; it is not trained on"),
+                rows => format!("{rows} training rows have a text that is also in the {which}; they are not trained on"),
+            });
         }
         let lost = report.classes.iter().filter(|class| class.count == 0).map(|class| class.name.as_str());
         notes::classes(&mut report.notes, lost, "has no training row left", "have no training row left");

@@ -163,7 +163,7 @@ impl Gpu {
         let largest = self.largest_binding();
         if bytes > largest {
             return Err(Error::device_memory(
-                format!("{label} needs {bytes} bytes, but the largest buffer of this GPU is {largest}"),
+                format!("{label} needs {bytes} bytes, but the largest buffer of this GPU is {largest} bytes"),
                 "use a smaller batch size or shorter texts, or use the CPU",
             ));
         }

@@ -117,7 +117,7 @@ pub(super) fn check_fit(gpu: &Gpu, spec: &EncoderSpec) -> Result<()> {
         return Ok(());
     }
     let problem = format!(
-        "the encoder is too large for this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, but the largest buffer of {} is {limit}",
+        "the encoder is too large for this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, but the largest buffer of {} is {limit} bytes",
         gpu.name()
     );
     Err(Error::device_memory(problem, "use the CPU, or choose a smaller encoder"))

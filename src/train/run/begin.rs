@@ -138,7 +138,8 @@ impl Run {
             truncated_texts,
         });
         if truncated_texts > 0 {
-            run.warn(format!("{truncated_texts} texts are longer than {limit} tokens and are truncated"));
+            let (noun, verb) = if truncated_texts == 1 { ("text", "is") } else { ("texts", "are") };
+            run.warn(format!("{truncated_texts} {noun} {verb} longer than {limit} tokens and {verb} truncated"));
         }
         for note in unseen.notes() {
             run.warn(note);

@@ -179,7 +179,7 @@ fn a_file_that_is_not_the_one_that_the_hub_lists_is_not_kept() {
         let short = good[..good.len() - 1].to_vec();
         let page = b"<html>Please log in to this network</html>".to_vec();
         for (bytes, words) in [
-            (flipped, ["another", kind]),
+            (flipped, ["but the hub states", kind]),
             ([&good[..], b"x"].concat(), ["longer", "bytes"]),
             (short, ["interrupted after", "bytes"]),
             (page, ["interrupted after 42", "bytes"]),

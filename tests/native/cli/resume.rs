@@ -1,4 +1,4 @@
-//! Trainings that are killed, and go on.
+//! Runs that are killed and resumed.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
