@@ -233,5 +233,5 @@ fn says_which_encoder_it_needs() {
     late.config.prompt.late.layer = Some(2);
     late.check_encoder(&SPEC).unwrap();
     late.config.prompt.late.layer = Some(3);
-    assert!(late.check_encoder(&SPEC).unwrap_err().to_string().contains("with more layers than 3, this one has 3"));
+    assert!(late.check_encoder(&SPEC).unwrap_err().to_string().contains("with more layers than 3, but this one has 3"));
 }

@@ -338,7 +338,7 @@ fn survives_hostile_weights() {
         ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec(), "Git LFS pointer"),
         ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "is a web page"),
         ("a header of 2^64 bytes", vec![255; 64], "truncated, or not in safetensors"),
-        ("a file cut in its header", WEIGHTS[..1000].to_vec(), "cut off"),
+        ("a file cut in its header", WEIGHTS[..1000].to_vec(), "truncated"),
         ("a file cut in its data", WEIGHTS[..WEIGHTS.len() - 1].to_vec(), "its header describes 1"),
         ("a file with an appendix", [WEIGHTS, b"x"].concat(), "its header describes 1"),
         ("a header that is no JSON", forged("not json", 0), "header is invalid"),
