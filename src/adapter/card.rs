@@ -128,7 +128,7 @@ fn usage(adapter: &Adapter) -> String {
     } else {
         let why = match adapter.method() {
             Method::Prompt | Method::Deep => {
-                "PEFT supports prompts only with a head on the first row through the\nencoder's pooler (train with \
+                "PEFT supports prompts only with a head on the first hidden state,\nthrough the encoder's pooler (train with \
                  `--head peft`)"
             }
             Method::Probe => "it has a head but no prompt",

@@ -224,8 +224,8 @@ const DATA: &[Setting] = &[
     ),
     Setting::new(
         "data.split_column",
-        "Column of the split",
-        "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
+        "Split column",
+        "A column with the values train, test, dev or validation, which say which rows are held out; none: not used.",
         Kind::Column,
     )
     .or_absent("detected"),
