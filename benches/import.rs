@@ -1,11 +1,11 @@
-//! What a large table costs before the first step, and whether the steps notice its size:
+//! What a large table costs before the first step, and whether the steps depend on its size:
 //!
 //! ```text
 //! cargo bench --bench import [-- [--rows 100000] [--steps 40] [--device cpu|gpu] [--learned 1000,5000] [--write FILE]]
 //! ```
 //!
-//! The rows are made of the pieces of `examples/data/snips.csv`, always the same ones. `--write` only writes them to a file;
-//! `--learned` only says how good the linear probe is when it learns from as many rows.
+//! The rows are composed of parts of `examples/data/snips.csv`, always the same ones. `--write` only writes them to a file;
+//! `--learned` only measures the accuracy of the linear probe with that many training rows.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -29,8 +29,8 @@ use softprompt::train::run::{Run, SampleLimits};
 
 const SNIPS: &str = include_str!("../examples/data/snips.csv");
 
-/// A table of `rows` texts of 6 to 30 words: the beginning of a text, the end of another one and some words of a third one,
-/// all of the same class. Texts hardly ever repeat.
+/// A table of `rows` texts of 6 to 30 words: the beginning of a text, the end of another one and some words of a third one, all
+/// of the same class. Texts are almost never repeated.
 fn large_table(rows: usize) -> String {
     let mut classes: Vec<(&str, Vec<Vec<&str>>)> = Vec::new();
     for line in SNIPS.lines().skip(1) {
@@ -132,7 +132,7 @@ fn steps(model: &Encoder, dataset: Dataset, config: &RunConfig) {
 fn probe(model: &Encoder, dataset: &Dataset, config: &RunConfig, learned: usize) {
     let (limits, begin) = (SampleLimits { learned, ..SampleLimits::default() }, Instant::now());
     let mut run = block_on(Run::with_limits(model.clone(), dataset.clone(), config.clone(), limits)).unwrap();
-    // A stopped run makes its baseline at once.
+    // A stopped run computes the linear probe immediately.
     run.stop();
     while let Some(event) = block_on(run.next()).unwrap() {
         if let Event::Probe { accuracy, .. } = event {
@@ -185,7 +185,7 @@ fn main() {
     println!("{packed} rows with {} prompt rows each, {} usable texts", config.prompt.length, examples.len());
     timed("hash of the data", || dataset.sha256());
 
-    // In turn, so that a busy machine disturbs both alike.
+    // Alternating, so that load on the machine affects both equally.
     for rows in [100, args.rows, 100, args.rows] {
         let table = Table::from_bytes(large_table(rows).as_bytes()).unwrap();
         steps(&model, Dataset::from_table(&table, &config.data, 0).unwrap(), &config);

@@ -1,6 +1,7 @@
-//! The training step natively against what people would use instead:
+//! The native training step compared with alternatives:
 //!
-//! * `torch`: ours on the CPU against PyTorch + PEFT on the CPU, as many threads each (`benches/peers/torch_step.py`);
+//! * `torch`: ours on the CPU against PyTorch + PEFT on the CPU, with the same number of threads
+//!   (`benches/peers/torch_step.py`);
 //! * `cuda`: our WGSL kernels against PyTorch + PEFT on an NVIDIA card, in f32, f32 with TF32 products and bf16 (the latter two
 //!   for orientation: their losses are not the same to 1e-3), only where it is asked for;
 //! * `burn`: our WGSL kernels against burn's own tensor operations, on the same wgpu device and queue;
@@ -12,14 +13,14 @@
 //!                              [--batches 16,32] [--repeats 2] [--burn-steps 5] [--threads 2] [--model DIR] [--json FILE]
 //! ```
 //!
-//! Every comparison does the same work: the token ids of `benches/batches.json`, a prompt of 10 rows that starts as the word
-//! embeddings of tokens 2000 to 2009, a head that starts at zero, the default config with constant learning rates. The peers pad
-//! to the longest text of a batch and have the padded batches ready; ours packs its batch within the step. Both sides step in
-//! turn, A B A B, and the losses of their first eight steps must agree to 1e-3, or the program fails. A step ends when its loss
-//! is on the host. Times are medians of the steps after the warm-up.
+//! Every comparison does the same work: the token ids of `benches/batches.json`, a prompt of 10 rows initialised with the word
+//! embeddings of tokens 2000 to 2009, a head initialised to zero, the default config with constant learning rates. The peers pad
+//! to the longest text of a batch and have the padded batches ready; ours packs its batch within the step. Both sides alternate,
+//! A B A B, and the losses of their first eight steps must agree to 1e-3, or the program fails. A step ends when its loss is on
+//! the host. Times are medians of the steps after the warm-up.
 //!
-//! Nothing else should run: PyTorch's threads wait for each other busily, and another process makes its steps many times
-//! slower. A warning says so where the machine is busy.
+//! The machine should be idle: PyTorch's threads busy-wait for each other, and another process makes its steps many times slower.
+//! On a busy machine, a warning is printed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
 #[path = "peers/burn_ops.rs"]
@@ -44,15 +45,15 @@ use softprompt::model::spec::EncoderWeights;
 
 use common::{FIRST_TOKEN, Ours, Outcome, Set, mean, median, timed};
 
-/// Greatest difference between the losses of two sides.
+/// Maximum difference between the losses of two sides.
 const TOLERANCE: f64 = 1e-3;
-/// Steps whose losses are compared. The first alone says nothing: with a head of zeros its loss is ln C.
+/// Number of steps whose losses are compared. The first alone is not informative: with a head of zeros, its loss is ln C.
 const CHECKED: usize = 8;
-/// Between two sides: until the threads of the one that has just finished are asleep.
+/// Pause between two sides, until the threads of the one that has just finished are asleep.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Parser)]
-#[command(name = "peers", about = "The training step natively against what people would use instead")]
+#[command(name = "peers", about = "The native training step compared with alternatives")]
 struct Args {
     /// Comparisons: torch, cuda, burn, products
     #[arg(long, value_delimiter = ',', default_value = "torch,burn,products")]
@@ -60,33 +61,33 @@ struct Args {
     /// Sets of batches.json: snips, sms_spam, imdb, equal (default: all; burn and products: snips,sms_spam)
     #[arg(long, value_delimiter = ',')]
     sets: Option<Vec<String>>,
-    /// Texts a step, at most 32 (default: 16,32; burn: 16)
+    /// Texts per step, at most 32 (default: 16,32; burn: 16)
     #[arg(long, value_delimiter = ',')]
     batches: Option<Vec<usize>>,
-    /// Timed passes over the 8 batches of a set, after one to warm up
+    /// Timed passes over the 8 batches of a set, after one warm-up pass
     #[arg(long, default_value_t = 2)]
     repeats: usize,
-    /// Timed steps against burn, after one to warm up
+    /// Timed steps against burn, after one warm-up step
     #[arg(long, default_value_t = 5)]
     burn_steps: usize,
-    /// CPU threads of either side
+    /// CPU threads of each side
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Folder of all-MiniLM-L6-v2 (default: where the command line keeps it)
+    /// Folder of all-MiniLM-L6-v2 (default: the cache folder of the command line)
     #[arg(long)]
     model: Option<PathBuf>,
     /// A Python with torch, transformers and peft (default: the environment variable PYTHON, then python3)
     #[arg(long)]
     python: Option<PathBuf>,
-    /// Also write the results here
+    /// Also write the results to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// What cargo passes
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What every comparison is given.
+/// The common inputs of all comparisons.
 struct Bench {
     args: Args,
     folder: PathBuf,
@@ -119,7 +120,7 @@ impl Bench {
     }
 }
 
-/// Two sides in turn: `warm_up` steps, then `steps` timed ones. The losses of the first must agree to `tolerance`.
+/// Two sides, alternating: `warm_up` steps, then `steps` timed ones. The losses of the first steps must agree to `tolerance`.
 fn in_turn(
     (checked, tolerance): (usize, f64),
     warm_up: usize,
@@ -149,7 +150,7 @@ fn in_turn(
     Ok(Compared { ours: 1e3 * median(a), theirs: 1e3 * median(b), difference })
 }
 
-/// Median milliseconds of both sides, and the greatest difference between their losses.
+/// Median milliseconds of both sides, and the largest difference between their losses.
 struct Compared {
     ours: f64,
     theirs: f64,
@@ -185,7 +186,7 @@ fn run(args: Args) -> Outcome<()> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // `cargo test --all-targets` runs this too, without it.
+    // `cargo test --all-targets` also runs this, without `--bench`.
     if !args.bench {
         println!("run by cargo bench --bench peers");
         return ExitCode::SUCCESS;

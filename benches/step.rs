@@ -44,30 +44,30 @@ struct Args {
     /// Sets of batches.json
     #[arg(long, value_delimiter = ',', default_value = "snips,sms_spam,imdb")]
     sets: Vec<String>,
-    /// Texts a step, at most 32
+    /// Texts per step, at most 32
     #[arg(long, value_delimiter = ',', default_value = "16,32")]
     batches: Vec<usize>,
-    /// Steps timed, after one to warm up
+    /// Timed steps, after one warm-up step
     #[arg(long, default_value_t = 7)]
     repeats: usize,
     /// Profile with recomputation
     #[arg(long)]
     recompute: bool,
-    /// Cut every product into this tile instead of the measured ones, such as "direct 8x128x4 by 8x16"
+    /// Use this tile for every product instead of the measured ones, such as "direct 8x128x4 by 8x16"
     #[arg(long)]
     tile: Option<String>,
-    /// Folder of all-MiniLM-L6-v2 (default: where the command line keeps it)
+    /// Folder of all-MiniLM-L6-v2 (default: the cache folder of the command line)
     #[arg(long)]
     model: Option<PathBuf>,
-    /// Also write the results here
+    /// Also write the results to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// What cargo passes
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// One of two settings that take steps in turn.
+/// One of two settings whose steps alternate.
 struct Side {
     recompute: Recompute,
     ours: Ours,
@@ -76,12 +76,12 @@ struct Side {
     allocated: Option<u64>,
 }
 
-/// Bytes that the driver has given to a device: weights, activations, and what burn keeps for the optimizer.
+/// Bytes that the driver has allocated for a device: weights, activations, and burn's tensors for the optimizer.
 fn allocated(device: &wgpu::Device) -> Option<u64> {
     Some(device.generate_allocator_report()?.total_allocated_bytes)
 }
 
-/// Allocations of 1 MB or more, those of one name together: ours have names, and what is nameless is burn's.
+/// Allocations of at least 1 MB, grouped by name: ours have names, nameless ones are burn's.
 fn by_name(device: &wgpu::Device) -> Vec<(String, u64)> {
     let mut sums = BTreeMap::<String, u64>::new();
     for allocation in device.generate_allocator_report().map(|report| report.allocations).unwrap_or_default() {
@@ -99,7 +99,7 @@ struct Bench {
     /// The device of `compute`.
     device: wgpu::Device,
     encoder: WgslEncoder,
-    /// Bytes a second of a copy, read and written.
+    /// Bytes per second of a copy, read plus written.
     bandwidth: f64,
 }
 
@@ -127,7 +127,7 @@ impl Bench {
         let queue = &self.encoder.gpu().queue;
         let mut profiles: Vec<Vec<Timing>> = Vec::new();
         let mut clock = String::new();
-        // The first one warms up.
+        // The first one is a warm-up.
         for repeat in 0..=self.args.repeats {
             let batch = PackedBatch::new(&ours.batches[repeat % ours.batches.len()], length);
             self.encoder.prepare(&batch, Route::words(Pooling::Mean))?;
@@ -145,7 +145,7 @@ impl Bench {
         let steps = (1..=self.args.repeats).map(|i| Ok(ours.step(i)?.0)).collect::<Outcome<Vec<f64>>>()?;
         let cpu = common::cpu_seconds().zip(cpu).map(|(end, begin)| (end - begin) / steps.len() as f64);
         let whole = median(steps);
-        // Of every kernel the medians over the batches.
+        // The medians of every kernel over the batches.
         let middle = |field: fn(&Timing) -> f64, i: usize| median(profiles.iter().map(|profile| field(&profile[i])).collect());
         let medians = profiles[0].iter().enumerate().map(|(i, timing)| Timing {
             label: timing.label.clone(),
@@ -163,8 +163,8 @@ impl Bench {
         println!("|---|--:|--:|--:|--:|--:|--:|--:|");
         let mut kernels = Vec::new();
         let (mut flops, mut bytes, mut dispatches) = (0.0, 0.0, 0);
-        // Seconds that the ceilings allow: products at the best rate of the sweep, everything else at the speed of a copy
-        // or the best rate of all, whichever takes longer. And the seconds of the products, as they are and as they could be.
+        // Lower bounds of the seconds: products at the best rate of the sweep, everything else at the rate of a copy or the best
+        // rate of all, whichever takes longer. And the seconds of the products, measured and at that rate.
         let (mut allowed, mut products) = (0.0, (0.0, 0.0));
         let fastest = best.iter().map(|&(_, _, rate)| rate).fold(0.0, f64::max);
         for Timing { label, seconds, dispatches: calls, flops: work, bytes: moved } in medians {
@@ -210,7 +210,7 @@ impl Bench {
         }))
     }
 
-    /// The best rate of every product over so many rows: label, tile, operations a second.
+    /// The best rate of every product over this number of rows: label, tile, FLOP/s.
     async fn best(&self, rows: u32) -> Outcome<Vec<(String, String, f64)>> {
         let mut best = Vec::new();
         for (epilogue, n, k) in matmul::products(&self.weights.spec) {
@@ -238,7 +238,7 @@ impl Bench {
         for step in 0..=self.args.repeats {
             for (side, losses) in sides.iter_mut().zip(&mut losses) {
                 self.compute.encoder.set_recompute(side.recompute);
-                // The first step after a change plans the buffers anew: it is not timed.
+                // The first step after a change allocates the buffers again and is not timed.
                 for timed in [false, true] {
                     let cpu = common::cpu_seconds();
                     let (seconds, loss) = side.ours.step(2 * step + usize::from(timed))?;
@@ -254,7 +254,7 @@ impl Bench {
         if losses[0] != losses[1] {
             return Err(format!("losses with saved activations {:?}, with recomputed ones {:?}", losses[0], losses[1]).into());
         }
-        // The encoder that only profiles gets the same words.
+        // The encoder that is only profiled gets the same words.
         for batch in long.examples(32) {
             self.encoder.prepare(&PackedBatch::new(&batch, 0), Route::words(Pooling::Mean))?;
         }
@@ -348,7 +348,7 @@ async fn run(args: Args) -> Outcome<()> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // `cargo test --all-targets` runs this too, without it.
+    // `cargo test --all-targets` also runs this, without `--bench`.
     if !args.bench {
         println!("run by cargo bench --bench step");
         return ExitCode::SUCCESS;

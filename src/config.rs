@@ -1,5 +1,5 @@
-//! [`RunConfig`]: what the command line fills, what the page edits, what is stored in the adapter. Each default exists once,
-//! here.
+//! [`RunConfig`]: the settings of a run. The command line fills it, the page edits it, and the adapter stores it. All defaults
+//! are in this module and nowhere else.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +13,13 @@ pub use methods::{
     Shrink, StageConfig, Vote,
 };
 
-/// The largest seed: JavaScript keeps every whole number up to it exactly.
+/// The largest seed. JavaScript represents every whole number up to it exactly.
 pub const LARGEST_SEED: u64 = (1 << 53) - 1;
 
-/// The most optimizer steps that a run can have: years of training, and few enough for every count of them to fit into 32 bits.
+/// The largest number of optimizer steps of a run. Any count of steps fits into 32 bits.
 pub const MOST_STEPS: u64 = 100_000_000;
 
-/// Everything a run depends on, besides the data, the encoder and the device.
+/// Everything that a run depends on, except the data and the encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -28,27 +28,27 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// The prompt.
     pub prompt: PromptConfig,
-    /// From hidden states to class scores.
+    /// From the pooled hidden state to the logits.
     pub head: HeadConfig,
-    /// The optimizer and its budget.
+    /// The optimizer and its number of steps.
     pub optim: OptimConfig,
     /// Held-out evaluation.
     pub eval: EvalConfig,
-    /// Every random draw comes from it (at most 2^53 - 1, so that JavaScript keeps it exactly).
+    /// The seed of all random draws (at most 2^53 - 1, which JavaScript represents exactly).
     pub seed: u64,
-    /// Where the encoder runs.
+    /// The compute device.
     pub device: DeviceChoice,
     /// Activation recomputation on the GPU.
     pub recompute: Recompute,
 }
 
-/// Whether a training step on the GPU saves all activations for its backward pass, or recomputes the largest: less than half of
-/// the memory for about 20 % more time, and the same losses.
+/// Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
+/// largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Recompute {
-    /// Where the activations are larger than the largest buffer that the GPU gives.
+    /// If the activations are larger than the largest buffer of the GPU.
     #[default]
     Auto,
     /// Always.
@@ -66,18 +66,18 @@ pub struct DataConfig {
     pub text_column: Option<String>,
     /// Name of the label column, or its number counted from 1; guessed if absent.
     pub label_column: Option<String>,
-    /// Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent.
+    /// Row of the file with the column names, counted from 1; 0 if no row has them; detected if absent.
     pub header_row: Option<usize>,
     /// Name of the sheet of a workbook; the first with content if absent.
     pub sheet: Option<String>,
     /// Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class.
     pub merge_labels: bool,
-    /// Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
-    /// used if it is empty or `none`.
+    /// Name of the column that says which rows are held out, or its number counted from 1; detected if absent, not used if it is
+    /// empty or `none`.
     pub split_column: Option<String>,
-    /// Share of the rows held out, stratified by class; not used when a held-out file or a split column is given.
+    /// Share of the rows that is held out, stratified by class; not used with a held-out file or a split column.
     pub held_out_fraction: f64,
-    /// Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted.
+    /// Maximum length of a text in tokens, including `[CLS]` and `[SEP]`; longer texts are truncated and counted.
     pub max_tokens: usize,
 }
 
@@ -101,22 +101,23 @@ impl Default for DataConfig {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Method {
-    /// No prompt: a linear head on the frozen features. The baseline.
+    /// No prompt: a linear head on the frozen encoder. The baseline.
     Probe,
     /// Prompt tuning (Lester et al. 2021).
     #[default]
     Prompt,
-    /// Late prompt tuning: the prompt joins after some layers (Liu et al. 2022).
+    /// Late prompt tuning: the prompt is inserted after some layers (Liu et al. 2022).
     Late,
-    /// Progressive training: first on partial encoders (FPT, Huang et al. 2022).
+    /// Progressive prompt tuning: trains on partial encoders first (FPT, Huang et al. 2022).
     Progressive,
-    /// A short prompt with a low-rank update of the text embeddings, fused and projected (EPT on DePT).
+    /// Efficient prompt tuning: a short prompt and a low-rank update of the text embeddings, with fusion and projection (EPT on
+    /// DePT).
     Efficient,
     /// Keys and values of prefix rows in every layer (P-tuning v2, Liu et al. 2022).
     Deep,
-    /// Several prompts on one encoder (Lester et al. 2021, section 6).
+    /// Several prompts on one encoder, which vote (Lester et al. 2021, section 6).
     Ensemble,
-    /// Automatic selection: the best of several methods, by trials.
+    /// Automatic selection: the best of several methods, chosen by trials.
     Auto,
 }
 
@@ -125,14 +126,14 @@ pub enum Method {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum PromptInit {
-    /// Normal, with the standard deviation of the word embeddings.
+    /// Normally distributed, with the standard deviation of the token embeddings.
     Random,
-    /// Rows of the word embeddings, drawn without replacement.
+    /// Token embeddings, drawn without replacement.
     Vocabulary,
-    /// Row i is the mean of the word pieces of label i; rows left over are drawn from the vocabulary.
+    /// Row i is the mean of the token embeddings of class name i; remaining rows are drawn from the vocabulary.
     #[default]
     Labels,
-    /// The word pieces of a text, repeated to the prompt's length.
+    /// The token embeddings of a text, repeated up to the prompt's length.
     Text(String),
 }
 
@@ -141,23 +142,23 @@ pub enum PromptInit {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct PromptConfig {
-    /// Which method.
+    /// The method.
     pub method: Method,
-    /// Virtual tokens P.
+    /// Prompt length: virtual tokens P.
     pub length: usize,
     /// Initialisation of the rows.
     pub init: PromptInit,
-    /// Of [`Method::Late`].
+    /// Settings of [`Method::Late`].
     pub late: LateConfig,
-    /// Of [`Method::Progressive`].
+    /// Settings of [`Method::Progressive`].
     pub progressive: ProgressiveConfig,
-    /// Of [`Method::Efficient`].
+    /// Settings of [`Method::Efficient`].
     pub efficient: EfficientConfig,
-    /// Of [`Method::Ensemble`].
+    /// Settings of [`Method::Ensemble`].
     pub ensemble: EnsembleConfig,
-    /// Pruning after the training, then another round of training; none if absent.
+    /// Pruning after training, then another round of training; none if absent.
     pub prune: Option<PruneConfig>,
-    /// Of [`Method::Auto`].
+    /// Settings of [`Method::Auto`].
     pub auto: AutoConfig,
 }
 
@@ -177,32 +178,32 @@ impl Default for PromptConfig {
     }
 }
 
-/// What the head reads.
+/// Pooling: what the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum HeadKind {
-    /// Mean of all rows of the example, prompt rows too (prefix rows are none).
+    /// Mean of all rows of the example, including prompt rows (prefix rows are not among them).
     #[default]
     Mean,
     /// Mean of the text rows.
     Text,
-    /// The row of `[CLS]`.
+    /// The hidden state of `[CLS]`.
     Cls,
-    /// Row 0 (the first virtual token) through the encoder's pooler and tanh: what PEFT computes for sequence
-    /// classification, for adapters that PEFT loads.
+    /// Row 0 (the first virtual token) through the encoder's pooler and tanh. This is what PEFT computes for sequence
+    /// classification; PEFT can load such adapters.
     Peft,
 }
 
-/// From hidden states to class scores.
+/// From the pooled hidden state to the logits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct HeadConfig {
-    /// What the head reads.
+    /// Pooling.
     pub kind: HeadKind,
-    /// Features are multiplied by this before the linear layer (not with [`HeadKind::Peft`], whose features go in as they
-    /// are): rows of a small encoder are short vectors, and a larger scale lets the head learn as fast as the prompt.
+    /// The pooled features are multiplied by this before the linear layer (not with [`HeadKind::Peft`]). The hidden states of a
+    /// small encoder are short vectors; a larger scale lets the head learn as fast as the prompt.
     pub feature_scale: f64,
 }
 
@@ -217,16 +218,16 @@ impl Default for HeadConfig {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Schedule {
-    /// Half a cosine, to zero.
+    /// Cosine decay to zero.
     #[default]
     Cosine,
-    /// A line, to zero.
+    /// Linear decay to zero.
     Linear,
-    /// Not at all.
+    /// No decay.
     Constant,
 }
 
-/// AdamW (Loshchilov and Hutter 2019) with two learning rates, and its budget.
+/// AdamW (Loshchilov and Hutter 2019) with two learning rates, and the number of steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -239,13 +240,13 @@ pub struct OptimConfig {
     pub weight_decay: f64,
     /// Batch size: examples per step.
     pub batch_size: usize,
-    /// Optimizer steps; wins over `epochs`.
+    /// Optimizer steps; overrides `epochs`.
     pub steps: Option<usize>,
-    /// Epochs: passes over the training set, used where `steps` is absent.
+    /// Epochs: passes over the training set, used if `steps` is absent.
     pub epochs: usize,
-    /// Share of the steps in which the learning rates rise from zero.
+    /// Warm-up: share of the steps in which the learning rates rise from zero.
     pub warmup_fraction: f64,
-    /// Schedule afterwards.
+    /// Schedule after the warm-up.
     pub schedule: Schedule,
     /// Gradient clipping: gradients with a larger global norm are scaled down to it.
     pub clip_norm: f64,
@@ -267,12 +268,12 @@ impl Default for OptimConfig {
     }
 }
 
-/// Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case.
+/// Held-out evaluation and early stopping. The parameters with the lowest held-out loss are the result in any case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EvalConfig {
-    /// Evaluations in a run, evenly spaced, the last one at its end.
+    /// Evaluations in a run, evenly spaced, the last one at the end.
     pub evaluations: usize,
     /// Early stopping after this many evaluations without a lower held-out loss; never if absent.
     pub patience: Option<usize>,
@@ -284,12 +285,12 @@ impl Default for EvalConfig {
     }
 }
 
-/// Where the encoder runs.
+/// The compute device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum DeviceChoice {
-    /// The faster of the two on the work at hand, by a short measurement.
+    /// The faster of the two for this run, by a short measurement.
     #[default]
     Auto,
     /// WebGPU (Vulkan, Metal or DX12 natively).
@@ -299,10 +300,10 @@ pub enum DeviceChoice {
 }
 
 impl RunConfig {
-    /// Checks every setting that can be judged without data: its limits are those of its description.
+    /// Checks every setting that can be checked without data, against the limits in its description.
     ///
     /// # Errors
-    /// [`Error::Config`] with the first field that cannot work.
+    /// [`Error::Config`] with the first invalid field.
     pub fn validate(&self) -> Result<()> {
         describe::check(self)?;
         if let PromptInit::Text(text) = &self.prompt.init
@@ -313,17 +314,17 @@ impl RunConfig {
         methods::validate(self)
     }
 
-    /// Optimizer steps of a run over `train_rows` examples.
+    /// Optimizer steps of a run with `train_rows` training rows.
     ///
     /// # Errors
-    /// [`Error::Config`] for more than [`MOST_STEPS`].
+    /// [`Error::Config`] if there are more than [`MOST_STEPS`].
     pub fn total_steps(&self, train_rows: usize) -> Result<usize> {
         if let Some(steps) = self.optim.steps {
             return Ok(steps.max(1));
         }
         let per_epoch = train_rows.div_ceil(self.optim.batch_size.max(1)).max(1);
         let steps = (self.optim.epochs as u64).checked_mul(per_epoch as u64).filter(|&steps| steps <= MOST_STEPS);
-        // On 32 bits, too, every number of steps up to the limit fits.
+        // Every number of steps up to the limit fits into 32 bits.
         steps.map(|steps| (steps as usize).max(1)).ok_or_else(|| {
             Error::config(
                 "optim.epochs",

@@ -1,5 +1,5 @@
-//! The page's types, written from the crate's own, so that there is one contract between the two. A type that crosses derives
-//! `ts_rs::TS` in tests and stands in this list; `cargo xtask types` writes the file, and a test fails where it is out of date.
+//! Generates the page's types from the crate's own, so that there is a single contract. A type that is passed derives `ts_rs::TS`
+//! in tests and is in this list. `cargo xtask types` writes the file, and a test fails if it is out of date.
 
 use ts_rs::{Config, TS};
 
@@ -33,10 +33,10 @@ macro_rules! declare {
     };
 }
 
-/// All types that cross, as TypeScript.
+/// All types that are passed to the page, as TypeScript.
 fn typescript() -> String {
     let types = declare![
-        // What a run depends on.
+        // Settings of a run.
         RunConfig,
         DataConfig,
         PromptConfig,
@@ -61,7 +61,7 @@ fn typescript() -> String {
         EvalConfig,
         DeviceChoice,
         Recompute,
-        // What each of that is.
+        // Descriptions of the settings.
         Group,
         Setting,
         SettingKind,
@@ -107,7 +107,7 @@ fn typescript() -> String {
 
 /// A type with its documentation.
 fn declared<T: TS>() -> String {
-    // Numbers of JavaScript: the crate sends none that they would round.
+    // JavaScript numbers: the crate sends none that would be rounded.
     let config = Config::new().with_large_int("number");
     let text = format!("{}export {}", T::docs().unwrap_or_default(), T::decl(&config));
     let tidy = text.replace("/**\n * ", "/** ").replace("\n */", " */").replace(", };", ",\n};").replace(", }", ",\n}");

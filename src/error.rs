@@ -1,11 +1,12 @@
-//! One error type, by who can act on it. Every message says what is wrong, where, and what to do.
+//! The error type. It has one variant for each person or thing that can fix the problem. Every message says what is wrong, where,
+//! and what to do.
 
 use serde::Serialize;
 
-/// The crate's result.
+/// `Result` with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong, by who can act on it. `problem` says what and where, `hint` what to do.
+/// An error, classified by who can fix the problem. `problem` says what is wrong and where, `hint` what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,19 +17,19 @@ pub enum Error {
         problem: String,
         /// What to do.
         hint: String,
-        /// Row of the file, counted from 1 with the header, if one row is to blame.
+        /// Row of the file, counted from 1 including the header, if a single row is at fault.
         row: Option<u64>,
-        /// Column name (or its number, counted from 1, where it has no name).
+        /// Column name, or its number counted from 1 if it has no name.
         column: Option<String>,
     },
     /// The encoder's files: unsupported architecture, missing tensor, wrong shape, broken tokenizer.
     #[error("{problem}")]
     Model {
-        /// What is wrong, with the tensor's name and both shapes where it is a tensor.
+        /// What is wrong; for a tensor, with its name, the expected shape and the shape found.
         problem: String,
         /// What to do.
         hint: String,
-        /// Full name of the tensor to blame, if any.
+        /// Full name of the tensor at fault, if any.
         tensor: Option<String>,
     },
     /// An adapter's files.
@@ -39,18 +40,18 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// The GPU: absent, refused a shader, computed wrongly, lost.
+    /// The GPU: not available, rejected a shader, computed wrong results, or lost.
     #[error("{problem}")]
     Device {
-        /// What is wrong, with the kernel's name where one is to blame.
+        /// What is wrong, with the kernel's name if a kernel is at fault.
         problem: String,
         /// What to do.
         hint: String,
     },
-    /// The GPU has not enough room: out of memory, or something is larger than it binds. It would only come again.
+    /// The GPU is out of memory, or something is larger than the GPU can bind. Trying again would fail again.
     #[error("{problem}")]
     DeviceMemory {
-        /// What is too large, with the limit where it is known.
+        /// What is too large, with the limit if it is known.
         problem: String,
         /// What to do.
         hint: String,
@@ -65,15 +66,15 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// The loss is not a finite number any more.
+    /// The loss is no longer a finite number.
     #[error("the loss became {loss} at step {step}")]
     Diverged {
         /// Optimizer step, counted from 1.
         step: usize,
-        /// The loss that was seen.
+        /// The loss at that step.
         loss: f32,
     },
-    /// A file or a download outside the crate's own formats.
+    /// A file or a download that is not one of the crate's own formats.
     #[error("{path}: {problem}")]
     Io {
         /// File or address.
@@ -83,7 +84,7 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// The user stopped it.
+    /// Stopped by the user.
     #[error("cancelled")]
     Cancelled,
 }
@@ -98,12 +99,12 @@ fn location(row: Option<u64>, column: Option<&str>) -> String {
 }
 
 impl Error {
-    /// A data error that no single row is to blame for.
+    /// A data error without a row.
     pub fn data(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Data { problem: problem.into(), hint: hint.into(), row: None, column: None }
     }
 
-    /// With a file's name in front, where it is about data; of several files it says which.
+    /// Prefixes a data error with the file's name, so that it says which of several files is meant.
     #[must_use]
     pub fn in_file(self, name: &str) -> Self {
         match self {
@@ -112,12 +113,12 @@ impl Error {
         }
     }
 
-    /// A model error that no single tensor is to blame for.
+    /// A model error without a tensor.
     pub fn model(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Model { problem: problem.into(), hint: hint.into(), tensor: None }
     }
 
-    /// With an encoder's folder or id in front, where it is about an encoder.
+    /// Prefixes a model error with the encoder's folder or id.
     #[must_use]
     pub fn of_model(self, name: &str) -> Self {
         match self {
@@ -136,7 +137,7 @@ impl Error {
         Self::Device { problem: problem.into(), hint: hint.into() }
     }
 
-    /// An error of a GPU without room.
+    /// An error of a GPU without enough memory.
     pub fn device_memory(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::DeviceMemory { problem: problem.into(), hint: hint.into() }
     }
@@ -146,7 +147,7 @@ impl Error {
         Self::Config { field, problem: problem.into(), hint: hint.into() }
     }
 
-    /// Stable code for scripts and the page; the message's text is free to change.
+    /// Stable code for scripts and the page. The text of the message may change.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -162,7 +163,7 @@ impl Error {
         }
     }
 
-    /// What the person who reads the message can do.
+    /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> &str {
         match self {
@@ -178,7 +179,7 @@ impl Error {
         }
     }
 
-    /// The form that crosses to JavaScript and to `--json`.
+    /// The form that is passed to JavaScript and written by `--json`.
     #[must_use]
     pub fn report(&self) -> Report {
         let (row, column) = match self {
@@ -199,7 +200,7 @@ pub struct Report {
     pub message: String,
     /// What to do.
     pub hint: String,
-    /// Row of the data file, counted from 1 with the header.
+    /// Row of the data file, counted from 1 including the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub row: Option<u64>,

@@ -1,4 +1,4 @@
-//! Predictions and labels -> figures. Nothing about models or training.
+//! Metrics from predictions and labels. Independent of models and training.
 
 pub mod answers;
 pub mod calibration;
@@ -9,32 +9,32 @@ use serde::Serialize;
 use crate::config::Vote;
 use crate::error::{Error, Result};
 
-/// How well predictions agree with the truth.
+/// Metrics of predictions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Metrics {
-    /// Share of right predictions.
+    /// Share of correct predictions.
     pub accuracy: f64,
-    /// Mean F1 over the classes that occur in the truth or among the predictions (as scikit-learn's `f1_score(average="macro")`).
+    /// Mean F1 of the classes that occur as labels or predictions (like scikit-learn's `f1_score(average="macro")`).
     pub macro_f1: f64,
-    /// Of each class, in the order of the labels.
+    /// Metrics of each class, in the order of the labels.
     pub per_class: Vec<ClassMetrics>,
-    /// Counts `[C, C]`: row = true class, column = predicted class.
+    /// Confusion matrix `[C, C]`: row = label, column = predicted class.
     pub confusion: Vec<Vec<u64>>,
 }
 
-/// Figures of one class; each is 0 where it would be 0 / 0.
+/// Metrics of one class; each is 0 where it would be 0 / 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassMetrics {
     /// Its name.
     pub label: String,
-    /// Of the rows predicted as this class, the share that is.
+    /// Share of the rows predicted as this class that have its label.
     pub precision: f64,
-    /// Of the rows of this class, the share that was found.
+    /// Share of the rows with this label that are predicted as this class.
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Rows of this class.
+    /// Number of rows with this label.
     pub support: u64,
 }
 
@@ -79,7 +79,7 @@ impl Metrics {
     }
 }
 
-/// Accuracy on the held-out labels of always answering the most frequent training label (the lowest of equals). 0 if either is
+/// Held-out accuracy of always predicting the most frequent training label (of equally frequent ones, the lowest). 0 if either is
 /// empty.
 #[must_use]
 pub fn majority_accuracy(train_labels: &[u32], held_out_labels: &[u32]) -> f64 {
@@ -95,14 +95,14 @@ pub fn majority_accuracy(train_labels: &[u32], held_out_labels: &[u32]) -> f64 {
     if held_out_labels.is_empty() { 0.0 } else { hits as f64 / held_out_labels.len() as f64 }
 }
 
-/// Probabilities of logits `[C]`, summed in f64. NaN if a logit is NaN or the largest is infinite.
+/// Softmax of logits `[C]`, summed in f64. NaN if a logit is NaN or the largest is infinite.
 #[must_use]
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let total = log_sum_exp(logits);
     logits.iter().map(|&logit| (f64::from(logit) - total).exp() as f32).collect()
 }
 
-/// Index of the largest logit; the lowest of equals. NaN never wins; 0 if nothing else is there.
+/// Index of the largest logit; of equal ones, the lowest. NaN is never chosen, unless there is nothing else: then 0.
 #[must_use]
 pub fn argmax(logits: &[f32]) -> usize {
     let mut best = None;
@@ -131,9 +131,9 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }
 
-/// The class scores `[B, C]` that an ensemble decides by, from those of its N members `[N B, C]`, one member after another: the
-/// logarithm of the mean of their probabilities, or of their votes, with the mean probability as one more vote, so that it breaks
-/// ties (Lester et al. 2021, section 6). Of one member: its own.
+/// The logits `[B, C]` of an ensemble's vote, from those of its N members `[N B, C]`, one member after another: the logarithm of
+/// the mean of their probabilities, or of their votes, with the mean probability as one more vote, which breaks ties (Lester et
+/// al. 2021, section 6). For one member, its own logits.
 #[must_use]
 pub fn vote_scores(scores: Vec<f32>, members: usize, classes: usize, vote: Vote) -> Vec<f32> {
     if members <= 1 {

@@ -1,4 +1,4 @@
-//! From pooled rows to class scores.
+//! From hidden states to logits.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -48,10 +48,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a config, for a prompt of `prompt_length` rows, which are a prefix or not: no head reads a prefix.
+    /// The head of a config, for a prompt of `prompt_length` rows. If these are prefix rows, pooling does not include them.
     ///
     /// # Errors
-    /// [`Error::Model`] where [`HeadKind::Peft`] is wanted and the checkpoint has no pooler.
+    /// [`Error::Model`] if [`HeadKind::Peft`] is used and the checkpoint has no pooler.
     pub fn new(
         config: &HeadConfig,
         prompt_length: usize,
@@ -67,18 +67,18 @@ impl Head {
             HeadKind::Cls => Self { pooling: Pooling::Row(prompt_length as u32), scale: config.feature_scale, pooler: None },
             HeadKind::Peft => {
                 let pooler = weights.pooler.as_ref().ok_or_else(|| {
-                    Error::model("the checkpoint has no pooler, which PEFT's convention reads", "use the mean or the cls head")
+                    Error::model("the checkpoint has no pooler, which PEFT's convention needs", "use `mean` or `cls` pooling")
                 })?;
                 let weight = Tensor::<2>::from_data(TensorData::new(pooler.weight.clone(), [hidden, hidden]), device).transpose();
                 let bias = Tensor::<2>::from_data(TensorData::new(pooler.bias.clone(), [1, hidden]), device);
-                // Of a prefix PEFT has no rows, so that its row 0 is [CLS].
+                // PEFT has no rows for a prefix, so its row 0 is [CLS].
                 let first = if prefix { prompt_length as u32 } else { 0 };
                 Self { pooling: Pooling::Row(first), scale: 1.0, pooler: Some((weight, bias)) }
             }
         })
     }
 
-    /// Which rows the encoder is to pool.
+    /// The pooling that the encoder performs.
     #[must_use]
     pub fn pooling(&self) -> Pooling {
         self.pooling
@@ -89,7 +89,7 @@ impl Head {
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, Linear { weight, bias }: Linear<Tensor<2>>) -> Tensor<2> {
         let features = match &self.pooler {
-            // The pooler lives on the plain device; it joins the graph as a constant.
+            // The pooler is on the plain device; it joins the graph as a constant.
             Some((w, b)) if pooled.device().is_autodiff() => {
                 (pooled.matmul(Tensor::from_inner(w.clone())) + Tensor::from_inner(b.clone())).tanh()
             }
@@ -109,8 +109,8 @@ impl Head {
         Tensor::cat((0..members).map(member).collect(), 0)
     }
 
-    /// The linear layer at the start, weight `[C, D]` and bias `[C]`: zero, so that every class is equally likely at first and
-    /// the prompt is not pulled about by a random read-out.
+    /// The initial linear layer, weight `[C, D]` and bias `[C]`: zero. All classes are equally likely at first, and the prompt
+    /// gets no gradient from a random head.
     #[must_use]
     pub fn initial(classes: usize, hidden: usize) -> Linear<Vec<f32>> {
         Linear { weight: vec![0.0; classes * hidden], bias: vec![0.0; classes] }

@@ -1,5 +1,5 @@
-//! Softprompt teaches a small frozen text encoder a classification task by training nothing but a soft prompt, on the user's
-//! own GPU, in the browser and natively.
+//! Softprompt trains text classifiers by prompt tuning: the encoder, a small language model, stays frozen, and only a soft prompt
+//! and a linear head are trained. It runs on the user's own GPU or CPU, natively and in the browser.
 //!
 //! ```text
 //! bytes -> data::table -> data::dataset -> text::tokenizer -> data::batch (packed, no padding)

@@ -1,6 +1,7 @@
-//! Which words a trained prompt is nearest to (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient
-//! Prompt Tuning", section 7.2): of each prompt row, the tokens of the vocabulary whose embeddings have the largest cosine with it.
-//! Neighbours say where a row lies and not what it does: the rows are free, and few lie close to any word.
+//! The vocabulary tokens nearest to a trained prompt (Lester, Al-Rfou and Constant 2021, "The Power of Scale for
+//! Parameter-Efficient Prompt Tuning", section 7.2): for each prompt row, the tokens whose embeddings have the largest cosine
+//! similarity with it. Neighbours show where a row lies, not what it does: the rows are free vectors, and few are close to any
+//! token.
 
 use serde::Serialize;
 
@@ -9,37 +10,38 @@ use crate::config::{Generator, Method};
 use crate::model::spec::EncoderWeights;
 use crate::text::tokenizer::Tokenizer;
 
-/// The neighbours of every prompt row, or why there are none.
+/// The nearest tokens of every prompt row, or the reason why there are none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Nearest {
-    /// Prompt rows in their order, of an ensemble those of the first member first; none where they do not live among the words.
+    /// Prompt rows in order; for an ensemble, those of the first member first. Empty if the prompt rows are not in the embedding
+    /// space.
     pub rows: Vec<PromptRow>,
-    /// Why there are no rows, in a sentence.
+    /// The reason why there are no rows, in a sentence.
     pub why_not: Option<String>,
 }
 
-/// A prompt row and what it is near to.
+/// A prompt row and its nearest tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PromptRow {
-    /// Which prompt of an ensemble, counted from 1.
+    /// Member of the ensemble, counted from 1.
     pub member: usize,
     /// Row of the prompt, counted from 1.
     pub row: usize,
-    /// The nearest first; none where the row is zero, because it was pruned.
+    /// The nearest first. Empty if the row was pruned and is zero.
     pub tokens: Vec<Neighbour>,
 }
 
 /// A token of the vocabulary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Neighbour {
-    /// As the vocabulary spells it: `##ing` goes on with a word.
+    /// As spelled in the vocabulary: `##ing` continues a word.
     pub token: String,
-    /// Cosine of the angle between prompt row and word embedding, -1 to 1.
+    /// Cosine similarity of the prompt row and the token's embedding, -1 to 1.
     pub cosine: f32,
 }
 
-/// The `most` nearest tokens of each row of an adapter's prompt, special and unused ones left out. `weights` and `tokenizer` are those
-/// of its encoder. The whole vocabulary is gone through: do it once.
+/// The `most` nearest tokens of each row of an adapter's prompt, without special and unused tokens. `weights` and `tokenizer` are
+/// those of its encoder. This scans the whole vocabulary, so call it once.
 #[must_use]
 pub fn nearest(adapter: &Adapter, weights: &EncoderWeights, tokenizer: &Tokenizer, most: usize) -> Nearest {
     let hidden = weights.spec.hidden;
@@ -62,7 +64,7 @@ pub fn nearest(adapter: &Adapter, weights: &EncoderWeights, tokenizer: &Tokenize
         for (row, found) in unit.iter().zip(&mut found) {
             let cosine = dot(row, embedding) / length;
             if !row.is_empty() && (found.len() < most || found.last().is_some_and(|(least, _)| cosine > *least)) {
-                // Behind those that are as near: the lower id first.
+                // After tokens with the same cosine: the lower id first.
                 found.insert(found.partition_point(|(other, _)| *other >= cosine), (cosine, id));
                 found.truncate(most);
             }
@@ -78,28 +80,28 @@ pub fn nearest(adapter: &Adapter, weights: &EncoderWeights, tokenizer: &Tokenize
     Nearest { rows: rows.collect(), why_not: None }
 }
 
-/// Why a method's rows cannot be compared with words, where that is so.
+/// Why a method's prompt rows cannot be compared with token embeddings.
 fn why_not(adapter: &Adapter) -> Option<&'static str> {
     match adapter.method() {
         Method::Probe => Some("A linear probe has no prompt."),
         Method::Deep => Some(
-            "This prompt lives in the attention of every layer, as keys and values, and not among the words: there is nothing that it \
-             could be near to.",
+            "This method trains keys and values in every layer. They are not in the space of the token embeddings and cannot be \
+             compared with tokens.",
         ),
         Method::Late if adapter.config.prompt.late.generator == Generator::None => Some(
-            "This prompt joins the text halfway up the encoder, where rows stand for meanings in context and not for words of the \
-             vocabulary.",
+            "This prompt is inserted inside the encoder. Hidden states there are contextual and cannot be compared with the token \
+             embeddings.",
         ),
         Method::Late => Some(
-            "This prompt is made anew for every text, halfway up the encoder, where rows stand for meanings in context and not for \
-             words of the vocabulary.",
+            "A generator computes this prompt for each text, inside the encoder. Hidden states there are \
+             contextual and cannot be compared with the token embeddings.",
         ),
         Method::Prompt | Method::Efficient | Method::Ensemble | Method::Progressive | Method::Auto => None,
     }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Eight sums that the compiler keeps in vectors.
+    // Eight partial sums, which the compiler vectorises.
     let mut sums = [0f32; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
@@ -111,7 +113,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// A row with length 1; empty for a row of zeros.
+/// The row scaled to length 1; empty for a zero row.
 fn unit(row: &[f32]) -> Vec<f32> {
     let length = dot(row, row).sqrt();
     if length == 0.0 { Vec::new() } else { row.iter().map(|value| value / length).collect() }

@@ -1,4 +1,4 @@
-//! [`Predictor`]: an adapter at work.
+//! [`Predictor`]: an encoder with an adapter, for inference.
 
 pub mod file;
 
@@ -18,10 +18,10 @@ use crate::eval::{argmax, softmax, vote_scores};
 use crate::head::{Head, Linear};
 use crate::prompt::{self, Context, Given, PromptMethod, Sizes};
 
-/// Texts a pass where nothing is trained.
+/// Texts per pass in inference and evaluation.
 pub const EVAL_BATCH: usize = 32;
 
-/// A class and how likely it is.
+/// A class and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct LabelProbability {
@@ -31,7 +31,7 @@ pub struct LabelProbability {
     pub probability: f32,
 }
 
-/// What the model makes of a text.
+/// The prediction for a text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Prediction {
@@ -41,22 +41,22 @@ pub struct Prediction {
     pub probabilities: Vec<LabelProbability>,
 }
 
-/// An encoder with an adapter, ready to classify. Any number of threads may share it; a crate that moves it to one may have to set
-/// `#![recursion_limit = "256"]`, so that the compiler comes to the end of wgpu's types.
+/// An encoder with an adapter, ready to classify. Any number of threads may share it. A crate that moves it to another thread may
+/// need `#![recursion_limit = "256"]`, so that the compiler can resolve wgpu's types.
 pub struct Predictor {
     model: Encoder,
     adapter: Adapter,
     compute: Compute,
     head: Head,
     method: Box<dyn PromptMethod>,
-    /// What the adapter stores.
+    /// The matrices stored in the adapter.
     stored: Vec<Tensor<2>>,
     /// Of the head.
     linear: Linear<Tensor<2>>,
     layers: Vec<usize>,
 }
 
-/// One predictor answers any number of threads at once.
+/// Several threads can use one predictor at the same time.
 #[cfg(not(target_family = "wasm"))]
 const _: () = {
     const fn shared<T: Send + Sync>() {}
@@ -64,7 +64,7 @@ const _: () = {
 };
 
 impl Predictor {
-    /// Opens the device that `device` asks for.
+    /// Opens the device of the choice `device`.
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder; [`Error::Device`] where the device cannot be used.
@@ -76,7 +76,7 @@ impl Predictor {
         Self::on(&chosen.compute, model, adapter)
     }
 
-    /// On a device that is open.
+    /// Uses an open device.
     ///
     /// # Errors
     /// [`Error::Adapter`] where the adapter was made for another encoder.
@@ -85,8 +85,8 @@ impl Predictor {
         let hidden = model.spec().hidden;
         if adapter.base_model.sha256.as_deref().is_some_and(|sha256| sha256 != model.sha256()) {
             return Err(Error::adapter(
-                format!("the adapter was made for other weights of {}", adapter.base_model.name),
-                "load the encoder that the adapter names, in the same version",
+                format!("the adapter was trained with different weights of {}", adapter.base_model.name),
+                "use the same version of the encoder that the adapter names",
             ));
         }
         let tensor = |values: &[f32], rows: usize, columns: usize| {
@@ -99,7 +99,7 @@ impl Predictor {
         let found = adapter.stored.iter().map(|matrix| (matrix.name.as_str(), matrix.shape));
         if !found.clone().eq(wanted.iter().copied()) {
             return Err(Error::adapter(
-                format!("the adapter has {:?}, its settings ask for {wanted:?}", found.collect::<Vec<_>>()),
+                format!("the adapter has {:?}, but its settings require {wanted:?}", found.collect::<Vec<_>>()),
                 "the adapter is damaged or was edited; export it again",
             ));
         }
@@ -118,28 +118,29 @@ impl Predictor {
         })
     }
 
-    /// The adapter at work.
+    /// The adapter.
     #[must_use]
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
 
-    /// Where it runs.
+    /// The device in use.
     #[must_use]
     pub fn device(&self) -> &str {
         &self.compute.name
     }
 
-    /// Whether the encoder sees nothing of a text: it is empty, or holds only invisible characters. There is nothing to classify then.
+    /// Whether a text is empty for the encoder: it contains no characters, or only invisible ones. Such a text cannot be
+    /// classified.
     #[must_use]
     pub fn is_empty(&self, text: &str) -> bool {
         text.trim().is_empty() || self.model.tokenizer().pieces(text).is_ok_and(|pieces| pieces.is_empty())
     }
 
-    /// Class scores of texts, row-major `[n, C]`.
+    /// Logits of texts, row-major `[n, C]`.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device failed.
+    /// [`Error::Device`] if the device failed.
     pub async fn logits(&self, texts: &[&str]) -> Result<Vec<f32>> {
         let limit = self.model.text_limit(self.adapter.config.data.max_tokens, self.method.prompt_length())?;
         let mut scores = Vec::with_capacity(texts.len() * self.adapter.labels.len());
@@ -151,10 +152,10 @@ impl Predictor {
         Ok(scores)
     }
 
-    /// Class scores of examples in one pass, row-major `[n, C]`; a pass has room for [`EVAL_BATCH`] of them.
+    /// Logits of examples in one pass, row-major `[n, C]`; at most [`EVAL_BATCH`] examples.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device failed.
+    /// [`Error::Device`] if the device failed.
     pub async fn scores(&self, examples: &[Example]) -> Result<Vec<f32>> {
         let members = self.method.members();
         let repeated: Vec<&Example> = std::iter::repeat_n(examples, members).flatten().collect();

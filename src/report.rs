@@ -1,5 +1,5 @@
-//! [`Report`]: all that is known about a run, as one HTML file for people. It stands alone: style and pictures are in it, it has no
-//! script and asks for nothing, and its own policy forbids both. It shows texts of the data, so it goes where they may go.
+//! [`Report`]: everything about a result, as one HTML file. The file is self-contained, has no scripts and makes no network
+//! requests, and its content security policy forbids both. It contains texts of the data.
 
 mod charts;
 mod course;
@@ -14,26 +14,26 @@ use crate::nearest::Nearest;
 pub use course::{Course, Evaluation, Trial};
 use markup::escape;
 
-/// What a report is made of.
+/// The content of a report.
 pub struct Report<'a> {
     /// Name of the data file.
     pub file: &'a str,
-    /// What became of its rows.
+    /// How its rows are used.
     pub data: &'a DataReport,
     /// The result, with its settings.
     pub adapter: &'a Adapter,
-    /// How it came about.
+    /// The course of the run.
     pub course: &'a Course,
-    /// What it says of the held-out rows.
+    /// The predictions for the held-out rows.
     pub answers: &'a Answers,
     /// All held-out rows.
     pub held_out: &'a [TextRow],
-    /// What the prompt is near to.
+    /// The tokens nearest to the prompt.
     pub nearest: &'a Nearest,
 }
 
 impl Report<'_> {
-    /// The HTML file. The same report is the same text.
+    /// The HTML file. The same report gives the same text.
     ///
     /// # Errors
     /// As [`Answers::metrics`].
@@ -57,8 +57,8 @@ impl Report<'_> {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{}</style>\n\
-             </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p class=\"soft\">This file holds texts of your data. It asks for nothing from \
-             the network.</p>\n{}</main>\n</body>\n</html>\n",
+             </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p class=\"soft\">This file contains texts of your data. It makes no network \
+             requests.</p>\n{}</main>\n</body>\n</html>\n",
             include_str!("report/style.css"),
             sections.concat()
         ))

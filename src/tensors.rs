@@ -1,5 +1,5 @@
-//! Stored tensors: safetensors bytes in and out, and the hash that names a file. Used for the encoder's weights and for
-//! adapters; every message names the tensor.
+//! Reads and writes safetensors files, and computes SHA-256 hashes. Used for encoder weights and adapters; every error names the
+//! tensor.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a header, the limit of the format's own library. Read, it takes several times as much memory.
+/// Maximum size of a header in bytes, the limit of the safetensors library. Parsed, it takes several times as much memory.
 const MAX_HEADER: usize = 100_000_000;
 
 /// The tensors of a safetensors file, not yet converted.
@@ -18,7 +18,7 @@ pub struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    /// Reads the header and checks that it describes the bytes behind it.
+    /// Parses the header and checks that it describes the bytes after it.
     ///
     /// # Errors
     /// What is wrong, as text.
@@ -26,22 +26,22 @@ impl<'a> Tensors<'a> {
         if bytes.starts_with(b"version https://git-lfs") {
             return Err("it is a Git LFS pointer, not the file itself".into());
         }
-        // Not `SafeTensors::deserialize`: it adds the header's own offsets unchecked, and a header made for it overflows.
+        // Not `SafeTensors::deserialize`, which adds offsets of the header unchecked: a malicious header would overflow.
         let (length, rest) = bytes.split_first_chunk::<8>().ok_or("it is shorter than a safetensors header")?;
         let length = usize::try_from(u64::from_le_bytes(*length)).ok();
         let (header, data) =
-            length.and_then(|length| rest.split_at_checked(length)).ok_or("it is cut off, or not in safetensors format")?;
+            length.and_then(|length| rest.split_at_checked(length)).ok_or("it is truncated, or not in safetensors format")?;
         if header.len() > MAX_HEADER {
             return Err(format!("its header has {} bytes; the limit is {MAX_HEADER}", header.len()));
         }
-        let header: Metadata = serde_json::from_slice(header).map_err(|error| format!("its header is broken: {error}"))?;
+        let header: Metadata = serde_json::from_slice(header).map_err(|error| format!("its header is invalid: {error}"))?;
         if header.data_len() != data.len() {
-            return Err(format!("its header describes {} bytes of tensors, it has {}", header.data_len(), data.len()));
+            return Err(format!("its header describes {} bytes of tensors, but it has {}", header.data_len(), data.len()));
         }
         Ok(Self { header, data })
     }
 
-    /// Shape of a tensor; `None` where there is no such tensor.
+    /// Shape of a tensor; `None` if there is no such tensor.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.header.info(name).map(|info| info.shape.as_slice())
@@ -56,17 +56,18 @@ impl<'a> Tensors<'a> {
     /// Appends a tensor's elements to `out`, row-major, converted from F64, F32, F16 or BF16.
     ///
     /// # Errors
-    /// Missing, another shape, another data type, an element that is no finite number, no memory: as text, with the
-    /// tensor's name.
+    /// A message with the tensor's name: it is missing, has another shape or data type, contains a non-finite number, or there is
+    /// not enough memory.
     pub fn append(&self, name: &str, shape: &[usize], out: &mut Vec<f32>) -> Result<(), String> {
         let info = self.header.info(name).ok_or_else(|| format!("tensor \"{name}\" is missing; expected shape {shape:?}"))?;
         if info.shape != shape {
             return Err(format!("tensor \"{name}\" has shape {:?}, expected {shape:?}", info.shape));
         }
         let (start, end) = info.data_offsets;
-        let data = self.data.get(start..end).ok_or_else(|| format!("tensor \"{name}\" lies outside the file"))?;
+        let data = self.data.get(start..end).ok_or_else(|| format!("tensor \"{name}\" is outside the file"))?;
         let before = out.len();
-        out.try_reserve_exact(shape.iter().product()).map_err(|_| format!("no memory for tensor \"{name}\" {shape:?}"))?;
+        out.try_reserve_exact(shape.iter().product())
+            .map_err(|_| format!("not enough memory for tensor \"{name}\" {shape:?}"))?;
         match info.dtype {
             Dtype::F64 => out.extend(data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32)),
             Dtype::F32 => out.extend(data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
@@ -80,7 +81,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// One tensor's elements, see [`Tensors::append`].
+    /// The elements of one tensor, see [`Tensors::append`].
     ///
     /// # Errors
     /// Those of [`Tensors::append`].
@@ -91,7 +92,7 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// A safetensors file of f32 tensors (name, shape, elements) as `PyTorch` writes it: the same bytes for the same tensors.
+/// A safetensors file of f32 tensors (name, shape, elements), as written by PyTorch. The same tensors give the same bytes.
 ///
 /// # Errors
 /// A shape that does not fit its elements, as text.
@@ -101,23 +102,23 @@ pub fn write(tensors: &[(&str, Vec<usize>, &[f32])]) -> Result<Vec<u8>, String> 
     let views = tensors.iter().zip(&bytes).map(|((name, shape, _), data)| {
         TensorView::new(Dtype::F32, shape.clone(), data).map(|view| (*name, view)).map_err(|error| format!("{name}: {error}"))
     });
-    // One entry only: safetensors writes them in the order of a hash map.
+    // A single entry: safetensors writes entries in the order of a hash map.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, Some(metadata)).map_err(|error| error.to_string())
 }
 
-/// Joins the shards of a safetensors file: the bytes that the library writes for all tensors in one file, whatever the order of the
-/// shards. Each shard has a name for the errors.
+/// Joins the shards of a safetensors file. The result has the bytes that the library writes for all tensors in one file, whatever
+/// the order of the shards. Each shard has a name for the errors.
 ///
 /// # Errors
-/// A shard that cannot be read, or a tensor that two of them have: as text, with the name of the shard.
+/// A message with the name of the shard: it cannot be read, or has a tensor that another shard has, too.
 pub fn join(shards: &[(&str, &[u8])]) -> Result<Vec<u8>, String> {
     let mut views = std::collections::BTreeMap::new();
     for (shard, bytes) in shards {
         let Tensors { header, data } = Tensors::parse(bytes).map_err(|problem| format!("{shard} cannot be read: {problem}"))?;
         for (name, info) in header.tensors() {
             let (start, end) = info.data_offsets;
-            let part = data.get(start..end).ok_or_else(|| format!("{shard}: tensor \"{name}\" lies outside the file"))?;
+            let part = data.get(start..end).ok_or_else(|| format!("{shard}: tensor \"{name}\" is outside the file"))?;
             let view =
                 TensorView::new(info.dtype, info.shape.clone(), part).map_err(|error| format!("{shard}: {name}: {error}"))?;
             if views.insert(name.clone(), view).is_some() {
@@ -129,7 +130,7 @@ pub fn join(shards: &[(&str, &[u8])]) -> Result<Vec<u8>, String> {
     safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
 }
 
-/// A tensor that is to be written in half precision.
+/// A tensor to be written in half precision.
 pub struct HalfTensor<'a> {
     /// Its name.
     pub name: String,
@@ -139,10 +140,10 @@ pub struct HalfTensor<'a> {
     pub values: &'a [f32],
 }
 
-/// A safetensors file of f16 tensors, each element rounded to the nearest: the same bytes for the same tensors.
+/// A safetensors file of f16 tensors, each element rounded to the nearest. The same tensors give the same bytes.
 ///
 /// # Errors
-/// A shape that does not fit its elements, or an element that f16 has no number for: as text, with the tensor's name.
+/// A message with the tensor's name: its shape does not fit its elements, or an element is outside the range of f16.
 pub fn write_half(tensors: &[HalfTensor<'_>]) -> Result<Vec<u8>, String> {
     let mut parts = Vec::with_capacity(tensors.len());
     for HalfTensor { name, values, .. } in tensors {
@@ -150,7 +151,7 @@ pub fn write_half(tensors: &[HalfTensor<'_>]) -> Result<Vec<u8>, String> {
         for &value in *values {
             let half = half::f16::from_f32(value);
             if !half.is_finite() {
-                return Err(format!("tensor \"{name}\" has {value}, which half precision cannot hold"));
+                return Err(format!("tensor \"{name}\" contains {value}, which half precision cannot represent"));
             }
             bytes.extend_from_slice(&half.to_le_bytes());
         }

@@ -1,4 +1,4 @@
-//! What the benchmarks share: the encoder, the batches, and our training step on them.
+//! Common parts of the benchmarks: the encoder, the batches, and our training step on them.
 #![allow(dead_code, unreachable_pub, clippy::print_stderr, reason = "each benchmark uses its part")]
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use softprompt::model::spec::EncoderWeights;
 use softprompt::prompt::{self, Parameter};
 use softprompt::train::step::{LearningRates, Source, Trainer};
 
-/// Anything that ends a benchmark is told as text.
+/// Errors of a benchmark are text.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// The prompt starts as the word embeddings from this token on.
+/// The prompt is initialised with the word embeddings of consecutive tokens, starting with this one.
 pub const FIRST_TOKEN: usize = 2000;
 
 /// A set of `batches.json`.
@@ -44,7 +44,7 @@ impl Set {
         self.batches.iter().map(|b| b.tokens.iter().zip(&b.labels).take(size).map(example).collect()).collect()
     }
 
-    /// Eight batches of texts of `tokens` tokens each, made of the texts of this set one after another.
+    /// Eight batches of texts with `tokens` tokens each, composed of the texts of this set.
     pub fn of_length(&self, tokens: usize, size: usize) -> Self {
         let mut stream = self.batches.iter().flat_map(|batch| &batch.tokens).flatten().copied().cycle();
         let batch = || Batch {
@@ -60,7 +60,7 @@ pub fn sets() -> Outcome<BTreeMap<String, Set>> {
     Ok(serde_json::from_str(include_str!("../batches.json"))?)
 }
 
-/// The encoder in a folder, or where the command line keeps it; with the folder.
+/// The encoder in a folder, or in the cache folder of the command line; also returns the folder.
 pub fn encoder(folder: Option<PathBuf>) -> Outcome<(PathBuf, Arc<EncoderWeights>)> {
     let folder = folder.or_else(softprompt::cli::default_model_folder).ok_or("pass --model DIR")?;
     let file = |name| {
@@ -71,7 +71,7 @@ pub fn encoder(folder: Option<PathBuf>) -> Outcome<(PathBuf, Arc<EncoderWeights>
     Ok((folder, model.weights().clone()))
 }
 
-/// Our side: the training path of a run.
+/// Our side: the training step of a run.
 pub struct Ours {
     trainer: Trainer,
     pub batches: Vec<Vec<Example>>,
@@ -100,13 +100,13 @@ impl Ours {
         Ok(Self { trainer, batches, indices, rates })
     }
 
-    /// Step `index`, on the batch of that number: seconds and loss.
+    /// Step `index`, on the batch with that number: seconds and loss.
     pub fn step(&mut self, index: usize) -> Outcome<(f64, f64)> {
         let batch = &self.batches[index % self.batches.len()];
         timed(|| Ok(self.trainer.step(batch, &self.indices, self.rates)?.0))
     }
 
-    /// Seconds of each of `count` steps where only the last loss is read back.
+    /// Seconds of each of `count` steps if only the last loss is read back.
     pub fn queued_steps(&mut self, count: usize) -> Outcome<f64> {
         let (seconds, _) = timed(|| {
             for index in 1..count {
@@ -124,7 +124,7 @@ impl Ours {
     }
 }
 
-/// The prompt `[P, D]` that every benchmark starts with.
+/// The initial prompt `[P, D]` of every benchmark.
 pub fn prompt_start(weights: &EncoderWeights, length: usize) -> &[f32] {
     let hidden = weights.spec.hidden;
     &weights.word[FIRST_TOKEN * hidden..(FIRST_TOKEN + length) * hidden]
@@ -144,12 +144,11 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { values[middle - 1].midpoint(values[middle]) }
 }
 
-/// Seconds that this process has spent on all cores, where the system tells: what a software adapter's work costs, however
-/// busy the machine is.
+/// CPU seconds of this process on all cores, if the system reports them: the cost of a software GPU, independent of other load.
 pub fn cpu_seconds() -> Option<f64> {
     const TICKS: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
+    // The name in parentheses may contain spaces; user and system time are the 12th and 13th field after it.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / TICKS)
@@ -160,14 +159,14 @@ pub fn mean(values: &[usize]) -> f64 {
     values.iter().sum::<usize>() as f64 / values.len() as f64
 }
 
-/// Processes that run or wait for a core, over the last minute; where the system tells.
+/// Running processes, averaged over the last minute, if the system reports it.
 pub fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// Says so where the machine has other work.
+/// Prints a warning if the machine has other work.
 pub fn warn_of_load() {
     if let Some(load) = load().filter(|&load| load > 0.5) {
-        eprintln!("warning: the machine is busy (load {load}); the times are not worth much");
+        eprintln!("warning: the machine is busy (load {load}); the times are not reliable");
     }
 }

@@ -1,6 +1,6 @@
-//! Our WGSL kernels against burn's own operations on the same device: the encoder as anyone would write it with burn, padded to
-//! the longest text, frozen weights outside of the graph. Losses drift apart by some 1e-4 in the first eight steps, a hundred
-//! times as far as from PyTorch's (perhaps burn's polynomial `erf`; not looked into).
+//! Our WGSL kernels against burn's own operations on the same device: the encoder as one would write it with burn, padded to the
+//! longest text, with frozen weights outside the graph. Losses drift apart by about 1e-4 in the first eight steps, a hundred
+//! times as far as from PyTorch's (perhaps because of burn's polynomial `erf`; not investigated).
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
 use burn::tensor::activation::{gelu, log_softmax, softmax};
@@ -20,7 +20,7 @@ const CHECKED: usize = 3;
 /// Added to the attention scores of padding.
 const MASKED: f32 = -1e9;
 
-/// `x W + b` with the weight as burn wants it, `[in, out]`.
+/// `x W + b` with the weight in burn's layout, `[in, out]`.
 struct Linear(Tensor<2>, Tensor<1>);
 
 impl Linear {
@@ -28,7 +28,7 @@ impl Linear {
         Self::rows(weight, bias, device)
     }
 
-    /// Of a weight `[out, in]` and a bias `[out]`, or of a part of their rows.
+    /// From a weight `[out, in]` and a bias `[out]`, or from a part of their rows.
     fn rows(weight: &[f32], bias: &[f32], device: &Device) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
@@ -39,7 +39,7 @@ impl Linear {
         )
     }
 
-    /// Query, key and value from the three in one.
+    /// Query, key and value from the combined matrix.
     fn split(LinearWeights { weight, bias }: &LinearWeights, device: &Device) -> [Self; 3] {
         let (w, b) = (weight.len() / 3, bias.len() / 3);
         [0, 1, 2].map(|i| Self::rows(&weight[i * w..(i + 1) * w], &bias[i * b..(i + 1) * b], device))
@@ -64,7 +64,7 @@ impl Norm {
 }
 
 struct Layer {
-    /// Apart, as in burn's own `MultiHeadAttention`: one product in three parts is 6 % slower.
+    /// Separate, as in burn's own `MultiHeadAttention`: one product in three parts is 6 % slower.
     query_key_value: [Linear; 3],
     attention_out: Linear,
     attention_norm: Norm,
@@ -140,9 +140,9 @@ impl Encoder {
 
 /// A batch on the device.
 struct Padded {
-    /// Token ids `[B, S]`, 0 where there is none.
+    /// Token ids `[B, S]`, 0 for padding.
     ids: Tensor<2, Int>,
-    /// Of prompt and text rows, 1 / rows of the example; 0 for padding: `[B, P + S, 1]`.
+    /// For prompt and text rows, 1 / number of rows of the example; 0 for padding: `[B, P + S, 1]`.
     share: Tensor<3>,
     /// Added to attention scores: `[B, 1, 1, P + S]`.
     bias: Tensor<4>,

@@ -14,7 +14,7 @@ use softprompt::rng::Rng;
 
 use crate::{Bench, Outcome, median};
 
-/// A product `[m, k] x [k, n]`, its weight stored as `[n, k]` where `transposed`.
+/// A product `[m, k] x [k, n]`, with its weight stored as `[n, k]` if `transposed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
     transposed: bool,
@@ -29,13 +29,13 @@ impl Shape {
     }
 }
 
-/// Keeps what the CPU engine tells about its products.
+/// Collects the log lines of the CPU engine about its products.
 struct Listener(Mutex<Vec<(Shape, f64)>>);
 
 static LISTENER: Listener = Listener(Mutex::new(Vec::new()));
 
 impl Listener {
-    /// What was told since the last call: shape and seconds.
+    /// The products since the last call: shape and seconds.
     fn take(&self) -> Vec<(Shape, f64)> {
         self.0.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default()
     }
@@ -118,10 +118,10 @@ impl Operands {
     }
 }
 
-/// Seconds a row of the products of one kind: the shape, over all rows of the batch.
+/// Seconds per row of the products of one kind: the shape, over all rows of the batch.
 #[derive(Default)]
 struct Times {
-    /// Rows of a step, all layers together.
+    /// Rows of a step, summed over the layers.
     rows: usize,
     inside: Vec<f64>,
     alone: Vec<f64>,
@@ -156,7 +156,7 @@ fn measure(bench: &Bench, compute: &Compute, set: &str, size: usize) -> Outcome<
                 let entry = times.entry(shape).or_default();
                 entry.rows = rows;
                 entry.inside.push(inside / rows as f64);
-                // The library is free in how the weight is stored: the better way counts.
+                // The library may store the weight in either way: the faster one counts.
                 entry.alone.push(operands.time(shape) / shape.m as f64);
                 entry.alone_other_way.push(operands.time(Shape { transposed: !shape.transposed, ..shape }) / shape.m as f64);
             }
@@ -166,7 +166,7 @@ fn measure(bench: &Bench, compute: &Compute, set: &str, size: usize) -> Outcome<
     Ok((step, times))
 }
 
-/// A kind of product over all batches.
+/// A kind of product, over all batches.
 #[derive(Default)]
 struct Total {
     flop: f64,

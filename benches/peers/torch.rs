@@ -1,4 +1,4 @@
-//! Ours against PyTorch + PEFT, on the CPU or on an NVIDIA card: a child that does one step per line.
+//! Ours against PyTorch + PEFT, on the CPU or on an NVIDIA GPU: a child process that does one step per line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use softprompt::engine::compute::Compute;
 
 use crate::{Bench, CHECKED, FIRST_TOKEN, Outcome, TOLERANCE, in_turn, mean};
 
-/// `torch_step.py --serve`; ends when its input is closed.
+/// `torch_step.py --serve`; it ends when its input is closed.
 struct Torch {
     child: Child,
     orders: Option<ChildStdin>,
@@ -46,13 +46,13 @@ impl Torch {
         self.answer()
     }
 
-    /// Seconds of each of `count` steps where only the last loss is read back.
+    /// Seconds of each of `count` steps if only the last loss is read back.
     fn queued_steps(&mut self, count: usize) -> Outcome<f64> {
         let answer = self.ask(&json!({ "queued": count }))?;
         answer["seconds"].as_f64().ok_or_else(|| format!("PyTorch's steps have no seconds: {answer}").into())
     }
 
-    /// Step `index`, on the batch of that number: seconds and loss.
+    /// Step `index`, on the batch with that number: seconds and loss.
     fn step(&mut self, index: usize) -> Outcome<(f64, f64)> {
         let answer = self.ask(&json!({ "step": index }))?;
         let number = |name: &str| answer[name].as_f64().ok_or_else(|| format!("PyTorch's step has no {name}: {answer}"));
@@ -63,7 +63,7 @@ impl Torch {
 impl Drop for Torch {
     fn drop(&mut self) {
         drop(self.orders.take());
-        // It has nothing left to say.
+        // It has no further output.
         let _ = self.child.wait();
     }
 }

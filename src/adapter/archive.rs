@@ -1,5 +1,5 @@
-//! An adapter's files as one zip, and back. Stored, without compression: the files are small, and a reader that knows no
-//! compression cannot be made to unpack gigabytes.
+//! An adapter's files as a zip, and back. Entries are stored without compression: the files are small, and a reader without
+//! decompression cannot be made to unpack gigabytes.
 
 use std::io::{Cursor, Read as _};
 
@@ -8,10 +8,10 @@ use zip::{CompressionMethod, ZipArchive};
 use super::MAX_BYTES;
 use crate::error::{Error, Result};
 
-/// Files of the largest zip that is read.
+/// Maximum number of files in a zip.
 const MAX_FILES: usize = 1000;
 
-/// Bytes of a header by their meaning, all little-endian.
+/// The bytes of a header, little-endian.
 struct Bytes(Vec<u8>);
 
 impl Bytes {
@@ -24,16 +24,16 @@ impl Bytes {
     }
 }
 
-/// A zip of the files in their order, with nothing in it that depends on the day or the machine. Written here and not by the `zip`
-/// crate: its writer brings every compression along (60 kB of what the page loads), and this format needs none.
+/// A zip of the files, in order, independent of the date and the machine. Not written with the `zip` crate, whose writer includes
+/// all compression methods (60 kB of the page's download).
 pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let fault = || Error::adapter("the files are too large for a zip", "report this as a fault");
+    let fault = || Error::adapter("the files are too large for a zip", "report this as a bug");
     let four = |length: usize| u32::try_from(length).map_err(|_| fault());
     let two = |length: usize| u16::try_from(length).map_err(|_| fault());
     let (mut zip, mut directory) = (Bytes(Vec::new()), Bytes(Vec::new()));
     for (name, content) in files {
         let offset = four(zip.0.len())?;
-        // Version 1.0; the name in UTF-8 where that makes a difference; stored; at the first moment that a zip knows.
+        // Version 1.0; a UTF-8 name if it is not ASCII; stored; the earliest date of the format.
         let common = [10, if name.is_ascii() { 0 } else { 1 << 11 }, 0, 0, 0x21];
         let sizes = [crc32fast::hash(content), four(content.len())?, four(content.len())?];
         let lengths = [two(name.len())?, 0];
@@ -43,7 +43,7 @@ pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
         zip.two(&lengths);
         zip.0.extend(name.as_bytes());
         zip.0.extend(content);
-        // Made by Unix, where the file is one that everybody may read.
+        // Made on Unix, with a file mode that everybody may read.
         directory.four(&[0x0201_4B50]);
         directory.two(&[3 << 8 | 10]);
         directory.two(&common);
@@ -64,25 +64,25 @@ pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
 
 /// All files of a zip.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
-    let wrong = |problem: String| Error::adapter(problem, "give the zip that softprompt exported, as it is");
+    let wrong = |problem: String| Error::adapter(problem, "use the unchanged zip that softprompt exported");
     if bytes.len() > MAX_BYTES {
         return Err(wrong(format!("the zip has {} MiB; the limit is {}", bytes.len() >> 20, MAX_BYTES >> 20)));
     }
     let mut zip =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| wrong(format!("the file is not a zip, or broken: {error}")))?;
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| wrong(format!("the file is not a zip, or is damaged: {error}")))?;
     if zip.len() > MAX_FILES {
         return Err(wrong(format!("the zip has {} files; the limit is {MAX_FILES}", zip.len())));
     }
     if zip.has_duplicate_names() {
-        return Err(wrong("the zip has a file name twice".into()));
+        return Err(wrong("the zip contains a file name twice".into()));
     }
     let mut files = Vec::with_capacity(zip.len());
     let mut total = 0_u64;
     for index in 0..zip.len() {
-        let entry = zip.by_index_data(index).map_err(|error| wrong(format!("the zip is broken: {error}")))?;
-        let name = entry.name().map_err(|error| wrong(format!("a file name in the zip is broken: {error}")))?.into_owned();
+        let entry = zip.by_index_data(index).map_err(|error| wrong(format!("the zip is damaged: {error}")))?;
+        let name = entry.name().map_err(|error| wrong(format!("a file name in the zip is invalid: {error}")))?.into_owned();
         if name.contains(['/', '\\', ':']) || name.starts_with("..") || !entry.is_file() {
-            return Err(wrong(format!("the zip has {name:?}; an adapter's zip has plain files and no folders")));
+            return Err(wrong(format!("the zip contains {name:?}; an adapter's zip contains only files, no folders")));
         }
         if entry.encrypted() {
             return Err(wrong(format!("{name} is encrypted")));
@@ -90,11 +90,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
         if entry.compression() != CompressionMethod::Stored {
             return Err(wrong(format!("{name} is compressed; an adapter's zip is not")));
         }
-        // A stored file is as long as what is stored, so no file is longer than the zip; together they may be only where
-        // they overlap.
+        // A stored file is as long as its data, so it cannot be longer than the zip; together, files can only be longer if they
+        // overlap.
         total = entry.size().max(entry.compressed_size()).saturating_add(total);
         if total > bytes.len() as u64 {
-            return Err(wrong(format!("{name} is longer than the zip has bytes for")));
+            return Err(wrong(format!("{name} is longer than the zip")));
         }
         let mut content = Vec::new();
         zip.by_index(index)

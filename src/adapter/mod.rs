@@ -1,12 +1,12 @@
-//! [`Adapter`]: what a run leaves behind, and its files. Bytes in, bytes out; the same content gives the same bytes.
+//! [`Adapter`]: the result of a run, and its files. Bytes in, bytes out; the same content gives the same bytes.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `adapter_config.json` | PEFT's description: `PROMPT_TUNING` or `PREFIX_TUNING` where PEFT computes the same, else `SOFTPROMPT`, which PEFT refuses |
+//! | `adapter_config.json` | PEFT's description: `PROMPT_TUNING` or `PREFIX_TUNING` if PEFT computes the same, otherwise `SOFTPROMPT`, which PEFT rejects |
 //! | `adapter_model.safetensors` | `prompt_embeddings [P, D]`, `base_model.classifier.weight [C, D]`, `base_model.classifier.bias [C]`, f32; other methods' matrices as `softprompt.NAME` |
-//! | `softprompt.json` | config, labels, figures, versions, hashes; never a text of the data |
+//! | `softprompt.json` | config, labels, metrics, versions, hashes; no texts of the data |
 //! | `README.md` | the model card |
-//! | `classify.py` | a Python program that labels texts with it, with torch and transformers (or with PEFT, where PEFT has the method) |
+//! | `classify.py` | a Python program that classifies texts with the adapter, using torch and transformers |
 
 pub(crate) mod archive;
 mod card;
@@ -37,35 +37,37 @@ const PROMPT: &str = "prompt_embeddings";
 const HEAD_WEIGHT: &str = "base_model.classifier.weight";
 const HEAD_BIAS: &str = "base_model.classifier.bias";
 
-/// Largest adapter that is read, in bytes.
+/// Maximum size of an adapter in bytes.
 const MAX_BYTES: usize = 256 << 20;
 
-/// A trained prompt and head with everything needed to use them again. C classes, P virtual tokens, D hidden.
+/// A trained prompt and head with everything that is needed to use them. C classes, P virtual tokens, D hidden size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
-    /// The run's settings. With [`crate::config::HeadKind::Mean`] and [`crate::config::HeadKind::Cls`], features are multiplied by
-    /// `head.feature_scale` before the linear layer; the weights are as trained.
+    /// The settings of the run. With [`crate::config::HeadKind::Mean`], [`crate::config::HeadKind::Text`] and
+    /// [`crate::config::HeadKind::Cls`], features are multiplied by `head.feature_scale` before the linear layer; the weights are
+    /// as trained.
     pub config: RunConfig,
     /// Class names, in the order of the head's rows: `[C]`.
     pub labels: Vec<String>,
-    /// What the method stores: the prompt rows `[P, D]` as `prompt`, or what it makes them of; nothing for [`Method::Probe`].
+    /// The matrices that the method stores: the prompt rows `[P, D]` as `prompt`, or what they are computed from; empty for
+    /// [`Method::Probe`].
     pub stored: Vec<Matrix>,
-    /// Head `[C, D]`; of an ensemble of N `[N C, D]`.
+    /// Weight of the head `[C, D]`; `[N C, D]` for an ensemble of N.
     pub head_weight: Vec<f32>,
-    /// Head `[C]`; of an ensemble of N `[N C]`.
+    /// Bias of the head `[C]`; `[N C]` for an ensemble of N.
     pub head_bias: Vec<f32>,
-    /// Held-out figures; none in adapters written by others.
+    /// Held-out metrics; `None` in adapters from other programs.
     pub metrics: Option<AdapterMetrics>,
-    /// The encoder it was trained for.
+    /// The encoder that it was trained for.
     pub base_model: BaseModel,
-    /// SHA-256 of the data file; none in adapters written by others.
+    /// SHA-256 of the data; `None` in adapters from other programs.
     pub data_sha256: Option<String>,
 }
 
 /// A trained matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    /// What the method calls it.
+    /// Its name in the method.
     pub name: String,
     /// Rows and columns.
     pub shape: [usize; 2],
@@ -74,7 +76,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Its name in the tensors' file: PEFT's where PEFT has it.
+    /// Its name in the tensors' file; PEFT's name if PEFT has it.
     fn tensor(&self) -> String {
         tensor_name(&self.name)
     }
@@ -87,24 +89,24 @@ fn tensor_name(name: &str) -> String {
     }
 }
 
-/// Figures on the held-out rows, each from 0 to 1.
+/// Metrics on the held-out set, each from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdapterMetrics {
-    /// Share of the rows that are right.
+    /// Share of correct predictions.
     pub accuracy: f64,
-    /// Mean of the classes' F1.
+    /// Mean of the classes' F1 (macro-F1).
     pub macro_f1: f64,
-    /// Accuracy of a linear head without a prompt on the same rows.
+    /// Accuracy of the linear probe on the same rows.
     pub probe_accuracy: f64,
-    /// Accuracy of always the most frequent class.
+    /// Accuracy of the majority class.
     pub majority_accuracy: f64,
-    /// Optimizer steps up to the parameters that were kept.
+    /// Optimizer steps up to the best step.
     pub steps: usize,
 }
 
 impl AdapterMetrics {
-    /// The same figures with 15 significant digits: decimal numbers of that length are read back exactly, so that what is
-    /// exported, imported and exported again stays the same bytes.
+    /// The same metrics with 15 significant digits. Decimal numbers of that length read back exactly, so exporting, importing and
+    /// exporting again gives the same bytes.
     #[must_use]
     pub fn rounded(self) -> Self {
         let round = |figure: f64| format!("{figure:.14e}").parse().unwrap_or(figure);
@@ -123,11 +125,11 @@ impl AdapterMetrics {
 pub struct BaseModel {
     /// Its name on the hub.
     pub name: String,
-    /// SHA-256 of its `model.safetensors`, where known.
+    /// SHA-256 of its `model.safetensors`, if known.
     pub sha256: Option<String>,
-    /// Layers L, where known.
+    /// Layers L, if known.
     pub layers: Option<usize>,
-    /// Attention heads H, where known.
+    /// Attention heads H, if known.
     pub heads: Option<usize>,
     /// Hidden size D.
     pub hidden: usize,
@@ -149,13 +151,13 @@ impl Adapter {
         self.base_model.hidden
     }
 
-    /// Virtual tokens P of a text, or prefix rows; 0 for a probe.
+    /// Prompt length P: virtual tokens or prefix rows; 0 for a linear probe.
     #[must_use]
     pub fn prompt_length(&self) -> usize {
         if self.config.prompt.method == Method::Probe { 0 } else { self.config.prompt.length }
     }
 
-    /// The method that was trained: of progressive training its base.
+    /// The method that was trained; for progressive prompt tuning, its base method.
     #[must_use]
     pub fn method(&self) -> Method {
         match self.config.prompt.method {
@@ -164,34 +166,34 @@ impl Adapter {
         }
     }
 
-    /// Whether Hugging Face PEFT loads it and computes the same scores: a prompt at the word embeddings, or a prefix, with
+    /// Whether Hugging Face PEFT can load it and computes the same logits: prompt rows in front of the text, or a prefix, with
     /// [`crate::config::HeadKind::Peft`].
     #[must_use]
     pub fn is_peft(&self) -> bool {
         peft::kind(self).is_some()
     }
 
-    /// Prompts of an ensemble, each with a head; 1 for every other method.
+    /// Members of an ensemble, each with its own head; 1 for every other method.
     #[must_use]
     pub fn members(&self) -> usize {
         if self.method() == Method::Ensemble { self.config.prompt.ensemble.members } else { 1 }
     }
 
-    /// Checks that everything fits together and every number is finite.
+    /// Checks that all parts fit together and all numbers are finite.
     ///
     /// # Errors
     /// [`Error::Adapter`] with the part that does not fit.
     pub fn validate(&self) -> Result<()> {
         let wrong = |problem: String| Err(Error::adapter(problem, "the adapter is damaged or was edited; export it again"));
         if let Err(error) = self.config.validate() {
-            return wrong(format!("the adapter's settings cannot work: {error}"));
+            return wrong(format!("the adapter's settings are invalid: {error}"));
         }
         if self.config.prompt.method == Method::Auto {
-            return wrong("the adapter's method is \"auto\", which is a choice and not a method".into());
+            return wrong("the adapter's method is \"auto\", which is not a trained method".into());
         }
         let (classes, hidden) = (self.labels.len(), self.hidden());
         if classes < 2 {
-            return wrong(format!("the adapter has {classes} labels; a classifier has 2 or more"));
+            return wrong(format!("the adapter has {classes} labels; a classifier has at least 2"));
         }
         if let Some(label) = first_double(&self.labels) {
             return wrong(format!("the adapter has the label {label:?} twice"));
@@ -217,7 +219,7 @@ impl Adapter {
             Some(AdapterMetrics { accuracy, macro_f1, probe_accuracy, majority_accuracy, .. })
                 if ![accuracy, macro_f1, probe_accuracy, majority_accuracy].iter().all(|figure| (0.0..=1.0).contains(figure)) =>
             {
-                wrong("the adapter's figures are not between 0 and 1".into())
+                wrong("the adapter's metrics are not between 0 and 1".into())
             }
             _ => Ok(()),
         }
@@ -230,7 +232,7 @@ impl Adapter {
     pub fn check_encoder(&self, spec: &EncoderSpec) -> Result<()> {
         let base = &self.base_model;
         let differs = |what, ours, theirs| {
-            let problem = format!("the adapter was trained for an encoder with {what} {ours}, this one has {theirs}");
+            let problem = format!("the adapter was trained for an encoder with {what} {ours}, but this one has {theirs}");
             Err(Error::adapter(problem, format!("use it with {}", base.name)))
         };
         let late = self.config.prompt.late.layer.filter(|_| self.method() == Method::Late);
@@ -238,7 +240,7 @@ impl Adapter {
             _ if base.hidden != spec.hidden => differs("hidden size", base.hidden, spec.hidden),
             (Some(layers), _) if layers != spec.layers => differs("layer count", layers, spec.layers),
             (_, Some(heads)) if heads != spec.heads => differs("head count", heads, spec.heads),
-            // A layer that reads the prompt is above it.
+            // At least one layer is above the prompt.
             _ => match late.filter(|&below| below >= spec.layers) {
                 Some(below) => differs("more layers than", below, spec.layers),
                 None => Ok(()),
@@ -259,7 +261,7 @@ impl Adapter {
         for (name, matrix) in names.iter().zip(&self.stored) {
             parts.push((name, matrix.shape.to_vec(), &matrix.values));
         }
-        let tensors = tensors::write(&parts).map_err(|problem| Error::adapter(problem, "report this as a fault"))?;
+        let tensors = tensors::write(&parts).map_err(|problem| Error::adapter(problem, "report this as a bug"))?;
         let files = [
             (CONFIG_FILE, peft::write(self)?),
             (MANIFEST_FILE, manifest::write(self, &tensors)?),
@@ -278,16 +280,16 @@ impl Adapter {
         archive::write(&self.files()?)
     }
 
-    /// Reads an adapter from files given by name: our own, or a folder that PEFT wrote for sequence classification with
-    /// `PROMPT_TUNING`, `P_TUNING` or `PREFIX_TUNING` (then the labels are `"0"`, `"1"`, ...). Other files are ignored.
+    /// Reads an adapter from named files: our own, or a folder that PEFT wrote for sequence classification with `PROMPT_TUNING`,
+    /// `P_TUNING` or `PREFIX_TUNING` (then the labels are `"0"`, `"1"`, ...). Other files are ignored.
     ///
     /// # Errors
-    /// [`Error::Adapter`] with the file or tensor to blame.
+    /// [`Error::Adapter`] with the file or tensor at fault.
     pub fn from_files(files: &[(String, Vec<u8>)]) -> Result<Self> {
         let find = |wanted: &str| -> Result<Option<&[u8]>> {
             let mut found = files.iter().filter(|(name, _)| name == wanted);
             match (found.next(), found.next()) {
-                (Some(_), Some(_)) => Err(Error::adapter(format!("{wanted} is there twice"), "give each file once")),
+                (Some(_), Some(_)) => Err(Error::adapter(format!("{wanted} occurs twice"), "give each file once")),
                 (found, _) => Ok(found.map(|(_, bytes)| bytes.as_slice())),
             }
         };
@@ -310,8 +312,8 @@ impl Adapter {
     /// Reads an adapter from a zip, see [`Adapter::from_files`].
     ///
     /// # Errors
-    /// [`Error::Adapter`]: not a zip, compressed, encrypted, a path in a name, a name twice, too large; and those of
-    /// [`Adapter::from_files`].
+    /// [`Error::Adapter`] if it is not a zip, compressed, encrypted or too large, or has a path or a duplicate in its names; and
+    /// those of [`Adapter::from_files`].
     pub fn from_zip(bytes: &[u8]) -> Result<Self> {
         Self::from_files(&archive::read(bytes)?)
     }

@@ -1,5 +1,5 @@
-//! `adapter_config.json`, as Hugging Face PEFT 0.21.2 writes it for `PROMPT_TUNING` (`PromptTuningConfig`) and `PREFIX_TUNING`
-//! (`PrefixTuningConfig`), and adapters that PEFT wrote.
+//! `adapter_config.json`, as written by Hugging Face PEFT 0.21.2 for `PROMPT_TUNING` (`PromptTuningConfig`) and `PREFIX_TUNING`
+//! (`PrefixTuningConfig`), and reading adapters that PEFT wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,22 +8,22 @@ use crate::config::{HeadKind, Method, PromptInit, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::Tensors;
 
-/// The PEFT whose format this is.
+/// The version of PEFT with this format.
 const PEFT_VERSION: &str = "0.21.2";
-/// `peft_type` of adapters that PEFT would load but compute otherwise (it always pools row 0 through the pooler): PEFT
-/// knows no such type and refuses.
+/// `peft_type` of adapters for which PEFT would compute something else (it always uses row 0 through the pooler). PEFT does not
+/// know this type and rejects it.
 const OWN_TYPE: &str = "SOFTPROMPT";
 
 const PROMPT_TUNING: &str = "PROMPT_TUNING";
 const PREFIX_TUNING: &str = "PREFIX_TUNING";
 const P_TUNING: &str = "P_TUNING";
 
-/// PEFT's type of an adapter that PEFT computes as we do: it reads row 0 of the text, or of a prompt before its words, through the
-/// pooler.
+/// PEFT's type of an adapter for which PEFT computes the same: with row 0 of the text, or of the prompt in front of it, through
+/// the pooler.
 pub(super) fn kind(adapter: &Adapter) -> Option<&'static str> {
     let kind = match adapter.method() {
         Method::Prompt => Some(PROMPT_TUNING),
-        // Without the update of the text embeddings it is a prompt like others once it is trained.
+        // Without the update of the text embeddings, the trained prompt is an ordinary one.
         Method::Efficient if !adapter.config.prompt.efficient.update => Some(PROMPT_TUNING),
         Method::Deep => Some(PREFIX_TUNING),
         _ => None,
@@ -31,7 +31,7 @@ pub(super) fn kind(adapter: &Adapter) -> Option<&'static str> {
     kind.filter(|_| adapter.config.head.kind == HeadKind::Peft)
 }
 
-/// In the order of PEFT's file: sorted by name. What only one type has is left out for the other.
+/// In the order of PEFT's file: sorted by name. Fields of only one type are left out for the other.
 #[derive(Serialize)]
 struct PeftConfig<'a> {
     auto_mapping: Option<()>,
@@ -83,8 +83,8 @@ pub(super) fn write(adapter: &Adapter) -> Result<Vec<u8>> {
         peft_type: kind,
         peft_version: PEFT_VERSION,
         prefix_projection: prefix.then_some(false),
-        // Only what PEFT means the same by: its TEXT includes special tokens, and it has no labels. A loaded prompt is
-        // never initialised again, and softprompt.json has the truth.
+        // Only if PEFT has the same initialisation: its TEXT includes special tokens, and it has no initialisation with labels. A
+        // loaded prompt is not initialised again; softprompt.json has the actual setting.
         prompt_tuning_init: prompt.then_some(match adapter.config.prompt.init {
             PromptInit::Vocabulary => "SAMPLE_VOCAB",
             PromptInit::Random | PromptInit::Labels | PromptInit::Text(_) => "RANDOM",
@@ -96,11 +96,10 @@ pub(super) fn write(adapter: &Adapter) -> Result<Vec<u8>> {
         tokenizer_kwargs: prompt.then_some(None),
         tokenizer_name_or_path: prompt.then_some(None),
     };
-    serde_json::to_vec_pretty(&config)
-        .map_err(|error| Error::adapter(format!("{CONFIG_FILE}: {error}"), "report this as a fault"))
+    serde_json::to_vec_pretty(&config).map_err(|error| Error::adapter(format!("{CONFIG_FILE}: {error}"), "report this as a bug"))
 }
 
-/// What is read of an `adapter_config.json`; PEFT fills what is absent from the encoder's config.
+/// The fields of an `adapter_config.json` that are read; PEFT fills absent ones from the encoder's config.
 #[derive(Deserialize)]
 struct PeftDescription {
     peft_type: String,
@@ -128,7 +127,7 @@ fn wrong(problem: impl std::fmt::Display) -> Error {
 pub(super) fn check(bytes: &[u8], adapter: &Adapter) -> Result<()> {
     let found = parse(bytes)?;
     let expected = (kind(adapter).unwrap_or(OWN_TYPE), adapter.prompt_length());
-    // PEFT stores of its P_TUNING what its PROMPT_TUNING stores.
+    // For P_TUNING, PEFT stores the same as for PROMPT_TUNING.
     let kind = if found.peft_type == P_TUNING { PROMPT_TUNING } else { &found.peft_type };
     if (kind, found.num_virtual_tokens) == expected && found.token_dim.is_none_or(|hidden| hidden == adapter.hidden()) {
         return Ok(());
@@ -141,12 +140,12 @@ pub(super) fn check(bytes: &[u8], adapter: &Adapter) -> Result<()> {
     )))
 }
 
-/// An adapter that PEFT wrote. Its `P_TUNING` stores the prompt that its generator made, so that it is used as `PROMPT_TUNING`; so is a
-/// projected prefix as one that is not.
+/// Reads an adapter that PEFT wrote. `P_TUNING` stores the prompt computed by its generator and is read as `PROMPT_TUNING`;
+/// likewise, a projected prefix is read as a plain one.
 pub(super) fn read(bytes: &[u8], tensors: &Tensors<'_>) -> Result<Adapter> {
     let found = parse(bytes)?;
     if found.peft_type == OWN_TYPE {
-        return Err(Error::adapter("softprompt.json is missing", "take the adapter's other files from the same place"));
+        return Err(Error::adapter("softprompt.json is missing", "use all files of the adapter"));
     }
     let prefix = found.peft_type == PREFIX_TUNING;
     if !prefix && ![PROMPT_TUNING, P_TUNING].contains(&found.peft_type.as_str()) {
@@ -157,16 +156,16 @@ pub(super) fn read(bytes: &[u8], tensors: &Tensors<'_>) -> Result<Adapter> {
         return Err(wrong(format!("\"task_type\" is {:?}, supported is \"SEQ_CLS\"", found.task_type.unwrap_or_default())));
     }
     if found.num_transformer_submodules.is_some_and(|submodules| submodules != 1) {
-        return Err(wrong("\"num_transformer_submodules\" is not 1: it is for an encoder with a decoder"));
+        return Err(wrong("\"num_transformer_submodules\" is not 1: the adapter is for an encoder-decoder model"));
     }
     // The tensors' own sizes; a missing one is read as if of size 1, which says that it is missing.
     let size = |name, axis: usize| tensors.shape(name).and_then(|shape| shape.get(axis)).copied().unwrap_or(1);
     let (length, width, classes) = (found.num_virtual_tokens, size(PROMPT, 1), size(HEAD_BIAS, 0));
-    // A prefix has keys and values of every layer in a row.
+    // A prefix row contains the keys and values of every layer.
     let hidden = if prefix { size(HEAD_WEIGHT, 1) } else { width };
     let layers = if prefix { Some(width / hidden.saturating_mul(2).max(1)) } else { found.num_layers };
     if prefix && found.num_layers.is_some_and(|found| Some(found) != layers) {
-        return Err(wrong(format!("\"num_layers\" is {}, the prefix is {width} wide", found.num_layers.unwrap_or(0))));
+        return Err(wrong(format!("\"num_layers\" is {}, but the prefix has {width} columns", found.num_layers.unwrap_or(0))));
     }
     let mut config = RunConfig::default();
     config.prompt.method = if prefix { Method::Deep } else { Method::Prompt };

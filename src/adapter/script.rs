@@ -1,20 +1,20 @@
-//! The Python script of a model card: what `softprompt predict` computes, with transformers alone or with PEFT. It is put together
-//! from the files in `python/`, whose words in `@` are replaced.
+//! The Python script of a model card: computes the same as `softprompt predict`, with transformers alone or with PEFT. It is
+//! assembled from the files in `python/`, in which words between `@` are replaced.
 
 use super::{Adapter, MANIFEST_FILE, TENSORS_FILE};
 use crate::config::{Generator, HeadKind, Method, Reads, Vote};
 
-/// The script of the card: with PEFT where PEFT has the adapter.
+/// The script in the card: with PEFT if PEFT can load the adapter.
 pub(super) fn write(adapter: &Adapter) -> String {
     if adapter.is_peft() { filled(adapter, include_str!("python/peft.py").to_owned()) } else { plain(adapter) }
 }
 
-/// A string as JSON, which is also how YAML and Python spell it.
+/// A string as JSON, which YAML and Python also accept.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The script with torch and transformers alone.
+/// The script with only torch and transformers.
 fn plain(adapter: &Adapter) -> String {
     let prompt = &adapter.config.prompt;
     let load = include_str!("python/load.py");
@@ -38,7 +38,7 @@ fn plain(adapter: &Adapter) -> String {
     filled(adapter, template)
 }
 
-/// A script with the adapter's own words in it.
+/// A script with the placeholders replaced.
 fn filled(adapter: &Adapter, template: String) -> String {
     let (prompt, length) = (&adapter.config.prompt, adapter.prompt_length());
     let pool = if prompt.late.generator == Generator::Max { "adaptive_max_pool1d" } else { "adaptive_avg_pool1d" };
@@ -48,7 +48,7 @@ fn filled(adapter: &Adapter, template: String) -> String {
     };
     let vote = match prompt.ensemble.vote {
         Vote::Mean => "members.mean(0)",
-        // The mean as one more vote breaks ties.
+        // The mean probability counts as one more vote, which breaks ties.
         Vote::Majority => {
             "(torch.nn.functional.one_hot(members.argmax(-1), classes).sum(0) + members.mean(0)) / (len(members) + 1)"
         }
@@ -63,17 +63,18 @@ fn filled(adapter: &Adapter, template: String) -> String {
         ("@MAX_TOKENS@", adapter.config.data.max_tokens.to_string()),
         ("@MANIFEST@", MANIFEST_FILE.to_owned()),
         ("@TENSORS@", TENSORS_FILE.to_owned()),
-        // The last one: a name is whatever its author likes.
+        // Last, because a name may contain anything.
         ("@BASE@", quoted(&adapter.base_model.name)),
     ];
     words.iter().fold(template, |text, (word, value)| text.replace(word, value))
 }
 
-/// The same as a program: `classify.py`, for texts line by line; never with PEFT, which not every version of transformers works with.
+/// The same as a program: `classify.py`, for texts line by line. Never with PEFT, which does not work with every version of
+/// transformers.
 pub(super) fn program(adapter: &Adapter) -> String {
     let script = plain(adapter);
     let lines: Vec<&str> = script.lines().collect();
-    // Where a text comes in, the part begins that is done for each.
+    // The part for each text begins with the first line that uses the text.
     let first = lines.iter().position(|line| line.contains(TEXT)).unwrap_or(lines.len());
     let setup = lines[..first].join("\n").replace(FOLDER, ", os.path.dirname(os.path.abspath(__file__))\n");
     let body = lines[first..].iter().fold(String::new(), |body, line| {
@@ -91,14 +92,14 @@ pub(super) fn program(adapter: &Adapter) -> String {
     )
 }
 
-/// The text of the script, which is an example.
+/// The example text in the script.
 const TEXT: &str = "\"a text\"";
-/// Its folder.
+/// The folder in the script.
 const FOLDER: &str = ", \".\"\n";
 
-/// What the head reads, of the rows of a text behind its prompt.
+/// The pooled features, from the hidden states of a text after its prompt.
 fn features(adapter: &Adapter) -> String {
-    // The rows of a prefix are not among them.
+    // Prefix rows are not among the hidden states.
     let first = if adapter.method() == Method::Deep { 0 } else { adapter.prompt_length() };
     let scale = adapter.config.head.feature_scale;
     match adapter.config.head.kind {

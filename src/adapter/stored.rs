@@ -1,12 +1,13 @@
-//! What each method stores, from its settings alone: what files are held against before anything of theirs is believed.
+//! The matrices that each method stores, derived from its settings alone. Files are checked against this before their content is
+//! used.
 
 use super::{Adapter, Matrix};
 use crate::config::{Generator, Method};
 
-/// Rows and columns of a stored matrix; none where they depend on the encoder.
+/// Rows and columns of a stored matrix; `None` if they depend on the encoder.
 type Shape = [Option<usize>; 2];
 
-/// Names and shapes, in order. Sizes that no matrix can have are `usize::MAX`.
+/// Names and shapes, in order. A size that overflows is `usize::MAX`.
 pub(super) fn expected(adapter: &Adapter) -> Vec<(&'static str, Shape)> {
     let (prompt, hidden) = (&adapter.config.prompt, adapter.hidden());
     let matrix = |name, rows: usize, columns: usize| (name, [Some(rows), Some(columns)]);
@@ -41,9 +42,9 @@ pub(super) fn wrong_names<'a>(adapter: &Adapter, found: impl Iterator<Item = &'a
     if found.clone().eq(wanted.clone()) {
         return None;
     }
-    // No more than there can be, whatever a file says.
+    // At most as many as there can be, whatever the file contains.
     let found: Vec<&str> = found.take(10).collect();
-    Some(format!("the adapter has {found:?}, its settings ask for {:?}", wanted.collect::<Vec<_>>()))
+    Some(format!("the adapter has {found:?}, but its settings require {:?}", wanted.collect::<Vec<_>>()))
 }
 
 /// What is wrong with these matrices, if anything.
@@ -54,10 +55,10 @@ pub(super) fn wrong_matrices(adapter: &Adapter) -> Option<String> {
             let fits = rows.is_none_or(|rows| rows == shape[0]) && columns.is_none_or(|columns| columns == shape[1]);
             if !fits {
                 let size = |size: Option<usize>| size.map_or("any".to_owned(), |size| size.to_string());
-                return Some(format!("{name} has shape {shape:?}, its settings ask for [{}, {}]", size(rows), size(columns)));
+                return Some(format!("{name} has shape {shape:?}, but its settings require [{}, {}]", size(rows), size(columns)));
             }
             let elements = shape[0].checked_mul(shape[1]);
-            (elements != Some(values.len())).then(|| format!("{name} has {} elements, its shape is {shape:?}", values.len()))
+            (elements != Some(values.len())).then(|| format!("{name} has {} elements, but its shape is {shape:?}", values.len()))
         })
     })
 }

@@ -14,26 +14,26 @@ use crate::train::compare::plan::{self, Plan};
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    it worked
-  1    it failed; the reason is on stderr
-  2    a flag or a setting that cannot work
-  130  stopped by Ctrl-C; a stopped training has saved its best so far
+  0    success
+  1    failure; the reason is on stderr
+  2    invalid arguments or settings
+  130  stopped by Ctrl-C; `train` has saved its best parameters so far
 
 Environment:
-  SOFTPROMPT_CACHE    folder that keeps downloaded encoders
+  SOFTPROMPT_CACHE    folder for downloaded encoders
   SOFTPROMPT_HUB      address of the model hub, for a mirror
-  SOFTPROMPT_OFFLINE  1 = never download (the same as --offline)
+  SOFTPROMPT_OFFLINE  1: never download (same as --offline)
   SOFTPROMPT_PROGRESS_SECONDS
-                      time between two lines of progress where stderr is no terminal [default: 10]";
+                      seconds between progress lines when stderr is not a terminal [default: 10]";
 
-/// Tune a soft prompt for a small frozen text encoder, and use it.
+/// Train text classifiers by prompt tuning on a small frozen encoder, and use them.
 #[derive(Debug, Parser)]
 #[command(name = "softprompt", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Write one JSON object a line to stdout, for scripts
+    /// Write one JSON object per line to stdout, for scripts
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Never download anything
@@ -41,20 +41,20 @@ pub(crate) struct Cli {
     pub offline: bool,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a soft prompt on a table of labelled texts
     Train(TrainArgs),
-    /// Compare methods on the same file: a table, a plot and JSON
+    /// Compare methods on the same data: a table, plots and JSON
     Compare(CompareArgs),
-    /// Measure an adapter on a file of labelled texts
+    /// Evaluate an adapter on a file of labelled texts
     Eval(EvalArgs),
-    /// Label texts: one a line from stdin, or those of a file
+    /// Predict the classes of texts: one per line from stdin, or those of a file
     Predict(PredictArgs),
-    /// Say what is in an adapter (folder or zip) or in a data file
+    /// Show what an adapter (folder or zip) or a data file contains
     Inspect(InspectArgs),
-    /// Fetch an encoder, or say where it is kept
+    /// Download an encoder, or print its folder
     #[command(subcommand)]
     Model(ModelCommand),
 }
@@ -62,26 +62,26 @@ pub(crate) enum Command {
 /// `softprompt train`.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX; several with the same columns are put together
+    /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX; several files with the same columns are combined
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
-    /// Where the adapter goes [default: <DATA>-adapter in the current folder, by the first file]
+    /// Folder to write the adapter to [default: <DATA>-adapter in the current folder, named after the first file]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Second file to measure on; without it a share of DATA is held out
+    /// Held-out file; without it, a share of DATA is held out
     #[arg(long, value_name = "FILE")]
     pub held_out: Option<PathBuf>,
-    /// Also write a report for people, with texts of DATA in it: one HTML file that stands alone
+    /// Also write a report: a single HTML file, which contains texts of DATA
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// Which encoder.
+    /// The encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Continue a training that was stopped or killed from the checkpoint beside its --out, with its settings: flags that are given
-    /// must be those of the checkpoint, but for --device. Without a checkpoint it starts from the beginning
+    /// Resume a stopped or killed run from the checkpoint next to --out, with its settings. Other flags must match the
+    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning
     #[arg(long)]
     pub resume: bool,
-    /// Settings from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
+    /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it
     #[arg(long, value_name = "FILE.json")]
     pub config: Option<PathBuf>,
     /// Settings.
@@ -90,10 +90,10 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The checkpoint to continue from; none where that is not asked for, or there is none.
+    /// The checkpoint to resume from; `None` without `--resume`, or if there is no checkpoint.
     ///
     /// # Errors
-    /// A broken checkpoint, or a setting that is given and differs from it.
+    /// A broken checkpoint, or a given setting that differs from it.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let found = if self.resume { checkpoint::read(&self.out())? } else { None };
         if let Some(checkpoint) = &found {
@@ -105,12 +105,12 @@ impl TrainArgs {
     /// The settings of this run: defaults, then the `--config` file, then the flags.
     ///
     /// # Errors
-    /// An unreadable or unknown setting in the file, or a value that cannot work.
+    /// An unreadable or unknown setting in the file, or an invalid value.
     pub(crate) fn run_config(&self) -> Result<RunConfig> {
         run_config(self.config.as_deref(), &self.settings)
     }
 
-    /// Where the adapter goes.
+    /// The folder that the adapter is written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
@@ -132,34 +132,35 @@ fn run_config(file: Option<&Path>, settings: &Settings) -> Result<RunConfig> {
 /// `softprompt compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX
+    /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
-    /// What to compare, differences are told to the first: methods, each with settings of its own where wanted, such as
-    /// `prompt,late,late+prompt.late.layer=2,prompt+prompt.length=20`; `dept` is efficient without fusion and spaces, `xprompt` is
-    /// prompt with pruning. The linear probe and the majority class are always there
+    /// Methods to compare; differences are relative to the first. A method may have settings of its own, as in
+    /// `prompt,late,late+prompt.late.layer=2,prompt+prompt.length=20`. `dept` is efficient without fusion and projection spaces,
+    /// `xprompt` is prompt with pruning. The linear probe and the majority class are always included
     #[arg(long, value_name = "A,B,C", default_value = "prompt,late,progressive,efficient")]
     pub methods: String,
-    /// How many seeds, from --seed on, or which. A seed gives every method the same split, order and first values
+    /// Number of seeds, counted from --seed, or a list of seeds. With the same seed, all methods have the same split, order and
+    /// initial values
     #[arg(long, value_name = "N|1,2,3", default_value = "3")]
     pub seeds: String,
-    /// What each training may take, evaluations left out, instead of --epochs: steps:N, seconds:S or flops:F
+    /// Budget of each run, without evaluations, instead of --epochs: steps:N, seconds:S or flops:F
     #[arg(long, value_name = "KIND:N", conflicts_with_all = ["epochs", "steps"])]
     pub budget: Option<String>,
-    /// Further file to measure every result on; may be given again
+    /// Test file that every result is also measured on; may be repeated
     #[arg(long, value_name = "FILE")]
     pub test: Vec<PathBuf>,
-    /// Where compare.json and the plots go; what is done there already is not run again [default: <DATA>-compare in the current
+    /// Folder for compare.json and the plots; results that are already there are reused [default: <DATA>-compare in the current
     /// folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Second file to measure on; without it a share of DATA is held out, by the seed
+    /// Held-out file; without it, a share of DATA is held out, by the seed
     #[arg(long, value_name = "FILE")]
     pub held_out: Option<PathBuf>,
-    /// Which encoder.
+    /// The encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Settings of all methods from a JSON file (as in an adapter's softprompt.json under "config"); flags win over it
+    /// Settings of all methods from a JSON file (as under "config" in an adapter's softprompt.json); flags override it
     #[arg(long, value_name = "FILE.json")]
     pub config: Option<PathBuf>,
     /// Settings.
@@ -168,14 +169,15 @@ pub(crate) struct CompareArgs {
 }
 
 impl CompareArgs {
-    /// What is compared.
+    /// What to compare.
     ///
     /// # Errors
-    /// As [`TrainArgs::run_config`], and for a method, seed or budget that cannot work.
+    /// As [`TrainArgs::run_config`], and for an invalid method, seed or budget.
     pub(crate) fn plan(&self) -> Result<Plan> {
         let config = run_config(self.config.as_deref(), &self.settings)?;
-        let wrong =
-            |_| Error::config("seeds", format!("`{}` is no number of seeds", self.seeds), "use a number, or seeds such as 1,2,3");
+        let wrong = |_| {
+            Error::config("seeds", format!("`{}` is not a number of seeds", self.seeds), "use a number, or a list such as 1,2,3")
+        };
         let numbers: Vec<u64> = self.seeds.split(',').map(|word| word.trim().parse().map_err(wrong)).collect::<Result<_>>()?;
         let seeds = match numbers.as_slice() {
             [count] if !self.seeds.contains(',') => (config.seed..).take((*count).min(1000) as usize).collect(),
@@ -185,7 +187,7 @@ impl CompareArgs {
         Plan::new(config, &plan::split(&self.methods), seeds, budget)
     }
 
-    /// Where the results go.
+    /// The folder that the results are written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
@@ -202,29 +204,29 @@ pub(crate) struct EvalArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// Table with a text and a label a row: CSV, TSV, JSONL, JSON or XLSX
+    /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
-    /// Column of the texts [default: as in training where DATA has that name, else guessed]
+    /// Column of the texts [default: as in training if DATA has a column of that name, otherwise guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub text_column: Option<String>,
     /// How DATA is read.
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Column of the labels [default: as in training where DATA has that name, else guessed]
+    /// Column of the labels [default: as in training if DATA has a column of that name, otherwise guessed]
     #[arg(long, value_name = "NAME|NUMBER")]
     pub label_column: Option<String>,
-    /// Take labels that look like those of the adapter for them, such as `Spam` for `spam` [default: as in training]
+    /// Treat labels that look like a label of the adapter as that label, such as `Spam` as `spam` [default: as in training]
     #[arg(long)]
     pub merge_labels: bool,
-    /// Column with the words train, test or dev: only its held-out rows are measured. `none` measures all [default: as in
-    /// training, else found by looking]
+    /// Column with the values train, test or dev: only the held-out rows are measured. `none` measures all rows [default: as in
+    /// training, otherwise detected]
     #[arg(long, value_name = "NAME|NUMBER|none")]
     pub split_column: Option<String>,
-    /// Which encoder.
+    /// The encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Where the encoder runs.
+    /// The compute device.
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
           help = about("device"))]
     pub device: Option<DeviceChoice>,
@@ -236,19 +238,20 @@ pub(crate) struct PredictArgs {
     /// Adapter: a folder or a zip
     #[arg(value_name = "ADAPTER")]
     pub adapter: PathBuf,
-    /// Texts from a file instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx), of texts alone too, or any other file with a text a line
+    /// File with texts, instead of stdin: a table (.csv, .tsv, .jsonl, .json, .xlsx), which needs no labels, or any other file
+    /// with one text per line
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Column of the texts in FILE, which is then read as a table whatever its name [default: guessed]
+    /// Column of the texts in FILE, which is then read as a table whatever its name is [default: guessed]
     #[arg(long, value_name = "NAME|NUMBER", requires = "file")]
     pub text_column: Option<String>,
     /// How FILE is read.
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which encoder.
+    /// The encoder.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Where the encoder runs.
+    /// The compute device.
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>,
           help = about("device"))]
     pub device: Option<DeviceChoice>,
@@ -278,7 +281,7 @@ pub(crate) struct InspectArgs {
     pub model: Option<String>,
 }
 
-/// How a file is read, where looking does not find it. The training commands have the same flags among their settings.
+/// How a file is read, where detection fails. The training commands have the same flags among their settings.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ReadingArgs {
     #[arg(long, value_name = "ROW", help = about("data.header_row"))]
@@ -288,7 +291,7 @@ pub(crate) struct ReadingArgs {
 }
 
 impl ReadingArgs {
-    /// The same as settings.
+    /// The same, as settings.
     pub(crate) fn config(&self) -> DataConfig {
         DataConfig { header_row: self.header_row, sheet: self.sheet.clone(), ..DataConfig::default() }
     }
@@ -299,7 +302,7 @@ impl ReadingArgs {
 pub(crate) enum ModelCommand {
     /// Download an encoder into the cache, check it, and print its folder
     Fetch(ModelId),
-    /// Print the folder of an encoder that was fetched before
+    /// Print the folder of a downloaded encoder
     Path(ModelId),
 }
 
@@ -311,11 +314,11 @@ pub(crate) struct ModelId {
     pub id: String,
 }
 
-/// Which encoder.
+/// The encoder.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Encoder: a folder with config.json, tokenizer.json and model.safetensors, or owner/name on the hub [default: the one
-    /// of the adapter; for training sentence-transformers/all-MiniLM-L6-v2]
+    /// Encoder: a folder with config.json, tokenizer.json and model.safetensors, or owner/name on the hub [default: the adapter's
+    /// encoder; for training, sentence-transformers/all-MiniLM-L6-v2]
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,
 }

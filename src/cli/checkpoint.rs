@@ -1,4 +1,4 @@
-//! The checkpoint beside an adapter's folder: written at every evaluation, gone when the training is done.
+//! The checkpoint next to an adapter's folder: written at every evaluation, removed when the run is finished.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::job::Job;
 
-/// Where the checkpoint of an adapter's training is: beside its folder.
+/// The path of a run's checkpoint: next to the adapter's folder.
 #[must_use]
 pub(crate) fn path(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
@@ -20,15 +20,15 @@ pub(crate) fn path(out: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes where the training is, over the checkpoint before; nothing while there is nothing to go on from.
+/// Writes the state of the run over the previous checkpoint. Does nothing before there is a state to resume from.
 ///
 /// # Errors
-/// [`Error::Io`] where the disk refuses; [`Error::Device`] where the device failed.
+/// [`Error::Io`] if the file cannot be written; [`Error::Device`] if the device failed.
 pub(crate) fn write(out: &Path, job: &Job) -> Result<()> {
     let Some(run) = job.run() else { return Ok(()) };
     let checkpoint = match block_on(run.checkpoint()) {
         Ok(checkpoint) => checkpoint,
-        // The training is over, or it has no prompt.
+        // The run is finished, or it has no prompt.
         Err(Error::Config { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
@@ -44,10 +44,10 @@ pub(crate) fn write(out: &Path, job: &Job) -> Result<()> {
     })
 }
 
-/// The checkpoint of an adapter's training, where there is one.
+/// The checkpoint of a run, if there is one.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, [`Error::Adapter`] where it is none.
+/// [`Error::Io`] if it cannot be read, [`Error::Adapter`] if it is not a checkpoint.
 pub(crate) fn read(out: &Path) -> Result<Option<Checkpoint>> {
     let path = path(out);
     if !path.exists() {
@@ -56,7 +56,7 @@ pub(crate) fn read(out: &Path) -> Result<Option<Checkpoint>> {
     Checkpoint::from_bytes(&files::read(&path)?).map(Some)
 }
 
-/// Removes it, when the training is done, and what a process that was killed while it wrote one has left.
+/// Removes the checkpoint of a finished run, and partly written checkpoints of killed processes.
 pub(crate) fn remove(out: &Path) {
     let path = path(out);
     let _ = fs::remove_file(&path);

@@ -1,4 +1,5 @@
-//! `softprompt compare`: a table in the terminal, and `compare.json`, written after every cell, from which a second start goes on.
+//! `softprompt compare`: a table in the terminal, and `compare.json`, which is written after every cell and from which an
+//! interrupted comparison continues.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,9 +24,9 @@ use crate::train::compare::result::{Cell, CellResult, Row, Spread};
 use crate::train::compare::{Comparison, Tables};
 use crate::train::event::Event;
 
-/// The results.
+/// File of the results.
 const FILE: &str = "compare.json";
-/// The plots.
+/// Files of the plots.
 const PLOTS: [&str; 2] = ["compare.svg", "compare.png"];
 
 /// `compare.json`.
@@ -46,12 +47,12 @@ struct Stored {
     rows: Vec<Row>,
 }
 
-/// A file of rows.
+/// A data file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Input {
     name: String,
     sha256: String,
-    /// What it is for.
+    /// Its role.
     #[serde(default)]
     role: Role,
 }
@@ -91,21 +92,21 @@ impl Stored {
         if !path.is_file() {
             return Ok(());
         }
-        let hint = "give the same, or another folder with --out";
+        let hint = "use the same data, encoder and settings, or another folder with --out";
         let broken = |error: serde_json::Error| io_error(&path, format!("is not a comparison: {error}"), hint);
         let earlier: Self = serde_json::from_slice(&files::read(&path)?).map_err(broken)?;
         let settings = |stored: &Self| RunConfig { seed: 0, ..stored.config.clone() };
         let files = |stored: &Self| stored.files.iter().map(|file| (file.role, file.sha256.clone())).collect::<Vec<_>>();
-        // Everything that a cell depends on besides its variant and its seed.
+        // Everything that a cell depends on, besides its variant and its seed.
         let differs = [
-            ("version of the program", earlier.version != self.version),
+            ("program version", earlier.version != self.version),
             ("data", files(&earlier) != files(self)),
             ("encoder", earlier.encoder.files_sha256 != self.encoder.files_sha256),
             ("settings", settings(&earlier) != settings(self)),
             ("budget", earlier.budget != self.budget),
         ];
         if let Some((other, _)) = differs.iter().find(|(_, differs)| *differs) {
-            let problem = format!("holds a comparison with another {other}, from which this one cannot go on");
+            let problem = format!("contains a comparison that differs in the {other}, so it cannot be continued");
             return Err(io_error(&path, problem, hint));
         }
         self.cells = earlier.cells;
@@ -114,14 +115,14 @@ impl Stored {
 
     fn write(&self, out: &Path) -> Result<()> {
         let text =
-            serde_json::to_string_pretty(self).map_err(|error| io_error(out, error.to_string(), "report this as a fault"))?;
+            serde_json::to_string_pretty(self).map_err(|error| io_error(out, error.to_string(), "report this as a bug"))?;
         let folder = Unfinished::new(out)?;
         folder.write(FILE, text.as_bytes())?;
         folder.finish()
     }
 }
 
-/// Accuracy against training time, of what is done.
+/// Plots accuracy against training time, for the cells that are done.
 fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
     let lines: Vec<Line> = stored.rows.iter().map(|row| Line::of(&row.name, &stored.cells)).collect();
     if lines.is_empty() {
@@ -129,17 +130,17 @@ fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
     }
     let data = stored.files.first().map_or("", |file| &file.name);
     let title = format!("{data}, {}", count(stored.seeds.len(), "seed", "seeds"));
-    let wrong = |problem: String| io_error(out, format!("the plot cannot be drawn: {problem}"), "compare.json has the figures");
+    let wrong = |problem: String| io_error(out, format!("the plot cannot be drawn: {problem}"), "compare.json has the results");
     let folder = Unfinished::new(out)?;
     folder.write(PLOTS[0], plot::svg(&title, &lines).map_err(wrong)?.as_bytes())?;
     folder.write(PLOTS[1], &plot::png(&title, &lines).map_err(wrong)?)?;
     folder.finish()
 }
 
-/// Runs what is missing and writes the results.
+/// Runs the missing cells and writes the results.
 ///
 /// # Errors
-/// What is wrong with the flags, the data, the encoder or the disk. A method that cannot be run is told in the table.
+/// Errors of the flags, the data, the encoder or the disk. A method that fails is reported in the table.
 pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (plan, out) = (args.plan()?, args.out());
     let (tables, inputs) = tables(args, &plan.config.data)?;
@@ -151,7 +152,7 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let before = cells_of(&stored);
     let mut comparison = Comparison::start(model, tables, plan, &stored.cells)?;
     if before > 0 {
-        context.output.note(&format!("{} of {} done before", count(before, "cell", "cells"), out.join(FILE).display()));
+        context.output.note(&format!("{} already in {}", count(before, "result", "results"), out.join(FILE).display()));
     }
 
     let _held = interrupt::hold();
@@ -163,7 +164,7 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
         match &event {
             CompareEvent::CellDone { result, rows, .. } => {
                 stored.rows.clone_from(rows);
-                // Those from before are there already.
+                // Cells from an earlier start are already there.
                 if !stored.cells.iter().any(|cell| cell.name == result.name && cell.seed == result.seed) {
                     stored.cells.push((**result).clone());
                     stored.write(&out)?;
@@ -184,9 +185,14 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     stored.write(&out)?;
     write_plots(&stored, &out)?;
     context.output.line(&summary(&stored))?;
-    context.output.line(&format!("\n{} has every run, {} and {} show them", out.join(FILE).display(), PLOTS[0], PLOTS[1]))?;
+    context.output.line(&format!(
+        "\nThe results are in {}, the plots {} and {} next to it",
+        out.join(FILE).display(),
+        PLOTS[0],
+        PLOTS[1]
+    ))?;
     if interrupt::requested() {
-        context.output.note("Stopped: the same command goes on with what is missing");
+        context.output.note("Stopped. The same command runs the missing results.");
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
     Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -229,7 +235,7 @@ fn stored(args: &CompareArgs, plan: &Plan, files: Vec<Input>, model: &Encoder) -
     }
 }
 
-/// Progress for people.
+/// Progress in the terminal.
 struct Shown {
     bar: progress::Training,
     cells: Vec<Cell>,
@@ -251,25 +257,25 @@ impl Shown {
             CompareEvent::Run { run: event @ (Event::Chosen { .. } | Event::Warning { .. }), .. } => self.bar.show(event),
             CompareEvent::CellDone { result, .. } => {
                 self.bar.finish();
-                self.bar.say(&format!("        {} held out, {}", percent(result.accuracy), clock(result.seconds)));
+                self.bar.say(&format!("        held-out accuracy {}, {}", percent(result.accuracy), clock(result.seconds)));
             }
             CompareEvent::CellFailed { cell, error } => {
                 self.bar.finish();
-                self.bar.say(&format!("        {} cannot be run: {error}", name(*cell)));
+                self.bar.say(&format!("        {} failed: {error}", name(*cell)));
             }
             CompareEvent::Run { .. } | CompareEvent::Done { .. } => {}
         }
     }
 }
 
-/// The table for people.
+/// The table for the terminal.
 fn summary(stored: &Stored) -> String {
     let spread = |Spread { mean, deviation }: Spread| format!("{} ± {:.1}", percent(mean), deviation * 100.0);
-    let mut heading = vec!["".to_owned(), "accuracy".into(), "macro F1".into(), "to the first".into()];
+    let mut heading = vec!["".to_owned(), "accuracy".into(), "macro-F1".into(), "difference".into()];
     let tests =
         stored.rows.first().map(|row| row.tests.iter().map(|test| test.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
     heading.extend(tests.iter().map(|name| one_line(name, 24)));
-    heading.extend(["trained", "seconds", "TFLOP", "memory MB", "adapter kB", "steps", "seeds"].map(str::to_owned));
+    heading.extend(["parameters", "seconds", "TFLOP", "memory MB", "adapter kB", "steps", "seeds"].map(str::to_owned));
     let mut lines = vec![heading];
     for row in &stored.rows {
         let difference = row.difference.map_or_else(String::new, |difference| {
@@ -291,12 +297,11 @@ fn summary(stored: &Stored) -> String {
         line.push(row.seeds.to_string());
         lines.push(line);
     }
-    let mut text = format!("\n{}\n\n  accuracy and macro F1: mean and standard deviation over seeds", table(&lines));
-    text += "\n  to the first: mean difference in accuracy, in points, and its standard error, paired by seed";
-    text +=
-        "\n  seconds and TFLOP: training only; the encoder's products, exactly; memory: weights, kept activations, cached states";
+    let mut text = format!("\n{}\n\n  accuracy, macro-F1: mean and standard deviation over seeds", table(&lines));
+    text += "\n  difference: to the first method, in percentage points of accuracy, paired by seed; mean and standard error\n  parameters: trainable parameters";
+    text += "\n  seconds, TFLOP: training only; TFLOP of the encoder's matrix products; memory: weights, saved activations, hidden-state cache";
     for Failed { cell, error } in &stored.failed {
-        text += &format!("\n  {}, seed {} cannot be run: {error}", cell.name, cell.seed);
+        text += &format!("\n  {}, seed {} failed: {error}", cell.name, cell.seed);
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Data files: read, with the file's name in every error, and what is in them in words.
+//! Reads data files, with the file's name in every error, and describes them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use crate::data::dataset::{ColumnChoice, DataReport, Lengths};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
 
-/// Classes of which the counts are listed; of more, the largest and the smallest.
+/// Maximum number of classes to list with their counts; of more, the largest and the smallest are listed.
 const LISTED_CLASSES: usize = 12;
 
 /// Reads a data file.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, [`Error::Data`] where it is not a table.
+/// [`Error::Io`] if it cannot be read, [`Error::Data`] if it is not a table.
 pub(crate) fn read(path: &Path, config: &DataConfig) -> Result<Table> {
     in_file(path, Table::read(&files::read(path)?, config))
 }
 
-/// Reads a file beside the training data, such as the held-out file: it need not have the sheet that the settings name.
+/// Reads a second file, such as the held-out file. It need not have the sheet that the settings name.
 ///
 /// # Errors
 /// As [`read`].
@@ -28,7 +28,7 @@ pub(crate) fn read_beside(path: &Path, config: &DataConfig) -> Result<Table> {
     in_file(path, Table::read_beside(&files::read(path)?, config))
 }
 
-/// Several data files as one, and what to say about each of them.
+/// Reads several data files as one table. Also returns lines that describe each of them.
 ///
 /// # Errors
 /// As [`read`], and for a file with other columns.
@@ -41,13 +41,13 @@ pub(crate) fn read_all(paths: &[PathBuf], config: &DataConfig) -> Result<(Table,
     let mut lines = Vec::new();
     for part in &joined.parts {
         let last = part.first_row + part.rows as u64 - 1;
-        lines.push(format!("{}: {}, counted as {} to {last}", part.name, count(part.rows, "row", "rows"), part.first_row));
+        lines.push(format!("{}: {}, numbered {} to {last}", part.name, count(part.rows, "row", "rows"), part.first_row));
         lines.extend(part.notes.iter().map(|note| format!("note: {}: {}", part.name, one_line(note, 400))));
     }
     Ok((joined.table, lines))
 }
 
-/// The files in words: the name of one, the number of several.
+/// A name for the files: the path of a single one, the number of several.
 #[must_use]
 pub(crate) fn name(paths: &[PathBuf]) -> String {
     match paths {
@@ -56,26 +56,26 @@ pub(crate) fn name(paths: &[PathBuf]) -> String {
     }
 }
 
-/// Puts the file's name before what is wrong with its data.
+/// Prefixes data errors with the file's name.
 ///
 /// # Errors
-/// That of `result`.
+/// The error of `result`.
 pub(crate) fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
     result.map_err(|error| error.in_file(&path.display().to_string()))
 }
 
-/// What was found in a data file: a few lines for people.
+/// Describes a data file in a few lines for the terminal.
 #[must_use]
 pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report: &DataReport) -> String {
     let header = match table.header_row {
-        Some(row) if row > 1 => format!("with its header in row {row}"),
-        _ if table.has_header => "with a header".to_owned(),
-        _ => "without a header".to_owned(),
+        Some(row) if row > 1 => format!("header in row {row}"),
+        _ if table.has_header => "with header".to_owned(),
+        _ => "without header".to_owned(),
     };
     let kind = match (table.format, table.separator) {
         (Format::Text, '\t') => format!("{}, separated by tab, {header}", table.encoding),
         (Format::Text, separator) => format!("{}, separated by `{separator}`, {header}", table.encoding),
-        (Format::Jsonl, _) => "JSON, an object a line".to_owned(),
+        (Format::Jsonl, _) => "JSON Lines".to_owned(),
         (Format::Json, _) => "JSON".to_owned(),
         (Format::Xlsx, _) => format!("Excel workbook, {header}"),
     };
@@ -88,16 +88,16 @@ pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report:
         (report.empty, "without text"),
         (report.unlabelled, "without label"),
         (report.ragged, "with too many cells"),
-        (report.duplicates, "repeated"),
+        (report.duplicates, "duplicate"),
         (report.contradictory, "contradictory"),
-        (report.leaked, "also held out"),
-        (report.set_aside, "of another part"),
+        (report.leaked, "also in the held-out set"),
+        (report.set_aside, "set aside by the split column"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))));
     lines.push(parts.join(", "));
     let Lengths { shortest, median, longest } = report.lengths;
     lines.push(format!(
-        "length of a text: {} to {} characters, median {}",
+        "text length: {} to {} characters, median {}",
         thousands(shortest),
         thousands(longest),
         thousands(median)

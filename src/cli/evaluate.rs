@@ -20,9 +20,9 @@ use crate::eval::{ClassMetrics, majority_accuracy};
 use crate::predict::Predictor;
 use crate::predict::file::{label_column, text_column};
 
-/// Texts between two moves of the bar.
+/// Texts per update of the progress bar.
 const CHUNK: usize = 128;
-/// Classes that are listed in a hint.
+/// Maximum number of classes to list in a hint.
 const LISTED: usize = 20;
 
 #[derive(Serialize)]
@@ -51,10 +51,10 @@ struct Rows<'a> {
     skipped: usize,
 }
 
-/// Measures an adapter on a file.
+/// Evaluates an adapter on a file.
 ///
 /// # Errors
-/// What is wrong with the adapter, the data (a label that the adapter does not know, with its row), the encoder or the device.
+/// Errors of the adapter, the data (such as an unknown label, with its row), the encoder or the device.
 pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let table = data::read(&args.data, &args.reading.config())?;
@@ -84,14 +84,14 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let calibration = answers.calibration();
     let skipped = match rows.skipped {
         0 => String::new(),
-        n => format!(", {} without text or label left out", count(n, "row", "rows")),
+        n => format!("; {} without text or label not counted", count(n, "row", "rows")),
     };
     context.output.line(&format!(
         "{} of {} on {}{skipped}\n\n\
-         accuracy        {:>6}   {} with 95 % confidence\n\
-         macro F1        {:>6}   {} with 95 % confidence\n\
-         majority class  {:>6}   always the most frequent answer\n\
-         calibration     {:>6}   expected difference of probability and accuracy, 0 is perfect\n\n{}",
+         accuracy        {:>6}   95 % confidence interval {}\n\
+         macro-F1        {:>6}   95 % confidence interval {}\n\
+         majority class  {:>6}   always predicting the most frequent class of the file\n\
+         calibration     {:>6}   expected calibration error, 0 is perfect\n\n{}",
         count(rows.texts.len(), "text", "texts"),
         args.data.display(),
         predictor.device(),
@@ -122,7 +122,8 @@ fn between(Interval { low, high }: Interval) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
 
-/// The columns that were named, or those of the training where this file has them, or the labels that the adapter knows, or a guess.
+/// The named columns; otherwise those of the training, if this file has them; otherwise the column with the adapter's labels;
+/// otherwise a guess.
 fn columns(table: &Table, args: &EvalArgs, adapter: &Adapter, index: &ClassIndex) -> Result<ColumnChoice> {
     let trained = &adapter.config.data;
     let guess = |text: Option<&String>, label: Option<&String>| {
@@ -141,7 +142,7 @@ fn columns(table: &Table, args: &EvalArgs, adapter: &Adapter, index: &ClassIndex
     }
 }
 
-/// The rows to measure on: those that a split column holds out, or else all.
+/// The rows to measure: the held-out rows of a split column; otherwise `None` for all rows.
 fn part(
     context: &Context,
     table: &Table,
@@ -152,12 +153,12 @@ fn part(
     let given = args.split_column.clone().or_else(|| trained.split_column.clone());
     let named = args.split_column.is_some();
     let held_out = held_out_rows(table, columns, &DataConfig { split_column: given, ..DataConfig::default() });
-    // Another file need not have the column of the training.
+    // Another file need not have the column that was used in training.
     let held_out = held_out.or_else(|error| if named { Err(error) } else { Ok(None) })?;
     if let Some(rows) = &held_out {
         let rows = rows.iter().filter(|row| **row).count();
         context.output.note(&format!(
-            "note: a column of the file divides its rows: only the {} are measured; --split-column none measures all",
+            "note: the file has a split column: only its {} are measured; --split-column none measures all rows",
             count(rows, "held-out row", "held-out rows")
         ));
     }
@@ -185,10 +186,10 @@ fn rows<'a>(
         rows.texts.push(text);
         rows.truth.push(index.find(&label).ok_or_else(|| {
             let similar = index.similar(&label).map(|class| &adapter.labels[class as usize]);
-            let merge = similar.map(|similar| format!("; --merge-labels takes it for `{similar}`")).unwrap_or_default();
+            let merge = similar.map(|similar| format!("; --merge-labels treats it as `{similar}`")).unwrap_or_default();
             Error::Data {
                 problem: format!("{}: the adapter does not know the label `{label}`", path.display()),
-                hint: format!("it knows {}{merge}; --label-column names another column", some_of(&adapter.labels)),
+                hint: format!("it knows {}{merge}; --label-column selects another column", some_of(&adapter.labels)),
                 row: Some(row),
                 column: Some(table.columns[columns.label].clone()),
             }
@@ -201,7 +202,7 @@ fn rows<'a>(
     Ok(rows)
 }
 
-/// The first classes of many.
+/// The first of many classes.
 fn some_of(labels: &[String]) -> String {
     let list = labels.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match labels.len().saturating_sub(LISTED) {

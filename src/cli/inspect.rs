@@ -13,9 +13,9 @@ use crate::data::dataset::{ColumnChoice, DataReport, usable_texts};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
 
-/// Rows of a data file that are shown.
+/// Number of rows in the preview.
 const PREVIEW_ROWS: usize = 5;
-/// How a zip starts.
+/// The first bytes of a zip.
 const ZIP: &[u8] = b"PK\x03\x04";
 
 /// The object of `--json`.
@@ -47,15 +47,15 @@ enum Found<'a> {
         label_column: &'a str,
         report: &'a DataReport,
         preview: &'a [Vec<String>],
-        /// What the encoder that was named does not see of the texts.
+        /// What the named encoder cannot represent in the texts.
         encoder_notes: &'a [String],
     },
 }
 
-/// Says what is in an adapter or a data file.
+/// Shows what an adapter or a data file contains.
 ///
 /// # Errors
-/// Where it cannot be read or is neither.
+/// If it cannot be read, or is neither.
 pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     let path = &args.path;
     let zip = || files::read(path).is_ok_and(|bytes| bytes.starts_with(ZIP));
@@ -96,11 +96,11 @@ fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
         config,
     })?;
     let reads = match config.head.kind {
-        HeadKind::Mean if adapter.method() == Method::Deep => "the mean of the text rows",
-        HeadKind::Mean => "the mean of all rows",
-        HeadKind::Text => "the mean of the text rows",
-        HeadKind::Cls => "the row of [CLS]",
-        HeadKind::Peft => "row 0 through the pooler, as PEFT does",
+        HeadKind::Mean if adapter.method() == Method::Deep => "the mean of the text’s tokens",
+        HeadKind::Mean => "the mean of all tokens",
+        HeadKind::Text => "the mean of the text’s tokens",
+        HeadKind::Cls => "the [CLS] token",
+        HeadKind::Peft => "the first token through the pooler, as in PEFT",
     };
     let rows = match (adapter.method(), adapter.prompt_length()) {
         (_, 0) => "none".to_owned(),
@@ -108,26 +108,26 @@ fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
         (Method::Ensemble, length) => format!("{} of {}", adapter.members(), count(length, "virtual token", "virtual tokens")),
         (_, length) => count(length, "virtual token", "virtual tokens"),
     };
-    let prompt = if adapter.stored.is_empty() { rows } else { format!("{rows} ({} numbers)", thousands(prompt_parameters)) };
+    let prompt = if adapter.stored.is_empty() { rows } else { format!("{rows} ({} parameters)", thousands(prompt_parameters)) };
     let size = |what, size: Option<usize>| size.map(|size| format!(", {what} {size}")).unwrap_or_default();
     let steps = config.optim.steps.map_or_else(|| count(config.optim.epochs, "epoch", "epochs"), |n| count(n, "step", "steps"));
     let peft = match adapter.method() {
-        _ if adapter.is_peft() => "loads it",
-        Method::Prompt | Method::Deep => "does not load it (train with --head peft for that)",
-        _ => "does not load it: it has no such method",
+        _ if adapter.is_peft() => "can load it",
+        Method::Prompt | Method::Deep => "cannot load it (train with --head peft)",
+        _ => "cannot load it: PEFT does not have this method",
     };
     let mut rows = vec![
         ("encoder", format!("{}{}, hidden {}", one_line(&base.name, 100), size("layers", base.layers), base.hidden)),
         ("method", method(adapter)),
         ("prompt", prompt),
-        ("head", format!("linear on {reads} ({} numbers)", thousands(head_parameters))),
+        ("head", format!("linear layer on {reads} ({} parameters)", thousands(head_parameters))),
         ("labels", format!("{}: {}", adapter.labels.len(), one_line(&adapter.labels.join(", "), 300))),
-        ("trained", format!("{steps} of {} at most, seed {}", count(config.optim.batch_size, "text", "texts"), config.seed)),
+        ("training", format!("{steps}, batch size {}, seed {}", config.optim.batch_size, config.seed)),
         ("PEFT", peft.to_owned()),
     ];
     if let Some(metrics) = adapter.metrics {
         let figures = format!(
-            "accuracy {}, macro F1 {} (linear probe {}, majority class {})",
+            "accuracy {}, macro-F1 {} (linear probe {}, majority class {})",
             percent(metrics.accuracy),
             percent(metrics.macro_f1),
             percent(metrics.probe_accuracy),
@@ -150,24 +150,24 @@ fn method(adapter: &Adapter) -> String {
             let made = match prompt.late.generator {
                 Generator::None => "free rows".to_owned(),
                 Generator::Naive => {
-                    let row = if prompt.late.reads == Reads::Mean { " on the mean row" } else { "" };
-                    format!("naive generator of {} neurons{row}", prompt.late.bottleneck)
+                    let row = if prompt.late.reads == Reads::Mean { " on the mean of the tokens" } else { "" };
+                    format!("naive generator with bottleneck {}{row}", prompt.late.bottleneck)
                 }
-                Generator::Average => format!("average pooling generator of {} neurons", prompt.late.bottleneck),
-                Generator::Max => format!("max pooling generator of {} neurons", prompt.late.bottleneck),
+                Generator::Average => format!("average pooling generator with bottleneck {}", prompt.late.bottleneck),
+                Generator::Max => format!("max pooling generator with bottleneck {}", prompt.late.bottleneck),
             };
             format!("late prompt tuning after {layer}, {made}")
         }
         Method::Efficient if prompt.efficient.update => {
-            format!("efficient prompt tuning, text update of rank {}", prompt.efficient.rank)
+            format!("efficient prompt tuning, embedding update of rank {}", prompt.efficient.rank)
         }
-        Method::Efficient => "efficient prompt tuning without text update".to_owned(),
-        Method::Deep => "prefix of every layer".to_owned(),
-        Method::Ensemble => "ensemble of prompts".to_owned(),
+        Method::Efficient => "efficient prompt tuning without embedding update".to_owned(),
+        Method::Deep => "P-tuning v2 (a prefix in every layer)".to_owned(),
+        Method::Ensemble => "prompt ensemble".to_owned(),
         Method::Prompt | Method::Progressive | Method::Auto => "prompt tuning".to_owned(),
     };
     if prompt.method == Method::Progressive {
-        text += ", on partial encoders first";
+        text += ", progressive (partial encoders first)";
     }
     if prompt.prune.is_some() {
         text += ", pruned";
@@ -203,7 +203,7 @@ fn data_file(context: &Context, path: &Path, file: &Table, config: &DataConfig, 
         .iter()
         .map(|cells| vec![one_line(cells[columns.label].trim(), 30), one_line(cells[columns.text].trim(), 90)])
         .collect();
-    // The last column stays ragged: texts are read from their beginning.
+    // The last column is not aligned: texts are shown from their beginning.
     let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
     let lines: Vec<String> = rows.iter().map(|row| format!("  {:width$}  {}", row[0], row[1])).collect();
     context.output.line(&format!("first rows:\n{}", lines.join("\n")))

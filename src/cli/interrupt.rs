@@ -1,18 +1,18 @@
-//! Ctrl-C. While a run trains, the first one asks it to stop, so that the best so far is saved; the second one, or one at
-//! any other time, ends the program at once.
+//! Ctrl-C. During training, the first one asks the run to stop, so that the best parameters so far are saved. The second one, or
+//! one at any other time, ends the program immediately.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What the shell sees after Ctrl-C: 128 + SIGINT.
+/// Exit code after Ctrl-C: 128 + SIGINT.
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static TRAINING: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Takes Ctrl-C over. Where the system refuses, Ctrl-C keeps its usual meaning: the end.
+/// Installs the handler. If the system refuses, Ctrl-C ends the program as usual.
 pub(crate) fn install() {
     let handler = || {
         if TRAINING.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst) {
@@ -28,7 +28,7 @@ pub(crate) fn install() {
     }
 }
 
-/// From here on until the guard is dropped, the first Ctrl-C is only noted.
+/// Until the guard is dropped, the first Ctrl-C only sets the flag of [`requested`].
 #[must_use]
 pub(crate) fn hold() -> Held {
     TRAINING.store(true, Ordering::SeqCst);
@@ -50,12 +50,12 @@ impl Drop for Held {
     }
 }
 
-/// Remembers a folder that must not outlive the program unless [`forget`] is called.
+/// Remembers a folder that is removed if the program is interrupted before [`forget`] is called.
 pub(crate) fn remember(path: &Path) {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
 }
 
-/// The folder is finished, or gone.
+/// Forgets a folder that is finished or removed.
 pub(crate) fn forget(path: &Path) {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != path);
 }

@@ -1,4 +1,4 @@
-//! The command line: files, terminal and downloads around the crate. See `softprompt --help`.
+//! The command line: files, terminal and downloads. See `softprompt --help`.
 
 mod args;
 mod checkpoint;
@@ -30,7 +30,7 @@ use args::{Cli, Command, ModelCommand, ModelId};
 use models::Models;
 use output::Output;
 
-/// What every command is given.
+/// What every command receives.
 struct Context {
     output: Output,
     offline: bool,
@@ -54,13 +54,13 @@ enum Notice<'a> {
     Done { id: &'a str, path: String },
 }
 
-/// Where the default encoder is kept once it is fetched, whether or not it is there yet.
+/// The folder of the default encoder, whether or not it has been downloaded.
 #[must_use]
 pub fn default_model_folder() -> Option<std::path::PathBuf> {
     fetch::folder(fetch::DEFAULT_MODEL).ok()
 }
 
-/// Runs the program on its arguments. The exit code is documented in `--help`.
+/// Runs the program with its arguments. `--help` documents the exit codes.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -82,13 +82,13 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| report(&context.output, &error))
 }
 
-/// `--help` and `--version` go to stdout, mistakes to stderr and, for scripts, to stdout as well.
+/// `--help` and `--version` go to stdout; usage errors go to stderr and, with `--json`, also to stdout.
 fn usage(error: &clap::Error) -> ExitCode {
     if std::env::args_os().any(|arg| arg.to_string_lossy().chars().any(char::is_control)) {
-        // A file's name may have been typed by a shell. Without colours, which are control characters themselves.
+        // A shell may have completed a file's name. Printed without colours, which are control characters themselves.
         output::to_stderr(&error.render().to_string());
     } else {
-        // Nothing can be done where even this cannot be written.
+        // If this cannot be written, nothing else can be done.
         let _ = error.print();
     }
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
@@ -96,7 +96,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let report = Report { code: "usage", message, hint: "see --help".to_owned(), row: None, column: None };
         let _ = Output::new(true).object(&Notice::Error { report: &report });
     }
-    // 0 for --help, 2 for mistakes.
+    // 0 for --help, 2 for usage errors.
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
@@ -121,7 +121,11 @@ fn fetch_model(context: &Context, id: &str) -> Result<()> {
 fn model_path(context: &Context, id: &str) -> Result<()> {
     let folder = fetch::folder(id)?;
     if !fetch::is_complete(&folder) {
-        return Err(files::io_error(&folder, format!("{id} is not there yet"), format!("run `softprompt model fetch {id}`")));
+        return Err(files::io_error(
+            &folder,
+            format!("{id} is not downloaded yet"),
+            format!("run `softprompt model fetch {id}`"),
+        ));
     }
     let path = folder.display().to_string();
     context.output.line(&path)?;

@@ -1,4 +1,4 @@
-//! Encoders by name: a folder with the hub's own files, or an id whose files are in the cache or fetched now.
+//! Finds and loads encoders: a folder with the encoder's files, or an id whose files are cached or downloaded now.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::model::files::EncoderBytes;
 use crate::model::folder::choose;
 use crate::tensors::sha256_hex;
 
-/// Where encoders may come from.
+/// How encoders are found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Models {
     /// Never download.
@@ -21,8 +21,8 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Loads the encoder in the folder `name` or, where there is no such folder, with that id. What is to be known about its files is
-    /// said.
+    /// Loads the encoder from the folder `name` or, if there is no such folder, the encoder with that id. Prints notes about its
+    /// files.
     ///
     /// # Errors
     /// [`Error::Io`] where it is neither, or cannot be fetched; [`Error::Model`] where its files are not an encoder that can be
@@ -43,7 +43,7 @@ impl Models {
             let hint = format!("pass --model with a folder, or with an id such as {DEFAULT_MODEL}");
             return Err(Error::Io {
                 path: name.to_owned(),
-                problem: "no such encoder folder, and no id of the hub".to_owned(),
+                problem: "neither a folder with an encoder nor an id of the hub".to_owned(),
                 hint,
             });
         }
@@ -52,7 +52,7 @@ impl Models {
         load_known(name, &folder)
     }
 
-    /// Downloads the encoder `id` into the cache unless it is there in good order, and says where.
+    /// Downloads the encoder `id` into the cache, unless it is already there and intact, and returns its folder.
     ///
     /// # Errors
     /// As [`fetch::fetch`].
@@ -78,7 +78,7 @@ fn load_folder(name: &str, folder: &Path) -> Result<Encoder> {
     let load = || {
         let choice = choose(&files::list(folder)?)?;
         let bytes = EncoderBytes::read(&choice, |path| files::read(&folder.join(path)))?;
-        // Known weights get their public name wherever they lie, so that the adapter says the same on every machine.
+        // Known weights get their public name wherever they are, so that the adapter names the same encoder on every machine.
         let sha256 = sha256_hex(&bytes.weights);
         let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };
         Encoder::from_folder(name, &bytes, sha256)

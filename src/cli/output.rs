@@ -1,4 +1,4 @@
-//! What goes to stdout (results, or with `--json` one object a line) and to stderr (everything else).
+//! Output to stdout (results; with `--json`, one object per line) and to stderr (everything else).
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,10 +12,10 @@ use crate::cli::files::system_error;
 use crate::error::Result;
 use crate::eval::ClassMetrics;
 
-/// Classes of which a table is shown whole; of more, the weakest.
+/// Maximum number of classes in a table; of more, those with the lowest F1 are shown.
 const TABLE_CLASSES: usize = 30;
 
-/// Stdout and stderr, in one of two languages.
+/// Stdout and stderr, for people or for scripts.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -23,19 +23,19 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// For people, or with `json` for scripts.
+    /// For people or, with `json`, for scripts.
     #[must_use]
     pub(crate) fn new(json: bool) -> Self {
         Self { json, closed: Cell::new(false) }
     }
 
-    /// Whether scripts read it.
+    /// Whether the output is for scripts.
     #[must_use]
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether the reader of stdout has gone (`softprompt ... | head`): there is no need to go on for it.
+    /// Whether the reader of stdout has closed it (`softprompt ... | head`), so that further results are not needed.
     #[must_use]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
@@ -44,7 +44,7 @@ impl Output {
     /// A result for people.
     ///
     /// # Errors
-    /// Where stdout cannot be written, other than because its reader has gone.
+    /// If stdout cannot be written, except because its reader has closed it.
     pub(crate) fn line(&self, text: &str) -> Result<()> {
         if self.json { Ok(()) } else { self.write(&printable(text)) }
     }
@@ -58,13 +58,13 @@ impl Output {
             return Ok(());
         }
         match serde_json::to_string(object) {
-            // JSON has names for the control characters below the space only; of others a terminal obeys some, too.
+            // JSON requires escapes only for control characters below the space; terminals also interpret some others.
             Ok(text) => self.write(&escaped(&text)),
             Err(error) => Err(system_error(Path::new("stdout"), &error.into())),
         }
     }
 
-    /// A word on what is going on, for people, on stderr.
+    /// A message for people, on stderr.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
             to_stderr(text);
@@ -82,25 +82,26 @@ impl Output {
     }
 }
 
-/// Writes lines for people to stderr, without control characters of the files, names and answers that they quote.
+/// Writes lines to stderr, without control characters from the files, names and answers that they quote.
 pub(crate) fn to_stderr(text: &str) {
-    // A program whose stderr is closed has nobody to tell.
+    // If stderr is closed, there is nowhere left to report it.
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
-/// Whether a terminal may obey a character instead of showing it: control characters, and those that turn the direction of writing.
+/// Whether a terminal may interpret a character instead of showing it: control characters and those that change the text
+/// direction.
 fn is_obeyed(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text as it may go to a terminal: its lines, and a replacement character for whatever a terminal would obey.
+/// Text for a terminal: with its line breaks, and a replacement character for everything else that a terminal would interpret.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| is_obeyed(c) && c != '\n' && c != '\t';
     if text.contains(obeyed) { text.replace(obeyed, "\u{fffd}").into() } else { text.into() }
 }
 
-/// A JSON text with such characters as JSON escapes; outside of its strings there are none.
+/// JSON with such characters escaped. They can only occur inside strings.
 fn escaped(json: &str) -> Cow<'_, str> {
     if !json.contains(is_obeyed) {
         return json.into();
@@ -108,7 +109,7 @@ fn escaped(json: &str) -> Cow<'_, str> {
     json.chars()
         .fold(String::with_capacity(json.len()), |mut out, c| {
             if is_obeyed(c) {
-                // All of them lie below U+10000.
+                // All of them are below U+10000.
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             } else {
                 out.push(c);
@@ -156,7 +157,7 @@ pub(crate) fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// One line of a text or a name from a file: without control characters, which a terminal might obey, and cut to `width`.
+/// One line of a text or a name from a file: without control characters, and truncated to `width`.
 #[must_use]
 pub(crate) fn one_line(text: &str, width: usize) -> String {
     let mut line: String = text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).take(width + 1).collect();
@@ -167,7 +168,7 @@ pub(crate) fn one_line(text: &str, width: usize) -> String {
     line
 }
 
-/// Rows of cells as aligned columns: the first to the left, the others to the right.
+/// Rows of cells as aligned columns: the first left-aligned, the others right-aligned.
 #[must_use]
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -183,17 +184,17 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The figures of each class, or of the weakest where there are many.
+/// The metrics of each class; if there are many, of those with the lowest F1.
 #[must_use]
 pub(crate) fn class_table(classes: &[ClassMetrics]) -> String {
     let mut shown: Vec<&ClassMetrics> = classes.iter().collect();
     let mut heading = "class".to_owned();
     if classes.len() > TABLE_CLASSES {
-        // Nothing is known of a class without a text.
+        // A class without a text has no metrics.
         shown.retain(|class| class.support > 0);
         shown.sort_by(|a, b| a.f1.total_cmp(&b.f1));
         shown.truncate(TABLE_CLASSES);
-        heading = format!("weakest {TABLE_CLASSES} of {} classes", classes.len());
+        heading = format!("lowest F1, {TABLE_CLASSES} of {} classes", classes.len());
     }
     let mut rows = vec![vec![heading, "precision".into(), "recall".into(), "F1".into(), "texts".into()]];
     rows.extend(shown.iter().map(|class| {

@@ -1,4 +1,4 @@
-//! A plot of accuracy against training time, as SVG and PNG. Text is drawn with a font of the program's own.
+//! A plot of accuracy against training time, as SVG and PNG. The font is part of the program.
 
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
@@ -7,7 +7,7 @@ use crate::train::compare::result::{CellResult, Point, Spread};
 
 const SIZE: (u32, u32) = (960, 600);
 const FONT: &str = "sans-serif";
-/// Okabe and Ito (2008): colours that the colour-blind tell apart.
+/// Okabe and Ito (2008): colours that colour-blind people can distinguish.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -21,16 +21,16 @@ const COLOURS: [RGBColor; 7] = [
 /// A variant in the plot.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
-    /// What the legend says.
+    /// The name in the legend.
     pub(crate) name: String,
-    /// Seconds of training, accuracy and its standard deviation (both 0 to 1), in the order of time.
+    /// Seconds of training, accuracy and its standard deviation (both 0 to 1), sorted by time.
     pub(crate) points: Vec<(f64, f64, f64)>,
-    /// Accuracy of something that is not trained: a level, without points.
+    /// Accuracy of a baseline that is not trained, as a horizontal line.
     pub(crate) level: Option<f64>,
 }
 
 impl Line {
-    /// The mean curve of a variant's runs: at each evaluation that all of them came to. The majority class is a level.
+    /// The mean curve of a variant's runs, at each evaluation that all of them reached. The majority class is a horizontal line.
     #[must_use]
     pub(crate) fn of(name: &str, cells: &[CellResult]) -> Self {
         let runs: Vec<&CellResult> = cells.iter().filter(|cell| cell.name == name).collect();
@@ -49,7 +49,7 @@ impl Line {
 /// The plot as SVG.
 ///
 /// # Errors
-/// What the drawing said.
+/// The message of the drawing library.
 pub(crate) fn svg(title: &str, lines: &[Line]) -> Result<String, String> {
     let mut text = String::new();
     draw(SVGBackend::with_string(&mut text, SIZE).into_drawing_area(), title, lines)?;
@@ -59,7 +59,7 @@ pub(crate) fn svg(title: &str, lines: &[Line]) -> Result<String, String> {
 /// The plot as PNG.
 ///
 /// # Errors
-/// What the drawing said.
+/// The message of the drawing library.
 pub(crate) fn png(title: &str, lines: &[Line]) -> Result<Vec<u8>, String> {
     let (width, height) = SIZE;
     let mut pixels = vec![255; (width * height * 3) as usize];
@@ -94,7 +94,7 @@ fn draw<B: DrawingBackend>(area: DrawingArea<B, plotters::coord::Shift>, title: 
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_desc("seconds of training, evaluations left out")
+        .x_desc("training time in seconds, without evaluations")
         .y_desc("held-out accuracy")
         .y_label_formatter(&|share| format!("{:.0}%", share * 100.0))
         .label_style((FONT, 15))
@@ -103,7 +103,7 @@ fn draw<B: DrawingBackend>(area: DrawingArea<B, plotters::coord::Shift>, title: 
         .map_err(wrong)?;
     for (i, line) in lines.iter().enumerate() {
         let colour = COLOURS[i % COLOURS.len()];
-        // After the last colour, they come again as thinner lines.
+        // After the last colour, the colours repeat with thinner lines.
         let style = colour.stroke_width(if i < COLOURS.len() { 2 } else { 1 });
         if let Some(level) = line.level {
             let dashes = (0..40).map(|i| {

@@ -20,21 +20,21 @@ use crate::error::{Error, Result};
 use crate::predict::file::text_column;
 use crate::predict::{LabelProbability, Prediction, Predictor};
 
-/// Texts that are predicted together at most.
+/// Maximum number of texts in one prediction.
 const MOST_TEXTS: usize = 256;
-/// Classes after the first that people are shown.
+/// Number of further classes that are shown with their probability.
 const RUNNERS_UP: usize = 2;
-/// Characters of a text that people are shown.
+/// Maximum number of characters of a text that are shown.
 const TEXT_WIDTH: usize = 120;
 
-/// One text, and where it stands.
+/// A text and its position.
 struct Text {
     /// Row of the file or line of stdin, counted from 1.
     row: u64,
     text: String,
 }
 
-/// A line of `--json`. A text without anything in it has no label.
+/// A line of `--json`. An empty text has no label.
 #[derive(Serialize)]
 struct Labelled<'a> {
     row: u64,
@@ -43,10 +43,10 @@ struct Labelled<'a> {
     probabilities: &'a [LabelProbability],
 }
 
-/// Labels texts, in their order, as they come.
+/// Predicts the classes of texts, in their order, as they arrive.
 ///
 /// # Errors
-/// What is wrong with the adapter, the encoder, the device or the texts.
+/// Errors of the adapter, the encoder, the device or the texts.
 pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let texts = args.file.as_deref().map(|file| from_file(context, file, args, &adapter.config.data)).transpose()?;
@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
         context.output.note("Type a text and press Enter. Ctrl-D ends.");
     }
     let lines = stdin_lines();
-    // What is there already is labelled together; the first line is not kept waiting for a second one.
+    // Lines that are already there are predicted together; the first line never waits for a second one.
     while let Ok(first) = lines.recv() {
         let texts: Result<Vec<Text>> = std::iter::once(first).chain(lines.try_iter().take(MOST_TEXTS - 1)).collect();
         show(context, &predictor, &texts?)?;
@@ -110,7 +110,7 @@ fn for_people(prediction: Option<&Prediction>, text: &str, width: usize) -> Stri
     format!("{:width$}  {first:>6}  {text}  ({})", one_line(&prediction.label, 30), others.join(", "))
 }
 
-/// Lines of stdin as they come, from a thread of its own: reading it blocks.
+/// Lines of stdin as they arrive, read by a separate thread because reading blocks.
 fn stdin_lines() -> Receiver<Result<Text>> {
     let (sender, receiver) = sync_channel(MOST_TEXTS);
     thread::spawn(move || {
@@ -124,7 +124,7 @@ fn stdin_lines() -> Receiver<Result<Text>> {
                 Err(error) => Err(system_error(name, &error)),
             };
             let over = line.is_err();
-            // Nobody listens once the program is about to end.
+            // The receiver is gone when the program is about to end.
             if sender.send(line).is_err() || over {
                 break;
             }
@@ -133,10 +133,10 @@ fn stdin_lines() -> Receiver<Result<Text>> {
     receiver
 }
 
-/// A line as text, without its end.
+/// A line as text, without its line break.
 fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
     let text = String::from_utf8(bytes).map_err(|_| Error::Data {
-        problem: format!("{}: the line is not text in UTF-8", name.display()),
+        problem: format!("{}: the line is not UTF-8 text", name.display()),
         hint: "save the file as UTF-8".to_owned(),
         row: Some(row),
         column: None,
@@ -158,7 +158,7 @@ fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataC
     let column = data::in_file(path, text_column(&table, args.text_column.as_ref(), trained))?;
     if table.columns.len() > 1 && args.text_column.is_none() && trained.text_column.as_ref() != Some(&table.columns[column]) {
         let name = one_line(&table.columns[column], 40);
-        context.output.note(&format!("note: the texts are read from column `{name}`; --text-column names another"));
+        context.output.note(&format!("note: the texts are read from column `{name}`; --text-column selects another column"));
     }
     let reading = Reading::of_texts(&table, column);
     let text = |cell: &str| match reading.value(cell) {

@@ -1,4 +1,4 @@
-//! Progress for people, on stderr: a bar where it is a terminal, otherwise a line from time to time.
+//! Progress on stderr: a bar if it is a terminal, otherwise a line from time to time.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -13,30 +13,30 @@ pub(crate) struct Training {
     bar: ProgressBar,
     visible: bool,
     lines: Lines,
-    /// Whether the bar is that of the steps.
+    /// Whether the bar shows steps.
     stepping: bool,
     loss: Option<f32>,
     held_out: Option<f64>,
-    /// The evaluation under way, where it is shown.
+    /// The evaluation in progress, if it is shown.
     measuring: Option<Measuring>,
 }
 
-/// How an evaluation of many texts is shown.
+/// Progress of an evaluation of many texts.
 struct Measuring {
     begin: Instant,
-    /// Texts that were done at the first sign of it.
+    /// Texts that were done at the first event.
     first: usize,
 }
 
-/// Lines in place of a bar, where stderr is no terminal: one in so much time.
+/// Lines instead of a bar, if stderr is not a terminal: at most one in an interval.
 struct Lines {
-    /// None where there is a bar.
+    /// `None` if there is a bar.
     every: Option<Duration>,
     last: Instant,
 }
 
 impl Lines {
-    /// Seconds, unless the environment says otherwise.
+    /// Default interval in seconds.
     const EVERY: u64 = 10;
 
     fn new() -> Self {
@@ -45,7 +45,7 @@ impl Lines {
         Self { every, last: Instant::now() }
     }
 
-    /// Writes a line, if it is time for one.
+    /// Writes a line if the interval has passed.
     fn write(&mut self, line: impl FnOnce() -> String) {
         if self.every.is_some_and(|every| self.last.elapsed() >= every) {
             self.last = Instant::now();
@@ -55,7 +55,7 @@ impl Lines {
 }
 
 impl Training {
-    /// Shows nothing where not `visible`.
+    /// Shows nothing unless `visible`.
     #[must_use]
     pub(crate) fn new(visible: bool) -> Self {
         Self {
@@ -77,23 +77,23 @@ impl Training {
         if !matches!(event, Event::Measuring { .. }) && self.measuring.take().is_some() {
             self.bar.finish_and_clear();
             self.bar = ProgressBar::hidden();
-            // The next step makes its own.
+            // The next step makes a new bar.
             self.stepping = false;
         }
         match event {
             Event::Started { train_rows, held_out_rows, classes, device, device_reason, .. } => {
-                let (texts, classes) = (count(*train_rows, "text", "texts"), count(classes.len(), "class", "classes"));
-                self.say(&format!("Training on {texts} of {classes}, measured on {} held out", thousands(*held_out_rows)));
+                let [train, held_out] = [*train_rows, *held_out_rows].map(|rows| count(rows, "text", "texts"));
+                self.say(&format!("Training set: {train} in {} classes. Held-out set: {held_out}.", classes.len()));
                 self.say(&format!("Device: {device} ({device_reason})"));
             }
-            // In turn with the steps, it is their bar that matters.
+            // While steps are running, the bar is theirs.
             Event::Preparing { .. } if self.loss.is_some() => {}
             Event::Preparing { done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the linear probe"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} linear probe: {percent} %"));
                 }
                 self.bar.set_position(*done as u64);
-                self.lines.write(|| format!("{:.0} % of the linear probe", 100.0 * *done as f64 / (*total).max(1) as f64));
+                self.lines.write(|| format!("linear probe: {:.0} %", 100.0 * *done as f64 / (*total).max(1) as f64));
             }
             Event::Probe { accuracy, .. } => {
                 if self.loss.is_none() {
@@ -117,29 +117,31 @@ impl Training {
             Event::Eval { step, loss, accuracy, best, .. } => {
                 self.held_out = Some(*accuracy);
                 let train_loss = self.loss.map_or_else(String::new, |loss| format!("loss {loss:.3}, "));
-                let best = if *best { ", the best so far" } else { "" };
-                self.say(&format!("step {step}: {train_loss}held-out loss {loss:.3}, accuracy {}{best}", percent(*accuracy)));
+                let best = if *best { " (best so far)" } else { "" };
+                self.say(&format!("step {step}: {train_loss}held-out loss {loss:.3}{best}, accuracy {}", percent(*accuracy)));
             }
             Event::Measuring { done, total } => self.measuring(*done, *total),
             Event::Stage { stage, stages, layers, neurons, steps } => {
                 let (layers, steps) = (count(*layers, "layer", "layers"), count(*steps, "step", "steps"));
-                self.say(&format!("stage {stage} of {stages}: {layers} of {} neurons, {steps}", thousands(*neurons)));
+                self.say(&format!(
+                    "stage {stage} of {stages}: partial encoder of {layers} with {} neurons, {steps}",
+                    thousands(*neurons)
+                ));
             }
             Event::Pruned { rows, pieces, of } => {
                 let rows = count(*rows, "row", "rows");
-                self.say(&format!("pruned: {rows} and {pieces} of {of} pieces are left and trained again"));
+                self.say(&format!("pruned: {rows} and {pieces} of {of} pieces remain and are trained again"));
             }
             Event::Trying { method, done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar =
-                        ProgressBar::new(*total as u64).with_style(style("{bar:30} {percent} % of the short runs | {msg}"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent} % | {msg}"));
                 }
                 self.bar.set_message(method.clone());
                 self.bar.set_position(*done as u64);
             }
             Event::Trial { method, loss, accuracy, seconds } => {
                 self.say(&format!(
-                    "tried {method}: held-out loss {loss:.3}, accuracy {}, {}",
+                    "trial of {method}: held-out loss {loss:.3}, accuracy {}, {}",
                     percent(*accuracy),
                     clock(*seconds)
                 ));
@@ -153,7 +155,7 @@ impl Training {
         }
     }
 
-    /// Many held-out texts are evaluated: a bar of their own, or a line every few seconds.
+    /// An evaluation of many held-out texts has its own bar, or a line every few seconds.
     fn measuring(&mut self, done: usize, total: usize) {
         let bar = &mut self.bar;
         let shown = self.measuring.get_or_insert_with(|| {
@@ -169,7 +171,7 @@ impl Training {
         self.lines.write(|| format!("{} of {} held-out texts evaluated, {left} left", thousands(done), thousands(total)));
     }
 
-    /// A line that stays, above the bar.
+    /// A permanent line, above the bar.
     pub(crate) fn say(&self, line: &str) {
         if self.visible {
             self.bar.suspend(|| {
@@ -184,13 +186,13 @@ impl Training {
     }
 }
 
-/// A bar for texts that go once through the encoder.
+/// A progress bar for texts that are run through the encoder.
 #[must_use]
 pub(crate) fn texts(total: usize, visible: bool) -> ProgressBar {
     if !visible {
         return ProgressBar::hidden();
     }
-    ProgressBar::new(total as u64).with_style(style("{bar:30} {pos}/{len} texts through the encoder | {eta} left"))
+    ProgressBar::new(total as u64).with_style(style("{bar:30} {pos}/{len} texts | {eta} left"))
 }
 
 /// Shows downloads.
@@ -200,7 +202,7 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// Shows nothing where not `visible`.
+    /// Shows nothing unless `visible`.
     #[must_use]
     pub(crate) fn new(visible: bool) -> Self {
         Self { visible }
@@ -227,7 +229,7 @@ impl Download {
         bar.with_message(one_line(name, 60))
     }
 
-    /// A line that stays.
+    /// A permanent line.
     pub(crate) fn note(self, line: &str) {
         if self.visible {
             to_stderr(line);

@@ -11,7 +11,7 @@ use crate::report::{Course, Report};
 use crate::train::event::Event;
 use crate::train::job::Job;
 
-/// Tokens that are shown of each prompt row.
+/// Number of nearest tokens shown for each prompt row.
 const NEIGHBOURS: usize = 8;
 
 /// What a report needs besides the run.
@@ -25,7 +25,7 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Begins them for a report at `path`, on these data files.
+    /// Starts collecting for a report at `path`, on these data files.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
@@ -37,15 +37,15 @@ impl Notes {
         Ok(Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() })
     }
 
-    /// Takes one event in.
+    /// Records an event.
     pub(crate) fn take(&mut self, event: &Event) {
         self.course.take(event);
     }
 
-    /// Writes the report; says where it is.
+    /// Writes the report and returns its path.
     ///
     /// # Errors
-    /// As [`Job::held_out`], and [`crate::error::Error::Io`] where it cannot be written.
+    /// As [`Job::held_out`], and [`crate::error::Error::Io`] if it cannot be written.
     pub(crate) fn write(&self, run: &Job) -> Result<&Path> {
         let Self { file, model, held_out, data, course, .. } = self;
         let (adapter, answers) = (run.adapter()?, run.held_out()?);

@@ -1,6 +1,6 @@
-//! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]; what `--help` says of it is the
-//! crate's own description, with the default of [`RunConfig::default`]. A name that another tool has for a setting is a flag too
-//! where it takes the same values there.
+//! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]. `--help` shows the description of the
+//! setting and the default of [`RunConfig::default`]. The name of a setting in another tool is an alias if it accepts the same
+//! values there.
 
 use std::fmt::Display;
 
@@ -115,7 +115,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The device, where it was given.
+    /// The device, if it was given.
     pub(crate) fn device(&self) -> Option<DeviceChoice> {
         self.device
     }
@@ -149,7 +149,7 @@ impl Settings {
         if self.steps.is_some() {
             optim.steps = self.steps;
         } else if self.epochs.is_some() {
-            // `steps` of a --config file would win over the flag.
+            // `steps` of a --config file would override the flag.
             optim.steps = None;
         }
         set(&self.epochs, &mut optim.epochs);
@@ -177,11 +177,11 @@ fn set<T: Clone>(flag: &Option<T>, field: &mut T) {
     }
 }
 
-/// Evaluations without progress before a run stops.
+/// Evaluations without a lower held-out loss before a run stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Patience(Option<usize>);
 
-/// What the crate says of a setting, with its default behind it.
+/// The description of a setting with its default.
 pub(crate) fn about(path: &str) -> String {
     let defaults = serde_json::to_value(RunConfig::default()).unwrap_or_default();
     let value = describe::value_at(&defaults, path).unwrap_or(&Value::Null);
@@ -191,12 +191,13 @@ pub(crate) fn about(path: &str) -> String {
     shown(path, default)
 }
 
-/// The same with a default that is written in another way.
+/// The same, with a given text for the default.
 fn shown(path: &str, default: impl Display) -> String {
     format!("{} [default: {default}]", described(path, ""))
 }
 
-/// Label and description of a setting, something more to say, and its names in other tools; terms of several words are for searches.
+/// Label and description of a setting, additional text, and its names in other tools. Terms of several words are only for
+/// searches.
 fn described(path: &str, more: &str) -> String {
     let Some(setting) = describe::setting(path) else { return String::new() };
     let names: Vec<&str> = setting.also.iter().copied().filter(|name| !name.contains(' ')).collect();
@@ -204,10 +205,10 @@ fn described(path: &str, more: &str) -> String {
     format!("{}. {}{more}{also}", setting.label, setting.help)
 }
 
-/// A setting that is one of a few words, by its serde names.
+/// A setting with a fixed set of values, by its serde name.
 ///
 /// # Errors
-/// The words that there are.
+/// The valid values.
 pub(crate) fn choice<T: DeserializeOwned>(word: &str) -> Result<T, value::Error> {
     T::deserialize(word.into_deserializer())
 }
@@ -219,7 +220,7 @@ fn init(word: &str) -> Result<PromptInit, String> {
             "random" => Ok(PromptInit::Random),
             "vocabulary" => Ok(PromptInit::Vocabulary),
             "labels" => Ok(PromptInit::Labels),
-            _ => Err("expected `random`, `vocabulary`, `labels` or `text:` and some words".to_owned()),
+            _ => Err("expected `random`, `vocabulary`, `labels` or `text:` followed by a text".to_owned()),
         },
     }
 }

@@ -19,11 +19,11 @@ use crate::train::event::Event;
 use crate::train::job::Job;
 use crate::train::run::Run;
 
-/// What `--json` tells besides the events of the run.
+/// Objects of `--json` besides the events of the run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Notice<'a> {
-    /// What was found in the data file; the first line.
+    /// The description of the data file; the first line.
     Data {
         file: String,
         text_column: &'a str,
@@ -31,20 +31,19 @@ enum Notice<'a> {
         #[serde(flatten)]
         report: &'a DataReport,
     },
-    /// The adapter is on the disk; the line before `done`.
+    /// The adapter has been written; the line before `done`.
     Saved { adapter: String },
 }
 
 /// Trains an adapter and writes it.
 ///
 /// # Errors
-/// What is wrong with the flags, the data, the encoder, the device or the disk. A training that was stopped is no error, only
-/// its exit code tells.
+/// Errors of the flags, the data, the encoder, the device or the disk. A stopped run is not an error; only its exit code differs.
 pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     let checkpoint = args.checkpoint()?;
     if args.resume && checkpoint.is_none() {
         let path = checkpoint::path(&args.out());
-        context.output.note(&format!("note: there is no {}; the training starts from the beginning", path.display()));
+        context.output.note(&format!("note: {} does not exist; the run starts from the beginning", path.display()));
     }
     let config = match &checkpoint {
         Some(checkpoint) => checkpoint.config.clone(),
@@ -70,7 +69,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         None => block_on(Job::start(model, dataset, config.clone()))?,
     };
     if let Some(steps) = resumed {
-        context.output.note(&format!("Going on after {}", count(steps, "step", "steps")));
+        context.output.note(&format!("Resuming after {}", count(steps, "step", "steps")));
     }
 
     let mut held = None;
@@ -81,7 +80,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         if interrupt::requested() && !stopped {
             stopped = true;
             run.stop();
-            progress.say("Stopping with the best so far (Ctrl-C again quits at once)");
+            progress.say("Stopping and saving the best parameters so far (press Ctrl-C again to quit immediately)");
         }
         match block_on(run.next()) {
             Ok(Some(event)) => {
@@ -90,7 +89,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
                     notes.take(&event);
                 }
                 if let Event::Step { .. } = event {
-                    // Before it there is nothing to save, and Ctrl-C ends the program at once.
+                    // Before the first step there is nothing to save, and Ctrl-C ends the program immediately.
                     held.get_or_insert_with(interrupt::hold);
                 }
                 if let Event::Eval { .. } = event
@@ -112,7 +111,7 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         }
     };
     progress.finish();
-    // A run that broke has its best parameters, too, where it came to an evaluation.
+    // A run that failed has its best parameters, too, if it reached an evaluation.
     let adapter = match run.adapter() {
         Ok(adapter) => adapter,
         Err(error) => return Err(outcome.err().unwrap_or(error)),
@@ -120,19 +119,19 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
     files::write_adapter(&out, &adapter.files()?)?;
     context.output.object(&Notice::Saved { adapter: out.display().to_string() })?;
     if let Err(error) = outcome {
-        context.output.note(&format!("The best so far is saved in {}", out.display()));
+        context.output.note(&format!("The best parameters so far are saved in {}", out.display()));
         return Err(error);
     }
     if stopped {
         let data: Vec<String> = args.data.iter().map(|path| files::shell_word(path)).collect();
         let mut resume = format!("{} train {} --resume", files::program(), data.join(" "));
-        // Without them it would look for another encoder, and hold out other rows.
+        // Without them, it would use another encoder or other held-out rows.
         for (flag, value) in [("--model", args.model.model.as_deref().map(Path::new)), ("--held-out", args.held_out.as_deref())] {
             if let Some(value) = value {
                 resume += &format!(" {flag} {}", files::shell_word(value));
             }
         }
-        context.output.note(&format!("To go on with it: {resume} --out {}", files::shell_word(&out)));
+        context.output.note(&format!("To resume: {resume} --out {}", files::shell_word(&out)));
     } else {
         checkpoint::remove(&out);
     }
@@ -152,7 +151,7 @@ fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Da
     let name = data::name(&args.data);
     let columns = ColumnChoice::guess(&table, &config.data).map_err(|error| error.in_file(&name))?;
     let dataset = match &args.held_out {
-        // Its errors say which of the two files they mean.
+        // Its errors say which of the two files they refer to.
         Some(path) => Dataset::with_held_out(&table, &data::read_beside(path, &config.data)?, &config.data)?,
         None => Dataset::from_table(&table, &config.data, config.seed).map_err(|error| error.in_file(&name))?,
     };
@@ -169,7 +168,7 @@ fn dataset(context: &Context, args: &TrainArgs, config: &RunConfig) -> Result<Da
     Ok(dataset)
 }
 
-/// The result for people: the figures beside the two honest lines, and what to do next.
+/// The result for the terminal: the metrics with the two baselines, and what to do next.
 fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
     let Event::Done { accuracy, macro_f1, probe_accuracy, majority_accuracy, steps, seconds, device, per_class, .. } = event
     else {
@@ -177,21 +176,21 @@ fn summary(event: &Event, config: &RunConfig, out: &Path) -> String {
     };
     let mut lines = vec![
         String::new(),
-        format!("held-out accuracy  {:>6}   (macro F1 {})", percent(*accuracy), percent(*macro_f1)),
+        format!("held-out accuracy  {:>6}   (macro-F1 {})", percent(*accuracy), percent(*macro_f1)),
         format!("linear probe       {:>6}   the same head without a prompt", percent(*probe_accuracy)),
-        format!("majority class     {:>6}   always the most frequent answer", percent(*majority_accuracy)),
+        format!("majority class     {:>6}   always predicting the most frequent class", percent(*majority_accuracy)),
         String::new(),
         class_table(per_class),
         String::new(),
     ];
     if accuracy <= majority_accuracy {
-        lines.push("This is no better than the majority class: always answering that is right as often.".to_owned());
+        lines.push("This is no better than always predicting the most frequent class.".to_owned());
     } else if config.prompt.method != Method::Probe && accuracy <= probe_accuracy {
-        lines.push("The prompt did not beat the probe here: try more --epochs, another --lr or more rows.".to_owned());
+        lines.push("The prompt did not beat the linear probe. Try more --epochs, another --lr or more rows.".to_owned());
     }
     let folder = files::shell_word(out);
     lines.push(format!("{} in {} on {device}", count(*steps, "step", "steps"), clock(*seconds)));
-    lines.push(format!("The adapter is in {folder}. Try it with a text a line:"));
+    lines.push(format!("The adapter is in {folder}. To classify texts, one per line:"));
     lines.push(format!("  {} predict {folder}", files::program()));
     lines.join("\n")
 }

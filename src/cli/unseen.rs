@@ -1,10 +1,11 @@
-//! What the encoder cannot see of the texts: said before anything is computed with it.
+//! Reports what the encoder cannot represent in the texts, before anything is computed with it.
 
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::text::count::TokenCounter;
 
-/// Notes on the texts, of which the encoder takes in `max_tokens` tokens each; none where it sees nearly all.
+/// Notes on texts that the encoder cannot represent, each truncated to `max_tokens` tokens. Empty if nearly everything is
+/// represented.
 ///
 /// # Errors
 /// As [`TokenCounter::count_next`].

@@ -1,5 +1,5 @@
-//! The label, description, other names and limits of every setting of a [`RunConfig`], for `--help` and the page. The checks of
-//! [`RunConfig::validate`] read the same table.
+//! The label, description, other names and limits of every setting of a [`RunConfig`], for `--help` and the page.
+//! [`RunConfig::validate`] checks against the same table.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 mod methods;
 mod settings;
 
-/// Settings that belong together.
+/// A group of related settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "SettingGroup"))]
 pub struct Group {
     /// The heading of the group.
     pub title: &'static str,
-    /// In the order in which they are shown.
+    /// In display order.
     pub options: &'static [Setting],
 }
 
@@ -24,17 +24,17 @@ pub struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Setting {
-    /// Where it is in the config, such as `optim.batch_size`.
+    /// Its path in the config, such as `optim.batch_size`.
     pub path: &'static str,
-    /// The name that is shown.
+    /// The name that is displayed.
     pub label: &'static str,
-    /// Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for.
+    /// Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and further search terms.
     pub also: &'static [&'static str],
     /// What it does, in a sentence or two.
     pub help: &'static str,
-    /// The unit of its number, if it has one; of a share, what it is a percentage of.
+    /// The unit of a number; for a share, what it is a percentage of.
     pub unit: Option<&'static str>,
-    /// What is used if it is left out; none where it is required.
+    /// What is used if the setting is left out; `None` if it is required.
     pub absent: Option<&'static str>,
     /// Its type and limits.
     pub kind: SettingKind,
@@ -49,37 +49,37 @@ pub struct Setting {
 pub enum SettingKind {
     /// A whole number.
     Integer {
-        /// Between which bounds.
+        /// Its limits.
         limits: Limits,
     },
     /// A number.
     Decimal {
-        /// Between which bounds.
+        /// Its limits.
         limits: Limits,
     },
-    /// A share of a whole, 0.2 in the config and 20 % to people.
+    /// A share, 0.2 in the config and displayed as 20 %.
     Percent {
-        /// Between which bounds, as in the config.
+        /// Its limits, as in the config.
         limits: Limits,
     },
-    /// One of some words.
+    /// One of several choices.
     Choice {
-        /// The words.
+        /// The choices.
         choices: &'static [Choice],
     },
-    /// One of some words, or `{ text }` with a text of the user's.
+    /// One of several choices, or `{ text }` with a text from the user.
     ChoiceOrText {
-        /// The words; the one that asks for the text is `text`.
+        /// The choices; the one for a text is `text`.
         choices: &'static [Choice],
     },
-    /// Some of a few words, at least one.
+    /// A list with at least one of several choices.
     List {
-        /// The words.
+        /// The choices.
         choices: &'static [Choice],
     },
     /// On or off.
     Switch,
-    /// A group of settings that is there or left out.
+    /// A group of settings that may be left out as a whole.
     Part,
     /// A column of the data: its name, or its number counted from 1.
     Column,
@@ -87,46 +87,46 @@ pub enum SettingKind {
     Sheet,
     /// Stages on partial encoders, at least one; their shares sum to less than 1.
     Stages {
-        /// Of the share of the steps.
+        /// Limits of each stage's share of the steps.
         share: Limits,
-        /// Of the share of the encoder.
+        /// Limits of each stage's share of the encoder.
         size: Limits,
     },
 }
 
-/// A word of a setting.
+/// One of the values of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Choice {
-    /// In the config.
+    /// The value in the config.
     pub value: &'static str,
-    /// The name that is shown.
+    /// The name that is displayed.
     pub label: &'static str,
-    /// What it does, where that takes a sentence.
+    /// What it does, if the label does not say it.
     pub help: &'static str,
-    /// The paper it is from, if there is one.
+    /// The paper it comes from, if there is one.
     pub source: &'static str,
 }
 
-/// Bounds of a number; those that are not there are not bounded.
+/// Limits of a number. An absent limit does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Limits {
-    /// The smallest that is allowed.
+    /// The smallest allowed value.
     pub minimum: Option<f64>,
-    /// It must be larger than this.
+    /// The value must be larger than this.
     pub above: Option<f64>,
-    /// The largest that is allowed.
+    /// The largest allowed value.
     pub maximum: Option<f64>,
-    /// It must be smaller than this.
+    /// The value must be smaller than this.
     pub below: Option<f64>,
 }
 
-/// Something that may hold for a config: the value at a path is one of these, or none of those.
+/// A condition on a config: the value at a path is one of some values, or none of some values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Condition {
-    /// Whose value.
+    /// The path.
     pub path: &'static str,
     /// It must be one of these, if there are any.
     pub one_of: &'static [ConditionValue],
@@ -134,7 +134,7 @@ pub struct Condition {
     pub none_of: &'static [ConditionValue],
 }
 
-/// A value that a condition compares with.
+/// A value in a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "Plain"))]
@@ -149,32 +149,32 @@ pub enum ConditionValue {
     Nothing,
 }
 
-/// Every setting, in groups: each leaf of the config is there once.
+/// All settings, in groups. Each leaf of the config occurs once.
 #[must_use]
 pub fn groups() -> &'static [Group] {
     settings::GROUPS
 }
 
-/// The setting at a path.
+/// The setting with a path.
 #[must_use]
 pub fn setting(path: &str) -> Option<&'static Setting> {
     groups().iter().flat_map(|group| group.options).find(|setting| setting.path == path)
 }
 
-/// The value at a path of a config's JSON; none where a part on the way is left out.
+/// The value at a path of a config's JSON; `None` if a parent is left out.
 #[must_use]
 pub fn value_at<'a>(config: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(config, |value, key| value.get(key))
 }
 
 impl Setting {
-    /// Whether it applies to a config, given as its JSON.
+    /// Whether the setting applies to a config, given as JSON.
     #[must_use]
     pub fn applies(&self, config: &Value) -> bool {
         self.when.is_empty() || self.when.iter().any(|all| all.iter().all(|condition| condition.holds(config)))
     }
 
-    /// Refuses what is outside of its limits.
+    /// Rejects a value outside the limits.
     fn check(&self, config: &Value) -> Result<()> {
         let Some(value) = value_at(config, self.path) else { return Ok(()) };
         let refuse = |(problem, hint): (String, String)| Err(Error::config(self.path, problem, hint));
@@ -249,7 +249,7 @@ impl Limits {
         Self { below: Some(below as f64), ..self }
     }
 
-    /// Whether a number is within.
+    /// Whether a number is within the limits.
     #[must_use]
     pub fn contain(&self, number: f64) -> bool {
         self.large_enough(number) && self.small_enough(number)
@@ -276,7 +276,7 @@ impl Limits {
 
     /// What is wrong with a value, and what to do: `ask`, then the limits in words.
     fn refusal(&self, value: &Value, ask: &str) -> Option<(String, String)> {
-        // Numbers that are not finite are null in JSON.
+        // Non-finite numbers are null in JSON.
         let problem = match value.as_f64() {
             None => "that is not a number".to_owned(),
             Some(number) if !self.large_enough(number) => format!("{value} is too small"),
@@ -296,7 +296,7 @@ impl Condition {
         Self { path, one_of: &[], none_of }
     }
 
-    /// Whether it holds for a config, given as its JSON.
+    /// Whether it holds for a config, given as JSON.
     #[must_use]
     pub fn holds(&self, config: &Value) -> bool {
         let value = value_at(config, self.path).unwrap_or(&Value::Null);

@@ -1,4 +1,4 @@
-//! The settings of each method. Maths and sources are where the methods are, in `src/prompt/`.
+//! The settings of each method. Formulas and sources are in `src/prompt/`.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,26 +10,26 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Generator {
-    /// Nothing: free rows, the same for every text.
+    /// No generator: free rows, the same for every text.
     None,
-    /// A bottleneck on one row of the text (NPG): see [`Reads`].
+    /// A bottleneck applied to one vector of the text (NPG): see [`Reads`].
     #[default]
     Naive,
-    /// A bottleneck on rows that are averages of P parts of the text (APPG).
+    /// A bottleneck applied to the averages of P parts of the text (APPG).
     Average,
-    /// The same with the largest value of each part (MPPG).
+    /// The same with the maximum of each part (MPPG).
     Max,
 }
 
-/// The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for.
+/// The vector that [`Generator::Naive`] reads. The authors' code reads `[CLS]`; sentence encoders are trained for the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Reads {
-    /// The first row of the text.
+    /// The hidden state of the first token, `[CLS]`.
     #[default]
     First,
-    /// The mean of the text's rows.
+    /// The mean of the text's hidden states.
     Mean,
 }
 
@@ -42,13 +42,13 @@ pub struct LateConfig {
     pub layer: Option<usize>,
     /// Generator of the prompt.
     pub generator: Generator,
-    /// The row that [`Generator::Naive`] reads.
+    /// The vector that [`Generator::Naive`] reads.
     pub reads: Reads,
-    /// Neurons c of the generator's bottleneck.
+    /// Bottleneck size c of the generator.
     pub bottleneck: usize,
-    /// Learning rate of the generator; free rows take `optim.prompt_lr`.
+    /// Learning rate of the generator; free rows use `optim.prompt_lr`.
     pub generator_lr: f64,
-    /// Hidden states kept between epochs, in MiB of the memory that the encoder computes in; 0 keeps none.
+    /// Size of the hidden-state cache in MiB, in the memory of the compute device; 0 turns it off.
     pub cache_mb: u64,
 }
 
@@ -64,9 +64,9 @@ impl Default for LateConfig {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Shrink {
-    /// Layers.
+    /// Fewer layers.
     Depth,
-    /// Feed-forward neurons.
+    /// Fewer feed-forward neurons.
     Width,
     /// Both.
     #[default]
@@ -80,11 +80,11 @@ pub enum Shrink {
 pub struct StageConfig {
     /// Share of the steps.
     pub share: f64,
-    /// Share of the layers, of the neurons, or of both that is kept.
+    /// Share of the layers, of the neurons, or of both in the partial encoder.
     pub size: f64,
 }
 
-/// What happens to the head where the encoder grows: a head fitted to a partial encoder is wrong for the larger one.
+/// What happens to the head when the encoder grows. A head fitted to a partial encoder does not fit a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
@@ -92,18 +92,18 @@ pub enum HeadTransition {
     /// It is carried over with its optimizer state.
     #[default]
     Carry,
-    /// It alone is trained for some steps before the prompt goes on.
+    /// It is trained alone for some steps before the prompt is trained further.
     Refit,
-    /// It starts again from zero.
+    /// It is reinitialised to zero.
     Reset,
 }
 
-/// Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps.
+/// Settings of [`Method::Progressive`]: the stages before the full encoder, which has the remaining steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ProgressiveConfig {
-    /// The method that is trained; one that starts below the lowest layer.
+    /// The method that is trained progressively; its prompt must enter below the lowest layer.
     pub base: Method,
     /// How the encoder is reduced.
     pub shrink: Shrink,
@@ -113,13 +113,13 @@ pub struct ProgressiveConfig {
     pub head: HeadTransition,
     /// Steps of [`HeadTransition::Refit`], taken from those of the stage.
     pub refit_steps: usize,
-    /// Training texts that neurons are scored on, at most.
+    /// Maximum number of training texts for scoring neurons.
     pub score_texts: usize,
 }
 
 impl Default for ProgressiveConfig {
-    /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent. The authors score
-    /// neurons on 1,000 texts; of a small data set those are all, and a pass over them is about a tenth of a whole training.
+    /// Huang et al. 2022, FPT, section 4.1: 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent. The authors
+    /// score neurons on 1,000 texts. In a small data set, that is every text, and scoring takes about a tenth of the whole run.
     fn default() -> Self {
         let stage = |size| StageConfig { share: 0.2, size };
         Self {
@@ -133,30 +133,30 @@ impl Default for ProgressiveConfig {
     }
 }
 
-/// Settings of [`Method::Efficient`]; with `fusion` off and no `spaces` it is DePT (Shi and Lipani 2024).
+/// Settings of [`Method::Efficient`]; with `fusion` off and 0 `spaces`, it is DePT (Shi and Lipani 2024).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EfficientConfig {
     /// Rank r of the update `A B` of the text embeddings.
     pub rank: usize,
-    /// The update is multiplied by this over the root of r.
+    /// The update is multiplied by this over the square root of r.
     pub scale: f64,
     /// Learning rate of A and B.
     pub low_rank_lr: f64,
     /// Whether the text embeddings are updated at all.
     pub update: bool,
-    /// Whether the prompt attends to the low-rank knowledge.
+    /// Prompt fusion: whether the prompt attends to the low-rank update.
     pub fusion: bool,
-    /// Width a of that attention.
+    /// Attention size a of the prompt fusion.
     pub attention: usize,
-    /// Spaces S that the prompt is projected into; 0: none.
+    /// Number of projection spaces S; 0 turns them off.
     pub spaces: usize,
-    /// Width b of a space.
+    /// Dimension b of a projection space.
     pub space_width: usize,
-    /// Whether a gate weighs the spaces; else each has the same weight.
+    /// Whether a trained gate weights the spaces; without it, the weights are equal.
     pub gate: bool,
-    /// Learning rate of fusion, spaces and gate.
+    /// Learning rate of fusion, projection spaces and gate.
     pub module_lr: f64,
 }
 
@@ -182,10 +182,10 @@ impl Default for EfficientConfig {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum Vote {
-    /// By the mean of the members' probabilities.
+    /// Soft voting: the mean of the members' probabilities.
     #[default]
     Mean,
-    /// For each member its class (Lester et al. 2021, section 6); ties go to the larger mean probability.
+    /// Hard voting: one vote per member (Lester et al. 2021, section 6); ties go to the class with the larger mean probability.
     Majority,
 }
 
@@ -194,7 +194,7 @@ pub enum Vote {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct EnsembleConfig {
-    /// Prompts N, each with a head of its own.
+    /// Number of prompts N, each with its own head.
     pub members: usize,
     /// How they vote.
     pub vote: Vote,
@@ -206,16 +206,16 @@ impl Default for EnsembleConfig {
     }
 }
 
-/// Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt).
+/// Pruning of a trained prompt, then training the remaining prompt from its current state (Ma et al. 2022, XPrompt).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct PruneConfig {
     /// Share of the prompt rows that is pruned, the least important first.
     pub tokens: f64,
-    /// Pieces k that a row is cut into.
+    /// Pieces k that a row is split into.
     pub pieces: usize,
-    /// Share of the pieces left that is pruned.
+    /// Share of the remaining pieces that is pruned.
     pub piece_share: f64,
 }
 
@@ -225,28 +225,29 @@ impl Default for PruneConfig {
     }
 }
 
-/// Settings of [`Method::Auto`]: short runs of some methods, then the best.
+/// Settings of [`Method::Auto`]: trials of the candidate methods, then a run of the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct AutoConfig {
     /// Candidate methods.
     pub candidates: Vec<Method>,
-    /// Share of the steps of a whole run that all trials have together.
+    /// Trial budget of all trials in total, as a share of the steps of a run.
     pub share: f64,
-    /// Training rows that a trial learns from at most.
+    /// Maximum number of training rows in a trial.
     pub rows: usize,
 }
 
 impl Default for AutoConfig {
-    /// In the encoder, no step of a late prompt or of a prefix costs more than one of prompt tuning with as many rows
-    /// (`engine::flops`), so that among these the share of the steps bounds that of the work.
+    /// In the encoder, no step of late prompt tuning or of a prefix costs more than a step of prompt tuning with the same number
+    /// of rows (`engine::flops`). For these methods, the share of the steps is therefore an upper bound for the share of the
+    /// compute.
     fn default() -> Self {
         Self { candidates: vec![Method::Prompt, Method::Late, Method::Deep], share: 0.5, rows: 1000 }
     }
 }
 
-/// Checks what the settings of the methods have to do with each other.
+/// Checks settings of the methods that depend on each other.
 pub(super) fn validate(RunConfig { prompt, .. }: &RunConfig) -> Result<()> {
     if prompt.efficient.fusion && !prompt.efficient.update {
         let problem = "the prompt cannot attend to an update that is off";

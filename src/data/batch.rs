@@ -1,6 +1,6 @@
 //! [`PackedBatch`]: all rows of all examples one after another, without padding.
 
-/// One example as the encoder sees it.
+/// A tokenised text with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Token ids with `[CLS]` first and `[SEP]` last.
@@ -9,8 +9,8 @@ pub struct Example {
     pub label: u32,
 }
 
-/// A batch of B examples packed into T rows, `T = sum(P + n_i)`: of each example first its P prompt rows, then its `n_i`
-/// text rows.
+/// A batch of B examples packed into T rows, `T = sum(P + n_i)`: for each example, first its P prompt rows, then its `n_i` text
+/// rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedBatch {
     prompt_length: usize,
@@ -20,7 +20,7 @@ pub struct PackedBatch {
 }
 
 impl Default for PackedBatch {
-    /// No examples.
+    /// An empty batch.
     fn default() -> Self {
         Self::new([], 0)
     }
@@ -91,7 +91,7 @@ impl PackedBatch {
         self.offsets.windows(2).map(|w| (w[1] - w[0]) as usize).max().unwrap_or(0)
     }
 
-    /// Of every row, in order: its example, its position in the example (prompt rows count), its source. `[T]`.
+    /// For every row, in order: its example, its position in the example (including prompt rows), and its source. `[T]`.
     pub fn row_sources(&self) -> impl Iterator<Item = (usize, usize, RowSource)> + '_ {
         let prompt = self.prompt_length;
         (0..self.examples()).flat_map(move |example| {

@@ -1,9 +1,9 @@
-//! What can be seen of a cell: blank cells, and the keys by which two texts are the same.
+//! Visible content of cells: blank cells, and keys that identify equal texts.
 
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
-/// Letters that show nothing: control characters, Unicode's default ignorable code points (zero-width spaces, byte order marks,
-/// soft hyphens, marks of direction) and the blank of Braille. White space is not among them.
+/// Characters that show nothing: control characters, Unicode's default ignorable code points (zero-width spaces, byte order
+/// marks, soft hyphens, direction marks) and the Braille blank. White space is not included.
 pub(crate) fn is_invisible(letter: char) -> bool {
     let ignorable = matches!(
         letter,
@@ -15,14 +15,14 @@ pub(crate) fn is_invisible(letter: char) -> bool {
     ignorable || letter.is_control() && !letter.is_whitespace()
 }
 
-/// Whether a text shows nothing: it is empty, or of white space and invisible characters alone.
+/// Whether a text shows nothing: it is empty, or contains only white space and invisible characters.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| letter.is_whitespace() || is_invisible(letter))
 }
 
-/// Texts with the same key are the same to the user and to an uncased encoder: case, white space, invisible characters and the
-/// Unicode form (composed or not) do not count.
+/// A key that is equal for texts that are the same to the user and to an uncased encoder: it ignores case, white space, invisible
+/// characters and the Unicode form (composed or decomposed).
 pub(crate) fn normalised(text: &str) -> String {
     if !text.is_ascii() {
         let visible = text.nfc().map(|(letter, _)| letter).filter(|&letter| !is_invisible(letter));
@@ -31,7 +31,7 @@ pub(crate) fn normalised(text: &str) -> String {
     folded(text)
 }
 
-/// The words in lower case, with one space between them.
+/// The words in lower case, separated by single spaces.
 fn folded(text: &str) -> String {
     let mut key = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -47,7 +47,7 @@ fn folded(text: &str) -> String {
     key
 }
 
-/// A label for a note: what cannot be seen of it stands as its code point.
+/// A label for a note: invisible characters are written as code points.
 pub(crate) fn shown(label: &str) -> String {
     let mut text = String::with_capacity(label.len());
     for letter in label.chars() {
@@ -61,7 +61,7 @@ pub(crate) fn shown(label: &str) -> String {
     text
 }
 
-/// Hyphens that look like `-`.
+/// Characters that look like the hyphen `-`.
 pub(crate) fn is_odd_hyphen(letter: char) -> bool {
     matches!(letter, '\u{2010}' | '\u{2011}')
 }

@@ -1,5 +1,5 @@
-//! [`Table`] -> [`Dataset`]: columns, labels, a split in which no text is on both sides, and a report in which every row of the
-//! file is accounted for.
+//! [`Table`] -> [`Dataset`]: chooses the columns, reads the labels and splits the rows so that no text is on both sides. A report
+//! accounts for every row of the file.
 
 mod advice;
 mod columns;
@@ -29,59 +29,60 @@ use rows::{HeldOut, Rows};
 use split::Given;
 pub use values::Reading;
 
-/// Fewest usable rows that make a data set.
+/// Minimum number of usable rows.
 const FEWEST_ROWS: usize = 4;
 
-/// What became of the rows of a file. Every row is counted once:
-/// `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`.
+/// How the rows of a file are used. Every row is counted once: `rows = usable + empty + unlabelled + ragged + duplicates +
+/// contradictory + leaked + set_aside`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DataReport {
     /// Rows of the file, without the header.
     pub rows: usize,
-    /// Rows that are used, for training or held out.
+    /// Rows that are used, in the training set or the held-out set.
     pub usable: usize,
     /// Rows without a text: not used.
     pub empty: usize,
     /// Rows with a text but no label: not used.
     pub unlabelled: usize,
-    /// Rows with more cells than columns: not used, because nobody can tell which cell is which.
+    /// Rows with more cells than columns: not used, because it is unclear which cell belongs to which column.
     pub ragged: usize,
-    /// Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
-    /// differ only in case, white space, invisible characters and Unicode form.
+    /// Rows with the text and the label of an earlier row: not used, only the earlier row is. Texts are equal if they differ only
+    /// in case, white space, invisible characters and Unicode form.
     pub duplicates: usize,
-    /// Rows whose text occurs with different labels: none of them is used, because at most one can be right.
+    /// Rows whose text occurs with different labels: none of them is used, because at most one label can be right.
     pub contradictory: usize,
-    /// Training rows whose text is held out by a second file or by a split column: not used. Always 0 without these.
+    /// Training rows whose text is also held out by a held-out file or a split column: not used. Always 0 without these.
     pub leaked: usize,
-    /// Rows of a part that the split column neither trains on nor holds out, such as the dev part beside a test part: not used.
+    /// Rows that the split column assigns to neither the training set nor the held-out set, such as dev rows beside test rows:
+    /// not used.
     pub set_aside: usize,
     /// Usable rows of each class, in the order of the labels.
     pub classes: Vec<ClassCount>,
-    /// Labels that look the same: merged to one class, or not.
+    /// Labels that look the same, whether merged or not.
     pub similar_labels: Vec<LabelGroup>,
-    /// How long the usable texts are.
+    /// Lengths of the usable texts.
     pub lengths: Lengths,
-    /// What the user should know, a sentence each.
+    /// What the user should know, one sentence each.
     pub notes: Vec<String>,
-    /// What the user should do before training, a sentence each.
+    /// What the user should do before training, one sentence each.
     pub advice: Vec<String>,
 }
 
-/// A class and how many usable rows it has.
+/// A class and its number of usable rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct ClassCount {
-    /// The label as it stands in the file; of labels that are merged, one of them.
+    /// The label as in the file; for merged labels, one of them.
     pub name: String,
     /// Usable rows.
     pub count: usize,
 }
 
-/// One text of a [`Dataset`].
+/// A text of a [`Dataset`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextRow {
-    /// The text, without white space at its ends.
+    /// The text, without leading and trailing white space.
     pub text: String,
     /// Index into [`Dataset::labels`].
     pub label: u32,
@@ -89,27 +90,27 @@ pub struct TextRow {
     pub row: u64,
 }
 
-/// Labelled texts for training and for evaluation, each in the order of its file.
+/// Labelled texts for training and evaluation, each in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
-    /// Class names: by value if all are numbers, else by code point; never in the order of the file.
+    /// Class names: sorted by value if all are numbers, otherwise by code point. Independent of the order of the file.
     pub labels: Vec<String>,
-    /// Rows to train on.
+    /// The training set.
     pub train: Vec<TextRow>,
-    /// Rows to evaluate on. No text of [`Self::train`] is among them, whatever its case and white space.
+    /// The held-out set. No text of [`Self::train`] is in it, ignoring case and white space.
     pub held_out: Vec<TextRow>,
-    /// What became of the rows.
+    /// How the rows are used.
     pub report: DataReport,
 }
 
 impl DataReport {
-    /// The report on a table with the default settings, without judging whether one can train on it.
+    /// The report on a table with the default settings, without checking whether it can be trained on.
     #[must_use]
     pub fn new(table: &Table, columns: ColumnChoice) -> Self {
         Self::with_config(table, columns, &DataConfig::default())
     }
 
-    /// The report on a table, without judging whether one can train on it.
+    /// The report on a table, without checking whether it can be trained on.
     #[must_use]
     pub fn with_config(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
         let Parts { mut report, refused, .. } = Parts::new(table, columns, config);
@@ -118,7 +119,7 @@ impl DataReport {
     }
 }
 
-/// The texts of the usable rows of a table, in its order.
+/// The texts of the usable rows of a table, in order.
 #[must_use]
 pub fn usable_texts(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
     let Parts { train, held_out, .. } = Parts::new(table, columns, config);
@@ -127,7 +128,7 @@ pub fn usable_texts(table: &Table, columns: ColumnChoice, config: &DataConfig) -
     rows.into_iter().map(|row| row.text).collect()
 }
 
-/// The texts that a run on these files has held out as the rows with these numbers; none for a number that is no row.
+/// The held-out texts with these row numbers; `None` for a number that is not a row.
 ///
 /// # Errors
 /// [`Error::Data`] if a column is not found.
@@ -145,18 +146,18 @@ pub fn texts_of(table: &Table, held_out: Option<&Table>, config: &DataConfig, nu
     Ok(numbers.iter().map(text).collect())
 }
 
-/// The rows, by their index, that the split column of a table holds out; nothing where it has none.
+/// Which rows, by index, the split column holds out; `None` if the table has no split column.
 ///
 /// # Errors
-/// [`Error::Data`] where the settings name a column that is not there or does not say which rows are held out.
+/// [`Error::Data`] if the named column does not exist or does not say which rows are held out.
 pub fn held_out_rows(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Result<Option<Vec<bool>>> {
     let given = Given::find(table, columns, config)?;
     Ok(given.map(|given| (0..table.rows.len()).map(|at| given.holds_out(at)).collect()))
 }
 
 impl Dataset {
-    /// SHA-256 over texts and labels, in order, each ended by a zero byte; says which data a result belongs to without
-    /// holding any of it.
+    /// SHA-256 of all texts and labels, in order, each terminated by a zero byte. It identifies the data of a result without
+    /// containing any of it.
     #[must_use]
     pub fn sha256(&self) -> String {
         let mut bytes = Vec::new();
@@ -169,13 +170,13 @@ impl Dataset {
         sha256_hex(&bytes)
     }
 
-    /// Chooses the columns and sorts out the rows. A split column of the file says which rows are held out; else
-    /// `config.held_out_fraction` of each class are. That split depends on the rows, the fraction and the seed only. A class with
-    /// two rows or more has at least one on either side; one with a single row is trained on and named in the notes.
+    /// Chooses the columns and sorts the rows. If the file has a split column, it says which rows are held out; otherwise
+    /// `config.held_out_fraction` of each class is. That split depends only on the rows, the fraction and the seed. A class with
+    /// at least two rows has at least one on each side; a class with a single row is only trained on and named in the notes.
     ///
     /// # Errors
-    /// [`Error::Data`] if a column is not found, for fewer than 2 classes or 4 usable rows, and for so many classes that the
-    /// label column must be something else.
+    /// [`Error::Data`] if a column does not exist, for fewer than 2 classes or 4 usable rows, and for so many classes that the
+    /// label column must be wrong.
     pub fn from_table(table: &Table, config: &DataConfig, seed: u64) -> Result<Self> {
         let columns = ColumnChoice::guess(table, config)?;
         let Parts { labels, train, held_out, mut report, refused } = Parts::new(table, columns, config);
@@ -194,12 +195,12 @@ impl Dataset {
         Ok(Self { labels, train, held_out, report })
     }
 
-    /// Trains on one file and evaluates on another. The held-out file is taken as it is, repeated texts too, but for rows
-    /// without text or label; texts of the training file that occur in it are not trained on. Split columns are not used. The
-    /// report is on the training file; what concerns the other one is in the notes.
+    /// Uses one file for training and another as held-out file. All rows of the held-out file with a text and a label are used,
+    /// including duplicates; training rows whose text occurs in it are not used. Split columns are ignored. The report covers the
+    /// training file; notes on the held-out file are included.
     ///
     /// # Errors
-    /// As [`Self::from_table`], and for a held-out label that the training file does not have (with its row).
+    /// As [`Self::from_table`], and for a held-out label that does not occur in the training file (with its row).
     pub fn with_held_out(train: &Table, held_out: &Table, config: &DataConfig) -> Result<Self> {
         let columns = ColumnChoice::guess(train, config)?;
         let mut rows = Rows::new(train, columns, config, |_| true);
@@ -218,37 +219,37 @@ impl Dataset {
         rows::not_evaluated(&mut report.notes, &labels, &held);
         if report.classes.iter().filter(|class| class.count > 0).count() < 2 || train.len() < FEWEST_ROWS {
             return Err(Error::data(
-                format!("nearly all training texts are in the held-out file too: {} rows are left to train on", train.len()),
-                "give a held-out file with other texts, or none: then a part of the training file is held out",
+                format!("nearly all training texts are also in the held-out file: only {} training rows are left", train.len()),
+                "use a held-out file with other texts, or none to hold out a share of the training file",
             ));
         }
         Ok(Self { labels, train, held_out: held, report })
     }
 }
 
-/// What the held-out file is called.
+/// The name of the held-out file in messages.
 const FILE: &str = "held-out file";
 
 impl Dataset {
-    /// The rows of another file than the one that was trained on, with its classes: all that have a text and a label.
+    /// All rows of a further file that have a text and a label, with the classes of the training file.
     ///
     /// # Errors
-    /// [`Error::Data`] if a column is not found, for a label that is not among `labels` (with its row), and for no rows.
+    /// [`Error::Data`] if a column does not exist, for a label that is not in `labels` (with its row), and if there are no rows.
     pub fn rows_of(train: &Table, other: &Table, labels: &[String], config: &DataConfig) -> Result<Vec<TextRow>> {
         let columns = ColumnChoice::guess(train, config)?.in_other(train, other, config)?;
         Ok(HeldOut::new(other, columns, (labels, config.merge_labels), FILE, |_| true)?.rows)
     }
 }
 
-/// Can one train on it?
+/// Checks whether the table can be trained on.
 fn check(table: &Table, columns: ColumnChoice, report: &DataReport) -> Result<()> {
     let fail = |problem: String, hint: String| {
         Err(Error::Data { problem, hint, row: None, column: Some(table.columns[columns.label].clone()) })
     };
-    let other = || format!("name another label column: {}", columns::listing(table));
+    let other = || format!("choose another label column: {}", columns::listing(table));
     if report.usable < FEWEST_ROWS {
         let problem = format!(
-            "only {} of {} rows can be used ({} without text, {} without label, {} with too many cells, {} repeated, {} contradictory)",
+            "only {} of {} rows can be used ({} without text, {} without label, {} with too many cells, {} duplicate, {} contradictory)",
             report.usable, report.rows, report.empty, report.unlabelled, report.ragged, report.duplicates, report.contradictory
         );
         let text = &table.columns[columns.text];
@@ -258,7 +259,10 @@ fn check(table: &Table, columns: ColumnChoice, report: &DataReport) -> Result<()
         );
     }
     if let [class] = report.classes.as_slice() {
-        return fail(format!("all rows have the same label, `{}`: there is nothing to tell apart", class.name), other());
+        return fail(
+            format!("all rows have the same label, `{}`, but a classifier needs at least two classes", class.name),
+            other(),
+        );
     }
     let classes = report.classes.len();
     if classes * 3 > report.usable * 2 {

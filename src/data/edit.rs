@@ -1,4 +1,4 @@
-//! Changes of single rows, which give another [`Table`].
+//! Changes to single rows, which give a new [`Table`].
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,17 +9,17 @@ use crate::data::dataset::{ColumnChoice, Reading};
 use crate::data::table::{Format, Table};
 use crate::error::{Error, Result};
 
-/// A change of the label of a row.
+/// A change to a row's label.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Edit {
-    /// Row as [`Table::row_numbers`] has it, and with it every report.
+    /// Row number, as in [`Table::row_numbers`] and in every report.
     pub row: u64,
-    /// Its new label; none takes the row out.
+    /// The new label; `None` removes the row.
     pub label: Option<String>,
 }
 
-/// A row that somebody has typed.
+/// A row that the user has typed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct NewRow {
     /// The text.
@@ -29,12 +29,12 @@ pub struct NewRow {
 }
 
 impl Table {
-    /// The table after some changes; all other cells and the order stay. A change holds for every row that has the same text
-    /// (see [`super::dataset::DataReport::duplicates`]): a repeated text with two labels would not be used at all.
+    /// The table after some changes. All other cells and the order stay the same. A change applies to every row with the same
+    /// text (see [`super::dataset::DataReport::duplicates`]), because a text with two labels would not be used at all.
     ///
     /// # Errors
-    /// [`Error::Data`] for a row that is not there, an empty label, two changes of the same text that differ, and where no row
-    /// is left.
+    /// [`Error::Data`] for a row that does not exist, an empty label, two different changes to the same text, or if no row is
+    /// left.
     pub fn edited(&self, columns: ColumnChoice, edits: &[Edit]) -> Result<Self> {
         let reading = Reading::of_texts(self, columns.text);
         let key = |cells: &[String]| normalised(&reading.value(&cells[columns.text]));
@@ -42,15 +42,15 @@ impl Table {
         for Edit { row, label } in edits {
             let wrong = |problem: String, hint: &str| Error::Data { problem, hint: hint.into(), row: Some(*row), column: None };
             let at = self.row_numbers.binary_search(row);
-            let at = at.map_err(|_| wrong("the table has no such row".into(), "take the row number from its report"))?;
+            let at = at.map_err(|_| wrong("the table has no such row".into(), "use a row number from the report"))?;
             let label = label.as_deref().map(str::trim);
             if label.is_some_and(is_blank) {
-                return Err(wrong("the new label is empty".into(), "give a label, or take the row out"));
+                return Err(wrong("the new label is empty".into(), "give a label, or remove the row"));
             }
             let text = key(&self.rows[at]);
             if let Some((other, _)) = changes.insert(text, (*row, label)).filter(|(_, earlier)| *earlier != label) {
                 let problem = format!("row {other} has the same text and is given another label");
-                return Err(wrong(problem, "give both the same label, or take one of the changes back"));
+                return Err(wrong(problem, "give both the same label, or undo one of the changes"));
             }
         }
         let named: HashSet<u64> = edits.iter().map(|edit| edit.row).collect();
@@ -58,7 +58,7 @@ impl Table {
         let mut kept = vec![true; table.rows.len()];
         for ((cells, row), kept) in table.rows.iter_mut().zip(&table.row_numbers).zip(&mut kept) {
             let text = key(cells);
-            // Rows without a text are not the same for that.
+            // Rows without a text do not count as equal.
             let change = changes.get(&text).filter(|_| !text.is_empty() || named.contains(row));
             match change {
                 Some((_, Some(label))) => (*label).clone_into(&mut cells[columns.label]),
@@ -77,10 +77,10 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with rows behind its last one. Their other cells are empty.
+    /// Appends rows to the table. Their other cells are empty.
     ///
     /// # Errors
-    /// [`Error::Data`] for a row without text or label.
+    /// [`Error::Data`] for a row without a text or a label.
     pub fn append(&mut self, columns: ColumnChoice, rows: &[NewRow]) -> Result<()> {
         let wrong = |what: &str| Error::data(format!("the new row has no {what}"), "give a text and a label");
         for NewRow { text, label } in rows {
@@ -97,7 +97,7 @@ impl Table {
         Ok(())
     }
 
-    /// A table of two columns, `text` and `label`, without rows: what typed rows are put into.
+    /// A table with the columns `text` and `label` and no rows, for rows that the user types.
     #[must_use]
     pub fn blank() -> Self {
         Self {

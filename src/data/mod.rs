@@ -1,5 +1,4 @@
-//! Stage 1: bytes -> [`table::Table`] -> [`dataset::Dataset`] -> [`batch::PackedBatch`]. Plain data: no burn, no wgpu, no
-//! files.
+//! Stage 1: bytes -> [`table::Table`] -> [`dataset::Dataset`] -> [`batch::PackedBatch`]. Plain data: no burn, no wgpu, no files.
 
 pub mod batch;
 pub mod cells;

@@ -1,6 +1,6 @@
-//! Usual names of columns, in lower case.
+//! Common column names, in lower case.
 
-/// Of texts.
+/// Names of text columns.
 #[rustfmt::skip]
 const TEXT: &[&str] = &[
     "text", "texts", "sentence", "sentences", "message", "messages", "content", "body", "utterance", "question", "query", "review",
@@ -10,10 +10,10 @@ const TEXT: &[&str] = &[
     "текст", "сообщение", "отзыв", "комментарий", "文本", "内容", "评论", "评价", "留言", "句子", "正文", "本文", "テキスト", "文章",
     "コメント", "텍스트", "내용", "문장", "리뷰",
 ];
-/// Of texts, of which another column often has the longer ones.
+/// Names of columns with short texts; another column often contains the longer ones.
 const HEADING: &[&str] =
     &["headline", "title", "abstract", "summary", "subject", "titel", "titre", "titulo", "título", "标题", "件名"];
-/// Of labels.
+/// Names of label columns.
 #[rustfmt::skip]
 const LABEL: &[&str] = &[
     "label", "labels", "label_text", "label_name", "category", "categories", "class", "classes", "class_name", "intent", "target",
@@ -21,7 +21,7 @@ const LABEL: &[&str] = &[
     "outcome", "gold_label", "gold", "cats", "overall", "grade", "klasse", "kategorie", "categoria", "categoría", "catégorie", "etiqueta", "étiquette",
     "метка", "класс", "категория", "标签", "类别", "分类", "情感", "ラベル", "分類", "区分", "カテゴリ", "라벨", "분류", "감정",
 ];
-/// Of what is known about a row and is neither.
+/// Names of columns with metadata about a row.
 #[rustfmt::skip]
 const ABOUT: &[&str] = &[
     "id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "nr", "no", "number", "row", "annotator", "annotators", "annotated_by",
@@ -34,17 +34,17 @@ const ABOUT: &[&str] = &[
     "reviewer_name", "user_name", "customer_name", "author_name", "full_name", "agent_name", "sender_name", "screen_name",
 ];
 
-/// From it on a name is that of texts by itself.
+/// From this value on, the name alone identifies a text column.
 pub(crate) const A_NAME: f64 = 0.5;
 
-/// How much the name of a column says.
+/// What a column's name suggests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Named {
-    /// 1 for a usual name of texts, less for the name of headings and for one that has it as a word (`ticket_text`, `Text of it`).
+    /// 1 for a common name of text columns; less for headings, and for names that contain such a word (`ticket_text`).
     pub(crate) text: f64,
     /// The same for labels.
     pub(crate) label: f64,
-    /// It names what is known about a row: an id, a date, who labelled it.
+    /// Whether the name suggests metadata: an id, a date, an annotator.
     pub(crate) about: bool,
 }
 
@@ -83,13 +83,13 @@ impl Named {
     }
 }
 
-/// Whether a column of this name, and no longer one, usually holds texts.
+/// Whether a column with this name usually contains long texts.
 pub(crate) fn is_text_name(name: &str) -> bool {
     let whole = words(name).join("_");
     TEXT.contains(&whole.as_str()) || HEADING.contains(&whole.as_str())
 }
 
-/// The words of a name, in lower case: `created_at`, `Created at` and `createdAt` have the same.
+/// The words of a name, in lower case: the same for `created_at`, `Created at` and `createdAt`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower = false;

@@ -1,4 +1,4 @@
-//! Bytes -> [`Table`]: CSV, TSV, JSON and workbooks as they are found in the wild.
+//! Bytes -> [`Table`]: reads CSV, TSV, JSON and workbooks, and detects their details.
 
 mod assemble;
 mod bare;
@@ -27,59 +27,59 @@ use header::HEADER_WORDS;
 pub use join::{Joined, Part};
 pub use lines::Written;
 
-/// A data file as rows of cells, before anybody has said what its columns mean.
+/// A data file as rows of cells. The meaning of the columns is not decided yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Name of each column; `column N`, counted from 1, where the file gives none.
+    /// Name of each column; `column N`, counted from 1, if the file does not name it.
     pub columns: Vec<String>,
-    /// Whether the names are the file's own.
+    /// Whether the names are from the file.
     pub has_header: bool,
-    /// Row of the file that holds the names; none where there is no such row (JSON objects name each value).
+    /// Row of the file with the names; `None` if there is no such row (JSON objects name each value).
     pub header_row: Option<u64>,
-    /// Cells as they stand in the file, without the header: each row has as many as there are columns.
+    /// Cells as in the file, without the header. Each row has as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
-    /// Row of the file of each of [`Self::rows`], rising: counted from 1 with the header and blank lines, as a spreadsheet
-    /// counts (a line break inside a cell starts no row). In a JSON list: its objects, counted from 1.
+    /// Row number of each of [`Self::rows`], ascending: counted from 1 including the header and blank lines, as a spreadsheet
+    /// counts (a line break inside a cell does not start a row). In a JSON list: the number of the object, counted from 1.
     pub row_numbers: Vec<u64>,
-    /// Row numbers, rising, of rows that had more cells than there are columns. The surplus is cut, and nobody can tell which
-    /// cell is which, so that these rows are counted but not used.
+    /// Row numbers, ascending, of rows with more cells than columns. The extra cells are dropped. Such rows are counted but not
+    /// used, because it is unclear which cell belongs to which column.
     pub ragged: Vec<u64>,
-    /// What kind of file it is.
+    /// The format of the file.
     pub format: Format,
     /// WHATWG name of the encoding.
     pub encoding: &'static str,
-    /// What separates the cells; a comma where nothing does.
+    /// The separator between cells; a comma if the format has none.
     pub separator: char,
-    /// Whether `"` encloses cells (rather than being a letter like any other).
+    /// Whether `"` encloses cells. If not, it is an ordinary character.
     pub quoting: bool,
-    /// What the reader should know about the file: damaged bytes, rows of other lengths, odd quotes; one note a kind.
+    /// Notes on the file, such as invalid bytes, rows of different lengths or unusual quotes; one per kind.
     pub notes: Vec<String>,
-    /// The first rows of the file as they stand, before a header was looked for; empty where rows have no header to look for.
+    /// The first rows of the file as they are, before header detection; empty for formats without a header row.
     pub head: Vec<Line>,
-    /// Names of the sheets of a workbook, in its order; empty for other files.
+    /// Names of the sheets of a workbook, in order; empty for other files.
     pub sheets: Vec<String>,
     /// The sheet that was read.
     pub sheet: Option<String>,
 }
 
-/// A row of a file as it stands.
+/// A row of the file as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "FileLine"))]
 pub struct Line {
-    /// Its row number, as [`Table::row_numbers`] counts and [`DataConfig::header_row`] names it.
+    /// Its row number, as in [`Table::row_numbers`] and [`DataConfig::header_row`].
     pub row: u64,
     /// Its cells.
     pub cells: Vec<String>,
 }
 
-/// A kind of table file.
+/// A format of table files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Cells separated by a character: CSV, TSV.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// A JSON list of objects.
     Json,
@@ -88,7 +88,7 @@ pub enum Format {
 }
 
 impl Table {
-    /// [`Self::read`] with nothing named: header row and sheet are found by looking.
+    /// [`Self::read`] without settings: header row and sheet are detected.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -96,21 +96,21 @@ impl Table {
         Self::read(bytes, &DataConfig::default())
     }
 
-    /// Reads a CSV or TSV file, JSON (objects, one a line or in a list, and the other shapes in which programs write a table)
-    /// or a sheet of a workbook (.xlsx). Which of them it is, encoding, separator, quoting and header are found by looking;
-    /// see [`Table`] for the result. A first line `sep=;`, as spreadsheets write it, is obeyed. Of the settings two are used:
-    /// [`DataConfig::header_row`] and [`DataConfig::sheet`].
+    /// Reads a CSV or TSV file, JSON (objects, one per line or in a list, and other common shapes) or a sheet of a workbook
+    /// (.xlsx). Format, encoding, separator, quoting and header are detected; see [`Table`] for the result. A first line such as
+    /// `sep=;`, as written by spreadsheets, sets the separator. Only two settings are used: [`DataConfig::header_row`] and
+    /// [`DataConfig::sheet`].
     ///
     /// # Errors
-    /// [`crate::error::Error::Data`] for a file that is empty, binary or of another notation (it says what it looks like), has
-    /// a single column, has rows that do not agree on a number of columns, or a quote that swallows rows; for a line that is
-    /// no JSON; for a workbook that is damaged, protected by a password or has no such sheet; for a header row that the file
-    /// does not have; and for more than 256 MB (of a workbook also when it is unpacked), 1,048,576 rows or 16,777,216 cells.
+    /// [`crate::error::Error::Data`] for a file that is empty, binary or in another notation (the message names it), has a single
+    /// column, has rows with different numbers of columns, or a quote that is closed in a later row; for a line that is not JSON;
+    /// for a workbook that is damaged, protected by a password or does not have the named sheet; for a header row that does not
+    /// exist; and for more than 256 MB (for a workbook, also when unpacked), 1,048,576 rows or 16,777,216 cells.
     pub fn read(bytes: &[u8], config: &DataConfig) -> Result<Self> {
         Self::read_columns(bytes, config, 2)
     }
 
-    /// The same for a table of so many columns at least.
+    /// The same for a table that must have a minimum number of columns.
     fn read_columns(bytes: &[u8], config: &DataConfig, fewest: usize) -> Result<Self> {
         limits::bytes(bytes.len())?;
         if let Some(records) = written::read(bytes) {
@@ -131,8 +131,7 @@ impl Table {
         Self::from_records(records, header_row, fewest)
     }
 
-    /// The same for a file beside the one that the settings are about, such as a held-out file: a sheet that it does not have
-    /// is not asked for.
+    /// The same for a second file, such as a held-out file: the sheet in the settings is ignored if the file does not have it.
     ///
     /// # Errors
     /// As [`Self::read`].

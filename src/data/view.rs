@@ -1,4 +1,4 @@
-//! [`TableView`]: what there is to see of a data file before anything is trained.
+//! [`TableView`]: what the page shows of a data file before training.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use super::dataset::{ColumnChoice, DataReport};
 use super::table::{Format, Line, Table};
 use crate::config::DataConfig;
 
-/// Rows that are shown of a file.
+/// Maximum number of rows in the preview.
 const PREVIEW_ROWS: usize = 20;
-/// Letters that are shown of a cell.
+/// Maximum number of characters of a cell in the preview.
 const PREVIEW_LETTERS: usize = 600;
-/// Classes that are told of.
+/// Maximum number of classes in the report.
 const MOST_CLASSES: usize = 2000;
 
-/// A data file as it was read, with the columns that were guessed or chosen.
+/// A data file with its guessed or chosen columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TableView {
@@ -21,42 +21,44 @@ pub struct TableView {
     pub columns: Vec<String>,
     /// Rows, without the header.
     pub rows: usize,
-    /// Whether the file names the columns.
+    /// Whether the file has a header.
     pub has_header: bool,
-    /// Row of the file with the names; none where there is none.
+    /// Row of the file with the column names; `None` if there is none.
     pub header_row: Option<u64>,
-    /// The first rows of the file as they stand, before a header was looked for: the rows that can be it. Of a long cell the
-    /// beginning. Empty where the format names every value.
+    /// The first rows of the file as they are, before header detection: the candidates for the header. Long cells are truncated.
+    /// Empty if the format names every value.
     pub head: Vec<Line>,
     /// Names of the sheets of a workbook; empty for other files.
     pub sheets: Vec<String>,
     /// The sheet that was read.
     pub sheet: Option<String>,
-    /// What kind of file it is.
+    /// The format of the file.
     pub format: Format,
-    /// How its letters were written.
+    /// The encoding of the file.
     pub encoding: &'static str,
-    /// What stands between two cells.
+    /// The separator between cells.
     pub separator: String,
-    /// The first rows, at most 20, cell by cell; of a long cell the beginning.
+    /// The first rows, at most 20, cell by cell. Long cells are truncated.
     pub preview: Vec<Vec<String>>,
-    /// Index of the column of the texts.
+    /// Index of the text column.
     pub text_column: usize,
-    /// Index of the column of the labels.
+    /// Index of the label column.
     pub label_column: usize,
-    /// Columns that could be the texts, the chosen one first; only it where no other comes close, or where it was named.
+    /// Columns that could contain the texts, the chosen one first. Only the chosen one if no other comes close or if it was
+    /// named.
     pub text_candidates: Vec<usize>,
-    /// Columns that could be the labels, the chosen one first; only it where no other comes close, or where it was named.
+    /// Columns that could contain the labels, the chosen one first. Only the chosen one if no other comes close or if it was
+    /// named.
     pub label_candidates: Vec<usize>,
-    /// Classes; the report has the first 2,000 of more.
+    /// Number of classes. The report lists at most the first 2,000.
     pub class_count: usize,
-    /// What was found in its rows.
+    /// What was found in the rows.
     pub report: DataReport,
 }
 
 impl TableView {
-    /// Nothing here fails for the columns' sake: the rows must be seen, so that a wrong guess can be corrected. Where nothing can be
-    /// guessed, the first and the last column are shown, with the reason.
+    /// Never fails because of the columns: the user must see the rows to correct a wrong guess. If no columns can be guessed, the
+    /// first and the last one are shown, with the reason.
     #[must_use]
     pub fn new(table: Table, config: &DataConfig) -> Self {
         let guess = ColumnChoice::guess(&table, config);
@@ -94,7 +96,7 @@ impl TableView {
     }
 }
 
-/// The beginning of a cell: a page with one of a hundred megabytes would stand still.
+/// The beginning of a cell: displaying a cell of a hundred megabytes would freeze the page.
 fn shown(cell: &str) -> String {
     match cell.char_indices().nth(PREVIEW_LETTERS) {
         Some((end, _)) => format!("{}…", &cell[..end]),

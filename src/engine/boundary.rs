@@ -1,7 +1,7 @@
-//! The one operation in burn's graph: the whole frozen encoder, from what a method trains to pooled rows `[B, D]`.
+//! The single operation in burn's graph: the whole frozen encoder, from the trained input to pooled rows `[B, D]`.
 //!
-//! burn sees a differentiable function of one matrix ([`super::Route`] says what its rows are); what happens inside is an [`Engine`].
-//! Tensors of a few kilobytes cross; nothing is read back.
+//! burn sees a differentiable function of one matrix ([`super::Route`] says what its rows are); the computation is an [`Engine`].
+//! Only tensors of a few kilobytes are passed, and nothing is read back.
 
 mod inputs;
 mod operation;
@@ -24,16 +24,16 @@ use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
 use crate::model::spec::{EncoderSpec, EncoderWeights};
 
-/// The engines that a tensor's backend can select.
+/// The engines that a tensor's backend selects.
 #[derive(Clone)]
 enum Engines {
     Wgsl(Arc<WgslEngine>),
     Cpu(Arc<CpuEngine>),
 }
 
-/// A frozen encoder on one device, as one differentiable operation. Cheap to clone, and used by any number of threads at once: each
-/// gets what it would get alone. On the CPU passes run side by side; on the GPU they follow one another, and a pass waits for the
-/// tracked pass of another thread until that has had its backward pass.
+/// A frozen encoder on one device, as one differentiable operation. Cheap to clone. Any number of threads may use it; each gets
+/// the same results as alone. On the CPU, passes run in parallel. On the GPU they run one after another, and a pass waits until
+/// the backward pass of another thread's tracked pass is finished.
 #[derive(Clone)]
 pub struct FrozenEncoder {
     engine: Engines,
@@ -42,20 +42,20 @@ pub struct FrozenEncoder {
 }
 
 impl FrozenEncoder {
-    /// The encoder on a wgpu device. Prompts must live on the burn device that shares it.
+    /// The encoder on a wgpu device. Prompts must be on the burn device that shares it.
     #[must_use]
     pub fn on_gpu(engine: WgslEngine) -> Self {
         Self { engine: Engines::Wgsl(Arc::new(engine)), meter: Arc::default() }
     }
 
-    /// The encoder on the CPU. Prompts must live on burn's flex device.
+    /// The encoder on the CPU. Prompts must be on burn's flex device.
     #[must_use]
     pub fn on_cpu(engine: CpuEngine) -> Self {
         Self { engine: Engines::Cpu(Arc::new(engine)), meter: Arc::default() }
     }
 
-    /// Pooled rows `[B, D]` of a batch with what a method gives it. Where any of that is tracked by autodiff, the activations are
-    /// kept until the backward pass has used them, or [`FrozenEncoder::discard`].
+    /// Pooled rows `[B, D]` of a batch with the method's input. If any of the input is tracked by autodiff, the activations are
+    /// saved until the backward pass has used them, or until [`FrozenEncoder::discard`].
     ///
     /// # Errors
     /// [`Error::Device`] on the GPU while an earlier tracked forward of this thread waits for its backward (its activations would be
@@ -71,12 +71,12 @@ impl FrozenEncoder {
             Engines::Cpu(engine) => EnginePass::Cpu(Begun::new(engine, batch, route, tracked)?),
         };
         let rows: usize = route.input_rows(batch, layers).iter().sum();
-        // Without prompt rows the values do not matter, but the device does.
+        // Without prompt rows, only the device of the tensor matters.
         if rows > 0 && input.dims() != [rows, hidden] {
             let [got, width] = input.dims();
             return Err(Error::model(
-                format!("a trained input of {got} rows of {width}, this batch asks for {rows} of {hidden}"),
-                "report this as a fault",
+                format!("a trained input of {got} rows of {width} numbers, but this batch needs {rows} of {hidden}"),
+                "report this as a bug",
             ));
         }
         let states = match (states, tracked) {
@@ -97,14 +97,14 @@ impl FrozenEncoder {
         }
     }
 
-    /// Operations and kept bytes of all passes, those of its partial encoders included.
+    /// FLOPs and saved bytes of all passes, including partial encoders.
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// Bytes of the layers' weights where they are used: on the GPU those of the device with the word embeddings that are there; on
-    /// the CPU as f32, without the order that its products read them in.
+    /// Size of the layers' weights in bytes, where they are used: on the GPU including the word embeddings in use; on the CPU as
+    /// f32, without the copies that its products read.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         match &self.engine {
@@ -116,8 +116,8 @@ impl FrozenEncoder {
         }
     }
 
-    /// Bytes of the activations that a training step keeps, where the encoder computes: on the GPU those that there is room for; on the
-    /// CPU those of the latest steps.
+    /// Size of the saved activations of a training step in bytes, where the encoder computes: on the GPU the reserved size, on
+    /// the CPU that of the latest steps.
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {
         match &self.engine {
@@ -126,7 +126,7 @@ impl FrozenEncoder {
         }
     }
 
-    /// Bytes of the states in a cache of this encoder.
+    /// Size of the states in a cache of this encoder in bytes.
     #[must_use]
     pub fn cache_bytes(&self, cache: &StateCache) -> u64 {
         match (&self.engine, &cache.0) {
@@ -144,7 +144,7 @@ impl FrozenEncoder {
         }
     }
 
-    /// An empty cache of hidden states for at most so many bytes of the memory that this encoder computes in. It belongs to the
+    /// An empty cache of hidden states with at most `budget` bytes of the memory that the encoder computes in. It belongs to the
     /// examples of one run and to one number of layers.
     #[must_use]
     pub fn cache(&self, budget: u64) -> StateCache {
@@ -154,8 +154,8 @@ impl FrozenEncoder {
         })
     }
 
-    /// Text rows `[T, D]` after `layers` layers of a batch without prompt rows, on the plain device, where `like` is any tensor.
-    /// With a cache and a key for each example, only what is missing is computed: the same bits either way.
+    /// Hidden states `[T, D]` after `layers` layers, of a batch without prompt rows, on the plain device; `like` is any tensor on
+    /// it. With a cache and a key for each example, only missing ones are computed; the bits are the same.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`].
@@ -184,8 +184,8 @@ impl FrozenEncoder {
         }
     }
 
-    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
-    /// absolute activation: `[L, F]`, for a batch behind the prompt rows `[P, D]` on the plain device.
+    /// For every neuron of every layer, the sum over the examples of the mean absolute activation over an example's rows
+    /// (including prompt rows): `[L, F]`, for a batch after the prompt rows `[P, D]` on the plain device.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`].
@@ -197,7 +197,7 @@ impl FrozenEncoder {
         })
     }
 
-    /// An encoder with other weights of the same widths on the same device, such as a part of this one.
+    /// An encoder with other weights of the same widths on the same device, such as a partial encoder.
     ///
     /// # Errors
     /// As [`super::wgsl::encoder::WgslEncoder::new`].
@@ -209,23 +209,23 @@ impl FrozenEncoder {
         Ok(Self { meter: self.meter.clone(), ..encoder })
     }
 
-    /// Gives up the activations of this thread's tracked forward pass on the GPU whose backward pass will not come. Dropping its graph
-    /// is not enough: burn keeps dropped graphs until a later backward pass. A backward pass through it panics from now on. On the CPU
-    /// no other pass needs them, and they go with the graph.
+    /// Discards the activations of this thread's tracked forward pass on the GPU if there will be no backward pass. Dropping its
+    /// graph is not sufficient: burn keeps dropped graphs until a later backward pass. A backward pass through it panics from now
+    /// on. On the CPU, no other pass needs the activations, and they are dropped with the graph.
     pub fn discard(&self) {
         if let Engines::Wgsl(engine) = &self.engine {
             engine.discard();
         }
     }
 
-    /// Whether training steps make activations again instead of keeping them. The CPU always keeps them.
+    /// Sets whether training steps recompute activations instead of saving them. The CPU always saves them.
     pub fn set_recompute(&self, recompute: Recompute) {
         if let Engines::Wgsl(engine) = &self.engine {
             engine.set_recompute(recompute);
         }
     }
 
-    /// Uncaptured errors of the device, if it has any.
+    /// Checks for uncaptured errors of the device.
     ///
     /// # Errors
     /// [`Error::Device`] with the first one.
@@ -237,7 +237,7 @@ impl FrozenEncoder {
     }
 }
 
-/// Hidden states of a run's examples after a number of layers, where the encoder computes. Cheap to clone.
+/// Hidden states of a run's examples after a number of layers, cached where the encoder computes. Cheap to clone.
 #[derive(Clone)]
 pub struct StateCache(Caches);
 
@@ -247,13 +247,13 @@ enum Caches {
     Cpu(Arc<<CpuEngine as Engine>::Cache>),
 }
 
-/// A tensor of the plain device as the engine holds it.
+/// A tensor of the plain device as the engine's type.
 fn to_engine<B: burn::backend::Backend>(tensor: &Tensor<2>) -> Result<FloatTensor<B>>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
     let tensor = DispatchTensor::try_into_backend(tensor.clone().into_dispatch());
-    Ok(tensor.map_err(|error| Error::device(format!("a tensor of another device: {error}"), "report this as a fault"))?.float())
+    Ok(tensor.map_err(|error| Error::device(format!("a tensor of another device: {error}"), "report this as a bug"))?.float())
 }
 
 fn from_engine<B: burn::backend::Backend>(tensor: FloatTensor<B>) -> Tensor<2>

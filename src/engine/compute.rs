@@ -1,4 +1,4 @@
-//! Where the encoder runs: opens a device, tests it, and chooses between GPU and CPU by measurement.
+//! Opens the compute device, tests it, and chooses between GPU and CPU by measurement.
 
 use std::sync::Arc;
 
@@ -17,25 +17,25 @@ use crate::data::batch::PackedBatch;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderWeights;
 
-/// A frozen encoder on a device, and burn's device beside it for everything that is trained. Cheap to clone.
+/// A frozen encoder on a device, with burn's device for everything that is trained. Cheap to clone.
 #[derive(Clone)]
 pub struct Compute {
     /// The encoder, one differentiable operation.
     pub encoder: FrozenEncoder,
     /// burn's plain device (without autodiff) on the same hardware.
     pub device: Device,
-    /// What a person would call it, such as `NVIDIA H200 (Vulkan)` or `CPU`.
+    /// The displayed name, such as `NVIDIA H200 (Vulkan)` or `CPU`.
     pub name: String,
-    /// What its last bits may depend on: the kind of processor with its vectors, or the GPU with its driver.
+    /// What the last bits may depend on: the kind of processor with its vector instructions, or the GPU with its driver.
     pub machine: String,
-    /// Whether it is the GPU path.
+    /// Whether it is the GPU.
     pub gpu: bool,
-    /// Whether a "GPU" is computed by the CPU (lavapipe, SwiftShader).
+    /// Whether it is a software GPU, which computes on the CPU (lavapipe, SwiftShader).
     pub software: bool,
 }
 
 impl Compute {
-    /// The CPU path.
+    /// The CPU.
     #[must_use]
     pub fn cpu(weights: &Arc<EncoderWeights>) -> Self {
         Self {
@@ -48,15 +48,15 @@ impl Compute {
         }
     }
 
-    /// The GPU path: opens the adapter, compiles every kernel, and checks every one of them against its CPU twin.
+    /// The GPU: opens it, compiles every kernel, and checks each of them against its CPU twin.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no adapter, a kernel does not compile, or one computes wrongly; it is named.
+    /// [`Error::Device`] if there is no GPU adapter, a kernel does not compile, or a kernel computes wrong results; it is named.
     pub async fn gpu(weights: &Arc<EncoderWeights>) -> Result<Self> {
         Self::on_program(program_gpu().await?, weights).await
     }
 
-    /// The GPU path on an adapter that is open, for nobody else.
+    /// Uses an open GPU, exclusively.
     ///
     /// # Errors
     /// As [`Compute::gpu`].
@@ -82,7 +82,7 @@ impl Compute {
         })
     }
 
-    /// Seconds of one untracked pass over a batch, its read-back included.
+    /// Seconds of one untracked pass over a batch, including the read-back.
     async fn time(&self, batch: &Arc<PackedBatch>, hidden: usize) -> Result<f64> {
         let prompt = Tensor::<2>::zeros([batch.prompt_length().max(1), hidden], &self.device);
         let begin = Instant::now();
@@ -93,18 +93,18 @@ impl Compute {
     }
 }
 
-/// A GPU, and burn's device on it.
+/// A GPU with burn's device on it.
 #[derive(Clone)]
 struct Opened {
     gpu: Arc<Gpu>,
     device: Device,
 }
 
-/// What [`program_gpu`] opened, and burn's device on it once that is needed.
+/// The GPU opened by [`program_gpu`], and burn's device on it once it is needed.
 type Program = Option<(Arc<Gpu>, Option<Device>)>;
 
-/// The GPU of this program. burn never lets go of a device that it was given, nor of the kernels that it has compiled for it: each
-/// further one would cost memory to the end, and the time to compile them again.
+/// The GPU of this program. burn never releases a device, nor the kernels compiled for it: each further device would use memory
+/// until the program ends, and time to compile the kernels again.
 #[cfg(not(target_family = "wasm"))]
 fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
     static PROGRAM: std::sync::Mutex<Program> = std::sync::Mutex::new(None);
@@ -118,7 +118,7 @@ fn with_program<T>(f: impl FnOnce(&mut Program) -> T) -> T {
     PROGRAM.with_borrow_mut(f)
 }
 
-/// The GPU of this program: the one that was opened before, if it has not failed since. Several threads that ask at once get the same.
+/// The GPU of this program: the one opened earlier, unless it has failed since. Concurrent calls get the same one.
 ///
 /// # Errors
 /// As [`Gpu::open`].
@@ -128,7 +128,7 @@ pub async fn program_gpu() -> Result<Arc<Gpu>> {
     return with_program(|program| match working(program) {
         Some(gpu) => Ok(gpu),
         None => {
-            // Natively nothing in it waits for anything that needs this thread.
+            // Natively, nothing in it waits for something that needs this thread.
             let gpu = Arc::new(pollster::block_on(Gpu::open())?);
             *program = Some((gpu.clone(), None));
             Ok(gpu)
@@ -140,13 +140,13 @@ pub async fn program_gpu() -> Result<Arc<Gpu>> {
             return Ok(gpu);
         }
         let gpu = Arc::new(Gpu::open().await?);
-        // Another call may have opened one meanwhile: the first stays.
+        // Another call may have opened one in the meantime; the first one is used.
         Ok(with_program(|program| working(program).unwrap_or_else(|| program.insert((gpu, None)).0.clone())))
     }
 }
 
 impl Opened {
-    /// burn's device on [`program_gpu`], made once.
+    /// burn's device on [`program_gpu`], created once.
     fn of(gpu: Arc<Gpu>) -> Result<Self> {
         with_program(|program| match program {
             Some((known, device)) if Arc::ptr_eq(known, &gpu) => {
@@ -171,31 +171,31 @@ impl Opened {
         };
         let device = Device::wgpu_options()
             .setup(setup)
-            // What is trained is small: the default's shared pages would hold several times as much.
+            // Trained tensors are small; the default's shared pages would take several times as much memory.
             .memory_config(MemoryConfiguration::ExclusivePages)
             .init()
             .map_err(|error| Error::device(format!("burn cannot use this GPU: {error}"), "choose the CPU as device"))?;
-        // burn installs handlers that panic; ours keep the first error for `check`.
+        // burn installs handlers that panic; ours store the first error for `check`.
         gpu.watch();
         Ok(Self { gpu, device })
     }
 }
 
-/// A choice of device, with its reason.
+/// A device with the reason for choosing it.
 #[derive(Clone)]
 pub struct Chosen {
     /// The device.
     pub compute: Compute,
-    /// Why this one, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
 }
 
-/// Opens the device that `choice` asks for. [`DeviceChoice::Auto`] takes the CPU where there is no adapter, where it is a
-/// software one or computes wrongly; otherwise it times both on `sample` (a batch of the work at hand) and takes the faster.
+/// Opens the device for `choice`. [`DeviceChoice::Auto`] uses the CPU if there is no GPU adapter, or it is a software GPU or
+/// computes wrong results; otherwise it times both on `sample` (a batch of this run) and uses the faster one.
 ///
 /// # Errors
-/// [`Error::Device`] where [`DeviceChoice::Gpu`] is asked for and cannot be had; [`Error::Model`] where `sample` does not
-/// fit the encoder.
+/// [`Error::Device`] if `choice` is [`DeviceChoice::Gpu`] and the GPU cannot be used; [`Error::Model`] if `sample` does not fit
+/// the encoder.
 pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample: &Arc<PackedBatch>) -> Result<Chosen> {
     check_batch(sample, &weights.spec)?;
     let cpu = |reason: String| Chosen { compute: Compute::cpu(weights), reason };
@@ -205,10 +205,10 @@ pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample:
         DeviceChoice::Auto => {
             let gpu = match program_gpu().await {
                 Ok(gpu) => gpu,
-                Err(error) => return Ok(cpu(format!("no GPU can be used: {error}"))),
+                Err(error) => return Ok(cpu(format!("no usable GPU: {error}"))),
             };
             if gpu.is_software() {
-                return Ok(cpu(format!("{} computes on the CPU, where our own CPU path is faster", gpu.name())));
+                return Ok(cpu(format!("{} is a software GPU; the CPU is faster", gpu.name())));
             }
             let gpu = match Compute::on_program(gpu, weights).await {
                 Ok(gpu) => gpu,
@@ -219,7 +219,7 @@ pub async fn choose(weights: &Arc<EncoderWeights>, choice: DeviceChoice, sample:
     }
 }
 
-/// Times both on the sample, after one pass each to warm up.
+/// Times both on the sample, after one warm-up pass each.
 async fn faster(gpu: Compute, cpu: Compute, sample: &Arc<PackedBatch>, hidden: usize) -> Result<Chosen> {
     let timed = async {
         gpu.time(sample, hidden).await?;
@@ -231,38 +231,38 @@ async fn faster(gpu: Compute, cpu: Compute, sample: &Arc<PackedBatch>, hidden: u
     };
     cpu.time(sample, hidden).await?;
     let on_cpu = cpu.time(sample, hidden).await?;
-    let reason = format!("a pass takes {:.0} ms on the GPU, {:.0} ms on the CPU", on_gpu * 1e3, on_cpu * 1e3);
+    let reason = format!("a forward pass takes {:.0} ms on the GPU and {:.0} ms on the CPU", on_gpu * 1e3, on_cpu * 1e3);
     Ok(Chosen { compute: if on_gpu <= on_cpu { gpu } else { cpu }, reason })
 }
 
-/// The reason where the user named the device.
+/// The reason if the user has chosen the device.
 pub const CHOSEN_BY_YOU: &str = "chosen by you";
 
-/// What can be said about the GPU before anything is loaded.
+/// A description of the GPU, before anything is loaded.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct DeviceReport {
-    /// Whether there is an adapter at all.
+    /// Whether there is a GPU adapter.
     pub gpu: bool,
-    /// Its name, or an empty text.
+    /// Its name, or an empty string.
     pub name: String,
-    /// Whether it is computed by the CPU.
+    /// Whether it is a software GPU.
     pub software: bool,
-    /// Bytes of the largest buffer that a kernel can be given; 0 without an adapter.
+    /// Size of the largest buffer for a kernel in bytes; 0 without a GPU adapter.
     pub largest_buffer: f64,
-    /// What automatic choice will do, and why.
+    /// What the automatic choice will do, and why.
     pub reason: String,
 }
 
-/// Looks at the adapter.
+/// Detects the GPU.
 pub async fn detect() -> DeviceReport {
     match program_gpu().await {
         Ok(gpu) => {
             let (name, software) = (gpu.name(), gpu.is_software());
             let reason = if software {
-                format!("{name} is a software adapter: the CPU path is faster and will be used")
+                format!("{name} is a software GPU: the CPU is faster and will be used")
             } else {
-                format!("{name} and the CPU will be timed on your data, and the faster used")
+                format!("{name} and the CPU will be timed on your data, and the faster one will be used")
             };
             DeviceReport { gpu: true, name, software, largest_buffer: gpu.largest_binding() as f64, reason }
         }
@@ -271,7 +271,7 @@ pub async fn detect() -> DeviceReport {
             name: String::new(),
             software: false,
             largest_buffer: 0.0,
-            reason: format!("WebGPU cannot be used ({error}): the CPU path will be used"),
+            reason: format!("WebGPU cannot be used ({error}): the CPU will be used"),
         },
     }
 }
@@ -279,9 +279,9 @@ pub async fn detect() -> DeviceReport {
 /// The values of a tensor, row-major, without blocking the thread (a blocking read panics in wasm).
 ///
 /// # Errors
-/// [`Error::Device`] where the device was lost.
+/// [`Error::Device`] if the device was lost.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let lost = |error: String| Error::device(format!("reading from the device failed: {error}"), "start again, or use the CPU");
+    let lost = |error: String| Error::device(format!("reading from the device failed: {error}"), "try again, or use the CPU");
     let data = tensor.into_data_async().await.map_err(|error| lost(error.to_string()))?;
     data.try_to_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
 }
@@ -319,7 +319,7 @@ mod tests {
         })
     }
 
-    /// The only test of this binary that opens a GPU. Whatever a program does, it has one.
+    /// The only test of this binary that opens a GPU. A program has only one, whatever it does.
     #[test]
     fn a_program_opens_one_gpu() {
         if let Err(error) = block_on(Gpu::open()) {

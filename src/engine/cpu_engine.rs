@@ -1,4 +1,4 @@
-//! The CPU engine behind burn's flex tensors: the fast f32 path.
+//! The CPU engine for burn's flex tensors: the optimised f32 implementation.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +16,14 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// The frozen encoder on the CPU.
 ///
-/// Every pass has buffers of its own, and no lock is held while one computes: a thread of the pool that waits for its share of a pass
-/// may begin another pass meanwhile, and would wait for itself.
+/// Every pass has its own buffers, and no lock is held while a pass computes: a pool thread that waits for its share of a pass
+/// may begin another pass, and would wait for itself.
 pub struct CpuEngine {
     encoder: FastEncoder,
     spare: Arc<Spare>,
 }
 
-/// Buffers that no pass uses. The next one takes those that were used last: a single thread always works with the same.
+/// Unused buffers. The next pass takes the most recently used ones, so a single thread always uses the same.
 #[derive(Default)]
 struct Spare(Mutex<Vec<Activations>>);
 
@@ -37,7 +37,7 @@ impl Spare {
     }
 }
 
-/// Buffers of a pass, which are spare again when it is over.
+/// The buffers of a pass, returned when it ends.
 struct Buffers {
     activations: Activations,
     spare: Arc<Spare>,
@@ -46,14 +46,14 @@ struct Buffers {
 impl Drop for Buffers {
     fn drop(&mut self) {
         let mut list = self.spare.list();
-        // More passes than threads are not faster at once; what they needed is not kept.
+        // More passes than threads are not faster; their buffers are dropped.
         if list.len() < most_spare() {
             list.push(std::mem::take(&mut self.activations));
         }
     }
 }
 
-/// Buffers that are kept: for a pass on every thread, and for a prediction beside a training.
+/// Maximum number of spare buffers: one pass per thread, and one for a prediction during training.
 fn most_spare() -> usize {
     #[cfg(not(target_family = "wasm"))]
     let threads = rayon::current_num_threads();
@@ -62,7 +62,7 @@ fn most_spare() -> usize {
     threads.max(2)
 }
 
-/// A pass under way.
+/// A pass in progress.
 pub struct CpuPass {
     batch: Arc<PackedBatch>,
     route: Route,
@@ -89,7 +89,7 @@ impl CpuCache {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rows of an example, if there are as many numbers as it has.
+    /// The hidden states of an example, if the number of elements matches.
     fn get(&self, key: u32, numbers: usize) -> Option<Arc<[f32]>> {
         self.lock().rows.get(&key).filter(|rows| rows.len() == numbers).cloned()
     }
@@ -106,13 +106,13 @@ impl CpuCache {
 }
 
 impl CpuEngine {
-    /// The encoder over weights on the host, which it shares.
+    /// The encoder with weights on the host, which are shared.
     #[must_use]
     pub fn new(weights: &Arc<EncoderWeights>) -> Self {
         Self { encoder: FastEncoder::new(weights.clone()), spare: Arc::default() }
     }
 
-    /// Buffers with room for an untracked pass over a batch.
+    /// Buffers for an untracked pass over a batch.
     fn buffers(&self, batch: &PackedBatch) -> Result<Buffers> {
         let mut buffers = self.spare.buffers();
         self.encoder.reserve(batch.rows(), None, &mut buffers.activations)?;
@@ -124,7 +124,7 @@ impl CpuEngine {
         self.encoder.spec()
     }
 
-    /// Text rows `[T, D]` after `layers` layers.
+    /// Hidden states `[T, D]` after `layers` layers.
     fn text_rows(
         &self,
         batch: &PackedBatch,
@@ -215,7 +215,7 @@ impl Engine for CpuEngine {
         if batch.prompt_length() > 0 || layers > spec.layers || keys != batch.examples() {
             let what =
                 format!("states after {layers} of {} layers, of {keys} keys and {} examples", spec.layers, batch.examples());
-            return Err(Error::model(what, "report this as a fault"));
+            return Err(Error::model(what, "report this as a bug"));
         }
         let rows = self.text_rows(batch, layers, cache, &mut self.buffers(batch)?.activations);
         Ok(Self::tensor(rows, spec.hidden))

@@ -1,7 +1,7 @@
-//! Floating-point operations of a pass, exactly: 2 for each multiplication and addition of the matrix products and of the
-//! attention products, as PyTorch's `FlopCounterMode` counts them. Norms, activations, softmax and what kernels make a second time
-//! are not counted, nor is what is trained around the encoder: for MiniLM, 10 prompt rows and texts of 64 tokens a head of 7 classes is
-//! 0.0005 % of a step, the generator of a late prompt with a bottleneck of 64 neurons 0.05 %.
+//! Counts the floating-point operations of a pass exactly: 2 for each multiplication and addition of the matrix products and of
+//! the attention products, like PyTorch's `FlopCounterMode`. Not counted are norms, activation functions, softmax, recomputation,
+//! and everything that is trained around the encoder: for MiniLM, 10 prompt rows and texts of 64 tokens, a head of 7 classes is
+//! 0.0005 % of a step, the generator of a late prompt with bottleneck 64 is 0.05 %.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,12 +9,12 @@ use super::{Entry, Route};
 use crate::data::batch::PackedBatch;
 use crate::model::spec::EncoderSpec;
 
-/// What a pass over a batch costs.
+/// The cost of a pass over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PassCost {
     /// Operations of the forward pass.
     pub forward: u64,
-    /// Of the backward pass, input gradients only.
+    /// FLOPs of the backward pass, input gradients only.
     pub backward: u64,
     /// Bytes of activations that a tracked forward pass keeps for the backward pass, as f32: of every row and layer the queries, keys
     /// and values `3 D`, both sums `2 D` with their statistics, the neurons `F`, and a number for each head. Nothing made again.
@@ -42,7 +42,8 @@ impl PassCost {
         let lowest = if route.update > 0 {
             upper
         } else {
-            // The gradient at the probabilities is needed for all rows, those at queries, keys and values for the prompt rows only.
+            // The gradient of the probabilities is needed for all rows; those of queries, keys and values only for the prompt
+            // rows.
             let prompt = batch.prompt_length() as u64;
             let made = prompt * batch.examples() as u64;
             let beside: u64 = lengths(batch).map(|n| 2 * n * n + 6 * prompt * n).sum();
@@ -53,13 +54,13 @@ impl PassCost {
     }
 }
 
-/// Operations of the lowest `layers` layers over texts of these lengths.
+/// FLOPs of the lowest `layers` layers for texts of these lengths.
 #[must_use]
 pub fn states(spec: &EncoderSpec, lengths: impl Iterator<Item = u64>, layers: usize) -> u64 {
     layers as u64 * layer(spec, lengths)
 }
 
-/// Rows of each example of a batch.
+/// Number of rows of each example of a batch.
 pub fn lengths(batch: &PackedBatch) -> impl Iterator<Item = u64> + '_ {
     batch.offsets().windows(2).map(|pair| u64::from(pair[1] - pair[0]))
 }
@@ -71,7 +72,7 @@ fn layer(spec: &EncoderSpec, lengths: impl Iterator<Item = u64>) -> u64 {
     lengths.map(of).sum()
 }
 
-/// What an encoder, its partial ones included, has done since it was made.
+/// Counters of an encoder, including its partial encoders.
 #[derive(Debug, Default)]
 pub struct Meter {
     flops: AtomicU64,
@@ -79,7 +80,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Counts operations.
+    /// Counts FLOPs.
     pub fn add(&self, flops: u64) {
         self.flops.fetch_add(flops, Ordering::Relaxed);
     }
@@ -89,7 +90,7 @@ impl Meter {
         self.peak.fetch_max(bytes, Ordering::Relaxed);
     }
 
-    /// Operations so far.
+    /// FLOPs so far.
     #[must_use]
     pub fn flops(&self) -> u64 {
         self.flops.load(Ordering::Relaxed)

@@ -1,7 +1,7 @@
-//! The compute engine: the frozen encoder's forward pass and input gradient, twice (WGSL and CPU), behind one trait.
+//! The compute engine: the frozen encoder's forward pass and input gradient, implemented twice (WGSL and CPU) behind one trait.
 //!
-//! Legend of the shape letters used everywhere: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward
-//! neurons, L layers, V vocabulary.
+//! Shape letters, used everywhere: B examples, T packed rows, P prompt rows, D hidden size, H heads, F feed-forward neurons, L
+//! layers, V vocabulary.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ mod turn;
 pub mod wgsl;
 mod wgsl_engine;
 
-/// What the rows of an example are reduced to.
+/// Pooling: how the rows of an example are reduced to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// Mean of all rows of the example, prompt rows too.
+    /// Mean of all rows of the example, including prompt rows.
     Mean,
-    /// Mean of the rows of the example from this one on: with the number of prompt rows, of its text.
+    /// Mean of the rows of the example from this one on; with the number of prompt rows, the mean of its text.
     MeanFrom(u32),
     /// One row of the example, counted from its first prompt row.
     Row(u32),
 }
 
 impl Pooling {
-    /// The first row of an example that counts.
+    /// The first row of an example that is pooled.
     #[must_use]
     pub fn first(self) -> usize {
         match self {
@@ -40,37 +40,37 @@ impl Pooling {
     }
 }
 
-/// Where the prompt rows of a batch join its text rows.
+/// Where the prompt rows of a batch enter the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Entry {
     /// Before the lowest layer, as word embeddings: they get positions `0..P`, token type 0 and the norm of the embeddings, and
-    /// the text's positions start at P (Hugging Face PEFT).
+    /// the text's positions start at P (as in Hugging Face PEFT).
     #[default]
     Words,
-    /// After so many layers (0: behind the norm of the embeddings), as they are: no position, type or norm. The text's positions
-    /// start at 0 (Liu et al. 2022, late prompt tuning).
+    /// After a number of layers (0: after the norm of the embeddings), unchanged: without position, type or norm. The text's
+    /// positions start at 0 (Liu et al. 2022, late prompt tuning).
     After(usize),
 }
 
-/// How a batch goes through the encoder, and what the rows of its trained input are.
+/// How a batch goes through the encoder, and the meaning of the rows of its trained input.
 ///
-/// The trained input of every pass is one matrix `[R, D]`, of which the gradient is made: first the prompt rows, then the rows of
+/// The trained input of every pass is one matrix `[R, D]`, whose gradient is computed: first the prompt rows, then the rows of
 /// the update, then the rows of the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// Where prompt rows join.
+    /// Where prompt rows enter.
     pub entry: Entry,
-    /// What comes out.
+    /// The pooling of the output.
     pub pooling: Pooling,
-    /// Whether each example has prompt rows of its own, `[B P, D]` instead of `[P, D]`.
+    /// Whether each example has its own prompt rows, `[B P, D]` instead of `[P, D]`.
     pub per_example: bool,
-    /// Rows N of an additive update of the text embeddings (before their norm): row i is added to the i-th token of every text, so
-    /// that N is at least the length of the longest. 0: there is none. Only with [`Entry::Words`].
+    /// Rows N of an additive update of the text embeddings (before their norm): row i is added to the i-th token of every text,
+    /// so N is at least the length of the longest text. 0: there is no update. Only with [`Entry::Words`].
     pub update: usize,
-    /// Whether the batch's prompt rows are prefix rows. They have no embedding of their own (their rows of the batch start from
-    /// zero): in every layer their keys and values are replaced by trained ones, row `p` of `[P, 2 L D]` in the order `k_0 | v_0 |
-    /// k_1 | v_1 | ..` of PEFT's `PREFIX_TUNING`, which is `2 L` rows of the input each. Only with [`Entry::Words`] and a pooling
-    /// that leaves the prefix rows out.
+    /// Whether the batch's prompt rows are prefix rows. They have no embedding (their packed rows start from zero): in every
+    /// layer, their keys and values are replaced by trained ones, row `p` of `[P, 2 L D]` in the order `k_0 | v_0 | k_1 | v_1 |
+    /// ..` of PEFT's `PREFIX_TUNING`, which is `2 L` rows of the input each. Only with [`Entry::Words`] and a pooling without the
+    /// prefix rows.
     pub prefix: bool,
 }
 
@@ -101,14 +101,14 @@ impl Route {
         [prompt, self.update, if self.prefix { batch.prompt_length() * 2 * layers } else { 0 }]
     }
 
-    /// The rows that need an input gradient in the lowest layer that is run. Below it only what is trained gets one.
+    /// The rows that need an input gradient in the lowest layer of the pass. Below it, only trained rows get one.
     #[must_use]
     pub fn lowest_grad(&self) -> GradRows {
         if self.update > 0 { GradRows::All } else { GradRows::Prompt }
     }
 
-    /// The [`RowInfo`] of every row of a batch on this route; `slot` says which row of the word table holds a token id. With
-    /// [`Entry::After`], the text rows are numbered as in the states, and `slot` is not asked.
+    /// The [`RowInfo`] of every row of a batch on this route; `slot` returns the row of a token id in the word table. With
+    /// [`Entry::After`], the text rows are numbered as in the hidden states, and `slot` is not called.
     pub fn row_infos(&self, batch: &PackedBatch, mut slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
         let (offsets, length) = (batch.offsets(), batch.prompt_length() as u32);
         let mut text = 0..;
@@ -129,47 +129,47 @@ impl Route {
     }
 }
 
-/// The frozen encoder on one device: what [`boundary`] puts into burn's graph as one operation. Any number of threads may use it at
-/// once, each with passes of its own.
+/// The frozen encoder on one device, which [`boundary`] adds to burn's graph as one operation. Any number of threads may use it
+/// concurrently, each with its own passes.
 pub trait Engine: Send + Sync {
-    /// How burn holds rows on this engine's device.
+    /// burn's type of tensors on this engine's device.
     type Tensor;
-    /// A pass under way: its batch, its route, and what its activations are in. It ends when it is dropped.
+    /// A pass in progress: its batch, its route, and the buffers of its activations. It ends when it is dropped.
     type Pass: Send;
-    /// Hidden states of examples, kept where this engine finds them again.
+    /// Cached hidden states of examples.
     type Cache: Send + Sync;
 
-    /// Checks a batch, brings it to the device and makes room for its pass; `tracked` where a backward pass may follow.
+    /// Checks a batch, uploads it to the device and reserves memory for its pass; `tracked` if a backward pass may follow.
     ///
     /// # Errors
-    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or a route that it cannot take;
-    /// [`Error::DeviceMemory`] where there is no room for it; [`Error::Device`] where the engine has room for one pass only and this
-    /// thread has one under way.
+    /// [`Error::Model`] for a token id or a length that the encoder has no embedding for, or an unsupported route;
+    /// [`Error::DeviceMemory`] if there is not enough memory; [`Error::Device`] if the engine supports only one pass at a time
+    /// and this thread already has one.
     fn begin(&self, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<Self::Pass>;
 
     /// The trained input `[R, D]` to pooled rows `[B, D]`; with `save_activations`, activations stay in the pass for [`Engine::backward`].
     /// `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
     fn forward(&self, pass: &mut Self::Pass, input: Self::Tensor, states: Self::Tensor, save_activations: bool) -> Self::Tensor;
 
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that kept its
-    /// activations.
+    /// From the gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that
+    /// saved its activations.
     ///
     /// # Panics
-    /// Where the pass was discarded.
+    /// If the pass was discarded.
     fn backward(&self, pass: Self::Pass, d_pooled: Self::Tensor) -> Self::Tensor;
 
-    /// An empty cache of hidden states after a number of layers, for at most so many bytes.
+    /// An empty cache of hidden states with at most `budget` bytes.
     fn cache(&self, budget: u64) -> Self::Cache;
 
-    /// Whether a cache has the states of an example of so many rows.
+    /// Whether a cache contains the hidden states of an example with this number of rows.
     fn has(&self, cache: &Self::Cache, key: u32, rows: usize) -> bool;
 
-    /// Bytes of the states in a cache.
+    /// Size of the states in a cache in bytes.
     fn cache_bytes(&self, cache: &Self::Cache) -> u64;
 
-    /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. With a
-    /// cache and a key for each example, what is there is copied and what is missing is computed and kept while the budget lasts:
-    /// the same bits either way. `like` is any tensor of this device.
+    /// Hidden states `[T, D]` after `layers` layers (0: after the norm of the embeddings), of a batch without prompt rows. With a
+    /// cache and a key for each example, cached states are copied, and missing ones are computed and cached within the budget;
+    /// the bits are the same. `like` is any tensor of this device.
     ///
     /// # Errors
     /// As [`Engine::begin`].
@@ -181,8 +181,8 @@ pub trait Engine: Send + Sync {
         like: Self::Tensor,
     ) -> Result<Self::Tensor>;
 
-    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
-    /// absolute activation `|gelu(W1 x + b1)|`: `[L, F]`, for a batch behind shared prompt rows `[P, D]` (Huang et al. 2022, FPT,
+    /// For every neuron of every layer, the sum over the examples of the mean absolute activation `|gelu(W1 x + b1)|` over an
+    /// example's rows (including prompt rows): `[L, F]`, for a batch after shared prompt rows `[P, D]` (Huang et al. 2022, FPT,
     /// section 3).
     ///
     /// # Errors
@@ -190,7 +190,7 @@ pub trait Engine: Send + Sync {
     fn neuron_scores(&self, batch: &Arc<PackedBatch>, prompt: Self::Tensor) -> Result<Self::Tensor>;
 }
 
-/// Checks that the encoder can take a route with a batch, and has an embedding for everything in it.
+/// Checks that the encoder supports a route with a batch, and has an embedding for everything in it.
 ///
 /// # Errors
 /// [`Error::Model`] with what is wrong.
@@ -200,19 +200,19 @@ pub fn check_route(batch: &PackedBatch, route: &Route, spec: &EncoderSpec) -> Re
     let words = route.entry == Entry::Words;
     let problem = match *route {
         Route { entry: Entry::After(layers), .. } if layers >= spec.layers => {
-            Some(format!("a prompt that joins after {layers} of {} layers", spec.layers))
+            Some(format!("a prompt inserted after {layers} of {} layers", spec.layers))
         }
-        Route { update, .. } if update > 0 && !words => Some("an update of embeddings that are not made".to_owned()),
+        Route { update, .. } if update > 0 && !words => Some("an update of embeddings that are not computed".to_owned()),
         Route { update, .. } if update > 0 && update < text => {
             Some(format!("an update of {update} rows for a text of {text} tokens"))
         }
         Route { prefix: true, pooling, per_example, .. } if !words || per_example || pooling.first() < prompt => {
-            Some("a prefix together with another prompt, or pooled".to_owned())
+            Some("a prefix with another prompt, or a pooled prefix".to_owned())
         }
         _ => None,
     };
     if let Some(problem) = problem {
-        return Err(Error::model(problem, "report this as a fault"));
+        return Err(Error::model(problem, "report this as a bug"));
     }
     check_tokens(batch, spec)?;
     check_positions(if words { batch.longest() } else { text }, spec)
@@ -250,7 +250,7 @@ fn check_positions(rows: usize, spec: &EncoderSpec) -> Result<()> {
 /// Marks a row of a [`RowInfo`] that comes from the prompt.
 pub const PROMPT_BIT: u32 = 1 << 31;
 
-/// What the kernels know about one packed row; the layout that `shaders/lib/rows.wgsl` declares.
+/// Description of a packed row for the kernels, with the layout declared in `shaders/lib/rows.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct RowInfo {
@@ -258,14 +258,14 @@ pub struct RowInfo {
     pub start: u32,
     /// One past the last row of its example.
     pub end: u32,
-    /// Row of the word table (of the states, with [`Entry::After`]), or [`PROMPT_BIT`] with the row of the prompt.
+    /// Row of the word table (of the hidden states, with [`Entry::After`]), or [`PROMPT_BIT`] with the row of the prompt.
     pub source: u32,
     /// Its example.
     pub example: u32,
 }
 
-/// The rows that an input gradient is made for. Below the lowest layer with a prompt nothing is trained, so that there only the
-/// prompt rows need one.
+/// The rows whose input gradient is computed. Below the lowest layer with a prompt nothing is trained, so there only the prompt
+/// rows need one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GradRows {
     /// All packed rows, `[T, ..]`.
@@ -275,7 +275,7 @@ pub enum GradRows {
 }
 
 impl GradRows {
-    /// The packed row of each row that is made.
+    /// The packed row of each of these rows.
     #[must_use]
     pub fn list(self, rows: &[RowInfo]) -> Vec<usize> {
         let made = |row: &RowInfo| self == Self::All || row.source & PROMPT_BIT != 0;
@@ -283,8 +283,8 @@ impl GradRows {
     }
 }
 
-/// The [`RowInfo`] of every row of a batch behind shared prompt rows, at the word embeddings; `slot` says which row of the word
-/// table holds a token id.
+/// The [`RowInfo`] of every row of a batch after shared prompt rows, at the word embeddings; `slot` returns the row of a token id
+/// in the word table.
 pub fn row_infos(batch: &PackedBatch, slot: impl FnMut(u32) -> u32) -> Vec<RowInfo> {
     Route::words(Pooling::Mean).row_infos(batch, slot)
 }

@@ -1,11 +1,11 @@
-//! [`Turn`]: which pass may use what an engine has only once.
+//! [`Turn`]: mutual exclusion of passes for an engine with a single arena.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::error::{Error, Result};
 
-/// Admits one pass at a time: the passes of several threads follow one another.
+/// Admits one pass at a time; the passes of several threads follow one another.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     state: Mutex<State>,
@@ -15,11 +15,11 @@ pub(super) struct Turn {
 #[derive(Debug, Default)]
 struct State {
     passes: u64,
-    /// The pass under way, and the thread that began it.
+    /// The current pass, and the thread that began it.
     holder: Option<(u64, ThreadId)>,
 }
 
-/// The claim of one pass, given back when it is dropped.
+/// The claim of one pass, released when dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     turn: Arc<Turn>,
@@ -27,10 +27,10 @@ pub(super) struct Claim {
 }
 
 impl Turn {
-    /// Waits until no other thread has a pass under way. A tracked pass is under way until its backward pass is over.
+    /// Waits until no other thread has a pass. A tracked pass lasts until its backward pass is finished.
     ///
     /// # Errors
-    /// [`Error::Device`] where this very thread has one: it would wait for itself.
+    /// [`Error::Device`] if this thread already has one: it would wait for itself.
     pub(super) fn claim(self: &Arc<Self>) -> Result<Claim> {
         let thread = thread::current().id();
         let mut state = self.state();
@@ -49,7 +49,7 @@ impl Turn {
         Ok(Claim { turn: self.clone(), pass })
     }
 
-    /// Ends the pass that this thread has under way, if it has one.
+    /// Ends the pass of this thread, if it has one.
     pub(super) fn discard(&self) {
         let mut state = self.state();
         if state.holder.is_some_and(|(_, holder)| holder == thread::current().id()) {
@@ -58,14 +58,14 @@ impl Turn {
         }
     }
 
-    /// Nothing panics while it is locked.
+    /// Nothing panics while the lock is held.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Claim {
-    /// Whether the pass is still under way: not after [`Turn::discard`].
+    /// Whether the pass is still current: not after [`Turn::discard`].
     pub(super) fn holds(&self) -> bool {
         self.turn.state().holder.is_some_and(|(pass, _)| pass == self.pass)
     }
@@ -74,7 +74,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut state = self.turn.state();
-        // Only its own: after a discard, another pass may be under way.
+        // Only its own claim: after a discard, another pass may be current.
         if state.holder.is_some_and(|(pass, _)| pass == self.pass) {
             state.holder = None;
             self.turn.free.notify_one();

@@ -1,4 +1,4 @@
-//! The WGSL engine behind burn's wgpu tensors: copies a few kilobytes in and out, on the one queue that both share.
+//! The WGSL engine for burn's wgpu tensors: copies a few kilobytes in and out, on the queue that both share.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 /// The frozen encoder on a wgpu device that burn shares.
 pub struct WgslEngine {
     encoder: WgslEncoder,
-    /// The buffers of the current batch are there once.
+    /// There is only one set of buffers for a batch.
     turn: Arc<Turn>,
 }
 
-/// A pass under way: nobody else prepares a batch until it is over.
+/// A pass in progress: no other thread can prepare a batch until it is finished.
 pub struct WgslPass {
     claim: Claim,
     route: Route,
@@ -33,13 +33,13 @@ pub struct WgslPass {
 type BufferRows = Vec<(wgpu::Buffer, usize)>;
 
 impl WgslEngine {
-    /// Wraps an encoder; prompts must live on the burn device made of its wgpu handles.
+    /// Wraps an encoder; prompts must be on the burn device made from its wgpu handles.
     #[must_use]
     pub fn new(encoder: WgslEncoder) -> Self {
         Self { encoder, turn: Arc::default() }
     }
 
-    /// An encoder with other weights on the same device, its products cut into the same tiles.
+    /// An encoder with other weights on the same device, with the same tiles.
     ///
     /// # Errors
     /// As [`WgslEncoder::new`].
@@ -49,7 +49,7 @@ impl WgslEngine {
         Ok(engine)
     }
 
-    /// The first error that the device raised outside of a call, if any.
+    /// The first error that the device raised outside a call, if any.
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] with its text.
@@ -57,7 +57,7 @@ impl WgslEngine {
         self.encoder.gpu().check()
     }
 
-    /// Bytes of the weights on the device, and of the word embeddings that are there.
+    /// Size of the weights on the device in bytes, and of the word embeddings in use.
     pub(super) fn weight_bytes(&self) -> u64 {
         let (layers, words) = self.encoder.weight_bytes();
         layers + words
@@ -73,14 +73,14 @@ impl WgslEngine {
         self.encoder.spec()
     }
 
-    /// As [`WgslEncoder::set_recompute`], once the passes of other threads are over.
+    /// As [`WgslEncoder::set_recompute`], after the passes of other threads.
     pub fn set_recompute(&self, recompute: Recompute) {
-        // Without a claim it is this thread that has a pass under way, and gives up its activations.
+        // Without a claim, this thread has a pass, and its activations are discarded.
         let _claim = self.turn.claim().ok();
         self.encoder.set_recompute(recompute);
     }
 
-    /// Ends the pass that this thread has under way, whose backward pass will not come.
+    /// Ends the pass of this thread if there will be no backward pass.
     pub(super) fn discard(&self) {
         self.turn.discard();
     }
@@ -90,8 +90,8 @@ impl WgslEngine {
         (rows * self.spec().hidden * size_of::<f32>()) as u64
     }
 
-    /// Runs recorded work between copies in and a copy out, which `record` records into the new tensor's place. burn's buffers stay
-    /// out of our bind groups: several of its tensors may share one buffer, and one buffer may not be read and written by the same
+    /// Runs recorded work between copies in and a copy out; `record` records it into a new tensor. burn's buffers are not used in
+    /// our bind groups: several of its tensors may share one buffer, and a buffer cannot be read and written by the same
     /// dispatch.
     fn run<T>(
         &self,

@@ -1,30 +1,30 @@
-//! [`Answers`]: what was said of every single row, where figures come from.
+//! [`Answers`]: the prediction for every single row, from which all metrics are computed.
 
 use super::calibration::Calibration;
 use super::interval::{Interval, macro_f1, wilson};
 use super::{Metrics, argmax, softmax};
 use crate::error::{Error, Result};
 
-/// Labelled rows with what was predicted for them. n rows, C classes.
+/// Labelled rows with their predictions. n rows, C classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
     /// Class names: `[C]`.
     pub labels: Vec<String>,
-    /// Which rows, by their position among all that are held out: `[n]`, rising.
+    /// Positions of the rows in the held-out set: `[n]`, ascending.
     pub rows: Vec<usize>,
     /// Class indices of the labels: `[n]`.
     pub truth: Vec<u32>,
-    /// Class indices of the answers: `[n]`.
+    /// Class indices of the predictions: `[n]`.
     pub predicted: Vec<u32>,
     /// `[n, C]`, row-major.
     probabilities: Vec<f32>,
 }
 
 impl Answers {
-    /// Of class scores `[n, C]`.
+    /// From logits `[n, C]`.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are no rows, or the lengths do not fit.
+    /// [`Error::Data`] if there are no rows, or the lengths do not match.
     pub fn new(labels: Vec<String>, rows: Vec<usize>, truth: Vec<u32>, scores: &[f32]) -> Result<Self> {
         let classes = labels.len();
         if truth.is_empty() || rows.len() != truth.len() || scores.len() != truth.len() * classes {
@@ -36,31 +36,31 @@ impl Answers {
         Ok(Self { labels, rows, truth, predicted, probabilities: scores.flat_map(softmax).collect() })
     }
 
-    /// How many rows.
+    /// Number of rows.
     #[must_use]
     pub fn count(&self) -> usize {
         self.truth.len()
     }
 
-    /// Probabilities of an answer: `[C]`.
+    /// Probabilities of all classes for a row: `[C]`.
     #[must_use]
     pub fn probabilities(&self, answer: usize) -> &[f32] {
         &self.probabilities[answer * self.labels.len()..][..self.labels.len()]
     }
 
-    /// Probability of the class that was chosen.
+    /// Probability of the predicted class.
     #[must_use]
     pub fn confidence(&self, answer: usize) -> f32 {
         self.probabilities(answer)[self.predicted[answer] as usize]
     }
 
-    /// Whether an answer is what the label says.
+    /// Whether the prediction is the label.
     #[must_use]
     pub fn is_right(&self, answer: usize) -> bool {
         self.truth[answer] == self.predicted[answer]
     }
 
-    /// The figures.
+    /// All metrics.
     ///
     /// # Errors
     /// As [`Metrics::new`].
@@ -68,27 +68,27 @@ impl Answers {
         Metrics::new(&self.labels, &self.truth, &self.predicted)
     }
 
-    /// Where the accuracy lies, with 95 % confidence.
+    /// 95 % confidence interval of the accuracy.
     #[must_use]
     pub fn accuracy_interval(&self) -> Interval {
         let right = (0..self.count()).filter(|&answer| self.is_right(answer)).count();
         wilson(right as u64, self.count() as u64)
     }
 
-    /// Where the macro-F1 lies, with 95 % confidence.
+    /// 95 % confidence interval of the macro-F1.
     #[must_use]
     pub fn macro_f1_interval(&self) -> Interval {
         macro_f1(self.labels.len(), &self.truth, &self.predicted)
     }
 
-    /// Whether the probabilities mean what they say.
+    /// Calibration of the probabilities.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
         Calibration::new((0..self.count()).map(|answer| (self.confidence(answer), self.is_right(answer))))
     }
 
-    /// The wrong answers, the surest first; of equals the first row. Many of these are errors of the labels (Northcutt, Jiang and
-    /// Chuang 2021, "Confident Learning").
+    /// The mistakes, by falling probability; of equally confident ones, the first row first. Many of the most confident ones are
+    /// label errors (Northcutt, Jiang and Chuang 2021, "Confident Learning").
     #[must_use]
     pub fn mistakes(&self) -> Vec<usize> {
         let mut wrong: Vec<usize> = (0..self.count()).filter(|&answer| !self.is_right(answer)).collect();
@@ -96,7 +96,7 @@ impl Answers {
         wrong
     }
 
-    /// The rows of one class that were taken for another, or for itself, the surest first.
+    /// The rows with one label and one predicted class, by falling probability.
     #[must_use]
     pub fn cell(&self, truth: u32, predicted: u32) -> Vec<usize> {
         let fits = |&answer: &usize| self.truth[answer] == truth && self.predicted[answer] == predicted;

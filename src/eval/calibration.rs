@@ -1,23 +1,24 @@
-//! Whether probabilities mean what they say: of the texts with a probability of 80 %, are 80 % right?
+//! Calibration: how well probabilities match accuracy. Of the texts with a probability of 80 %, are 80 % correct?
 
 use serde::Serialize;
 
 /// Bins of equal width, as in the reliability diagrams of Guo et al. 2017.
 pub const BINS: usize = 10;
 
-/// How well probabilities agree with how often they are right (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern
-/// Neural Networks", sections 2 and 3).
+/// How well probabilities match accuracy (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural Networks",
+/// sections 2 and 3).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
-    /// Expected calibration error: the difference of confidence and accuracy, averaged over all rows by their bins. 0 is perfect.
+    /// Expected calibration error: the mean gap between confidence and accuracy over the bins, weighted by their rows. 0 is
+    /// perfect.
     pub error: f64,
-    /// Mean confidence minus accuracy over all rows: above 0 it is surer than it should be.
+    /// Mean confidence minus accuracy over all rows; above 0, the classifier is overconfident.
     pub excess: f64,
-    /// [`BINS`] bins of equal width, rising; the upper end belongs to a bin, the lower one does not.
+    /// [`BINS`] bins of equal width, ascending; the upper end belongs to a bin, the lower end does not.
     pub bins: Vec<Bin>,
 }
 
-/// The answers whose confidence is in a range.
+/// The predictions with a confidence in some range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Bin {
@@ -25,16 +26,16 @@ pub struct Bin {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Answers in it.
+    /// Number of predictions in it.
     pub count: u64,
-    /// Their mean confidence; 0 for none.
+    /// Their mean confidence; 0 if there are none.
     pub confidence: f64,
-    /// Share of them that is right; 0 for none.
+    /// Their accuracy; 0 if there are none.
     pub accuracy: f64,
 }
 
 impl Calibration {
-    /// Of answers with the probability of the class that was chosen, and whether it was right.
+    /// From the probability of each predicted class and whether it is correct.
     #[must_use]
     pub fn new(answers: impl IntoIterator<Item = (f32, bool)>) -> Self {
         let mut sums = [(0_u64, 0.0_f64, 0_u64); BINS];

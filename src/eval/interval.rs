@@ -1,5 +1,5 @@
-//! How sure a figure is that was measured on so many rows: intervals that hold with 95 % confidence, over the draw of the
-//! held-out rows. What another seed or another prompt would give is not in them.
+//! 95 % confidence intervals of metrics, with respect to the sampling of the held-out rows. They do not cover the variation over
+//! seeds or prompts.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::rng::Rng;
 
 /// The 97.5 % quantile of the standard normal distribution.
 const QUANTILE: f64 = 1.959_963_984_540_054;
-/// Resamples of a bootstrap: 1,000 are enough for percentiles at 95 % (Efron and Tibshirani 1993, section 13.3).
+/// Resamples of the bootstrap: 1,000 are sufficient for 95 % percentile intervals (Efron and Tibshirani 1993, section 13.3).
 const RESAMPLES: usize = 1000;
 
 /// Both ends of an interval.
@@ -20,9 +20,9 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Where the share lies of which `right` of `rows` is a draw: the score interval (Wilson 1927, "Probable Inference, the Law of
-/// Succession, and Statistical Inference"; without a correction for continuity), which is never outside of 0 to 1 and good for few
-/// rows, too (Newcombe 1998). All of 0 to 1 for no rows.
+/// Confidence interval of a share, of which `right` of `rows` is a sample: the score interval (Wilson 1927, "Probable Inference,
+/// the Law of Succession, and Statistical Inference"; without continuity correction). It never exceeds 0 to 1 and is suitable for
+/// few rows (Newcombe 1998). 0 to 1 if there are no rows.
 #[must_use]
 pub fn wilson(right: u64, rows: u64) -> Interval {
     if rows == 0 {
@@ -32,16 +32,16 @@ pub fn wilson(right: u64, rows: u64) -> Interval {
     let middle = share + z2 / (2.0 * n);
     let width = QUANTILE * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     let end = |value: f64| (value / (1.0 + z2 / n)).clamp(0.0, 1.0);
-    // What rounding leaves at the ends is not there.
+    // Rounding must not exceed the ends.
     Interval {
         low: if right == 0 { 0.0 } else { end(middle - width) },
         high: if right == rows { 1.0 } else { end(middle + width) },
     }
 }
 
-/// Where the macro-F1 lies of which these rows are a draw, `truth` and `predicted` of class indices below `classes`: the percentile
-/// interval of a bootstrap over rows (Efron and Tibshirani 1993, chapter 13). The same rows always give the same interval. All of
-/// 0 to 1 for no rows.
+/// Confidence interval of the macro-F1, with `truth` and `predicted` as class indices below `classes`: the percentile interval of
+/// a bootstrap over rows (Efron and Tibshirani 1993, chapter 13). The same rows always give the same interval. 0 to 1 if there
+/// are no rows.
 #[must_use]
 pub fn macro_f1(classes: usize, truth: &[u32], predicted: &[u32]) -> Interval {
     let rows = truth.len().min(predicted.len());
@@ -58,7 +58,7 @@ pub fn macro_f1(classes: usize, truth: &[u32], predicted: &[u32]) -> Interval {
             let row = rng.below(rows);
             let (truth, predicted) = (truth[row] as usize, predicted[row] as usize);
             hits[truth] += u64::from(truth == predicted);
-            // Rows of the class, and rows that are said to be.
+            // Rows with the label, and rows predicted as the class.
             ends[truth] += 1;
             ends[predicted] += 1;
         }
@@ -70,7 +70,7 @@ pub fn macro_f1(classes: usize, truth: &[u32], predicted: &[u32]) -> Interval {
     Interval { low: quantile(&figures, 0.025), high: quantile(&figures, 0.975) }
 }
 
-/// A quantile of rising values, between two of them by their distance.
+/// A quantile of ascending values, with linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * (sorted.len() - 1) as f64;
     let (below, part) = (at as usize, at.fract());

@@ -8,20 +8,21 @@ use super::foreign::{self, Meant};
 use super::spec::EncoderSpec;
 use crate::error::{Error, Result};
 
-/// Elements of the largest weight that is accepted: 4 GiB of f32, which is also what 32-bit addresses reach.
+/// Maximum number of elements of a weight: 4 GiB of f32, the limit of 32-bit addresses.
 const MAX_ELEMENTS: u64 = 1 << 30;
-/// Bytes of the file; the hub's have about a thousand, or some ten thousand where they name many classes.
+/// Maximum size of the file in bytes. Files on the hub have about a thousand, or tens of thousands if they name many classes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Reads the hub's `config.json`. Only what the engine computes is accepted: BERT with exact GELU and absolute positions.
+/// Parses the hub's `config.json`. Only architectures that the engine implements are accepted: BERT with exact GELU and absolute
+/// positions.
 ///
 /// # Errors
-/// [`Error::Model`] naming the field, its value and what was expected.
+/// [`Error::Model`] with the field, its value and the expected value.
 pub fn parse(bytes: &[u8]) -> Result<EncoderSpec> {
     read(bytes).map(|(spec, _)| spec)
 }
 
-/// [`parse`], and what the user should know about the file.
+/// [`parse`], with notes on the file.
 ///
 /// # Errors
 /// As [`parse`].
@@ -36,7 +37,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
         let found = found.to_ascii_lowercase();
         fields.insert("model_type".into(), found.into());
     }
-    // The exact function under the name of its slow form.
+    // The same exact function, implemented in Python.
     if fields.get("hidden_act").is_some_and(|found| found == "gelu_python") {
         fields.insert("hidden_act".into(), "gelu".into());
     }
@@ -49,8 +50,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
         }
     }
     if fields.get("quantization_config").is_some_and(|value| !value.is_null()) {
-        let problem = "config.json: \"quantization_config\" says that the weights are quantised";
-        return Err(Error::model(problem, "take the encoder in full or half precision (float32, float16, bfloat16)"));
+        let problem = "config.json: \"quantization_config\" is set, so the weights are quantised";
+        return Err(Error::model(problem, "use the encoder in full or half precision (float32, float16, bfloat16)"));
     }
     let spec = EncoderSpec {
         layers: size(&fields, "num_hidden_layers", 1000)?,
@@ -68,7 +69,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
     if !spec.head_size().is_multiple_of(4) {
         return Err(Error::model(
             format!("config.json: the head size {} (hidden_size / num_attention_heads) is not a multiple of 4", spec.head_size()),
-            "the kernels read four numbers at a time; use another encoder",
+            "the kernels process four numbers at a time; use another encoder",
         ));
     }
     let widest = ["vocab_size", "max_position_embeddings", "intermediate_size", "hidden_size"]
@@ -77,7 +78,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
         .find(|&(_, rows)| rows as u64 * hidden as u64 > MAX_ELEMENTS);
     match widest {
         Some((field, rows)) => Err(wrong(format!(
-            "config.json: \"{field}\" asks for a weight of {rows} x {hidden}; the limit is {MAX_ELEMENTS} elements"
+            "config.json: \"{field}\" requires a weight of {rows} x {hidden}; the limit is {MAX_ELEMENTS} elements"
         ))),
         None => Ok((spec, notes)),
     }
@@ -99,7 +100,7 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     }
 }
 
-/// Python writes numbers that JSON has no words for: they become `null`.
+/// Python writes NaN and Infinity, which JSON does not have: they become `null`.
 fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
     const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
     if !WORDS.iter().any(|word| text.windows(word.len()).any(|part| part == *word)) {
@@ -121,22 +122,23 @@ fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// A config without `model_type`, as BERT's were until 2019, is told from those of other families by its fields: a note that says so.
+/// A config without `model_type`, as in BERT models until 2019, is identified by its other fields. Returns a note about it.
 fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
     const MISSING: &str = "config.json: \"model_type\" is missing; supported is [\"bert\"]";
     if fields.contains_key("peft_type") {
         return Err(Error::model(
-            format!("{MISSING}; it is the file of a PEFT adapter"),
-            "give the encoder that it was made for",
+            format!("{MISSING}; this file belongs to a PEFT adapter"),
+            "use the encoder that the adapter was trained for",
         ));
     }
     if fields.contains_key("word_embedding_dimension") {
-        let problem = format!("{MISSING}; it is the file of a pooling layer");
-        return Err(Error::model(problem, "take the config.json that lies beside the weights"));
+        let problem = format!("{MISSING}; this file belongs to a pooling layer");
+        return Err(Error::model(problem, "use the config.json next to the weights"));
     }
     let all =
         ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "vocab_size"];
-    // RoBERTa has one token type, ALBERT and ELECTRA embeddings of another size, and each says its name where it has architectures.
+    // RoBERTa has one token type; ALBERT and ELECTRA have a separate embedding size. Each is named in `architectures`, if
+    // present.
     let bert = all.iter().all(|field| fields.contains_key(*field))
         && fields.get("type_vocab_size").is_some_and(|types| types == 2)
         && !["embedding_size", "num_hidden_groups", "relative_attention", "n_layers"]
@@ -149,16 +151,16 @@ fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
             }),
         };
     if bert {
-        return Ok("config.json has no \"model_type\"; its other fields are those of BERT, and it is read as BERT");
+        return Ok("config.json has no \"model_type\"; it is read as BERT, because its other fields are those of BERT");
     }
     Err(Error::model(
         MISSING,
-        "if it is a BERT encoder, add the line `\"model_type\": \"bert\",` behind the first { of config.json",
+        "if it is a BERT encoder, add the line `\"model_type\": \"bert\",` after the first { of config.json",
     ))
 }
 
 fn wrong(problem: String) -> Error {
-    Error::model(problem, "take config.json from the same place as the weights")
+    Error::model(problem, "use the config.json from the same place as the weights")
 }
 
 fn unsupported(field: &str, value: &Value, expected: &str) -> Error {
@@ -168,7 +170,7 @@ fn unsupported(field: &str, value: &Value, expected: &str) -> Error {
     )
 }
 
-/// A field with one supported value or several; where `optional`, absent means transformers' default, the first.
+/// A field with one or several supported values; if `optional`, an absent field has transformers' default, the first value.
 fn one_of(fields: &Map<String, Value>, field: &str, supported: &[&str], optional: bool) -> Result<()> {
     match fields.get(field) {
         None if optional => Ok(()),

@@ -1,5 +1,5 @@
-//! The files of an encoder in the one form that everything else knows: `config.json`, `tokenizer.json`, `model.safetensors`. A vocabulary
-//! becomes a tokenizer, what `tokenizer_config.json` says becomes part of it, and shards become one file.
+//! Converts the files of an encoder to the form that everything else reads: `config.json`, `tokenizer.json`, `model.safetensors`.
+//! A `vocab.txt` becomes a `tokenizer.json`, settings of `tokenizer_config.json` are applied to it, and shards are joined.
 
 use super::folder::{FolderChoice, TOKENIZER, VOCABULARY};
 use super::foreign::{self, Meant};
@@ -22,24 +22,24 @@ pub struct EncoderFiles<'a> {
     pub weights: &'a [u8],
 }
 
-/// What the files hold.
+/// The content of the files.
 pub struct Loaded {
     /// The weights.
     pub weights: EncoderWeights,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
-    /// What the user should know about the files.
+    /// Notes on the files.
     pub notes: Vec<String>,
 }
 
 impl EncoderFiles<'_> {
-    /// Reads them.
+    /// Parses the files.
     ///
     /// # Errors
-    /// [`Error::Model`] that names the file, what is wrong with it, and what to do.
+    /// [`Error::Model`] with the file, what is wrong with it, and what to do.
     pub fn load(&self) -> Result<Loaded> {
         let (spec, mut notes) = config::read(self.config)?;
-        // Before the weights: it is soon seen what it is.
+        // Before the weights, because it is fast.
         check(TOKENIZER, self.tokenizer)?;
         let tokenizer = Tokenizer::from_bytes(self.tokenizer)?;
         let (weights, about) = weights::read(spec, self.weights)?;
@@ -49,7 +49,7 @@ impl EncoderFiles<'_> {
     }
 }
 
-/// The same, with what was noted while they were made of the files of a folder.
+/// The same, owned, with notes on the conversion from the files of a folder.
 #[derive(Debug)]
 pub struct EncoderBytes {
     /// `config.json`.
@@ -58,12 +58,12 @@ pub struct EncoderBytes {
     pub tokenizer: Vec<u8>,
     /// `model.safetensors`.
     pub weights: Vec<u8>,
-    /// What the user should know about how they were made.
+    /// Notes on the conversion.
     pub notes: Vec<String>,
 }
 
 impl EncoderBytes {
-    /// The files of a folder; `read` gives the bytes of a path.
+    /// Reads and converts the files of a folder; `read` returns the bytes of a path.
     ///
     /// # Errors
     /// Those of `read`, of [`tokenizer_of`] and of [`joined`].
@@ -81,18 +81,18 @@ impl EncoderBytes {
         Ok(Self { config, tokenizer, weights, notes })
     }
 
-    /// The files.
+    /// The files, borrowed.
     #[must_use]
     pub fn files(&self) -> EncoderFiles<'_> {
         EncoderFiles { config: &self.config, tokenizer: &self.tokenizer, weights: &self.weights }
     }
 }
 
-/// The `tokenizer.json` of a folder, and what the user should know about it. `path` is that of its `tokenizer.json` or `vocab.txt`, and
-/// `bytes` what it holds; beside it may lie a `tokenizer_config.json` and, for a vocabulary, an `added_tokens.json`.
+/// The `tokenizer.json` of a folder, with notes. `path` is the path of its `tokenizer.json` or `vocab.txt`, and `bytes` the
+/// content. The folder may also have a `tokenizer_config.json` and, for a vocabulary, an `added_tokens.json`.
 ///
 /// # Errors
-/// [`Error::Model`] where a file is not what its name says, or a vocabulary belongs to another kind of tokenizer.
+/// [`Error::Model`] if a file has other content than its name says, or a vocabulary belongs to another kind of tokenizer.
 pub fn tokenizer_of(path: &str, bytes: Vec<u8>, config: Option<&[u8]>, added: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
     let vocabulary = path.ends_with(VOCABULARY);
     check(if vocabulary { VOCABULARY } else { TOKENIZER }, &bytes)?;
@@ -106,17 +106,18 @@ pub fn tokenizer_of(path: &str, bytes: Vec<u8>, config: Option<&[u8]>, added: Op
     Ok(changed.unwrap_or((bytes, Vec::new())))
 }
 
-/// One `model.safetensors` of its shards, each with its name.
+/// Joins shards to one `model.safetensors`; each shard comes with its name.
 ///
 /// # Errors
-/// [`Error::Model`] that names the shard which cannot be read, or repeats a tensor.
+/// [`Error::Model`] with the shard that cannot be read or repeats a tensor.
 pub fn joined(shards: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     for (name, bytes) in shards {
         if let Some((what, hint)) = foreign::recognise(bytes, Meant::Safetensors) {
             return Err(Error::model(format!("{name} {what}"), hint));
         }
     }
-    tensors::join(shards).map_err(|problem| Error::model(problem, "put all shards of one model into the folder, each whole"))
+    tensors::join(shards)
+        .map_err(|problem| Error::model(problem, "put all shards of one model into the folder, complete and undamaged"))
 }
 
 fn check(name: &str, bytes: &[u8]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Which files of a folder make an encoder. The same natively and in the page: it is given names, and nothing is read.
+//! Chooses the files of an encoder in a folder, natively and in the page. It only receives names and reads nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use serde::Serialize;
 use super::foreign::CONVERT;
 use crate::error::{Error, Result};
 
-/// The settings of the network.
+/// The configuration of the encoder.
 pub(crate) const CONFIG: &str = "config.json";
-/// The tokenizer, whole.
+/// The complete tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-/// Its pieces, one a line, where nobody has made a [`TOKENIZER`] of them.
+/// The vocabulary, one token per line, for folders without a [`TOKENIZER`].
 pub(crate) const VOCABULARY: &str = "vocab.txt";
-/// What the tokenizer's class is told beside its files.
+/// Settings of the tokenizer class.
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// Pieces that were added to a [`VOCABULARY`].
+/// Tokens that were added to a [`VOCABULARY`].
 pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
 /// The weights.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 
-/// The files of an encoder, as paths below the folder that was given.
+/// The files of an encoder, as paths below the given folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FolderChoice {
@@ -28,11 +28,11 @@ pub struct FolderChoice {
     pub folder: String,
     /// `config.json`.
     pub config: String,
-    /// `tokenizer.json`, or the `vocab.txt` that one is to be made of.
+    /// `tokenizer.json`, or the `vocab.txt` that is converted to one.
     pub tokenizer: String,
-    /// `tokenizer_config.json`, where it is there.
+    /// `tokenizer_config.json`, if it exists.
     pub tokenizer_config: Option<String>,
-    /// `added_tokens.json`, where it is there and belongs to a `vocab.txt`.
+    /// `added_tokens.json`, if it exists and belongs to a `vocab.txt`.
     pub added_tokens: Option<String>,
     /// The weights, or their shards in order.
     pub weights: Vec<String>,
@@ -46,8 +46,8 @@ impl FolderChoice {
     }
 }
 
-/// Chooses among the paths of all files of a folder and of those below it, with `/` between their parts: the folder that lies highest
-/// and has all that an encoder needs.
+/// Chooses among the paths of all files in and below a folder, separated by `/`: the topmost folder that contains everything an
+/// encoder needs.
 ///
 /// # Errors
 /// [`Error::Model`] that says what is missing, what lies there in its place, and what to do.
@@ -66,20 +66,21 @@ pub fn choose(paths: &[String]) -> Result<FolderChoice> {
     match whole[..] {
         [(folder, names)] => chosen(folder, names).map_err(|error| located(folder, error)),
         [(one, _), (other, _), ..] => Err(Error::model(
-            format!("there are {} encoders in this folder, such as {one} and {other}", whole.len()),
-            "give the folder of the one that is wanted",
+            format!("this folder contains {} encoders, such as {one} and {other}", whole.len()),
+            "give the folder of one of them",
         )),
-        // Of folders that lack something the one that lacks least, and of those the highest.
+        // Of incomplete folders, the one that lacks the least, and of those the topmost.
         [] => match folders.iter().min_by_key(|(folder, names)| (3 - parts(names), depth(folder))) {
             Some((folder, names)) => chosen(folder, names).map_err(|error| located(folder, error)),
-            None => Err(Error::model("there are no files", HOLDS)),
+            None => Err(Error::model("the folder contains no files", HOLDS)),
         },
     }
 }
 
-const HOLDS: &str = "an encoder's folder holds config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
+const HOLDS: &str =
+    "an encoder's folder contains config.json, tokenizer.json (or vocab.txt) and model.safetensors (or its shards)";
 
-/// With the folder in front, where it is not the one that was given.
+/// Prefixes the error with the folder, unless it is the given one.
 fn located(folder: &str, error: Error) -> Error {
     if folder.is_empty() { error } else { error.of_model(folder) }
 }
@@ -88,7 +89,7 @@ fn chosen(folder: &str, names: &[&str]) -> Result<FolderChoice> {
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let there = |name: &str| names.contains(&name).then(|| at(name));
     let config = there(CONFIG).ok_or_else(|| without_config(names))?;
-    // The weights first: whoever lacks them mostly lacks more.
+    // The weights first: a folder without them usually lacks more.
     let weights = weights(names)?.into_iter().map(|name| at(&name)).collect();
     let tokenizer = at(tokenizer(names)?);
     let added_tokens = there(ADDED_TOKENS).filter(|_| tokenizer.ends_with(VOCABULARY));
@@ -102,22 +103,22 @@ fn chosen(folder: &str, names: &[&str]) -> Result<FolderChoice> {
     })
 }
 
-/// Writes a tokenizer.json out of whatever a tokenizer is made of.
-const WRITE_TOKENIZER: &str = "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself";
+/// Command that writes a tokenizer.json from any tokenizer.
+const WRITE_TOKENIZER: &str = "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"` in the folder";
 
 fn without_config(names: &[&str]) -> Error {
-    // What may lie there in its place, what that means, and what to do.
+    // Files that may exist instead, what they mean, and what to do.
     let known = [
         (
             "adapter_config.json",
-            "but an adapter_config.json: it is an adapter and not an encoder",
-            "give the encoder that the adapter was made for",
+            "but an adapter_config.json: this is an adapter, not an encoder",
+            "use the encoder that the adapter was trained for",
         ),
         ("bert_config.json", "but a bert_config.json", "rename bert_config.json to config.json"),
         (
             "params.json",
-            "but a params.json: its weights are not in the layout of transformers",
-            "take the encoder in the layout of transformers (config.json, tokenizer.json, model.safetensors)",
+            "but a params.json: the weights are not in the layout of transformers",
+            "use the encoder in the layout of transformers (config.json, tokenizer.json, model.safetensors)",
         ),
     ];
     match known.into_iter().find(|(name, ..)| names.contains(name)) {
@@ -135,14 +136,14 @@ fn tokenizer(names: &[&str]) -> Result<&'static str> {
         return Err(Error::model(format!("there is no {TOKENIZER}, only {model}, a SentencePiece model"), WRITE_TOKENIZER));
     }
     if names.contains(&"vocab.json") {
-        let problem = format!("there is no {TOKENIZER} and no {VOCABULARY}, only a vocab.json, as RoBERTa has");
+        let problem = format!("there is no {TOKENIZER} and no {VOCABULARY}, only a vocab.json, as for RoBERTa");
         return Err(Error::model(problem, WRITE_TOKENIZER));
     }
     let problem = format!("there is no {TOKENIZER} and no {VOCABULARY}");
-    Err(Error::model(problem, "take tokenizer.json from the same place as the weights"))
+    Err(Error::model(problem, "use the tokenizer.json from the same place as the weights"))
 }
 
-/// The weights' names: one, or all shards in order.
+/// Names of the weights: one file, or all shards in order.
 fn weights(names: &[&str]) -> Result<Vec<String>> {
     if names.contains(&WEIGHTS) {
         return Ok(vec![WEIGHTS.to_owned()]);
@@ -151,7 +152,7 @@ fn weights(names: &[&str]) -> Result<Vec<String>> {
     if let Some(&Shard { stem, of, .. }) = shards.first() {
         shards.sort_by_key(|shard| shard.number);
         if shards.iter().any(|shard| shard.stem != stem || shard.of != of) {
-            let hint = "remove the files of the one that is not wanted";
+            let hint = "remove the shards of the other models";
             return Err(Error::model("there are shards of several models", hint));
         }
         if let Some(missing) = (1..=of).find(|number| !shards.iter().any(|shard| shard.number == *number)) {
@@ -170,8 +171,8 @@ fn weights(names: &[&str]) -> Result<Vec<String>> {
     match stored[..] {
         [one] => return Ok(vec![one.to_owned()]),
         [one, other, ..] => {
-            let problem = format!("there is no {WEIGHTS} but several other files of that kind, such as {one} and {other}");
-            return Err(Error::model(problem, format!("name the one with the weights {WEIGHTS}")));
+            let problem = format!("there is no {WEIGHTS} but several other .safetensors files, such as {one} and {other}");
+            return Err(Error::model(problem, format!("rename the file with the weights to {WEIGHTS}")));
         }
         [] => {}
     }
@@ -182,20 +183,20 @@ fn weights(names: &[&str]) -> Result<Vec<String>> {
     }
     let other = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"].into_iter().find_map(ends);
     if let Some(other) = other.filter(|name| !name.starts_with("adapter_") && !name.starts_with("training_args")) {
-        let problem = format!("there is no {WEIGHTS}, only {other}, which other programs read (a pickle can run any code)");
+        let problem = format!("there is no {WEIGHTS}, only {other}, which is not read (pickle files can run arbitrary code)");
         return Err(Error::model(problem, CONVERT));
     }
     let exported = [".onnx", ".gguf", ".tflite", ".mlmodel", ".ort"].into_iter().find_map(ends);
     Err(match exported {
         Some(other) => Error::model(
-            format!("there is no {WEIGHTS}, only {other}, an export for running alone"),
-            "take the model that it was exported from, with its model.safetensors",
+            format!("there is no {WEIGHTS}, only {other}, an export for inference"),
+            "use the model that it was exported from, with its model.safetensors",
         ),
         None => Error::model(format!("there is no {WEIGHTS}"), HOLDS),
     })
 }
 
-/// A shard's name in its parts: `model-00001-of-00002.safetensors`.
+/// The parts of a shard's name, such as `model-00001-of-00002.safetensors`.
 struct Shard<'a> {
     stem: &'a str,
     number: usize,
@@ -203,7 +204,7 @@ struct Shard<'a> {
 }
 
 impl<'a> Shard<'a> {
-    /// More shards than this has no encoder, and a name may say any number.
+    /// Limit on the number of shards, because a name may state any number.
     const MOST: usize = 1000;
 
     fn of(name: &'a str) -> Option<Self> {

@@ -1,14 +1,14 @@
-//! An encoder's weights in half precision: half the bytes, for where they are sent along.
+//! An encoder's weights in half precision, which halves the size of a download.
 
 use super::spec::{EncoderWeights, LinearWeights, NormWeights};
 use crate::error::{Error, Result};
 use crate::tensors::{self, HalfTensor};
 
-/// The weights as a `model.safetensors` of f16, which [`super::weights::load`] reads. The token type is part of the positions in
-/// it, as it is in `weights`.
+/// The weights as a `model.safetensors` of f16, which [`super::weights::load`] reads. As in `weights`, the token type embedding
+/// is included in the position embeddings.
 ///
 /// # Errors
-/// [`Error::Model`] with the tensor that has a number too large for f16.
+/// [`Error::Model`] with the tensor that contains a number too large for f16.
 pub fn write(weights: &EncoderWeights) -> Result<Vec<u8>> {
     let spec = &weights.spec;
     let (d, f) = (spec.hidden, spec.ffn);

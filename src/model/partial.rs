@@ -1,15 +1,15 @@
-//! Partial encoders (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training", arXiv 2211.06840): an encoder
-//! without some of its layers, or without some feed-forward neurons of every layer, as plain weights.
+//! Partial encoders (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training", arXiv 2211.06840): an
+//! encoder without some of its layers, or without some feed-forward neurons of every layer, as plain weights.
 
 use super::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights};
 use crate::error::{Error, Result};
 
-/// The layers of an encoder of `total` that stay where `kept` of them do, ascending: the first, the last, and the rest evenly
-/// between them, wider gaps above (the paper's code, method `evenly`). The last layer always stays, so that the head reads rows
-/// of the kind that it knows.
+/// Selects `kept` of `total` layers, ascending: the first, the last, and the rest evenly between them, with wider gaps above
+/// (method `evenly` in the paper's code). The last layer is always included, so that the head gets the hidden states that it was
+/// trained on.
 ///
 /// # Errors
-/// [`Error::Config`] where fewer than 2 or more than all are to stay.
+/// [`Error::Config`] for fewer than 2 layers or more than there are.
 pub fn evenly(total: usize, kept: usize) -> Result<Vec<usize>> {
     if kept == total {
         return Ok((0..total).collect());
@@ -18,7 +18,7 @@ pub fn evenly(total: usize, kept: usize) -> Result<Vec<usize>> {
         return Err(Error::config(
             "prompt.progressive.stages",
             format!("{kept} of {total} layers"),
-            "a partial encoder keeps its first and its last layer: give a larger size",
+            "a partial encoder always has the first and the last layer: use a larger size",
         ));
     }
     let gaps = kept - 1;
@@ -30,13 +30,13 @@ pub fn evenly(total: usize, kept: usize) -> Result<Vec<usize>> {
     Ok(layers)
 }
 
-/// Layers that a share of the `total` is: rounded, half up, but 2 at least.
+/// The number of layers for a share of `total`: rounded, half up, but at least 2.
 #[must_use]
 pub fn layers(total: usize, share: f64) -> usize {
     rounded(total, share).max(2).min(total)
 }
 
-/// Feed-forward neurons that a share of the `total` is: rounded, half up, but 1 at least.
+/// The number of feed-forward neurons for a share of `total`: rounded, half up, but at least 1.
 #[must_use]
 pub fn neurons(total: usize, share: f64) -> usize {
     rounded(total, share).max(1).min(total)
@@ -46,16 +46,16 @@ fn rounded(total: usize, share: f64) -> usize {
     (total as f64 * share + 0.5).floor() as usize
 }
 
-/// Of every layer, the `kept` neurons with the largest scores, ascending; where scores are equal, the earlier neuron. `scores`
-/// `[L, F]`, row-major.
+/// For every layer, the `kept` neurons with the largest scores, ascending; of equal scores, the earlier neuron. `scores` `[L,
+/// F]`, row-major.
 ///
 /// # Panics
-/// Where more are to be kept than there are.
+/// If `kept` is larger than the number of neurons.
 #[must_use]
 pub fn top(scores: &[f32], ffn: usize, kept: usize) -> Vec<Vec<usize>> {
     let best = |scores: &[f32]| {
         let mut order: Vec<usize> = (0..ffn).collect();
-        // A stable sort: equal scores stay in order.
+        // A stable sort: neurons with equal scores stay in order.
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let mut best = order[..kept].to_vec();
         best.sort_unstable();
@@ -64,11 +64,11 @@ pub fn top(scores: &[f32], ffn: usize, kept: usize) -> Vec<Vec<usize>> {
     scores.chunks_exact(ffn).map(best).collect()
 }
 
-/// The encoder of `layers` alone, in which layer l has the feed-forward neurons `neurons[l]`, by its number in the whole encoder.
-/// The word embeddings are shared, not copied.
+/// The encoder with only `layers`, in which layer l has the feed-forward neurons `neurons[l]`, l being its number in the full
+/// encoder. The word embeddings are shared, not copied.
 ///
 /// # Panics
-/// Where a number is not of this encoder, or layers that stay keep different numbers of neurons.
+/// If a number is out of range, or the selected layers have different numbers of neurons.
 #[must_use]
 pub fn partial(weights: &EncoderWeights, layers: &[usize], neurons: &[Vec<usize>]) -> EncoderWeights {
     let EncoderSpec { hidden, ffn, .. } = weights.spec;

@@ -13,9 +13,9 @@ pub struct EncoderSpec {
     pub heads: usize,
     /// Neurons of a feed-forward block F.
     pub ffn: usize,
-    /// Word pieces V.
+    /// Vocabulary size V.
     pub vocab: usize,
-    /// Positions that exist; prompt rows use them too.
+    /// Number of positions; prompt rows use them, too.
     pub max_positions: usize,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f64,
@@ -28,7 +28,7 @@ impl EncoderSpec {
         self.hidden / self.heads
     }
 
-    /// Numbers in the weights, the optional pooler left out.
+    /// Number of weights, without the optional pooler.
     #[must_use]
     pub fn elements(&self) -> u64 {
         let [layers, d, f] = [self.layers, self.hidden, self.ffn].map(|size| size as u64);
@@ -36,8 +36,8 @@ impl EncoderSpec {
         (self.vocab + self.max_positions) as u64 * d + 2 * d + layers * layer
     }
 
-    /// The largest matrix that a GPU is given as one, by its name, and its rows of [`Self::hidden`] numbers. Of the word embeddings it
-    /// is given the rows that are used.
+    /// The largest matrix that is uploaded to a GPU as one buffer: its name, and its rows of [`Self::hidden`] numbers. Of the
+    /// word embeddings, only the rows in use are uploaded.
     #[must_use]
     pub fn largest_weight(&self) -> (&'static str, usize) {
         let [attention, ffn, position] = [3 * self.hidden, self.ffn, self.max_positions];
@@ -51,7 +51,7 @@ impl EncoderSpec {
     }
 }
 
-/// `y = x W^T + b`, stored as the hub stores it.
+/// `y = x W^T + b`, stored as on the hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearWeights {
     /// `[out, in]`, row-major.
@@ -72,7 +72,7 @@ pub struct NormWeights {
 /// One post-norm transformer layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerWeights {
-    /// Query, key and value products in one, in this order: `[3 D, D]`.
+    /// Query, key and value products as one matrix, in this order: `[3 D, D]`.
     pub qkv: LinearWeights,
     /// Attention output `[D, D]`.
     pub attention_out: LinearWeights,
@@ -99,12 +99,12 @@ pub struct EncoderWeights {
     pub embed_norm: NormWeights,
     /// Layers, lowest first.
     pub layers: Vec<LayerWeights>,
-    /// The pooler `[D, D]`, where the checkpoint has one.
+    /// The pooler `[D, D]`, if the checkpoint has one.
     pub pooler: Option<LinearWeights>,
 }
 
 impl EncoderWeights {
-    /// Numbers in all matrices, biases and norms.
+    /// Number of elements in all matrices, biases and norms.
     #[must_use]
     pub fn count(&self) -> usize {
         let linear = |linear: &LinearWeights| linear.weight.len() + linear.bias.len();
@@ -117,7 +117,7 @@ impl EncoderWeights {
         self.word.len() + self.position.len() + norm(&self.embed_norm) + layers + self.pooler.as_ref().map_or(0, linear)
     }
 
-    /// Mean and standard deviation of the numbers of the word embeddings.
+    /// Mean and standard deviation of the word embeddings' elements.
     #[must_use]
     pub fn word_spread(&self) -> (f64, f64) {
         let count = self.word.len().max(1) as f64;

@@ -1,4 +1,4 @@
-//! The hub's `model.safetensors` -> [`EncoderWeights`]. The weight path is the code path: no table of names.
+//! The hub's `model.safetensors` -> [`EncoderWeights`]. Tensor names follow the module structure; there is no table of names.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,23 @@ use super::spec::{EncoderSpec, EncoderWeights, LayerWeights, LinearWeights, Norm
 use crate::error::{Error, Result};
 use crate::tensors::Tensors;
 
-/// Where every encoder of the family has its words.
+/// The tensor of the word embeddings in every encoder of the family.
 const WORDS: &str = "embeddings.word_embeddings.weight";
-/// Families with BERT's names that compute something else: their positions begin at 2, or their attention is another one.
+/// Families with BERT's tensor names but another computation: their positions begin at 2, or their attention differs.
 const OTHERS: [&str; 4] = ["roberta", "xlm_roberta", "camembert", "longformer"];
 
-/// Reads all weights of an encoder, in f64, f32, f16 or bf16. Names may have a prefix, such as the `bert.` of task models or the
-/// `0.auto_model.` of sentence encoders; norms are accepted under their old names `gamma` and `beta`, too. Tensors that an encoder does
-/// not use are ignored.
+/// Reads all weights of an encoder, in f64, f32, f16 or bf16. Names may have a prefix, such as `bert.` in task models or
+/// `0.auto_model.` in sentence encoders; norms may have their old names `gamma` and `beta`. Tensors that are not needed are
+/// ignored.
 ///
 /// # Errors
-/// [`Error::Model`] with the full name of the tensor that is missing or has another shape (both shapes are named),
-/// another data type, or an element that is no finite number.
+/// [`Error::Model`] with the full name of a tensor that is missing, has another shape (both are named) or data type, or contains
+/// a non-finite number.
 pub fn load(spec: EncoderSpec, bytes: &[u8]) -> Result<EncoderWeights> {
     read(spec, bytes).map(|(weights, _)| weights)
 }
 
-/// [`load`], and what the user should know about the file.
+/// [`load`], with notes on the file.
 ///
 /// # Errors
 /// As [`load`].
@@ -32,7 +32,7 @@ pub(crate) fn read(spec: EncoderSpec, bytes: &[u8]) -> Result<(EncoderWeights, V
         return Err(Error::model(format!("model.safetensors {what}"), hint));
     }
     let tensors = Tensors::parse(bytes).map_err(|problem| {
-        Error::model(format!("model.safetensors cannot be read: {problem}"), "download the file again, whole")
+        Error::model(format!("model.safetensors cannot be read: {problem}"), "download the complete file again")
     })?;
     let names = tensors.names();
     let prefix = prefix(&names)?;
@@ -43,7 +43,7 @@ pub(crate) fn read(spec: EncoderSpec, bytes: &[u8]) -> Result<(EncoderWeights, V
     let embeddings = root.at("embeddings");
     let word = embeddings.tensor("word_embeddings.weight", &[spec.vocab, d])?;
     let mut position = embeddings.tensor("position_embeddings.weight", &[spec.max_positions, d])?;
-    // Every text is a single one, so its rows are all of type 0, and so are prompt rows: one sum for both.
+    // Every input is a single text, so all its rows, including prompt rows, have token type 0: one sum for both embeddings.
     let kind = embeddings.first_row("token_type_embeddings.weight", d)?;
     for row in position.chunks_exact_mut(d) {
         row.iter_mut().zip(&kind).for_each(|(position, kind)| *position += kind);
@@ -66,7 +66,7 @@ pub(crate) fn read(spec: EncoderSpec, bytes: &[u8]) -> Result<(EncoderWeights, V
     Ok((EncoderWeights { spec, word: word.into(), position, embed_norm, layers, pooler }, notes))
 }
 
-/// What stands in front of all names of the encoder.
+/// The common prefix of the encoder's tensor names.
 fn prefix(names: &[String]) -> Result<&str> {
     let prefixes = names.iter().filter_map(|name| name.strip_suffix(WORDS));
     let prefixes: BTreeSet<&str> = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')).collect();
@@ -78,18 +78,19 @@ fn prefix(names: &[String]) -> Result<&str> {
                 return Ok(prefix);
             }
             let problem = format!(
-                "model.safetensors has the weights of another family: its names begin with \"{prefix}\", config.json says BERT"
+                "model.safetensors has the weights of another family: its tensor names begin with \"{prefix}\", but config.json says BERT"
             );
-            Err(Error::model(problem, "take config.json from the same place as the weights; of that family it cannot be used"))
+            Err(Error::model(problem, "use the config.json from the same place as the weights; that family is not supported"))
         }
         (Some(_), Some(_)) => {
             let quoted: Vec<_> = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect();
-            let problem = format!("model.safetensors holds {} encoders: names begin with {}", quoted.len(), quoted.join(" and "));
-            Err(Error::model(problem, "save the one that is wanted with its save_pretrained, in a folder of its own"))
+            let problem =
+                format!("model.safetensors contains {} encoders: tensor names begin with {}", quoted.len(), quoted.join(" and "));
+            Err(Error::model(problem, "save one of them with its save_pretrained, in a separate folder"))
         }
         (None, _) => Err(Error::Model {
-            problem: format!("model.safetensors: tensor \"{WORDS}\" is missing, under any prefix; {}", listed(names)),
-            hint: "use a BERT encoder whose tensors have the names of transformers (embeddings.…, encoder.layer.0.…)".into(),
+            problem: format!("model.safetensors: tensor \"{WORDS}\" is missing, with any prefix; {}", listed(names)),
+            hint: "use a BERT encoder with the tensor names of transformers (embeddings.…, encoder.layer.0.…)".into(),
             tensor: Some(WORDS.to_owned()),
         }),
     }
@@ -106,16 +107,16 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A note where the file has more layers than config.json asks for.
+/// A note if the file has more layers than config.json states.
 fn unused_layers(names: &[String], prefix: &str, layers: usize) -> Option<String> {
     let start = format!("{prefix}encoder.layer.");
     let number = |name: &String| name.strip_prefix(&start)?.split_once('.')?.0.parse::<usize>().ok();
     let found = names.iter().filter_map(number).max()?.saturating_add(1);
     (found > layers)
-        .then(|| format!("model.safetensors has {found} layers, config.json asks for {layers}: the lowest {layers} are used"))
+        .then(|| format!("model.safetensors has {found} layers, config.json states {layers}: the lowest {layers} are used"))
 }
 
-/// A place in the tree of tensor names.
+/// A position in the tree of tensor names.
 struct Path<'a> {
     tensors: &'a Tensors<'a>,
     path: String,
@@ -149,23 +150,23 @@ impl Path<'_> {
                 return "merge the LoRA adapter first (merge_and_unload of PEFT), and save the result".into();
             }
             if has("encoder.layers.") || has(".query_proj.") || has(".Wqkv.") {
-                return "its names are not those of transformers: take the encoder as transformers saves it".into();
+                return "its tensor names are not those of transformers: use the encoder as saved by transformers".into();
             }
             return SAME.into();
         };
         if found != shape {
-            // Padded embeddings, or pieces that were added: everything else fits.
+            // Padded embeddings or added tokens: everything else fits.
             let field = [(WORDS, "vocab_size"), ("embeddings.position_embeddings.weight", "max_position_embeddings")];
             let field = field.into_iter().find(|(table, _)| name.ends_with(table) && found.len() == 2 && found[1] == shape[1]);
             return match field {
-                Some((_, field)) => format!("{SAME}; where they are, config.json should say \"{field}\": {}", found[0]),
+                Some((_, field)) => format!("{SAME}; if they are, config.json should state \"{field}\": {}", found[0]),
                 None => SAME.into(),
             };
         }
         if problem.contains("data type") {
-            return "take the encoder in full or half precision (float32, float16, bfloat16), not a quantised one".into();
+            return "use the encoder in full or half precision (float32, float16, bfloat16), not a quantised one".into();
         }
-        "the file is damaged, or was saved from a run that diverged: download it again, or take another version".into()
+        "the file is damaged, or was saved from a run that diverged: download it again, or use another version".into()
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
@@ -174,7 +175,7 @@ impl Path<'_> {
         Ok(out)
     }
 
-    /// The first row of a table that may have any number of rows.
+    /// The first row of a table with any number of rows.
     fn first_row(&self, name: &str, width: usize) -> Result<Vec<f32>> {
         let rows = self.tensors.shape(&format!("{}{name}", self.path)).and_then(<[usize]>::first).map_or(1, |&rows| rows.max(1));
         let mut table = self.tensor(name, &[rows, width])?;
@@ -182,7 +183,7 @@ impl Path<'_> {
         Ok(table)
     }
 
-    /// Linear maps of the same input, one below the other.
+    /// Linear layers with the same input, concatenated.
     fn linear(&self, names: &[&str], rows: usize, columns: usize) -> Result<LinearWeights> {
         let mut linear = LinearWeights { weight: Vec::new(), bias: Vec::new() };
         for name in names {
@@ -193,7 +194,7 @@ impl Path<'_> {
     }
 
     fn norm(&self, name: &str, size: usize) -> Result<NormWeights> {
-        // Checkpoints converted from TensorFlow keep its names.
+        // Checkpoints converted from TensorFlow use its names.
         let old = self.has(&format!("{name}.gamma")) && !self.has(&format!("{name}.weight"));
         let (gamma, beta) = if old { ("gamma", "beta") } else { ("weight", "bias") };
         Ok(NormWeights {

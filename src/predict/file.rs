@@ -1,4 +1,4 @@
-//! A whole file classified: its rows as they are, with two more columns, the label and how likely it is.
+//! Classifies a whole file: its rows, unchanged, with two additional columns for the label and its probability.
 
 use csv::{QuoteStyle, WriterBuilder};
 use serde::Serialize;
@@ -12,33 +12,33 @@ use crate::error::{Error, Result};
 
 const LABEL: &str = "predicted_label";
 const PROBABILITY: &str = "predicted_probability";
-/// A spreadsheet takes a cell that begins so for a formula.
+/// Spreadsheets treat a cell that begins with one of these as a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-/// By it spreadsheet programs know UTF-8.
+/// Spreadsheets recognise UTF-8 by it.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// Rows that are shown of a file.
+/// Number of rows in the preview.
 const PREVIEW_ROWS: usize = 5;
 
-/// A file that is being classified, some rows at a time.
+/// A file that is classified, some rows at a time.
 pub struct LabelledFile {
     columns: Vec<String>,
     has_header: bool,
     separator: u8,
     rows: Vec<Vec<String>>,
     labels: Vec<String>,
-    /// Finds the class of a cell of `truth`.
+    /// Finds the class of a cell in the label column.
     index: ClassIndex,
     text: usize,
-    /// How its texts and its right labels are read from their cells.
+    /// How its texts and its labels are read from their cells.
     readings: (Reading, Reading),
-    /// Where the file says what is right.
+    /// The label column, if the file has one.
     truth: Option<usize>,
     notes: Vec<String>,
-    /// Class and probability of the rows so far; none for a row without a text.
+    /// Class and probability of the rows so far; `None` for a row without a text.
     answers: Vec<Option<(usize, f32)>>,
 }
 
-/// What is known before anything is classified.
+/// What is known before classification.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FileView {
@@ -48,40 +48,40 @@ pub struct FileView {
     pub rows: usize,
     /// The column that is classified, counted from 0.
     pub text_column: usize,
-    /// The column with the right labels, where there is one.
+    /// The label column, if there is one.
     pub label_column: Option<usize>,
     /// The first rows, cell by cell.
     pub preview: Vec<Vec<String>>,
-    /// What the reader should know about the file.
+    /// Notes on the file.
     pub notes: Vec<String>,
 }
 
-/// How far it is, and what came of it.
+/// Progress and results so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FileProgress {
-    /// Rows that are done.
+    /// Rows that are classified.
     pub done: usize,
     /// Rows of the file.
     pub rows: usize,
     /// Rows without a text, which get no label.
     pub empty: usize,
-    /// Rows with a text whose right label the file has.
+    /// Rows with a text and a known label.
     pub judged: usize,
-    /// Of these, the rows whose label was found.
+    /// Of these, rows whose prediction is correct.
     pub right: usize,
-    /// Of these, the rows whose right label is none of the classes.
+    /// Of these, rows whose label is not one of the classes.
     pub unknown: usize,
-    /// Rows of each class, in the order of the classes.
+    /// Number of rows predicted for each class, in the order of the classes.
     pub counts: Vec<(String, usize)>,
 }
 
 impl LabelledFile {
-    /// Reads a file: a table, or one text a row. `name` is that of the file; `text_column` is a name or a number counted from 1, where
-    /// the column of the training, or else a guess, is not wanted; `reading` may name the header row and the sheet.
+    /// Reads a file: a table, or one text per row. `name` is its file name. `text_column` is a name or a number counted from 1;
+    /// by default, it is the text column of the training, otherwise guessed. `reading` may set the header row and the sheet.
     ///
     /// # Errors
-    /// [`Error::Data`] for a file that cannot be read and for a column that is not there.
+    /// [`Error::Data`] for a file that cannot be read and for a column that does not exist.
     pub fn open(bytes: &[u8], name: &str, adapter: &Adapter, text_column: Option<&str>, reading: &DataConfig) -> Result<Self> {
         let written = if text_column.is_some() { Written::Table } else { Written::by_name(name) };
         let table = Table::of_texts(bytes, written, adapter.config.data.text_column.as_deref(), reading)?;
@@ -97,7 +97,7 @@ impl LabelledFile {
         Ok(Self { columns, has_header, separator, rows, labels, index, text, readings, truth, notes, answers: Vec::new() })
     }
 
-    /// What is known before anything is classified.
+    /// What is known before classification.
     #[must_use]
     pub fn view(&self) -> FileView {
         FileView {
@@ -110,10 +110,10 @@ impl LabelledFile {
         }
     }
 
-    /// Classifies as many of the next rows as fit into a pass; `false` where none is left.
+    /// Classifies as many of the next rows as fit into a pass; returns `false` if none is left.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device failed; [`Error::Adapter`] for a predictor with other classes.
+    /// [`Error::Device`] if the device failed; [`Error::Adapter`] for a predictor with other classes.
     pub async fn next(&mut self, predictor: &Predictor) -> Result<bool> {
         let classes = self.labels.len();
         if predictor.adapter().labels != self.labels {
@@ -140,7 +140,7 @@ impl LabelledFile {
         Ok(self.answers.len() < self.rows.len())
     }
 
-    /// How far it is, and what came of it.
+    /// Progress and results so far.
     #[must_use]
     pub fn progress(&self) -> FileProgress {
         let mut progress = FileProgress {
@@ -169,17 +169,18 @@ impl LabelledFile {
         progress
     }
 
-    /// The file with its two more columns, in UTF-8, separated as it was; a header where it had one. All of its own cells are as they
-    /// were. A row that is not classified yet has no label. A CSV begins with a byte order mark, without which spreadsheet
-    /// programs take it for another encoding.
+    /// The file with its two additional columns, in UTF-8, with its separator and, if it had one, its header. The original cells
+    /// are unchanged. A row that is not classified yet has no label. A CSV file begins with a byte order mark, without which
+    /// spreadsheets assume another encoding.
     ///
-    /// A label that a spreadsheet would take for a formula gets a `'` in front: who makes an adapter chooses its labels.
+    /// A label that a spreadsheet would treat as a formula gets the prefix `'`, because the author of an adapter chooses its
+    /// labels freely.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let fault =
-            |error: &dyn std::fmt::Display| Error::data(format!("the file cannot be written: {error}"), "report this as a fault");
+            |error: &dyn std::fmt::Display| Error::data(format!("the file cannot be written: {error}"), "report this as a bug");
         let mut writer = WriterBuilder::new()
             .delimiter(self.separator)
             .quote_style(QuoteStyle::Necessary)
@@ -201,13 +202,13 @@ impl LabelledFile {
         writer.into_inner().map_err(|error| fault(&error))
     }
 
-    /// `tsv` or `csv`: what [`Self::to_bytes`] is.
+    /// `tsv` or `csv`, according to [`Self::to_bytes`].
     #[must_use]
     pub fn extension(&self) -> &'static str {
         if self.separator == b'\t' { "tsv" } else { "csv" }
     }
 
-    /// `name`, with a number behind it if the file has such a column already.
+    /// `name`, with a number appended if the file already has such a column.
     fn free_name(&self, name: &str) -> String {
         let taken = |name: &String| self.columns.iter().any(|column| column == name);
         let numbered = (2..).map(|number| format!("{name}_{number}"));
@@ -215,27 +216,27 @@ impl LabelledFile {
     }
 }
 
-/// The class with the largest score, and its probability.
+/// The class with the largest logit, and its probability.
 fn best(scores: &[f32]) -> (usize, f32) {
     let class = crate::eval::argmax(scores);
     (class, crate::eval::softmax(scores)[class])
 }
 
-/// A label that no spreadsheet computes. Numbers stay as they are.
+/// A label that no spreadsheet evaluates. Numbers are unchanged.
 fn harmless(label: &str) -> String {
     if label.starts_with(FORMULA) && label.parse::<f64>().is_err() { format!("'{label}") } else { label.to_owned() }
 }
 
-/// The column that was named, or the one of the training, or a guess. There need not be labels.
+/// The named column, otherwise the one of the training, otherwise a guess. There need not be labels.
 ///
 /// # Errors
-/// [`Error::Data`] where no such column is there, or none looks like texts.
+/// [`Error::Data`] if there is no such column, or none looks like texts.
 pub fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) -> Result<usize> {
     let guess = |text: Option<&String>| {
         let config = DataConfig { text_column: text.cloned(), ..DataConfig::default() };
         ColumnChoice::guess(table, &config).map(|choice| choice.text)
     };
-    // Of columns with the same name the likelier one; without a column of labels it is found by its name all the same.
+    // Of columns with the same name, the likelier one; without a label column, it is found by its name.
     let find = |text: &String| guess(Some(text)).or_else(|_| find_column(table, text));
     if let Some(named) = named {
         return find(named);
@@ -244,13 +245,14 @@ pub fn text_column(table: &Table, named: Option<&String>, trained: &DataConfig) 
     as_trained.map_or_else(|| guess(None).or_else(|error| text_alone(table).ok_or(error)), Ok)
 }
 
-/// Finds the classes of an adapter, as in its training.
+/// An index of the adapter's classes, as in training.
 #[must_use]
 pub fn class_index(adapter: &Adapter) -> ClassIndex {
     ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels)
 }
 
-/// The column in which at least half of the filled cells are labels of the adapter, the most of all; of equals that of the training.
+/// The column in which most cells are labels of the adapter, and at least half of the non-empty ones; of equally good ones, the
+/// one of the training.
 #[must_use]
 pub fn label_column(table: &Table, text: usize, adapter: &Adapter, index: &ClassIndex) -> Option<usize> {
     let known = |column: usize| {

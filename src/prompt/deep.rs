@@ -15,9 +15,9 @@ use crate::error::Result;
 
 const NAME: &str = "prefix";
 
-/// Spread of random keys and values, BERT's own for every weight (`initializer_range`). Such a key scores near 0 for every
-/// query and such a value adds next to nothing, so that the encoder starts close to what it is without a prefix: with PEFT's spread
-/// of 1 the attention of every layer would start as noise.
+/// Standard deviation of random keys and values, the same as for all of BERT's weights (`initializer_range`). Such a key scores
+/// near 0 for every query and such a value adds almost nothing, so that the encoder initially behaves as without a prefix. With
+/// PEFT's standard deviation of 1, the attention of every layer would start as noise.
 const SPREAD: f64 = 0.02;
 
 pub(super) struct Deep {
@@ -50,7 +50,7 @@ impl PromptMethod for Deep {
         Ok(vec![Parameter::new(NAME, [length, width], values)])
     }
 
-    /// On a partial encoder, the keys and values of its layers.
+    /// On a partial encoder: the keys and values of its layers.
     fn given(&self, parameters: &[Tensor<2>], context: &Context<'_>) -> Given {
         let prefix = parameters[0].clone();
         if context.layers.len() == self.layers {
@@ -67,8 +67,8 @@ impl PromptMethod for Deep {
     }
 }
 
-/// Keys and values `[P, 2 L D]` that the frozen encoder has for word rows `[P, D]` in front of an empty text: the activations of real
-/// words, with which prefix tuning starts best (Li and Liang 2021, section 7.4).
+/// Keys and values `[P, 2 L D]` that the frozen encoder computes for token embeddings `[P, D]` in front of an empty text. Prefix
+/// tuning works best when initialised with activations of real words (Li and Liang 2021, section 7.4).
 fn activations(words: &[f32], length: usize, start: &Start<'_>) -> Result<Vec<f32>> {
     let weights = start.weights;
     let hidden = weights.spec.hidden;
@@ -78,7 +78,7 @@ fn activations(words: &[f32], length: usize, start: &Start<'_>) -> Result<Vec<f3
     let mut layers = Vec::with_capacity(weights.layers.len());
     for (layer, states) in weights.layers.iter().zip(&states) {
         let mut made = vec![0f32; length * 2 * hidden];
-        // Behind the query's rows of the one product, key and value are neighbours, as in the prefix.
+        // After the query in the combined product come key and value, adjacent as in the prefix.
         let (weight, bias) = (&layer.qkv.weight[hidden * hidden..], &layer.qkv.bias[hidden..]);
         let size = MatmulSize { m: length, n: 2 * hidden, k: hidden };
         matmul(&states[..length * hidden], weight, bias, &[], &mut made, &mut [], Epilogue::Bias, size);

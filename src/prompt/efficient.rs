@@ -1,7 +1,7 @@
-//! A short prompt with a low-rank update of the text embeddings, fused and projected: DePT (Shi and Lipani 2024, "DePT: Decomposed
-//! Prompt Tuning for Parameter-Efficient Fine-tuning", arXiv 2309.05173), and on it the modules of EPT (Lan et al. 2024, "Efficient
-//! Prompt Tuning by Multi-Space Projection and Prompt Fusion", arXiv 2405.11464). DePT is as in its authors' code; of EPT the equations are not
-//! published with code, and these are our reading of its modules:
+//! A short prompt with a low-rank update of the text embeddings, with fusion and projection: DePT (Shi and Lipani 2024, "DePT:
+//! Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning", arXiv 2309.05173), and the modules of EPT on top of it (Lan et
+//! al. 2024, "Efficient Prompt Tuning by Multi-Space Projection and Prompt Fusion", arXiv 2405.11464). DePT follows its authors'
+//! code. EPT is published without code; these are its modules as we understand them:
 //!
 //! ```text
 //! E'_i  = E_i + alpha (A B)_i                        of token i of every text, alpha = scale / sqrt(r)
@@ -11,9 +11,10 @@
 //! P^    = P + Phi + sum_j g_j Pi_j                   in front of E'
 //! ```
 //!
-//! `P [P, D]`, `A [N, r]`, `B [r, D]`, `W_q` and `W_k [D, a]`, `D_j [D, b]`, `U_j [b, D]`, `W_g [S, D]`, `b_g [S]`; N is the longest text in
-//! tokens. The spaces lie side by side in one matrix each: `D [D, S b]`, `U [S b, D]`. At the start `B = 0` and `U = 0`, so that
-//! everything equals prompt tuning with P. `P^` does not depend on the text: an adapter stores it, `A` and `alpha B`, no more.
+//! `P [P, D]`, `A [N, r]`, `B [r, D]`, `W_q` and `W_k [D, a]`, `D_j [D, b]`, `U_j [b, D]`, `W_g [S, D]`, `b_g [S]`; N is the
+//! longest text in tokens. The spaces are concatenated in one matrix each: `D [D, S b]`, `U [S b, D]`. Initially `B = 0` and `U =
+//! 0`, so that everything equals prompt tuning with P. `P^` does not depend on the text: an adapter stores only `P^`, `A` and
+//! `alpha B`.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, softmax};
@@ -31,7 +32,7 @@ pub(super) struct Efficient {
     config: PromptConfig,
 }
 
-/// The trained matrices by what they are.
+/// The trained matrices by role.
 struct Parts<'a> {
     prompt: &'a Tensor<2>,
     /// A and B.
@@ -70,7 +71,7 @@ impl Efficient {
         let EfficientConfig { attention, spaces, space_width, .. } = *self.settings();
         let mut out = parts.prompt.clone();
         if let (Some((a, b)), Some((query, key))) = (parts.update, parts.fusion) {
-            // Through the factors: A B itself is never made.
+            // Through the factors: A B itself is never computed.
             let queries = parts.prompt.clone().matmul(query.clone());
             let keys = a.clone().matmul(b.clone().matmul(key.clone()));
             let weights = softmax(queries.matmul(keys.transpose()) / (attention as f64).sqrt(), 1);
@@ -92,7 +93,7 @@ impl Efficient {
     }
 }
 
-/// Uniform in `+-bound`, `[rows, columns]`.
+/// Uniformly distributed in `+-bound`, `[rows, columns]`.
 fn uniform(rng: &mut Rng, [rows, columns]: [usize; 2], bound: f64) -> Vec<f32> {
     (0..rows * columns).map(|_| ((2.0 * rng.uniform() - 1.0) * bound) as f32).collect()
 }
@@ -125,10 +126,10 @@ impl PromptMethod for Efficient {
         all
     }
 
-    /// `A` is uniform in `+-1 / sqrt(r)`: `PyTorch`'s `kaiming_uniform_(A, a=sqrt(5))`, as DePT's code has it, is uniform in
-    /// `+-gain sqrt(3 / fan_in)` with `gain = sqrt(2 / (1 + a^2)) = sqrt(1 / 3)`, and the fan-in of a matrix is its number of columns,
-    /// r. `W_q`, `W_k`, `D` and `W_g` start as `PyTorch`'s linear layers with D inputs do, which is the same rule: uniform in
-    /// `+-1 / sqrt(D)`. `B`, `U` and `b_g` are 0.
+    /// `A` is uniform in `+-1 / sqrt(r)`: PyTorch's `kaiming_uniform_(A, a=sqrt(5))`, used in DePT's code, is uniform in `+-gain
+    /// sqrt(3 / fan_in)` with `gain = sqrt(2 / (1 + a^2)) = sqrt(1 / 3)`, and the fan-in of a matrix is its number of columns, r.
+    /// `W_q`, `W_k`, `D` and `W_g` are initialised like PyTorch's linear layers with D inputs, by the same rule: uniform in `+-1
+    /// / sqrt(D)`. `B`, `U` and `b_g` are 0.
     fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
         let EfficientConfig { rank, update, fusion, attention, spaces, space_width, gate, .. } = *self.settings();
         let (low_rank, module) = (self.settings().low_rank_lr, self.settings().module_lr);

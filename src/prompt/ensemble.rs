@@ -1,7 +1,7 @@
-//! Prompt ensembling (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 6): N
-//! prompts of one frozen encoder, trained apart but side by side and asked in one pass over N copies of a batch; they decide
-//! together ([`crate::config::Vote`]). Each has a head and batches of its own. In the paper by majority vote,
-//! `argmax_c #{ i : c = argmax_y p(y | [P_i; X_e]) }` (no equation is numbered there).
+//! Prompt ensembling (Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 6):
+//! N prompts for one frozen encoder, trained independently but side by side, and evaluated in one pass over N copies of a batch.
+//! Their predictions are combined by a vote ([`crate::config::Vote`]). Each member has its own head and batches. The paper uses
+//! majority voting, `argmax_c #{ i : c = argmax_y p(y | [P_i; X_e]) }` (the equation has no number).
 
 use burn::tensor::Tensor;
 
@@ -42,9 +42,9 @@ impl PromptMethod for Ensemble {
         vec![("prompt.ensemble.members", self.shape(sizes.hidden))]
     }
 
-    /// The first member starts as prompt tuning does with the same seed. The others start from further draws of the same stream,
-    /// of normal numbers where the init is random and of the vocabulary elsewhere: the rows of labels or of a text would be the
-    /// same again, and members that start alike decide alike.
+    /// The first member is initialised as in prompt tuning with the same seed. The others use further draws of the same stream:
+    /// normal numbers if the initialisation is random, otherwise tokens of the vocabulary. Rows of labels or of a text would be
+    /// the same for all, and members with the same initialisation make similar predictions.
     fn initial(&self, mut start: Start<'_>) -> Result<Vec<Parameter>> {
         let mut all = rows(&self.config, &mut start)?;
         let drawn = match self.config.init {

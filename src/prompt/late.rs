@@ -1,13 +1,14 @@
-//! Late prompt tuning (Liu, Sun, Huang and Qiu 2022, "Late Prompt Tuning", arXiv 2210.11292, section 3): the prompt joins the text
-//! rows `H` `[n, D]` after k layers, as it is, so that nothing is trained below them. Its rows are free, or a generator makes them
-//! of `H` of each text, with a bottleneck of c neurons; matrices and order of the operations are those of the authors' code:
+//! Late prompt tuning (Liu, Sun, Huang and Qiu 2022, "Late Prompt Tuning", arXiv 2210.11292, section 3): the prompt is inserted
+//! in front of the hidden states `H` `[n, D]` of the text after k layers, so nothing is trained below it. Its rows are free, or a
+//! generator with a bottleneck of size c computes them from `H` of each text; matrices and order of operations are those of the
+//! authors' code:
 //!
-//! * naive (NPG): `z = relu(W1 h + b1)` of one row h, `vec(P) = W2 z + b2`, `W2 [P D, c]`; h is the first row as in the authors'
-//!   code, or the mean of the text's rows ([`Reads`])
+//! * naive (NPG): `z = relu(W1 h + b1)` of one vector h, `vec(P) = W2 z + b2`, `W2 [P D, c]`; h is the hidden state of `[CLS]`
+//!   as in the authors' code, or the mean of the text's hidden states ([`Reads`])
 //! * average, max (APPG, MPPG): `U = H W1^T + b1`, V = P bins of U (PyTorch's `AdaptiveAvgPool1d`, `AdaptiveMaxPool1d`),
 //!   `P = relu(V) W2^T + b2`, `W2 [D, c]` shared by the rows
 //!
-//! There is no dropout: the frozen encoder has none either.
+//! There is no dropout; the frozen encoder has none, either.
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -20,7 +21,7 @@ use crate::engine::boundary::Prompt;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 
-/// The generator's matrices in adapters.
+/// Names of the generator's matrices in adapters.
 const NAMES: [&str; 4] = ["generator.down.weight", "generator.down.bias", "generator.up.weight", "generator.up.bias"];
 
 pub(super) struct Late {
@@ -39,7 +40,7 @@ impl Late {
         self.config.late.layer.unwrap_or(self.layers / 2)
     }
 
-    /// The shape of each matrix, in the order of [`NAMES`]; of free rows the one matrix.
+    /// The shape of each matrix, in the order of [`NAMES`]; for free rows, of the single matrix.
     fn shapes(&self, hidden: usize) -> Vec<[usize; 2]> {
         let (length, neurons) = (self.config.length, self.config.late.bottleneck);
         let outputs = match self.config.late.generator {
@@ -50,7 +51,7 @@ impl Late {
         vec![[neurons, hidden], [1, neurons], [outputs, neurons], [1, outputs]]
     }
 
-    /// Of every prompt row of every example, the packed text rows of its bin: `floor(i n / P) .. ceil((i + 1) n / P)`. Where a text
+    /// For every prompt row of every example, the packed text rows of its bin: `floor(i n / P) .. ceil((i + 1) n / P)`. If a text
     /// has fewer rows than the prompt, bins share rows.
     fn bins(&self, batch: &PackedBatch) -> Vec<std::ops::Range<usize>> {
         let length = self.config.length;
@@ -66,7 +67,7 @@ impl PromptMethod for Late {
         self.config.length
     }
 
-    /// A layer that does not exist is refused by [`PromptMethod::initial`], which a run calls after it has computed states.
+    /// [`PromptMethod::initial`] rejects a layer that does not exist; a run calls it after it has computed hidden states.
     fn entry(&self) -> Option<usize> {
         Some(self.layer().min(self.layers.saturating_sub(1)))
     }
@@ -86,8 +87,8 @@ impl PromptMethod for Late {
         if layer > last {
             return Err(Error::config(
                 "prompt.late.layer",
-                format!("{layer} layers below the prompt, of the encoder's {}", self.layers),
-                format!("use 0 to {last}: above the prompt there must be a layer that reads it"),
+                format!("{layer} layers below the prompt, but the encoder has {}", self.layers),
+                format!("use 0 to {last}: at least one layer must be above the prompt"),
             ));
         }
         let hidden = start.weights.spec.hidden;
@@ -95,7 +96,7 @@ impl PromptMethod for Late {
         if self.config.late.generator == Generator::None {
             return Ok(vec![Parameter::new(NAME, shapes[0], like_states(start.states, shapes[0], &mut start.rng))]);
         }
-        // PyTorch's default for a linear layer, which the authors keep: weight and bias uniform within 1 / sqrt(inputs).
+        // PyTorch's default for a linear layer, as in the authors' code: weight and bias uniform in 1 / sqrt(inputs).
         let inputs = [hidden, hidden, self.config.late.bottleneck, self.config.late.bottleneck];
         let linear = |((name, shape), inputs): ((&'static str, [usize; 2]), usize)| {
             let bound = 1.0 / (inputs as f64).sqrt();
@@ -126,12 +127,12 @@ impl PromptMethod for Late {
                     means(&whole, states.dims()[0], &device).matmul(states)
                 }
             }),
-            // The mean of a linear layer is the linear layer of the mean: pooled first, no gradient runs through the pooling.
+            // The mean of a linear layer is the linear layer of the mean. Pooling first, no gradient passes through the pooling.
             Generator::Average => linear(means(&self.bins(context.batch), states.dims()[0], &device).matmul(states)),
             Generator::Max => {
                 let bins = self.bins(context.batch);
                 let widest = bins.iter().map(ExactSizeIterator::len).max().unwrap_or(1);
-                // Bins of one width: their last row again does not change the largest.
+                // Bins padded to one width by repeating their last row, which does not change the maximum.
                 let all: Vec<usize> = bins.iter().flat_map(|bin| (0..widest).map(|i| (bin.start + i).min(bin.end - 1))).collect();
                 let made = linear(rows(states, &all, &device));
                 let neurons = made.dims()[1];
@@ -148,7 +149,7 @@ impl PromptMethod for Late {
     }
 }
 
-/// Of every example its first packed text row and the number of its text rows.
+/// For every example, its first packed text row and the number of its text rows.
 fn texts(batch: &PackedBatch) -> impl Iterator<Item = (usize, usize)> {
     let (length, offsets) = (batch.prompt_length(), batch.offsets());
     let text =
@@ -156,14 +157,14 @@ fn texts(batch: &PackedBatch) -> impl Iterator<Item = (usize, usize)> {
     offsets.windows(2).enumerate().map(text)
 }
 
-/// These rows of states `[T, D]`.
+/// Selected rows of hidden states `[T, D]`.
 fn rows(states: Tensor<2>, rows: &[usize], device: &Device) -> Tensor<2> {
     let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
     let count = rows.len();
     states.select(0, Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), device))
 }
 
-/// The matrix `[bins, T]` that takes the mean of each bin of T rows.
+/// The matrix `[bins, T]` that averages each bin of T rows.
 fn means(bins: &[std::ops::Range<usize>], rows: usize, device: &Device) -> Tensor<2> {
     let mut matrix = vec![0f32; bins.len() * rows];
     for (row, bin) in matrix.chunks_exact_mut(rows).zip(bins) {
@@ -172,8 +173,9 @@ fn means(bins: &[std::ops::Range<usize>], rows: usize, device: &Device) -> Tenso
     Tensor::from_data(TensorData::new(matrix, [bins.len(), rows]), device)
 }
 
-/// Rows drawn like the states `[n, D]` at the layer: each column normal with its mean and spread there. What joins behind a layer
-/// norm has no norm of its own to bring it to that scale. Without states, normal, as in the authors' code.
+/// Random rows like the hidden states `[n, D]` at the layer: each column is normally distributed with its mean and standard
+/// deviation there. No layer norm follows the insertion to correct the scale. Without states, standard normal, as in the authors'
+/// code.
 fn like_states(states: &[f32], [length, hidden]: [usize; 2], rng: &mut Rng) -> Vec<f32> {
     let count = (states.len() / hidden).max(1) as f64;
     let sum = |f: &dyn Fn(usize, f64) -> f64| {

@@ -1,4 +1,4 @@
-//! Stage 4: the prompt methods. A method says what it trains and what it gives the frozen encoder; the trainer knows none by
+//! Stage 4: the prompt methods. A method defines its trained matrices and the encoder's input; the trainer knows no method by
 //! name.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ mod probe;
 mod progressive;
 mod prompt_tuning;
 
-/// A trained matrix at its start, or as it is. Vectors are matrices of one row.
+/// A trained matrix, initial or current. Vectors are matrices with one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Name in checkpoints and adapters.
@@ -30,25 +30,25 @@ pub struct Parameter {
     pub shape: [usize; 2],
     /// Row-major values.
     pub values: Vec<f32>,
-    /// Its learning rate; `optim.prompt_lr` if absent.
+    /// Its learning rate; `optim.prompt_lr` if `None`.
     pub rate: Option<f64>,
 }
 
 impl Parameter {
-    /// A matrix that takes the prompt's learning rate.
+    /// A matrix with the prompt's learning rate.
     #[must_use]
     pub fn new(name: &'static str, shape: [usize; 2], values: Vec<f32>) -> Self {
         Self { name, shape, values, rate: None }
     }
 
-    /// With a learning rate of its own.
+    /// With its own learning rate.
     #[must_use]
     pub fn with_rate(self, rate: f64) -> Self {
         Self { rate: Some(rate), ..self }
     }
 }
 
-/// What a method may look at when it makes its first values.
+/// Inputs for the initialisation of a method.
 pub struct Start<'a> {
     /// The frozen encoder.
     pub weights: &'a Arc<EncoderWeights>,
@@ -56,27 +56,28 @@ pub struct Start<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Class names.
     pub labels: &'a [String],
-    /// The longest text in tokens that a run will see.
+    /// The longest text of a run, in tokens.
     pub longest: usize,
-    /// Text rows `[n, D]` of some training examples at [`PromptMethod::entry`], row-major; empty where that is `None`.
+    /// Hidden states `[n, D]` of some training examples at [`PromptMethod::entry`], row-major; empty if that is `None`.
     pub states: &'a [f32],
     /// The method's own random stream.
     pub rng: Rng,
 }
 
-/// What a method may look at in a pass.
+/// Inputs of a method in a pass.
 pub struct Context<'a> {
-    /// The batch, packed behind [`PromptMethod::prompt_length`] rows: the B examples of the first member, then those of the next.
+    /// The batch, packed after [`PromptMethod::prompt_length`] rows: the B examples of the first member, then those of the next.
     pub batch: &'a PackedBatch,
-    /// Text rows `[T - B P, D]` at [`PromptMethod::entry`], one example after another, constant; none where that is `None`.
+    /// Hidden states of the text `[T - B P, D]` at [`PromptMethod::entry`], one example after another, constant; `None` if that
+    /// is `None`.
     pub states: Option<Tensor<2>>,
-    /// Numbers of the layers of the encoder in this pass; all of them but on a partial encoder.
+    /// Numbers of the encoder's layers in this pass: all of them, except on a partial encoder.
     pub layers: &'a [usize],
-    /// Where the matrices are.
+    /// The device of the matrices.
     pub device: &'a Device,
 }
 
-/// What a method gives the encoder in a pass.
+/// The encoder's input in a pass.
 pub struct Given {
     /// The rows in front of the text.
     pub prompt: Prompt,
@@ -91,61 +92,61 @@ impl From<Prompt> for Given {
     }
 }
 
-/// A stage of a run on a part of the encoder (FPT).
+/// A stage of a run on a partial encoder (FPT).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// Share of the run's steps.
     pub share: f64,
-    /// Layers that are kept, of L.
+    /// Number of layers, of L.
     pub layers: usize,
-    /// Feed-forward neurons that are kept, of F.
+    /// Number of feed-forward neurons, of F.
     pub neurons: usize,
 }
 
-/// What happens where a run goes from one of [`PromptMethod::stages`] to the next (FPT).
+/// What happens between two of [`PromptMethod::stages`] (FPT).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Growth {
-    /// What becomes of the head.
+    /// What happens to the head.
     pub head: HeadTransition,
     /// Steps of [`HeadTransition::Refit`].
     pub refit_steps: usize,
-    /// Training texts that neurons are scored on, at most.
+    /// Maximum number of training texts for scoring neurons.
     pub score_texts: usize,
 }
 
-/// A way to make prompts.
+/// A prompt method.
 pub trait PromptMethod: Send + Sync {
-    /// Packed rows P in front of every text: virtual tokens or prefix rows. 0: there is no prompt, the encoder's output never
-    /// changes, and the trainer computes it once.
+    /// Packed rows P in front of every text: virtual tokens or prefix rows. With 0 there is no prompt, the encoder's output never
+    /// changes, and the trainer computes it only once.
     fn prompt_length(&self) -> usize;
 
-    /// Layers below the prompt; none where it joins at the word embeddings.
+    /// Layers below the prompt; `None` if the prompt is in front of the word embeddings.
     fn entry(&self) -> Option<usize> {
         None
     }
 
-    /// Bytes of hidden states at [`PromptMethod::entry`] that are kept between epochs at most, where the encoder computes.
+    /// Maximum size of the hidden-state cache at [`PromptMethod::entry`] in bytes, where the encoder computes.
     fn cache_bytes(&self) -> u64 {
         0
     }
 
-    /// Whether the packed rows are prefix rows, which no head may read.
+    /// Whether the packed rows are prefix rows, which are not pooled.
     fn is_prefix(&self) -> bool {
         false
     }
 
-    /// Prompts that are trained side by side, each with a head of its own and batches of its own. Of N members, every trained matrix
-    /// has the first Nth of its rows for the first, and so on.
+    /// Number of prompts that are trained side by side, each with its own head and batches. With N members, the first Nth of the
+    /// rows of every trained matrix belongs to the first member, and so on.
     fn members(&self) -> usize {
         1
     }
 
-    /// How members decide together.
+    /// How the members vote.
     fn vote(&self) -> Vote {
         Vote::default()
     }
 
-    /// Stages on partial encoders, before the whole one has the rest of the steps.
+    /// Stages on partial encoders, before the full encoder has the remaining steps.
     fn stages(&self) -> Vec<Stage> {
         Vec::new()
     }
@@ -155,53 +156,53 @@ pub trait PromptMethod: Send + Sync {
         Growth::default()
     }
 
-    /// Shapes of the trained matrices, in the order of [`PromptMethod::initial`], each with the setting that makes it large.
+    /// Shapes of the trained matrices, in the order of [`PromptMethod::initial`], each with the setting that determines its size.
     fn trained(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])> {
         self.stored(sizes).into_iter().map(|(_, shape)| ("prompt.length", shape)).collect()
     }
 
-    /// The trained matrices at their start.
+    /// The initial trained matrices.
     ///
     /// # Errors
-    /// [`crate::error::Error::Config`] where the config asks for something that the encoder or the labels do not have.
+    /// [`crate::error::Error::Config`] if the config requires something that the encoder or the labels do not have.
     fn initial(&self, start: Start<'_>) -> Result<Vec<Parameter>>;
 
-    /// What the encoder is given, made of the trained matrices in the order of [`PromptMethod::initial`].
+    /// The encoder's input, computed from the trained matrices in the order of [`PromptMethod::initial`].
     fn given(&self, parameters: &[Tensor<2>], context: &Context<'_>) -> Given;
 
-    /// Names and shapes of what an adapter stores: what [`PromptMethod::exported`] makes.
+    /// Names and shapes of the matrices in an adapter, the output of [`PromptMethod::exported`].
     fn stored(&self, sizes: Sizes) -> Vec<(&'static str, [usize; 2])>;
 
-    /// What inference needs of the trained matrices, in the order of [`PromptMethod::stored`]: what only helps training is
-    /// worked into the rest.
+    /// The matrices that inference needs, in the order of [`PromptMethod::stored`]. Matrices that are only needed in training are
+    /// merged into them.
     fn exported(&self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
         parameters.to_vec()
     }
 
-    /// [`PromptMethod::given`] of what was exported.
+    /// [`PromptMethod::given`] for exported matrices.
     fn given_exported(&self, stored: &[Tensor<2>], context: &Context<'_>) -> Given {
         self.given(stored, context)
     }
 }
 
-/// Sizes that the shapes of stored matrices depend on.
+/// Sizes that determine the shapes of stored matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Hidden size D.
     pub hidden: usize,
     /// Layers L.
     pub layers: usize,
-    /// The longest text in tokens.
+    /// The longest text, in tokens.
     pub longest: usize,
 }
 
-/// The most numbers that a run trains: 256 MiB, four times that with their gradients and the moments of AdamW.
+/// Maximum number of trainable parameters: 256 MiB, and four times that with gradients and AdamW's moments.
 const MOST_TRAINED: u64 = 1 << 26;
 
-/// Checks, before anything is made, that what a method trains has a size that memory can hold, with `classes` classes.
+/// Checks in advance that the trainable parameters of a method, with `classes` classes, fit into memory.
 ///
 /// # Errors
-/// [`Error::Config`] with the setting that makes the largest part of it.
+/// [`Error::Config`] with the setting that determines the largest part.
 pub fn check_size(method: &dyn PromptMethod, sizes: Sizes, classes: usize) -> Result<()> {
     let numbers = |[rows, columns]: [usize; 2]| (rows as u64).saturating_mul(columns as u64);
     let members = method.members();
@@ -212,22 +213,24 @@ pub fn check_size(method: &dyn PromptMethod, sizes: Sizes, classes: usize) -> Re
     match parts.into_iter().max_by_key(|&(_, shape)| numbers(shape)) {
         Some((path, [rows, columns])) if all > MOST_TRAINED => Err(Error::config(
             path,
-            format!("{all} numbers would be trained, {rows} x {columns} of them by this setting; the limit is {MOST_TRAINED}"),
+            format!(
+                "{all} trainable parameters, of which {rows} x {columns} depend on this setting; the limit is {MOST_TRAINED}"
+            ),
             "use a smaller value, or a shorter prompt",
         )),
         _ => Ok(()),
     }
 }
 
-/// The method that a config names, for an encoder of these sizes.
+/// The method of a config, for an encoder with these sizes.
 ///
-/// [`Method::Auto`] is no method: it is resolved before a run starts.
+/// [`Method::Auto`] is not a method: it is resolved before a run starts.
 #[must_use]
 pub fn method(config: &RunConfig, spec: &EncoderSpec) -> Box<dyn PromptMethod> {
     of(config.prompt.method, config, spec)
 }
 
-/// The same settings without a prompt: those of the baseline of every run.
+/// The same settings without a prompt, for the linear probe of every run.
 #[must_use]
 pub fn without_prompt(config: &RunConfig) -> RunConfig {
     let mut config = config.clone();

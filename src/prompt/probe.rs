@@ -1,4 +1,4 @@
-//! No prompt: a linear head on the frozen features, the baseline of every run.
+//! No prompt: a linear head on the frozen encoder, the baseline of every run.
 
 use burn::tensor::Tensor;
 

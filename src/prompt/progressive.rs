@@ -1,8 +1,10 @@
-//! Progressive training (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training",
-//! arXiv 2211.06840): a method is trained on partial encoders that grow, layers and feed-forward neurons, and on the whole one at last. What it
-//! trains is the same in every stage and is carried over. Of L layers m stay, 0 and L - 1 among them, with gaps of
-//! `(L - m) div (m - 1) + 1` and, for the last `(L - m) mod (m - 1)`, one more ([`partial::evenly`]); of a layer's neurons those with
-//! the largest `mean_x mean_t |gelu(W1 h_t + b1)|` (section 3 of the paper and the authors' code; 20, 20, 20 and 40 % of the steps).
+//! Progressive prompt tuning (Huang et al. 2022, "FPT: Improving Prompt Tuning Efficiency via Progressive Training", arXiv
+//! 2211.06840): a
+//! method is trained on partial encoders with increasing numbers of layers and feed-forward neurons, and finally on the full
+//! encoder. The trained matrices are the same in every stage and are carried over. Of L layers, m are selected, 0 and L - 1 among
+//! them, with gaps of `(L - m) div (m - 1) + 1` and, for the last `(L - m) mod (m - 1)`, one more ([`partial::evenly`]); of a
+//! layer's neurons, those with the largest `mean_x mean_t |gelu(W1 h_t + b1)|` (section 3 of the paper and the authors' code; 20,
+//! 20, 20 and 40 % of the steps).
 
 use burn::tensor::Tensor;
 

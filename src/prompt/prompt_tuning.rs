@@ -10,10 +10,10 @@ use crate::engine::boundary::Prompt;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 
-/// Only the most common word pieces are drawn (Lester et al. 2021, section 3.2); a WordPiece vocabulary lists them by
-/// frequency, after about this many reserved and single-character entries.
+/// Only the most common tokens are drawn (Lester et al. 2021, section 3.2). A WordPiece vocabulary lists them by frequency, after
+/// about this many reserved and single-character entries.
 const RESERVED: usize = 1996;
-/// Size of the population of common word pieces (same section).
+/// Number of common tokens to draw from (same section).
 const POPULATION: usize = 5000;
 
 pub(super) struct PromptTuning {
@@ -45,10 +45,10 @@ impl PromptMethod for PromptTuning {
     }
 }
 
-/// The matrix of free prompt rows, in every method that has them.
+/// The name of the prompt matrix, in every method that has one.
 pub(super) const NAME: &str = "prompt";
 
-/// Prompt rows `[P, D]` at their start, as a config asks for them.
+/// Initial prompt rows `[P, D]`, according to the config.
 pub(super) fn rows(config: &PromptConfig, start: &mut Start<'_>) -> Result<Vec<f32>> {
     let length = config.length;
     Ok(match &config.init {
@@ -64,14 +64,14 @@ fn word(start: &Start<'_>, id: usize) -> Vec<f32> {
     start.weights.word[id * hidden..(id + 1) * hidden].to_vec()
 }
 
-/// Normal with the spread of the word embeddings: on another scale the prompt would swamp, or be swamped by, the position
-/// embeddings that are added to it.
+/// Normally distributed, with the standard deviation of the word embeddings. On another scale, either the prompt or the position
+/// embeddings added to it would dominate.
 fn random(length: usize, start: &mut Start<'_>) -> Vec<f32> {
     let ((mean, deviation), hidden) = (start.weights.word_spread(), start.weights.spec.hidden);
     (0..length * hidden).map(|_| (mean + deviation * start.rng.normal()) as f32).collect()
 }
 
-/// Rows of the word table, without replacement while there are any.
+/// Token embeddings, without replacement as long as possible.
 fn vocabulary(length: usize, start: &mut Start<'_>) -> Vec<f32> {
     let ids = draw(length, start.weights.spec.vocab, &mut start.rng);
     ids.into_iter().flat_map(|id| word(start, id)).collect()
@@ -84,8 +84,8 @@ fn draw(count: usize, vocab: usize, rng: &mut Rng) -> Vec<usize> {
     (0..count).map(|i| population[i % population.len()]).collect()
 }
 
-/// Row i is the mean of the word pieces of label i; rows left over are drawn from the vocabulary. Labels beyond the prompt's
-/// length are left out.
+/// Row i is the mean of the token embeddings of class name i; remaining rows are drawn from the vocabulary. Class names beyond
+/// the prompt's length are not used.
 fn labels(length: usize, start: &mut Start<'_>) -> Result<Vec<f32>> {
     let hidden = start.weights.spec.hidden;
     let mut rows: Vec<Vec<f32>> = Vec::with_capacity(length);
@@ -104,7 +104,7 @@ fn labels(length: usize, start: &mut Start<'_>) -> Result<Vec<f32>> {
     Ok(rows.concat())
 }
 
-/// A label as words: `AddToPlaylist` and `card_arrival` are names of the data's author, not word pieces.
+/// A class name as words: names such as `AddToPlaylist` and `card_arrival` are not in the vocabulary.
 fn spoken(label: &str) -> String {
     let mut words = String::with_capacity(label.len() + 8);
     let mut previous_lower = false;
@@ -118,11 +118,11 @@ fn spoken(label: &str) -> String {
     words
 }
 
-/// The word pieces of a text, repeated or cut to the prompt's length.
+/// The token embeddings of a text, repeated or truncated to the prompt's length.
 fn from_text(length: usize, text: &str, start: &Start<'_>) -> Result<Vec<f32>> {
     let pieces = start.tokenizer.pieces(text)?;
     if pieces.is_empty() {
-        return Err(Error::config("prompt.init", format!("the text {text:?} has no word pieces"), "give a few plain words"));
+        return Err(Error::config("prompt.init", format!("the text {text:?} has no tokens"), "use a few plain words"));
     }
     Ok((0..length).flat_map(|i| word(start, pieces[i % pieces.len()] as usize)).collect())
 }

@@ -1,4 +1,4 @@
-//! Pictures as inline SVG. Colours are classes of the report's style.
+//! Charts as inline SVG. Colours are classes of the report's style.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ const LEFT: f64 = 44.0;
 const BOTTOM: f64 = 24.0;
 const TOP: f64 = 10.0;
 const RIGHT: f64 = 10.0;
-/// Most points of a drawn curve: of more, means of neighbours.
+/// Maximum number of points of a curve; of more, neighbours are averaged.
 const POINTS: usize = 400;
 
-/// A curve, or a constant drawn from edge to edge where it has a single point.
+/// A curve, or a horizontal line if it is a constant.
 pub(super) struct Line<'a> {
     pub(super) name: &'a str,
     /// Colour, a class of the style.
@@ -23,7 +23,7 @@ pub(super) struct Line<'a> {
     pub(super) level: bool,
 }
 
-/// Curves over steps. `describe` is what the picture says; `shares`: the values are shares from 0 to 1.
+/// Curves over steps. `describe` is the accessible description; `shares`: the values are shares from 0 to 1.
 pub(super) fn lines(title: &str, describe: &str, lines: &[Line<'_>], shares: bool) -> String {
     let finite = |points: &[(f64, f64)]| points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
     let drawn: Vec<(&Line<'_>, Vec<(f64, f64)>)> = lines.iter().map(|line| (line, finite(&line.points))).collect();
@@ -84,7 +84,7 @@ pub(super) fn lines(title: &str, describe: &str, lines: &[Line<'_>], shares: boo
     out + "</ul>\n</figure>\n"
 }
 
-/// A reliability diagram: a bar for each bin as high as its accuracy, and the diagonal where confidence and accuracy agree.
+/// A reliability diagram: for each bin, a bar with the height of its accuracy, and the diagonal where confidence equals accuracy.
 pub(super) fn reliability(describe: &str, calibration: &Calibration) -> String {
     let (side, left) = (220.0, 36.0);
     let mut out = format!(
@@ -110,7 +110,7 @@ pub(super) fn reliability(describe: &str, calibration: &Calibration) -> String {
     }
     let most = calibration.bins.iter().map(|bin| bin.count).max().unwrap_or(1).max(1) as f64;
     for bin in calibration.bins.iter().filter(|bin| bin.count > 0) {
-        // The more rows, the stronger.
+        // Bins with more rows are more opaque.
         let opacity = 0.3 + 0.7 * bin.count as f64 / most;
         let _ = writeln!(
             out,
@@ -122,11 +122,11 @@ pub(super) fn reliability(describe: &str, calibration: &Calibration) -> String {
         );
     }
     let _ = writeln!(out, "<path class=\"majority level\" d=\"M{:.1} {:.1}L{:.1} {:.1}\"/>", x(0.0), y(0.0), x(1.0), y(1.0));
-    let _ = writeln!(out, "<text class=\"middle\" x=\"{:.1}\" y=\"{}\">probability that it gave</text>", x(0.5), side + 36.0);
+    let _ = writeln!(out, "<text class=\"middle\" x=\"{:.1}\" y=\"{}\">predicted probability</text>", x(0.5), side + 36.0);
     out + "</svg>\n</figure>\n"
 }
 
-/// The next of 1, 2, 2.5, 5 times a power of ten.
+/// The next larger value of 1, 2, 2.5 or 5 times a power of ten.
 fn nice(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;

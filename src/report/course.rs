@@ -1,56 +1,56 @@
-//! How a run went, as far as a report tells it.
+//! The course of a run, for the report.
 
-/// What happened in a run.
+/// The course of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Course {
-    /// Examples that were trained on.
+    /// Number of training rows.
     pub train_rows: usize,
-    /// Texts that were cut.
+    /// Number of truncated texts.
     pub truncated_texts: usize,
-    /// Optimizer steps that were planned.
+    /// Planned optimizer steps.
     pub steps: usize,
     /// Optimizer steps that were done.
     pub steps_done: usize,
-    /// Time that it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
     /// Whether it ended before its last step.
     pub stopped_early: bool,
-    /// Where the encoder ran.
+    /// The device.
     pub device: String,
-    /// Why there.
+    /// Why this device.
     pub device_reason: String,
-    /// Trained numbers, in the prompt and in the head.
+    /// Trainable parameters of the prompt and of the head.
     pub parameters: (usize, usize),
-    /// What was tried to choose a method, and why one was chosen.
+    /// Trials of the automatic selection.
     pub trials: Vec<Trial>,
-    /// See `trials`.
+    /// Why the automatic selection chose the method.
     pub reason: Option<String>,
-    /// Training loss after a step.
+    /// Training losses, with their step.
     pub losses: Vec<(usize, f32)>,
     /// Held-out evaluations, in order.
     pub evaluations: Vec<Evaluation>,
-    /// Held-out accuracy of the linear probe, where it is known.
+    /// Held-out accuracy of the linear probe, if known.
     pub probe_accuracy: Option<f64>,
-    /// Held-out accuracy of always the most frequent class.
+    /// Held-out accuracy of the majority class.
     pub majority_accuracy: f64,
-    /// What the user was told.
+    /// Warnings of the run.
     pub warnings: Vec<String>,
 }
 
-/// A method that was tried.
+/// A trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// Its name in the settings.
+    /// The method's name in the settings.
     pub method: String,
     /// Its lowest held-out loss.
     pub loss: f64,
     /// Held-out accuracy there.
     pub accuracy: f64,
-    /// Time that it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// A held-out evaluation on the way.
+/// A held-out evaluation during the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation {
     /// After this many steps.
@@ -59,6 +59,6 @@ pub struct Evaluation {
     pub loss: f64,
     /// Held-out accuracy.
     pub accuracy: f64,
-    /// Whether these parameters were kept.
+    /// Whether this is the best step so far.
     pub best: bool,
 }

@@ -1,8 +1,8 @@
-//! HTML from data: whatever comes from outside is escaped here, and numbers are spelled here.
+//! HTML from data. Everything from outside is escaped here, and numbers are formatted here.
 
 use std::fmt::Write as _;
 
-/// A text as HTML, inside of elements and of quoted attributes. Control characters that HTML does not have become spaces.
+/// A text as HTML, for elements and quoted attributes. Control characters that are invalid in HTML become spaces.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -70,7 +70,7 @@ pub(super) fn facts(facts: &[(&str, String)]) -> String {
     out + "</dl>\n"
 }
 
-/// A table in a box that scrolls; the first cell of a row is its heading. Cells are HTML. `figures`: all other columns are numbers.
+/// A scrollable table; the first cell of a row is its heading. Cells are HTML. `figures`: all other columns are numbers.
 pub(super) fn table(name: &str, head: &[&str], rows: &[Vec<String>], figures: bool) -> String {
     let class = if figures { " class=\"figures\"" } else { "" };
     let mut out =

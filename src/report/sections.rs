@@ -1,4 +1,4 @@
-//! The sections of a report, each from its data.
+//! The sections of a report.
 
 use std::fmt::Write as _;
 
@@ -9,35 +9,35 @@ use crate::eval::Metrics;
 use crate::eval::interval::Interval;
 use crate::nearest::{Nearest, PromptRow};
 
-/// Mistakes that are shown with their texts.
+/// Maximum number of mistakes to list.
 const MISTAKES: usize = 100;
-/// Characters of a text that are shown.
+/// Maximum number of characters of a text.
 const TEXT: usize = 600;
-/// Classes of a confusion matrix that is drawn whole.
+/// Maximum number of classes for drawing the whole confusion matrix.
 const MATRIX: usize = 30;
-/// Kinds of mistakes that are listed.
+/// Maximum number of confusions to list.
 const CONFUSIONS: usize = 20;
 
 fn between(Interval { low, high }: Interval) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
 
-/// The answer to "how good is it?".
+/// Accuracy, macro-F1 and baselines.
 pub(super) fn figures(report: &Report<'_>, metrics: &Metrics) -> String {
     let (answers, course) = (report.answers, report.course);
     let rows = answers.count() as u64;
     let mut body = format!("<p class=\"big\">{}</p>\n", percent(metrics.accuracy));
     body += &paragraph(&format!(
-        "right of {}; with 95 % confidence the accuracy on rows like these is between {} and {}.",
+        "accuracy on {}; 95 % confidence interval: {} to {}.",
         counted(rows, "held-out row", "held-out rows"),
         percent(answers.accuracy_interval().low),
         percent(answers.accuracy_interval().high)
     ));
     body += &facts(&[
         ("Macro-F1", percent(metrics.macro_f1)),
-        ("Macro-F1, 95 % interval", between(answers.macro_f1_interval())),
+        ("Macro-F1, 95 % confidence interval", between(answers.macro_f1_interval())),
         ("Linear probe (no prompt)", course.probe_accuracy.map_or_else(|| "not measured".to_owned(), percent)),
-        ("Largest class, always", percent(course.majority_accuracy)),
+        ("Majority class", percent(course.majority_accuracy)),
         (
             "Steps",
             format!(
@@ -52,23 +52,20 @@ pub(super) fn figures(report: &Report<'_>, metrics: &Metrics) -> String {
     ]);
     if answers.count() < report.held_out.len() {
         let all = count(report.held_out.len());
-        body += &paragraph(&format!(
-            "The training was stopped: the figures are those of {} of the {all} held-out rows.",
-            count(rows)
-        ));
+        body += &paragraph(&format!("The run was stopped: the metrics are for {} of the {all} held-out rows.", count(rows)));
     }
-    body += "<p class=\"soft\">Intervals: Wilson's score interval for the accuracy, a bootstrap over the held-out rows for macro-F1. The \
-             parameters with the lowest loss on these same rows were kept, so the figures are slightly better than on rows never \
-             seen.</p>\n";
-    section("How good it is", &body)
+    body += "<p class=\"soft\">Intervals: Wilson score interval for the accuracy, bootstrap over the held-out rows for macro-F1. The \
+             held-out rows also choose the best step, so the metrics are slightly \
+             optimistic.</p>\n";
+    section("Results", &body)
 }
 
-/// The surest mistakes, with their texts.
+/// The most confident mistakes, with their texts.
 pub(super) fn mistakes(report: &Report<'_>) -> String {
     let answers = report.answers;
     let mistakes = answers.mistakes();
     if mistakes.is_empty() {
-        return section("Mistakes", &paragraph("None on the held-out rows."));
+        return section("Most confident mistakes", &paragraph("There are no mistakes on the held-out rows."));
     }
     let label = |class: u32| escape(&answers.labels[class as usize]);
     let row = |&answer: &usize| {
@@ -80,12 +77,12 @@ pub(super) fn mistakes(report: &Report<'_>) -> String {
         vec![number, format!("<span class=\"text\">{text}</span>"), label(answers.truth[answer]), said]
     };
     let rows: Vec<Vec<String>> = mistakes.iter().take(MISTAKES).map(row).collect();
-    let shown = if mistakes.len() > MISTAKES { format!(", the first {MISTAKES} are shown") } else { String::new() };
+    let shown = if mistakes.len() > MISTAKES { format!("; the first {MISTAKES} are shown") } else { String::new() };
     let body = paragraph(&format!(
-        "{}, the surest first{shown}. Where it is very sure, look whether the label is right.",
+        "{}, by falling probability{shown}. If the probability is high, check whether the label is right.",
         counted(mistakes.len() as u64, "mistake", "mistakes")
-    )) + &table("Mistakes", &["Row", "Text", "Label", "It says"], &rows, false);
-    section("Mistakes", &body)
+    )) + &table("Most confident mistakes", &["Row", "Text", "Label", "Prediction"], &rows, false);
+    section("Most confident mistakes", &body)
 }
 
 /// Precision, recall and F1.
@@ -99,12 +96,12 @@ pub(super) fn classes(metrics: &Metrics) -> String {
         .collect();
     let head = ["Class", "Precision", "Recall", "F1", "Rows"];
     let body = table("Precision, recall and F1", &head, &rows, true)
-        + "<p class=\"soft\">Precision: how often it is right when it says this class. Recall: how many rows of this class it finds. F1 \
-           is their harmonic mean.</p>\n";
-    section("Class by class", &body)
+        + "<p class=\"soft\">Precision: share of the rows predicted as this class that have its label. Recall: share of the rows with \
+           this label that are predicted as this class. F1: harmonic mean of the two.</p>\n";
+    section("Metrics per class", &body)
 }
 
-/// What is taken for what: the matrix, and of many classes the most frequent confusions.
+/// The confusion matrix; with many classes, the most frequent confusions.
 pub(super) fn confusion(metrics: &Metrics) -> String {
     let label = |class: usize| escape(&metrics.per_class[class].label);
     let mut confusions: Vec<(u64, usize, usize)> = Vec::new();
@@ -116,7 +113,7 @@ pub(super) fn confusion(metrics: &Metrics) -> String {
     let mut body = String::new();
     if metrics.per_class.len() <= MATRIX {
         let numbers: Vec<String> = (1..=metrics.per_class.len()).map(|number| number.to_string()).collect();
-        let head: Vec<&str> = std::iter::once("True class").chain(numbers.iter().map(String::as_str)).collect();
+        let head: Vec<&str> = std::iter::once("Label").chain(numbers.iter().map(String::as_str)).collect();
         let cell = |truth: usize, said: usize, rows: u64| {
             let class = if rows == 0 {
                 "zero"
@@ -132,29 +129,29 @@ pub(super) fn confusion(metrics: &Metrics) -> String {
             std::iter::once(format!("{} {}", truth + 1, label(truth))).chain(cells).collect()
         };
         let rows: Vec<Vec<String>> = metrics.confusion.iter().enumerate().map(row).collect();
-        body += "<p class=\"soft\">Each line is a true class, each column what was said instead, by its number.</p>\n";
-        body += &table("Confusion table", &head, &rows, true);
+        body += "<p class=\"soft\">Each row is a label, each column a predicted class, by its number.</p>\n";
+        body += &table("Confusion matrix", &head, &rows, true);
     } else if !confusions.is_empty() {
         let most = confusions.iter().take(CONFUSIONS);
         let rows: Vec<Vec<String>> = most.map(|&(rows, truth, said)| vec![label(truth), label(said), count(rows)]).collect();
         body += &paragraph(&format!(
             "The most frequent of {}.",
-            counted(confusions.len() as u64, "kind of mistake", "kinds of mistakes")
+            counted(confusions.len() as u64, "pair of label and prediction", "pairs of label and prediction")
         ));
-        body += &table("Most frequent confusions", &["True class", "Taken for", "Rows"], &rows, false);
+        body += &table("Most frequent confusions", &["Label", "Prediction", "Rows"], &rows, false);
     } else {
-        body += &paragraph("Nothing is taken for anything else.");
+        body += &paragraph("There are no mistakes on the held-out rows.");
     }
-    section("What is taken for what", &body)
+    section("Confusion matrix", &body)
 }
 
-/// Whether probabilities mean what they say.
+/// The calibration.
 pub(super) fn calibration(report: &Report<'_>) -> String {
     let calibration = report.answers.calibration();
-    let points = |share: f64| format!("{:.1} points", share.abs() * 100.0);
-    let surer = if calibration.excess > 0.0 { "surer than it should be" } else { "less sure than it could be" };
+    let points = |share: f64| format!("{:.1} percentage points", share.abs() * 100.0);
+    let side = if calibration.excess > 0.0 { "above" } else { "below" };
     let words = format!(
-        "Expected calibration error: {} (0 is perfect). On average it is {} {surer}.",
+        "Expected calibration error: {} (0 is perfect). The mean probability is {} {side} the accuracy.",
         points(calibration.error),
         points(calibration.excess)
     );
@@ -171,8 +168,8 @@ pub(super) fn calibration(report: &Report<'_>) -> String {
         .collect();
     let body = paragraph(&words)
         + &charts::reliability(&format!("Reliability diagram. {words}"), &calibration)
-        + &table("Reliability", &["It says", "Rows", "Mean probability", "Right"], &rows, true);
-    section("Do the probabilities mean what they say?", &body)
+        + &table("Reliability", &["Probability", "Rows", "Mean probability", "Accuracy"], &rows, true);
+    section("Calibration", &body)
 }
 
 /// Accuracy and loss over the steps.
@@ -183,14 +180,14 @@ pub(super) fn curves(course: &Course) -> String {
     let mut accuracy =
         vec![curve("Held-out accuracy", "accent", course.evaluations.iter().map(|e| (step(e.step), e.accuracy)).collect())];
     accuracy.extend(course.probe_accuracy.map(|value| level("Linear probe", "probe", value)));
-    accuracy.push(level("Largest class", "majority", course.majority_accuracy));
+    accuracy.push(level("Majority class", "majority", course.majority_accuracy));
     let loss = [
         curve("Training loss", "loss", course.losses.iter().map(|&(at, loss)| (step(at), f64::from(loss))).collect()),
         curve("Held-out loss", "held", course.evaluations.iter().map(|e| (step(e.step), e.loss)).collect()),
     ];
     let best = course.evaluations.iter().rfind(|evaluation| evaluation.best);
     let words = best.map_or_else(
-        || "Nothing was evaluated on the way.".to_owned(),
+        || "There was no evaluation during the run.".to_owned(),
         |best| {
             format!(
                 "Lowest held-out loss {:.3} after {} steps, with an accuracy of {}.",
@@ -200,24 +197,24 @@ pub(super) fn curves(course: &Course) -> String {
             )
         },
     );
-    let body = charts::lines("Accuracy on held-out rows", &format!("Held-out accuracy over the steps. {words}"), &accuracy, true)
+    let body = charts::lines("Held-out accuracy", &format!("Held-out accuracy over the steps. {words}"), &accuracy, true)
         + &charts::lines("Loss (cross-entropy)", &format!("Training and held-out loss over the steps. {words}"), &loss, false)
         + &paragraph(&words);
-    section("How it learned", &body)
+    section("Training curves", &body)
 }
 
-/// The method, and why this one.
+/// The method and, after automatic selection, the trials.
 pub(super) fn method(report: &Report<'_>) -> String {
     let (config, course) = (&report.adapter.config, report.course);
     let name = serde_json::to_value(config.prompt.method).unwrap_or_default();
     let mut body = facts(&[
         ("Method", escape(name.as_str().unwrap_or_default())),
         ("Prompt rows", count(report.adapter.prompt_length())),
-        ("Trained numbers in the prompt", count(course.parameters.0)),
-        ("Trained numbers in the head", count(course.parameters.1)),
+        ("Trainable parameters of the prompt", count(course.parameters.0)),
+        ("Trainable parameters of the head", count(course.parameters.1)),
     ]);
     if let Some(reason) = &course.reason {
-        body += &paragraph(&format!("Why this one: {reason}"));
+        body += &paragraph(&format!("Automatic selection: {reason}"));
         let rows: Vec<Vec<String>> = course
             .trials
             .iter()
@@ -230,7 +227,7 @@ pub(super) fn method(report: &Report<'_>) -> String {
                 ]
             })
             .collect();
-        body += &table("Methods that were tried", &["Method", "Held-out loss", "Accuracy", "Time"], &rows, true);
+        body += &table("Trials", &["Method", "Held-out loss", "Accuracy", "Time"], &rows, true);
     }
     body += &paragraph(&format!("Device: {} ({}).", course.device, course.device_reason.trim_end_matches('.')));
     for warning in &course.warnings {
@@ -239,10 +236,10 @@ pub(super) fn method(report: &Report<'_>) -> String {
     section("Method", &body)
 }
 
-/// What the prompt is near to.
+/// The tokens nearest to the prompt.
 pub(super) fn nearest(nearest: &Nearest) -> String {
     if let Some(why_not) = &nearest.why_not {
-        return section("What the prompt is near to", &paragraph(why_not));
+        return section("Nearest tokens", &paragraph(why_not));
     }
     let members = nearest.rows.iter().map(|row| row.member).max().unwrap_or(1);
     let row = |row: &PromptRow| {
@@ -252,12 +249,16 @@ pub(super) fn nearest(nearest: &Nearest) -> String {
         vec![number, if tokens.is_empty() { "pruned".to_owned() } else { tokens.join(", ") }]
     };
     let rows: Vec<Vec<String>> = nearest.rows.iter().map(row).collect();
-    let body = table("Nearest tokens", &["Prompt row", "Nearest tokens of the vocabulary, with their cosine"], &rows, false)
-        + "<p class=\"soft\">Neighbours say where a row lies, not what it does: a cosine near 1 is that word, near 0 no word at all.</p>\n";
-    section("What the prompt is near to", &body)
+    let body = table(
+        "Nearest tokens",
+        &["Prompt row", "Nearest tokens of the vocabulary, with their cosine similarity"],
+        &rows,
+        false,
+    ) + "<p class=\"soft\">The nearest tokens show where a row lies, not what it does. With a cosine similarity near 1 a row is nearly that token, near 0 it is unrelated.</p>\n";
+    section("Nearest tokens", &body)
 }
 
-/// The data, counted.
+/// The counts of the data.
 pub(super) fn data(report: &Report<'_>) -> String {
     let data = report.data;
     let rows = |n: usize| count(n);
@@ -265,14 +266,14 @@ pub(super) fn data(report: &Report<'_>) -> String {
         ("File", escape(report.file)),
         ("Rows", rows(data.rows)),
         ("Usable", rows(data.usable)),
-        ("Trained on", rows(report.course.train_rows)),
-        ("Held out", rows(report.held_out.len())),
+        ("Training set", rows(report.course.train_rows)),
+        ("Held-out set", rows(report.held_out.len())),
         ("Classes", rows(data.classes.len())),
         ("Without text", rows(data.empty)),
         ("Without label", rows(data.unlabelled)),
         ("Duplicates", rows(data.duplicates)),
         ("Contradictions", rows(data.contradictory)),
-        ("Texts that were cut", rows(report.course.truncated_texts)),
+        ("Truncated texts", rows(report.course.truncated_texts)),
     ]);
     if !data.notes.is_empty() {
         body += "<ul>\n";
@@ -283,7 +284,7 @@ pub(super) fn data(report: &Report<'_>) -> String {
     }
     let classes: Vec<Vec<String>> = data.classes.iter().map(|class| vec![escape(&class.name), count(class.count)]).collect();
     body += &table("Rows per class", &["Class", "Rows"], &classes, true);
-    section("The data", &body)
+    section("Data", &body)
 }
 
 /// Every setting by its name.
@@ -296,7 +297,7 @@ pub(super) fn settings(report: &Report<'_>) -> String {
     section("Settings", &format!("<details>\n<summary>All {} settings</summary>\n{table}</details>\n", rows.len()))
 }
 
-/// Settings as `optim.batch_size`, in the order of their sections.
+/// Settings as `optim.batch_size`, grouped by section.
 fn flatten(name: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
     match value {
         serde_json::Value::Object(fields) => {
@@ -311,7 +312,7 @@ fn flatten(name: &str, value: &serde_json::Value, out: &mut Vec<(String, String)
     }
 }
 
-/// What made it, to make it again.
+/// Versions and hashes, to reproduce the result.
 pub(super) fn versions(report: &Report<'_>) -> String {
     let adapter = report.adapter;
     let hash = |hash: Option<&str>| format!("<code>{}</code>", escape(hash.unwrap_or("unknown")));

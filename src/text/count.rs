@@ -1,4 +1,4 @@
-//! [`TokenCounter`]: how much of some texts an encoder takes in.
+//! [`TokenCounter`]: counts how much of some texts fits into an encoder's input.
 
 use serde::Serialize;
 
@@ -6,31 +6,31 @@ use super::tokenizer::Tokenizer;
 use super::unseen::Unseen;
 use crate::error::Result;
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TokenCount {
-    /// Texts that are counted.
+    /// Texts that have been counted.
     pub done: usize,
-    /// Texts in all.
+    /// Number of all texts.
     pub texts: usize,
-    /// Tokens of those that are counted, with `[CLS]` and `[SEP]`, before any is cut.
+    /// Tokens of the counted texts, including `[CLS]` and `[SEP]`, before truncation.
     pub tokens: usize,
-    /// Longest text in tokens that is taken whole.
+    /// Maximum number of tokens of a text.
     pub limit: usize,
-    /// Texts that are longer and lose their end.
+    /// Texts that are longer and are truncated.
     pub long: usize,
-    /// Tokens that they lose together.
+    /// Tokens that are lost by truncation, in total.
     pub cut: usize,
-    /// Tokens that stand for a word which the encoder's vocabulary lacks (`[UNK]`), of those that it takes in.
+    /// Unknown tokens (`[UNK]`) after truncation: words that the vocabulary lacks.
     pub unknown: usize,
     /// Texts without any token besides `[CLS]` and `[SEP]`.
     pub empty: usize,
-    /// What the user should know about these, once all texts are counted.
+    /// Notes for the user, once all texts are counted.
     pub notes: Vec<String>,
 }
 
-/// Counts the tokens of texts piece by piece, so that a caller can do other things between.
+/// Counts the tokens of texts in chunks, so that the caller can do other things in between.
 #[derive(Debug)]
 pub struct TokenCounter {
     texts: Vec<String>,
@@ -39,14 +39,14 @@ pub struct TokenCounter {
 }
 
 impl TokenCounter {
-    /// Nothing is counted yet. `limit` is the longest text in tokens.
+    /// A counter for these texts. `limit` is the maximum number of tokens of a text.
     #[must_use]
     pub fn new(texts: Vec<String>, limit: usize) -> Self {
         let count = TokenCount { texts: texts.len(), limit, ..TokenCount::default() };
         Self { texts, count, unseen: Unseen::default() }
     }
 
-    /// Counts at most `most` further texts.
+    /// Counts at most `most` more texts.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].

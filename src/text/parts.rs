@@ -1,11 +1,11 @@
-//! What a `tokenizer.json` may hold that `tokenizers` reads without a check, and that ends the program where it was made to do harm:
-//! checked first.
+//! Checks parts of a `tokenizer.json` that the `tokenizers` crate uses unchecked and that would abort the program in a malicious
+//! file.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The places where such parts are.
+/// The parts that are checked.
 #[derive(Deserialize)]
 struct Parts {
     #[serde(default)]
@@ -14,14 +14,14 @@ struct Parts {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
-    /// Not used, but parsed: what is no valid JSON in it ends the program.
+    /// Not used, but parsed: invalid JSON in it would abort the program.
     #[serde(default, rename = "decoder")]
     _decoder: Value,
     #[serde(default)]
     model: Option<Model>,
 }
 
-/// Of the model only how it names the piece for unknown words: by its text or by its number.
+/// Of the model, only the unknown token: its text or its id.
 #[derive(Deserialize)]
 struct Model {
     #[serde(default)]
@@ -30,19 +30,19 @@ struct Model {
     unk_id: Value,
 }
 
-/// The piece that stands for all that the vocabulary lacks.
+/// The unknown token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unknown {
     Token(String),
     Id(u32),
 }
 
-/// Checks a `tokenizer.json`: that it is JSON, and those of its parts. Gives the piece for unknown words, where it names one.
+/// Checks that a `tokenizer.json` is valid JSON, and the parts above. Returns the unknown token, if the file names one.
 ///
 /// # Errors
 /// What is wrong, as text.
 pub(super) fn check(bytes: &[u8]) -> Result<Option<Unknown>, String> {
-    // Strings that are skipped are not checked by the JSON reader.
+    // The JSON reader does not check strings that it skips.
     let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
     let Parts { normalizer, pre_tokenizer, post_processor, model, .. } =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -60,11 +60,13 @@ fn check_within(value: &Value) -> Result<(), String> {
                 _ if kind == Some("Precompiled") || fields.contains_key("precompiled_charsmap") => {
                     let table = fields.get("precompiled_charsmap").and_then(Value::as_str);
                     let table = table.and_then(|text| BASE64_STANDARD.decode(text).ok());
-                    table.as_deref().and_then(check_table).ok_or("its precompiled_charsmap is broken")?;
+                    table.as_deref().and_then(check_table).ok_or("its precompiled_charsmap is invalid")?;
                 }
-                Some("FixedLength") if fields.get("length") == Some(&Value::from(0)) => Err("its pieces have length 0")?,
+                Some("FixedLength") if fields.get("length") == Some(&Value::from(0)) => {
+                    Err("its FixedLength pre-tokenizer has length 0")?
+                }
                 _ if kind == Some("TemplateProcessing") || fields.contains_key("special_tokens") => {
-                    check_template(fields).ok_or("its template names what is not there")?;
+                    check_template(fields).ok_or("its template refers to something that does not exist")?;
                 }
                 _ => fields.values().try_for_each(check_within)?,
             }
@@ -75,7 +77,7 @@ fn check_within(value: &Value) -> Result<(), String> {
     }
 }
 
-/// A template for single texts: of the one text, which is called A, and of special tokens that it defines itself.
+/// Checks a template for single texts: it may contain the text, which is called A, and special tokens that it defines itself.
 fn check_template(fields: &Map<String, Value>) -> Option<()> {
     let tokens = fields.get("special_tokens")?.as_object()?;
     let good = |piece: &Value| match (piece.get("Sequence"), piece.get("SpecialToken")) {
@@ -86,8 +88,9 @@ fn check_template(fields: &Map<String, Value>) -> Option<()> {
     fields.get("single")?.as_array()?.iter().all(good).then_some(())
 }
 
-/// SentencePiece's precompiled table of characters: the size of a trie in bytes, the trie (a double array of 32-bit units), and the replacements, each ended by a NUL. Every
-/// unit that a text can lead to must lie in the array, and every replacement in the text behind it.
+/// Checks SentencePiece's precompiled character map: the size of a trie in bytes, the trie (a double array of 32-bit units), and
+/// the replacements, each terminated by NUL. Every unit that a text can lead to must be inside the array, and every replacement
+/// inside the text after it.
 fn check_table(table: &[u8]) -> Option<()> {
     const LABEL: u32 = 1 << 31 | 0xff;
     let (size, rest) = table.split_first_chunk::<4>()?;

@@ -1,9 +1,9 @@
-//! The script of a character by its place in Unicode, and an encoder whose vocabulary has it.
+//! The script of a character, by its Unicode range, and an encoder whose vocabulary covers it.
 
-/// Reads a hundred languages, and its layers are BERT's: its vocabulary is that of XLM-R.
+/// Covers a hundred languages, with the layers of BERT and the vocabulary of XLM-R.
 const MULTILINGUAL: &str = "intfloat/multilingual-e5-small";
 
-/// First and last code point, what texts call these characters, and whether [`MULTILINGUAL`] has them. In order.
+/// First and last code point, name in messages, and whether [`MULTILINGUAL`] covers the range. In ascending order.
 const RANGES: &[(u32, u32, &str, bool)] = &[
     (0x0000, 0x024F, "Latin letters", true),
     (0x0250, 0x02FF, "phonetic letters", false),
@@ -73,13 +73,13 @@ const RANGES: &[(u32, u32, &str, bool)] = &[
     (0x20000, 0x323AF, "Chinese characters", false),
 ];
 
-/// What texts call the script of a character, or its kind where it is no letter.
+/// The name of a character's script in messages, or of its kind if it is not a letter.
 #[must_use]
 pub fn name(c: char) -> &'static str {
     find(c).map_or("rare characters", |&(_, _, name, _)| name)
 }
 
-/// An encoder of the hub whose vocabulary has the characters of this [`name`], where one is known.
+/// An encoder on the hub whose vocabulary covers the characters with this [`name`], if one is known.
 #[must_use]
 pub fn encoder_for(name: &str) -> Option<&'static str> {
     RANGES.iter().any(|&(_, _, found, has)| found == name && has).then_some(MULTILINGUAL)

@@ -1,4 +1,4 @@
-//! `tokenizer_config.json`: what transformers tells the class of a tokenizer beside its files. Only what changes tokens is read.
+//! `tokenizer_config.json`: settings of transformers' tokenizer classes. Only settings that change the tokens are read.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
-/// Classes whose tokens are those of BERT's own tokenizer.
+/// Classes with the same tokens as BERT's tokenizer.
 const BERT: [&str; 3] = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"];
 
-/// What a `tokenizer_config.json` says; nothing of what it leaves out.
+/// The settings in a `tokenizer_config.json`; `None` for those that it leaves out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Settings {
-    /// The tokenizer's class, without `Fast`.
+    /// The tokenizer class, without `Fast`.
     class: Option<String>,
     /// `do_lower_case`.
     pub(super) lower: Option<bool>,
-    /// `strip_accents`; `null` means as for lower case, and counts as left out.
+    /// `strip_accents`; `null` means the same as for lower case and counts as left out.
     pub(super) accents: Option<bool>,
     /// `tokenize_chinese_chars`.
     pub(super) chinese: Option<bool>,
     /// `do_basic_tokenize`.
     pub(super) basic: Option<bool>,
-    /// The special tokens by their names in the file, such as `cls_token`.
+    /// The special tokens by their keys in the file, such as `cls_token`.
     pub(super) special: BTreeMap<String, String>,
-    /// Tokens that were added, by id: their content, and whether they are special.
+    /// Added tokens by id: their content, and whether they are special.
     pub(super) added: BTreeMap<u32, (String, bool)>,
 }
 
@@ -32,13 +32,13 @@ impl Settings {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Model`] where it is no JSON object.
+    /// [`Error::Model`] if it is not a JSON object.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let wrong = |problem: &str| {
             Error::model(
                 format!("tokenizer_config.json is not a JSON object{problem}"),
-                "take it from the same place as the weights, or remove it",
+                "use the one from the same place as the weights, or remove it",
             )
         };
         let fields: Map<String, Value> = match serde_json::from_slice(text) {
@@ -65,23 +65,24 @@ impl Settings {
         })
     }
 
-    /// Whether its class is that of BERT, or is not named.
+    /// Whether the class is BERT's, or is not named.
     pub(super) fn is_bert(&self) -> bool {
         self.class.as_deref().is_none_or(|class| BERT.contains(&class))
     }
 
-    /// The class's name, for errors.
+    /// The name of the class, for errors.
     pub(super) fn class(&self) -> &str {
         self.class.as_deref().unwrap_or("BertTokenizer")
     }
 }
 
-/// A `tokenizer.json` that does what the `tokenizer_config.json` beside it says about lower case, accents and Chinese characters, as in
-/// transformers, where that file is followed; and a note on each difference. None where the two agree, or where it is not followed: only
-/// BERT's own classes take these settings.
+/// A `tokenizer.json` with the lower case, accent and Chinese character settings of the `tokenizer_config.json` next to it, which
+/// takes precedence in transformers, and a note on each difference. `None` if the two agree, or if the settings do not apply:
+/// only BERT's own classes use them.
 ///
 /// # Errors
-/// [`Error::Model`] for a `tokenizer_config.json` that is no JSON object. A `tokenizer.json` that is none is left to whoever reads it.
+/// [`Error::Model`] for a `tokenizer_config.json` that is not a JSON object. An invalid `tokenizer.json` is reported when it is
+/// loaded.
 pub fn followed(tokenizer: &[u8], config: &[u8]) -> Result<Option<(Vec<u8>, Vec<String>)>> {
     let settings = Settings::parse(config)?;
     let text = tokenizer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(tokenizer);
@@ -102,19 +103,19 @@ pub fn followed(tokenizer: &[u8], config: &[u8]) -> Result<Option<(Vec<u8>, Vec<
         let found = normalizer.get(field).and_then(Value::as_bool).unwrap_or(usual);
         let Some(said) = said.filter(|&said| said != found) else { return found };
         notes.push(format!(
-            "tokenizer_config.json says {name} {said}, tokenizer.json says {found}: {said} is followed, as transformers does"
+            "tokenizer_config.json says {name} {said}, tokenizer.json says {found}: {said} is used, as in transformers"
         ));
         normalizer.insert(field.to_owned(), said.into());
         said
     };
     let lower = follow("do_lower_case", "lowercase", settings.lower, true);
-    // Left out, it is as for lower case.
+    // If left out, it is the same as lower case.
     follow("strip_accents", "strip_accents", settings.accents, lower);
     follow("tokenize_chinese_chars", "handle_chinese_chars", settings.chinese, true);
     Ok((!notes.is_empty()).then(|| (Value::Object(json).to_string().into_bytes(), notes)))
 }
 
-/// A token as it is written: a string, or an object with one.
+/// A token as written: a string, or an object that contains one.
 fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
 }

@@ -1,4 +1,4 @@
-//! [`Tokenizer`]: the hub's `tokenizer.json`, as Hugging Face's fast tokenizers read it.
+//! [`Tokenizer`]: loads the hub's `tokenizer.json` with Hugging Face's `tokenizers` crate.
 
 use std::collections::HashMap;
 
@@ -9,20 +9,20 @@ use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer
 use super::parts::{self, Unknown};
 use crate::error::{Error, Result};
 
-/// Bytes of the file. The hub's have from half a million (BERT) to some twenty million (a quarter of a million pieces); read, one takes
-/// several times as much memory.
+/// Maximum size of the file in bytes. Files on the hub have from half a million (BERT) to about twenty million bytes (250,000
+/// tokens); parsed, one takes several times as much memory.
 const MAX_BYTES: usize = 1 << 26;
 
-/// A text as the encoder sees it.
+/// A tokenised text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
-    /// Token ids with `[CLS]` first and `[SEP]` last (or whatever the encoder's own template puts there).
+    /// Token ids, `[CLS]` first and `[SEP]` last (or the special tokens of the encoder's own template).
     pub ids: Vec<u32>,
-    /// Tokens dropped from the end of the text because it was too long.
+    /// Number of tokens truncated from the end of the text.
     pub cut: usize,
 }
 
-/// Turns texts into token ids.
+/// Converts texts to token ids.
 pub struct Tokenizer {
     inner: Inner,
     /// Special tokens before the text, `[CLS]`.
@@ -30,20 +30,20 @@ pub struct Tokenizer {
     /// Special tokens after the text, `[SEP]`.
     after: Vec<u32>,
     max_id: u32,
-    /// The piece that stands for all that the vocabulary lacks, where there is one.
+    /// The unknown token, if there is one.
     unknown: Option<u32>,
-    /// Whether the pieces of a text are those of its words one after another, see [`splits_at_spaces`].
+    /// Whether each word can be tokenised independently, see [`splits_at_spaces`].
     by_words: bool,
 }
 
 impl Tokenizer {
-    /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the
+    /// Reads the hub's `tokenizer.json`. Its padding and truncation settings are ignored: batches are packed, and the maximum
     /// length is a setting of the run.
     ///
     /// # Errors
-    /// [`Error::Model`] where it is too large, cannot be read, has no piece for unknown words, or adds no special tokens.
+    /// [`Error::Model`] if it is too large, cannot be read, has no unknown token, or adds no special tokens.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        const HINT: &str = "take tokenizer.json from the same place as the weights";
+        const HINT: &str = "use the tokenizer.json from the same place as the weights";
         if bytes.len() > MAX_BYTES {
             return Err(Error::model(format!("tokenizer.json has {} bytes; the limit is {MAX_BYTES}", bytes.len()), HINT));
         }
@@ -55,17 +55,17 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(broken)?;
 
-        // The special tokens around a text are found once, on a word that no template contains, so that cutting a long
-        // text is cutting a list.
+        // The special tokens around a text are determined once, with a word that no template contains. Truncating a text is then
+        // truncating a list.
         let text = ids(&inner, "a", false)?;
         let whole = ids(&inner, "a", true)?;
         let at = (!text.is_empty()).then(|| whole.windows(text.len()).position(|window| window == text)).flatten();
-        let at = at.ok_or_else(|| Error::model("tokenizer.json turns the text \"a\" into no tokens", HINT))?;
+        let at = at.ok_or_else(|| Error::model("tokenizer.json produces no tokens for the text \"a\"", HINT))?;
         let (before, after) = (whole[..at].to_vec(), whole[at + text.len()..].to_vec());
         if before.is_empty() || after.is_empty() {
-            return Err(Error::model("tokenizer.json puts no special tokens ([CLS], [SEP]) around a text", HINT));
+            return Err(Error::model("tokenizer.json adds no special tokens ([CLS], [SEP]) to a text", HINT));
         }
-        // A hieroglyph: a tokenizer without a piece for unknown words fails here and not in the middle of a run.
+        // A hieroglyph: a tokenizer without an unknown token fails here and not in the middle of a run.
         ids(&inner, "\u{13000}", false)?;
         let max_id = inner.get_vocab(true).into_values().chain(whole).max().unwrap_or(0);
         let by_words = splits_at_spaces(&inner);
@@ -77,23 +77,23 @@ impl Tokenizer {
         Ok(Self { inner, before, after, max_id, unknown, by_words })
     }
 
-    /// Token ids of a text with its special tokens, at most `max_tokens` in all; a longer text loses its end.
+    /// Token ids of a text with its special tokens, at most `max_tokens` in total; a longer text is truncated at the end.
     ///
     /// # Errors
-    /// [`Error::Config`] where `max_tokens` has no room for the special tokens and one more; [`Error::Model`] where the
-    /// tokenizer fails.
+    /// [`Error::Config`] if `max_tokens` leaves no room for the special tokens and one more; [`Error::Model`] if the tokenizer
+    /// fails.
     pub fn encode(&self, text: &str, max_tokens: usize) -> Result<Encoded> {
         Ok(self.framed(self.pieces(text)?, self.room(max_tokens)?))
     }
 
-    /// [`Tokenizer::encode`] of many texts, in their order; in parallel natively. Where the tokenizer allows it, each word is
-    /// taken apart once for many texts.
+    /// [`Tokenizer::encode`] of many texts, in order; natively in parallel. If the tokenizer allows it, each word is tokenised
+    /// only once for many texts.
     ///
     /// # Errors
     /// Those of [`Tokenizer::encode`].
     pub fn encode_batch<T: AsRef<str> + Sync>(&self, texts: &[T], max_tokens: usize) -> Result<Vec<Encoded>> {
         let room = self.room(max_tokens)?;
-        // Texts of a chunk share what they know of words. More chunks than threads, because some take longer.
+        // The texts of a chunk share a cache of words. There are more chunks than threads, because some take longer.
         #[cfg(not(target_family = "wasm"))]
         let chunks = texts.par_chunks(texts.len().div_ceil(4 * rayon::current_num_threads()).max(1));
         #[cfg(target_family = "wasm")]
@@ -103,7 +103,7 @@ impl Tokenizer {
     }
 
     fn encode_chunk<T: AsRef<str>>(&self, texts: &[T], room: usize) -> Result<Vec<Encoded>> {
-        // Of each word: where its pieces lie in `pieces`.
+        // For each word, the range of its tokens in `pieces`.
         let mut words: HashMap<&str, (usize, usize)> = HashMap::new();
         let mut pieces: Vec<u32> = Vec::new();
         let mut encoded = Vec::with_capacity(texts.len());
@@ -130,49 +130,49 @@ impl Tokenizer {
         Ok(encoded)
     }
 
-    /// Pieces that fit beside the special tokens.
+    /// Number of tokens that fit beside the special tokens.
     fn room(&self, max_tokens: usize) -> Result<usize> {
         let special = self.before.len() + self.after.len();
         max_tokens.checked_sub(special).filter(|&room| room > 0).ok_or_else(|| {
-            let problem = format!("{max_tokens} leaves no room for text beside {special} special tokens");
+            let problem = format!("{max_tokens} tokens leave no room for text beside {special} special tokens");
             Error::config("data.max_tokens", problem, format!("use {} or more", special + 1))
         })
     }
 
-    /// The first `room` pieces of a text between the special tokens.
+    /// The first `room` tokens of a text, enclosed in the special tokens.
     fn framed(&self, text: Vec<u32>, room: usize) -> Encoded {
         let kept = text.len().min(room);
         Encoded { ids: [self.before.as_slice(), &text[..kept], &self.after].concat(), cut: text.len() - kept }
     }
 
-    /// Word pieces of a text without special tokens around it; none for an empty text.
+    /// Tokens of a text without special tokens; empty for an empty text.
     ///
     /// # Errors
-    /// [`Error::Model`] where the tokenizer fails.
+    /// [`Error::Model`] if the tokenizer fails.
     pub fn pieces(&self, text: &str) -> Result<Vec<u32>> {
         ids(&self.inner, text, false)
     }
 
-    /// The id of the piece that stands for all that the vocabulary lacks (`[UNK]`); none where any text can be taken apart.
+    /// The id of the unknown token (`[UNK]`); `None` if any text can be tokenised.
     #[must_use]
     pub fn unknown(&self) -> Option<u32> {
         self.unknown
     }
 
-    /// Special tokens around a text.
+    /// Number of special tokens around a text.
     #[must_use]
     pub fn special_tokens(&self) -> usize {
         self.before.len() + self.after.len()
     }
 
-    /// One more than the largest id that can come out.
+    /// One more than the largest id that can occur.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         (self.max_id as usize).saturating_add(1)
     }
 
-    /// The tokens with ids below `count` that a text may be made of: none where an id has no token, or has one that stands for
-    /// itself (`[CLS]`, `<pad>`) or for nothing (`[unused12]`). `[count]`.
+    /// The tokens with ids below `count` that can be part of a text. `None` for an id without a token, for special tokens
+    /// (`[CLS]`, `<pad>`) and for unused ones (`[unused12]`). `[count]`.
     #[must_use]
     pub fn words(&self, count: usize) -> Vec<Option<String>> {
         let added = self.inner.get_added_tokens_decoder();
@@ -185,7 +185,7 @@ impl Tokenizer {
         (0..count as u32).map(word).collect()
     }
 
-    /// Checks that every id has a row among `vocab` word embeddings.
+    /// Checks that every id has a row in a table of `vocab` word embeddings.
     ///
     /// # Errors
     /// [`Error::Model`] with both sizes.
@@ -193,16 +193,16 @@ impl Tokenizer {
         if self.vocab_size() <= vocab {
             return Ok(());
         }
-        let problem = format!("tokenizer.json has {} tokens, the encoder has embeddings for {vocab}", self.vocab_size());
-        let hint = "tokenizer.json and model.safetensors must be of the same model; where tokens were added to it, the embeddings \
-                    must grow with them (resize_token_embeddings)";
+        let problem = format!("tokenizer.json has {} tokens, but the encoder has embeddings for {vocab}", self.vocab_size());
+        let hint = "tokenizer.json and model.safetensors must be of the same model; if tokens were added, the embeddings \
+                    must be resized, too (resize_token_embeddings)";
         Err(Error::model(problem, hint))
     }
 }
 
-/// Whether nothing in a tokenizer looks across a space (U+0020): BERT's own normalizer changes character by character (and
-/// combining marks, which belong to the letter before them), its pre-tokenizer always splits at spaces, and no added token has
-/// one or takes one with it.
+/// Whether nothing in a tokenizer depends on text across a space (U+0020): BERT's own normalizer works character by character
+/// (and combining marks belong to the character before them), its pre-tokenizer always splits at spaces, and no added token
+/// contains a space or strips one next to it.
 fn splits_at_spaces(inner: &Inner) -> bool {
     let plain = |content: &str| !content.contains(' ');
     matches!(inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))
@@ -216,5 +216,5 @@ fn ids(inner: &Inner, text: &str, special: bool) -> Result<Vec<u32>> {
 }
 
 fn broken(error: impl std::fmt::Display) -> Error {
-    Error::model(format!("tokenizer.json does not work: {error}"), "take tokenizer.json from the same place as the weights")
+    Error::model(format!("tokenizer.json does not work: {error}"), "use the tokenizer.json from the same place as the weights")
 }

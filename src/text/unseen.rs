@@ -1,4 +1,4 @@
-//! What an encoder cannot see of some texts: words that its vocabulary lacks, and texts of which nothing is left.
+//! What an encoder cannot represent in some texts: words that its vocabulary lacks, and texts without any token.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,38 +6,38 @@ use super::script;
 use super::tokenizer::{Encoded, Tokenizer};
 use crate::error::Result;
 
-/// Share of unknown tokens from which on it is said.
+/// Share of unknown tokens from which a note is given.
 const WORTH_SAYING: f64 = 0.01;
-/// Words whose characters are looked at: enough to know which are missing.
+/// Maximum number of words whose characters are examined.
 const MOST_WORDS: usize = 20_000;
-/// Scripts that a note names.
+/// Maximum number of scripts that a note names.
 const NAMED: usize = 3;
-/// Characters of a word that a WordPiece tokenizer does not take apart any more, usually.
+/// Length in characters from which a WordPiece tokenizer usually does not split a word.
 const LONG_WORD: usize = 100;
 const LONG: &str = "words of more than 100 characters";
 
-/// Counts it, text by text.
+/// Counts unknown tokens, text by text.
 #[derive(Debug, Default)]
 pub struct Unseen {
     texts: usize,
-    /// Tokens without those around a text.
+    /// Tokens, without special tokens.
     tokens: usize,
-    /// Of these, tokens that stand for a word which the vocabulary lacks.
+    /// Of these, unknown tokens: words that the vocabulary lacks.
     pub unknown: usize,
     /// Texts without any token.
     pub empty: usize,
-    /// Texts of such tokens alone.
+    /// Texts with unknown tokens only.
     pub lost: usize,
-    /// Words that have been looked at.
+    /// Words that have been examined.
     words: HashSet<String>,
     /// Whether the vocabulary lacks a character.
     lacks: HashMap<char, bool>,
-    /// Words by what the vocabulary lacks of them.
+    /// Number of words by what the vocabulary lacks of them.
     missing: HashMap<&'static str, usize>,
 }
 
 impl Unseen {
-    /// Looks at a text and what became of it.
+    /// Adds a text and its tokens.
     ///
     /// # Errors
     /// As [`Tokenizer::pieces`].
@@ -92,15 +92,15 @@ impl Unseen {
         Ok(())
     }
 
-    /// What the vocabulary lacks, most frequent first.
+    /// What the vocabulary lacks, the most frequent first.
     fn lacking(&self) -> Vec<&'static str> {
         let mut found: Vec<_> = self.missing.iter().collect();
-        // By name where two are equal: a map has no order.
+        // Equal ones by name, because a map has no order.
         found.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         found.into_iter().map(|(name, _)| *name).collect()
     }
 
-    /// What the user should know before training: nothing where the encoder sees nearly all.
+    /// Notes for the user before training; empty if nearly everything is represented.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -112,13 +112,13 @@ impl Unseen {
             if !named.is_empty() {
                 note += &format!("; not in its vocabulary: {}", named.join(", "));
             }
-            note += ". It cannot tell such words apart";
+            note += ". It cannot distinguish such words";
             if self.lost > 0 {
-                note += &format!(", and {} have no other token", of(self.lost, self.texts));
+                note += &format!(", and {} have only such tokens", of(self.lost, self.texts));
             }
             note += ". ";
             note += &match named.first() {
-                Some(&LONG) => "Put spaces into these words".to_owned(),
+                Some(&LONG) => "Insert spaces into these words".to_owned(),
                 _ => match named.iter().find_map(|name| script::encoder_for(name)) {
                     Some(encoder) => format!("Use an encoder whose vocabulary has them, such as {encoder}"),
                     None => "Use an encoder that was trained on such texts".to_owned(),
@@ -128,7 +128,7 @@ impl Unseen {
         }
         if self.empty > 0 {
             notes.push(format!(
-                "{} have no token at all: they are empty, or hold only invisible characters",
+                "{} have no tokens: they are empty, or contain only invisible characters",
                 of(self.empty, self.texts)
             ));
         }

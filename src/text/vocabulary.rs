@@ -1,4 +1,5 @@
-//! `vocab.txt`: the pieces of a BERT tokenizer, one a line. A `tokenizer.json` is made of it, the one that transformers makes.
+//! `vocab.txt`: the vocabulary of a BERT tokenizer, one token per line. It is converted to the same `tokenizer.json` as in
+//! transformers.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,14 @@ use serde_json::{Map, Value, json};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 
-const HINT: &str = "take vocab.txt from the same place as the weights";
+const HINT: &str = "use the vocab.txt from the same place as the weights";
 
-/// A `tokenizer.json` for the pieces of a `vocab.txt`, with what `tokenizer_config.json` and `added_tokens.json` say, where they are
-/// there; and what the user should know about it. Where nothing says whether text is made lower case, the pieces do: with capital letters
-/// among them, it is not.
+/// A `tokenizer.json` for a `vocab.txt`, with the settings of `tokenizer_config.json` and `added_tokens.json` if they exist, and
+/// notes. If no setting says whether text is lower-cased, the vocabulary decides: if it contains capital letters, text is not
+/// lower-cased.
 ///
 /// # Errors
-/// [`Error::Model`] where it is no list of pieces, lacks one that is always used, or belongs to another kind of tokenizer.
+/// [`Error::Model`] if it is not a list of tokens, lacks a required token, or belongs to another kind of tokenizer.
 pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
     let settings = config.map(Settings::parse).transpose()?.unwrap_or_default();
     if !settings.is_bert() || settings.basic == Some(false) {
@@ -23,11 +24,11 @@ pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[
             format!(
                 "there is no tokenizer.json, and vocab.txt alone does not say how text is split (tokenizer_config.json: {how})"
             ),
-            "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"`, in the folder itself",
+            "write one: `python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"` in the folder",
         ));
     }
     let pieces = pieces(vocabulary)?;
-    // As in transformers: of a piece that is there twice the last line counts.
+    // As in transformers: if a token occurs twice, the last line counts.
     let mut ids: BTreeMap<&str, u32> = BTreeMap::new();
     ids.extend(pieces.iter().copied().zip(0..));
     let name = |field: &str, usual: &str| settings.special.get(field).cloned().unwrap_or_else(|| usual.to_owned());
@@ -61,18 +62,18 @@ pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[
     let mut notes = Vec::new();
     if settings.lower.is_none() {
         let (case, because) = if lower {
-            ("made lower case", "none of its pieces has a capital letter")
+            ("lower-cased", "none of its tokens has a capital letter")
         } else {
-            ("not made lower case", "its pieces have capital letters")
+            ("not lower-cased", "its tokens contain capital letters")
         };
         notes.push(format!(
-            "the tokenizer is made from vocab.txt; text is {case}, since {because} (no do_lower_case in a tokenizer_config.json)"
+            "the tokenizer is made from vocab.txt; text is {case}, because {because} (there is no do_lower_case in tokenizer_config.json)"
         ));
     }
     let around = |token: &str, kind: u32| json!({"SpecialToken": {"id": token, "type_id": kind}});
     let text = |name: &str, kind: u32| json!({"Sequence": {"id": name, "type_id": kind}});
     let defined = |token: &str, id: u32| json!({"id": token, "ids": [id], "tokens": [token]});
-    // The added ones too: an added token that the model does not know gets the next number, and not its own.
+    // Including the added ones: an added token that the model does not know would get the next free id instead of its own.
     let all = ids.iter().map(|(piece, id)| (*piece, *id)).chain(special.iter().map(|(id, (token, _))| (token.as_str(), *id)));
     let vocabulary: Map<String, Value> = all.map(|(piece, id)| (piece.to_owned(), Value::from(id))).collect();
     let json = json!({
@@ -96,12 +97,12 @@ pub fn tokenizer_json(vocabulary: &[u8], config: Option<&[u8]>, added: Option<&[
     Ok((json.to_string().into_bytes(), notes))
 }
 
-/// The lines of the file. An empty one in the middle has a number like all others.
+/// The lines of the file. An empty line in the middle has an id, too.
 fn pieces(vocabulary: &[u8]) -> Result<Vec<&str>> {
     let bytes = vocabulary.strip_prefix(b"\xef\xbb\xbf").unwrap_or(vocabulary);
     let text = str::from_utf8(bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        Error::model(format!("vocab.txt is not text in UTF-8 (line {line})"), HINT)
+        Error::model(format!("vocab.txt is not UTF-8 text (line {line})"), HINT)
     })?;
     Ok(text.lines().collect())
 }

@@ -1,6 +1,6 @@
-//! [`Method::Auto`]: short runs of some methods on a part of the training rows, each with a whole schedule of its own; the one with
-//! the lowest held-out loss is taken. The same rows, held-out rows, order and number of steps for all of them: a method that would get
-//! fewer steps because one of its steps costs more would be judged by less of its training than the run that follows gives it.
+//! [`Method::Auto`]: trials of the candidate methods on a subset of the training rows, each with its own complete schedule; the
+//! method with the lowest held-out loss is chosen. All trials have the same rows, held-out rows, order and number of steps. A
+//! method with fewer steps because its steps cost more would be judged on less training than the following run gives it.
 
 use std::collections::VecDeque;
 
@@ -16,24 +16,25 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::rng::Rng;
 
-/// Held-out rows of a trial at most: they are judged in every trial, and an accuracy on so many is known to 2 points.
+/// Maximum number of held-out rows of a trial: every trial evaluates them, and they determine the accuracy to within 2 percentage
+/// points.
 const HELD_OUT: usize = 500;
-/// Held-out evaluations of a trial: one, where its schedule ends. On a small table each costs as much as several steps.
+/// Held-out evaluations of a trial: one, at the end of its schedule. On a small table, each costs as much as several steps.
 const EVALUATIONS: usize = 1;
 
-/// Trials under way.
+/// Trials in progress.
 pub(super) struct Trials {
     model: Encoder,
     /// What the trials learn from and are judged on.
     part: Dataset,
     config: RunConfig,
-    /// Steps of each.
+    /// Steps of each trial.
     steps: usize,
-    /// Steps of the run that follows.
+    /// Steps of the following run.
     whole: usize,
-    /// Steps that were taken.
+    /// Steps done so far.
     taken: usize,
-    /// Time of the trials behind, in seconds.
+    /// Time of the finished trials, in seconds.
     seconds: f64,
     left: VecDeque<Method>,
     all: usize,
@@ -49,7 +50,7 @@ struct Trial {
 }
 
 impl Trials {
-    /// Trials of the candidates of a config on a draw of the rows.
+    /// Trials of the candidates of a config, on a sample of the rows.
     ///
     /// # Errors
     /// As [`RunConfig::total_steps`].
@@ -82,17 +83,17 @@ impl Trials {
         })
     }
 
-    /// What the trials took so far.
+    /// The cost of the trials so far.
     pub(super) fn cost(&self) -> Cost {
         self.running.as_ref().map_or(Cost::default(), |(_, run, _)| run.cost()).after(&self.cost)
     }
 
-    /// Time that the trials took so far, in seconds.
+    /// The time of the trials so far, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.seconds + self.running.as_ref().map_or(0.0, |(_, _, begin)| begin.elapsed().as_secs_f64())
     }
 
-    /// The settings of a trial: those of the run with fewer steps, to their end.
+    /// The settings of a trial: those of the run with fewer steps and without early stopping.
     fn trial(&self, method: Method) -> RunConfig {
         let mut config = self.config.clone();
         config.prompt.method = method;
@@ -102,7 +103,7 @@ impl Trials {
         config
     }
 
-    /// Works until there is something to tell; none when all are behind. A candidate that cannot be run is left out.
+    /// Works until the next event; `None` when all trials are finished. A candidate that fails is left out.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((method, mut run, begin)) = self.running.take() {
@@ -147,19 +148,20 @@ impl Trials {
         }
     }
 
-    /// The method with the lowest held-out loss so far (the first of equals), and why; the first candidate where none was judged.
+    /// The method with the lowest held-out loss so far (the first of equal ones), and why; the first candidate if none was
+    /// evaluated.
     pub(super) fn chosen(&self) -> (Method, String) {
         let mut trials: Vec<&Trial> = self.behind.iter().collect();
         trials.sort_by(|a, b| a.loss.total_cmp(&b.loss));
         let Some((best, others)) = trials.split_first() else {
             let method = self.config.prompt.auto.candidates.first().copied().unwrap_or_default();
-            return (method, format!("{} is taken: no method was judged", name(method)));
+            return (method, format!("{} is selected: no method was evaluated", name(method)));
         };
         let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", name(trial.method), trial.loss)).collect();
-        let others = if others.is_empty() { "no other was judged".to_owned() } else { others.join(", ") };
+        let others = if others.is_empty() { "no other method was evaluated".to_owned() } else { others.join(", ") };
         let reason = format!(
-            "{} is taken: after {} steps on {} training rows it has the lowest held-out loss, {:.3} ({others}); the trials had {:.0} % \
-             of the steps of the run that follows, in {:.1} s",
+            "{} is selected: after {} steps on {} training rows, it has the lowest held-out loss, {:.3} ({others}); the trials took {:.0} % \
+             of the steps of the following run and {:.1} s",
             name(best.method),
             self.steps,
             self.part.train.len(),
@@ -175,12 +177,12 @@ fn left_out(method: Method, error: &crate::error::Error) -> Event {
     Event::Warning { message: format!("{} is left out: {error}", name(method)) }
 }
 
-/// A method's name in the settings.
+/// The name of a method in the settings.
 pub(super) fn name(method: Method) -> String {
     serde_json::to_value(method).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Whether a config asks for trials.
+/// Whether a config uses automatic selection.
 pub(super) fn wanted(config: &RunConfig) -> Result<bool> {
     config.validate().map(|()| config.prompt.method == Method::Auto)
 }

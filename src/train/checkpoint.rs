@@ -1,7 +1,7 @@
-//! [`Checkpoint`]: a run in the middle, as bytes, so that it continues bit for bit on the same machine.
+//! [`Checkpoint`]: the complete state of a run as bytes, from which it resumes bit for bit on the same machine.
 //!
-//! A zip of `checkpoint.json` (settings, hashes, counters, the order of the examples; decimal numbers as their bits) and
-//! `state.safetensors` (trained matrices, moments of AdamW, masks, the best so far). Never a text of the data.
+//! A zip of `checkpoint.json` (settings, hashes, counters, the order of the examples; floating-point numbers as their bits) and
+//! `state.safetensors` (trained matrices, moments of AdamW, masks, the best parameters so far). It contains no texts of the data.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,13 @@ use crate::config::{DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
 use crate::tensors::{self, Tensors};
 
-/// Version of the format. Readers refuse others, but for the one before, which does not say where it was made.
+/// Version of the format. Readers reject others, except the previous one, which does not name the machine.
 const FORMAT: u64 = 3;
 const HEADER_FILE: &str = "checkpoint.json";
 const TENSORS_FILE: &str = "state.safetensors";
 const SCORES: &str = "best.scores";
 
-/// Everything that a run needs to go on.
+/// Everything that is needed to resume a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// Settings.
@@ -25,7 +25,7 @@ pub struct Checkpoint {
     pub data_sha256: String,
     /// See `data_sha256`.
     pub encoder_sha256: String,
-    /// Where it was made; none in files of an earlier version.
+    /// The machine it was made on; `None` in files of an earlier version.
     pub machine: Option<Machine>,
     /// Whether trials chose the method ([`crate::config::Method::Auto`]).
     pub chosen: bool,
@@ -33,15 +33,15 @@ pub struct Checkpoint {
     pub counters: Counters,
     /// Of each member: the order's generator, the examples in their order, and how many are behind.
     pub orders: Vec<(u64, Vec<usize>, usize)>,
-    /// What is trained.
+    /// The trained matrices.
     pub matrices: Vec<MatrixState>,
     /// The best parameters so far.
     pub best: Option<SavedBest>,
-    /// The linear probe, where it is known.
+    /// The linear probe, if it is known.
     pub probe: Option<SavedProbe>,
 }
 
-/// What computed a run: on another one, a result may differ in its last bits.
+/// The machine of a run. On another one, the result may differ in the last bits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
@@ -51,7 +51,7 @@ pub struct Machine {
     pub name: String,
 }
 
-/// One trained matrix with everything that a step needs of it.
+/// A trained matrix with its optimizer state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixState {
     /// Its name.
@@ -60,20 +60,20 @@ pub struct MatrixState {
     pub shape: [usize; 2],
     /// Its values, row-major.
     pub values: Vec<f32>,
-    /// Steps so far and the first and second moments of AdamW; none before the first step.
+    /// Steps so far and the first and second moments of AdamW; `None` before the first step.
     pub moments: Option<(usize, Vec<f32>, Vec<f32>)>,
-    /// 0 where an element is pruned, else 1; none where it is whole.
+    /// 0 for a pruned element, otherwise 1; `None` if nothing is pruned.
     pub mask: Option<Vec<f32>>,
 }
 
-/// What inference needs of a trained model.
+/// The parameters that inference needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// What the method stores.
+    /// The matrices that the method stores.
     pub stored: Vec<Matrix>,
-    /// Head weight `[C, D]`; of N members `[N C, D]`.
+    /// Head weight `[C, D]`; `[N C, D]` for N members.
     pub head_weight: Vec<f32>,
-    /// Head bias `[C]`; of N members `[N C]`.
+    /// Head bias `[C]`; `[N C]` for N members.
     pub head_bias: Vec<f32>,
 }
 
@@ -83,38 +83,38 @@ pub struct Trained {
 pub struct Counters {
     /// Steps done.
     pub step: usize,
-    /// Evaluations without a lower loss.
+    /// Evaluations without a lower held-out loss.
     pub stale: usize,
-    /// Whether an evaluation comes next.
+    /// Whether the next thing is an evaluation.
     pub due: bool,
-    /// The stage whose encoder is used, if the run has stages.
+    /// The current stage, if the run has stages.
     pub stage: Option<usize>,
-    /// Rounds behind.
+    /// Finished rounds.
     pub round: usize,
     /// Steps before this round.
     pub before: usize,
-    /// Milliseconds so far: of the whole run, in steps, and of the training as [`crate::train::cost::Cost`] counts it.
+    /// Milliseconds so far: of the whole run, of the steps, and of training as counted by [`crate::train::cost::Cost`].
     pub milliseconds: (u64, u64, u64),
-    /// Floating-point operations of the training and of the evaluations, and the most bytes at once.
+    /// FLOPs of training and of evaluations, and peak memory in bytes.
     pub work: (u64, u64, u64),
 }
 
 /// The best parameters so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedBest {
-    /// After this many steps.
+    /// Steps up to them.
     pub step: usize,
     /// Mean held-out cross-entropy.
     pub loss: f64,
     /// The parameters.
     pub trained: Trained,
-    /// Class scores of the watched examples: `[n, C]`.
+    /// Logits of the watched examples: `[n, C]`.
     pub scores: Vec<f32>,
-    /// The whole trainer, where pruning will go back to it.
+    /// The whole trainer, if pruning will rewind to it.
     pub state: Option<Vec<MatrixState>>,
 }
 
-/// The linear probe at its best.
+/// The linear probe at its lowest held-out loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedProbe {
     /// Mean held-out cross-entropy.
@@ -148,7 +148,7 @@ struct Header {
 struct MatrixHeader {
     name: String,
     shape: [usize; 2],
-    /// Steps of AdamW; none before the first.
+    /// Steps of AdamW; `None` before the first.
     time: Option<usize>,
     masked: bool,
 }
@@ -156,21 +156,21 @@ struct MatrixHeader {
 #[derive(Serialize, Deserialize)]
 struct BestHeader {
     step: usize,
-    /// Bits of the loss.
+    /// The bits of the loss.
     loss: u64,
     stored: Vec<(String, [usize; 2])>,
     head: [usize; 2],
-    /// Of the probe alone.
+    /// Only for the linear probe.
     #[serde(default)]
     predicted: Vec<u32>,
     state: Option<Vec<MatrixHeader>>,
 }
 
-/// A checkpoint that cannot be used, and why.
+/// The error for an unusable checkpoint.
 pub(super) fn damaged(problem: impl std::fmt::Display) -> Error {
     Error::adapter(
         format!("the checkpoint cannot be used: {problem}"),
-        "start the run again; the data and the encoder are needed as they were",
+        "start the run again; resuming needs the same data and encoder",
     )
 }
 
@@ -236,10 +236,10 @@ fn take_trained(tensors: &Tensors<'_>, prefix: &str, header: &BestHeader) -> Res
 }
 
 impl Checkpoint {
-    /// Its bytes.
+    /// The file's bytes.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where it is too large for its format.
+    /// [`Error::Adapter`] if it is too large for its format.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut parts = Vec::new();
         let matrices = put(&mut parts, "trainer", &self.matrices);
@@ -281,7 +281,7 @@ impl Checkpoint {
         archive::write(&[(HEADER_FILE.to_owned(), header), (TENSORS_FILE.to_owned(), tensors::write(&parts).map_err(damaged)?)])
     }
 
-    /// Reads what [`Checkpoint::to_bytes`] wrote.
+    /// Reads the bytes of [`Checkpoint::to_bytes`].
     ///
     /// # Errors
     /// [`Error::Adapter`] with what is wrong with it.
@@ -294,7 +294,7 @@ impl Checkpoint {
         let header: Header =
             serde_json::from_slice(find(HEADER_FILE)?).map_err(|error| damaged(format!("{HEADER_FILE}: {error}")))?;
         if !(FORMAT - 1..=FORMAT).contains(&header.format) {
-            return Err(damaged(format!("it is of format {}, this program reads {FORMAT}", header.format)));
+            return Err(damaged(format!("it has format {}, but this program reads {FORMAT}", header.format)));
         }
         let tensors = Tensors::parse(find(TENSORS_FILE)?).map_err(damaged)?;
         let best = match header.best {

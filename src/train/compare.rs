@@ -1,9 +1,9 @@
-//! [`Comparison`]: methods side by side on the same data, pulled event by event as a run is.
+//! [`Comparison`]: several methods on the same data, pulled event by event like a run.
 //!
-//! Paired by seed: all variants of a seed have the same split, the same order of the examples and the same held-out rows. Where a
-//! budget is in seconds or operations, the steps of a variant are worked out once, on the first seed, from two short runs over a part
-//! of the training rows, of one epoch and of three: what a step of the first epoch costs, and what a later one costs (hidden states
-//! may be cached by then). The runs then have so many steps and a schedule that ends with them.
+//! Results are paired by seed: all variants of a seed have the same split, order of the examples and held-out rows. For a budget
+//! in seconds or FLOPs, the number of steps of a variant is computed once, for the first seed, from two short runs on a subset of
+//! the training rows, of one and of three epochs: they give the cost of a step in the first epoch and in later ones (where hidden
+//! states may be cached). The runs then have this number of steps, and a schedule that ends with them.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -27,13 +27,13 @@ mod measured;
 pub mod plan;
 pub mod result;
 
-/// The files of a comparison.
+/// The data of a comparison.
 pub struct Tables {
-    /// Rows to train on.
+    /// The training data.
     pub data: Table,
-    /// Rows to evaluate on; without them a share of `data` is held out, by the seed.
+    /// The held-out file; without it, a share of `data` is held out, by the seed.
     pub held_out: Option<Table>,
-    /// Further files that the results are measured on, with their names.
+    /// Test files, with their names.
     pub tests: Vec<(String, Table)>,
 }
 
@@ -57,21 +57,21 @@ pub struct Comparison {
     plan: Plan,
     cells: Vec<Cell>,
     results: Vec<Option<CellResult>>,
-    /// The next cell to look at.
+    /// The next cell.
     next: usize,
     running: Option<Running>,
-    /// Steps of a variant within the budget.
+    /// Number of steps of each variant within the budget.
     steps: HashMap<String, usize>,
     pending: VecDeque<CompareEvent>,
     stopping: bool,
     over: bool,
 }
 
-/// A cell under way.
+/// A cell in progress.
 struct Running {
     job: Job,
     result: CellResult,
-    /// Class scores of further files so far.
+    /// Logits of the test files so far.
     tests: VecDeque<(String, Vec<TextRow>)>,
     labels: Vec<String>,
     predicted: Vec<u32>,
@@ -79,7 +79,7 @@ struct Running {
 }
 
 impl Comparison {
-    /// Gets ready; cells among `done` are not run again.
+    /// Prepares a comparison; cells in `done` are not run again.
     ///
     /// # Errors
     /// [`crate::error::Error::Data`] for a file that cannot be used.
@@ -111,7 +111,7 @@ impl Comparison {
         let rows = comparison.rows();
         for (cell, result) in comparison.results.iter().enumerate() {
             if let Some(result) = result {
-                // The same seed, data and budget: the same steps.
+                // The same seed, data and budget give the same steps.
                 comparison.steps.entry(result.name.clone()).or_insert(result.planned_steps);
                 let (result, rows) = (Box::new(result.clone()), rows.clone());
                 comparison.pending.push_back(CompareEvent::CellDone { cell, result, rows });
@@ -120,7 +120,7 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// Works until there is something to tell; nothing more after [`CompareEvent::Done`]. What a cell cannot do ends the cell only.
+    /// Works until the next event; `None` after [`CompareEvent::Done`]. An error in a cell ends only that cell.
     pub async fn next(&mut self) -> Option<CompareEvent> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -130,7 +130,7 @@ impl Comparison {
                 return None;
             }
             if self.stopping {
-                // What is not done will be run by the next comparison that is handed these results.
+                // A later comparison that receives these results will run the missing cells.
                 self.running = None;
                 self.next = self.cells.len();
             }
@@ -151,12 +151,12 @@ impl Comparison {
         }
     }
 
-    /// Ends the comparison: the cell under way is given up, those that are done stay.
+    /// Ends the comparison: the current cell is cancelled, finished ones remain.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
 
-    /// Results of the cells that are done.
+    /// Results of the finished cells.
     pub fn results(&self) -> impl Iterator<Item = &CellResult> {
         self.results.iter().flatten()
     }
@@ -184,13 +184,13 @@ impl Comparison {
         self.next += 1;
     }
 
-    /// The settings of the next cell, its steps within the budget included.
+    /// The settings of the next cell, including its steps within the budget.
     async fn config(&mut self, name: &str, dataset: &Dataset, seed: u64) -> Result<RunConfig> {
         let variant = self.plan.variants.iter().find(|variant| variant.name == name);
         let mut config = variant.map_or_else(|| self.plan.config.clone(), |variant| variant.config.clone());
         config.seed = seed;
         let probe = config.prompt.method == Method::Probe;
-        // Both rounds of a prompt that is pruned are paid from it.
+        // With pruning, the budget covers both rounds.
         let rounds = 1 + usize::from(config.prompt.prune.is_some());
         config.optim.steps = match (self.plan.budget, self.steps.get(name)) {
             (None, _) => return Ok(config),
@@ -254,7 +254,7 @@ impl Comparison {
 }
 
 impl Running {
-    /// Takes what the result needs from an event.
+    /// Records what the result needs from an event.
     fn note(&mut self, event: &Event) {
         let (cost, result) = (self.job.cost(), &mut self.result);
         match event {
@@ -277,7 +277,7 @@ impl Running {
         }
     }
 
-    /// A pass over further rows: how many of the file's are done, of how many; none when no file is left.
+    /// Evaluates some more rows of a test file: how many of them are done, and their number; `None` if no file is left.
     async fn test(&mut self) -> Result<Option<(usize, usize)>> {
         let Some((name, rows)) = self.tests.front() else { return Ok(None) };
         let begin = self.predicted.len();

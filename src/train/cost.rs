@@ -1,30 +1,30 @@
-//! [`Cost`]: what a run took.
+//! [`Cost`]: the cost of a run.
 
 use serde::{Deserialize, Serialize};
 
-/// What a run took so far. Its baseline is not in it, unless that is the method.
+/// The cost of a run so far. It does not include the linear probe, unless that is the method.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cost {
-    /// Floating-point operations of the training, in the encoder ([`crate::engine::flops`]): steps, hidden states that were not
-    /// cached, and what a method measures before it begins.
+    /// FLOPs of the training, in the encoder ([`crate::engine::flops`]): steps, hidden states that were not cached, and
+    /// measurements of the method before training.
     pub flops: u64,
-    /// Those of held-out evaluations.
+    /// FLOPs of held-out evaluations.
     pub evaluation_flops: u64,
-    /// Time of the training in seconds, evaluations left out.
+    /// Training time in seconds, without evaluations.
     pub seconds: f64,
-    /// Most bytes at once: the encoder's weights, those of a partial one beside it, the activations that a step keeps (as if none
-    /// were made again), cached states.
+    /// Peak memory in bytes: the encoder's weights, those of a partial encoder, the saved activations of a step (without
+    /// activation recomputation), and cached hidden states.
     pub peak_bytes: u64,
-    /// Trained numbers beside the head.
+    /// Trainable parameters without the head.
     pub prompt_parameters: usize,
-    /// Trained numbers of the head.
+    /// Trainable parameters of the head.
     pub head_parameters: usize,
-    /// Bytes of what inference needs, as f32; 0 before the first evaluation.
+    /// Size of the parameters for inference in bytes, as f32; 0 before the first evaluation.
     pub adapter_bytes: u64,
 }
 
 impl Cost {
-    /// With the work of another run before it: a method that was tried and not taken.
+    /// Adds the work of an earlier run, such as a trial.
     #[must_use]
     pub fn after(self, other: &Self) -> Self {
         Self {

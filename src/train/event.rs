@@ -1,72 +1,73 @@
-//! [`Event`]: what a run tells, the same to the terminal, `--json` and the page.
+//! [`Event`]: the events of a run, the same for the terminal, `--json` and the page.
 
 use serde::Serialize;
 
 use crate::eval::ClassMetrics;
 
-/// One thing that happened in a run.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS), ts(rename = "RunEvent"))]
 pub enum Event {
     /// Data, encoder and device are ready.
     Started {
-        /// Examples that are trained on.
+        /// Number of training rows.
         train_rows: usize,
-        /// Examples that are only evaluated on.
+        /// Number of held-out rows.
         held_out_rows: usize,
         /// Class names, in the order of the logits.
         classes: Vec<String>,
         /// Optimizer steps of the whole run.
         steps: usize,
-        /// Where the encoder runs.
+        /// The device.
         device: String,
-        /// Why there.
+        /// Why this device.
         device_reason: String,
-        /// Held-out accuracy of always answering the most frequent training class.
+        /// Held-out accuracy of the majority class.
         majority_accuracy: f64,
-        /// Trained numbers in the prompt.
+        /// Trainable parameters of the prompt.
         prompt_parameters: usize,
-        /// Trained numbers in the head.
+        /// Trainable parameters of the head.
         head_parameters: usize,
-        /// Texts longer than the limit, which were cut.
+        /// Texts longer than the limit, which are truncated.
         truncated_texts: usize,
     },
-    /// The baseline is being made, in turn with the first steps: texts go once through the frozen encoder, then the probe
-    /// takes its steps.
+    /// The linear probe is being computed, alternating with the first steps: first its features with the frozen encoder, then its
+    /// training steps.
     Preparing {
         /// Texts and steps so far.
         done: usize,
-        /// Of all.
+        /// Number of all texts and steps.
         total: usize,
     },
-    /// The baseline is known, before the first evaluation: a linear head on the frozen features, same split, same budget.
+    /// The linear probe is finished, before the first evaluation: a linear head on the frozen encoder, with the same split and
+    /// budget.
     Probe {
         /// Held-out accuracy.
         accuracy: f64,
         /// Held-out macro-F1.
         macro_f1: f64,
     },
-    /// An optimizer step. The loss is read back every few steps, so these come in groups.
+    /// An optimizer step. Losses are read back every few steps, so these events come in groups.
     Step {
         /// Counted from 1.
         step: usize,
-        /// Of the whole run.
+        /// Steps of the whole run.
         steps: usize,
         /// Mean cross-entropy of the batch before the update.
         loss: f32,
         /// Learning rate of the prompt in this step.
         learning_rate: f64,
-        /// Rows through the encoder a second (prompt rows count), over the last group.
+        /// Throughput in packed rows per second (including prompt rows), over the last group.
         tokens_per_second: f64,
-        /// Since the run started.
+        /// Seconds since the start of the run.
         seconds: f64,
-        /// Until the last step, at the pace so far.
+        /// Estimated seconds until the last step.
         seconds_left: f64,
-        /// Bytes that the training takes where the encoder computes: its weights, the activations of a step, cached hidden states.
+        /// Memory of the training in bytes, where the encoder computes: weights, the activations of a step, cached hidden states.
         memory_bytes: u64,
     },
-    /// The held-out examples were evaluated, or of very many a draw.
+    /// An evaluation of the held-out rows, or of a sample if there are very many.
     Eval {
         /// After this many steps.
         step: usize,
@@ -80,73 +81,74 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
         members_accuracy: Option<f64>,
-        /// The lowest held-out loss so far: these parameters are kept.
+        /// Whether this is the lowest held-out loss so far.
         best: bool,
     },
-    /// The steps go on with another part of the encoder.
+    /// A stage begins: the following steps are on another partial encoder, or on the full encoder.
     Stage {
         /// Counted from 1.
         stage: usize,
-        /// Of all.
+        /// Number of stages.
         stages: usize,
-        /// Layers of the encoder now.
+        /// Layers of the encoder in this stage.
         layers: usize,
-        /// Feed-forward neurons of each layer now.
+        /// Feed-forward neurons per layer in this stage.
         neurons: usize,
         /// Steps until the next stage or the end.
         steps: usize,
     },
-    /// The least important parts of the trained prompt were pruned; what is left is trained again from where it was.
+    /// The least important parts of the prompt were pruned; the rest is trained further from its current state.
     Pruned {
-        /// Rows that are left.
+        /// Remaining rows.
         rows: usize,
-        /// Pieces of rows that are left.
+        /// Remaining pieces of rows.
         pieces: usize,
-        /// Of all.
+        /// Number of all pieces.
         of: usize,
     },
-    /// Methods are being tried on a part of the rows, to choose one (`auto`).
+    /// A trial of automatic selection is in progress (`auto`).
     Trying {
-        /// Which now, by its name in the settings.
+        /// The method, by its name in the settings.
         method: String,
         /// Steps of all trials so far.
         done: usize,
         /// Steps of all trials.
         total: usize,
     },
-    /// A method was tried. The other events of its short run are not told.
+    /// A trial is finished. Other events of its run are not reported.
     Trial {
-        /// Which, by its name in the settings.
+        /// The method, by its name in the settings.
         method: String,
         /// Its lowest held-out loss.
         loss: f64,
-        /// Held-out accuracy there.
+        /// Accuracy at the lowest loss.
         accuracy: f64,
-        /// Time that it took.
+        /// Duration in seconds.
         seconds: f64,
     },
-    /// One is chosen, and its run on all rows follows.
+    /// The automatic selection has chosen a method; its run on all rows follows.
     Chosen {
-        /// Which, by its name in the settings.
+        /// The method, by its name in the settings.
         method: String,
-        /// Why, in a sentence that says what the trials took.
+        /// The reason in a sentence, including the cost of the trials.
         reason: String,
-        /// Time that all trials took together.
+        /// Duration of all trials in seconds.
         seconds: f64,
     },
-    /// Something the user should know; the run goes on.
+    /// Something the user should know; the run continues.
     Warning {
-        /// What, and what to do.
+        /// What it is, and what to do.
         message: String,
     },
-    /// Many held-out examples are being evaluated; at the end all of them, where they were too many for that on the way.
+    /// An evaluation of many held-out rows is in progress. At the end of a run it covers all of them, even if earlier ones used a
+    /// sample.
     Measuring {
         /// Texts so far.
         done: usize,
-        /// Of all.
+        /// Number of all texts.
         total: usize,
     },
-    /// The run is over; the figures are those of the best parameters.
+    /// The run is finished; the metrics are those of the best step.
     Done {
         /// Held-out accuracy.
         accuracy: f64,
@@ -158,15 +160,15 @@ pub enum Event {
         majority_accuracy: f64,
         /// Optimizer steps done.
         steps: usize,
-        /// Since the run started.
+        /// Seconds since the start of the run.
         seconds: f64,
-        /// Where the encoder ran.
+        /// The device.
         device: String,
-        /// Stopped before its last step, by the user or for lack of progress.
+        /// Whether it ended before its last step, stopped by the user or by early stopping.
         stopped_early: bool,
-        /// Figures by class, in the order of the logits.
+        /// Metrics of each class, in the order of the logits.
         per_class: Vec<ClassMetrics>,
-        /// Held-out examples by true class (rows) and predicted class (columns).
+        /// Confusion matrix of the held-out rows: labels (rows) by predicted classes (columns).
         confusion: Vec<Vec<u64>>,
     },
 }

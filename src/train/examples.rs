@@ -1,4 +1,4 @@
-//! The examples of a run, and how a trainer does on those that are held out.
+//! The examples of a run, and the evaluation of a trainer on the held-out ones.
 
 use std::ops::Range;
 
@@ -9,24 +9,24 @@ use crate::eval::{Metrics, argmax, cross_entropy};
 use crate::predict::EVAL_BATCH;
 use crate::rng::Rng;
 
-/// All examples of a run: those that are trained on, then those that are held out.
+/// All examples of a run, training examples first.
 pub struct Examples {
     /// All examples, training ones first.
     pub all: Vec<Example>,
-    /// How many are trained on.
+    /// Number of training examples.
     pub train_rows: usize,
     /// Class names, in the order of the logits.
     pub labels: Vec<String>,
-    /// The held-out examples that are evaluated while training, rising.
+    /// The held-out examples that are evaluated during training, ascending.
     pub watched: Vec<usize>,
 }
 
-/// Class scores of watched examples.
+/// Logits of watched examples.
 #[derive(Debug, Default)]
 pub struct Scored {
-    /// `[n, C]`, row-major: of an ensemble those that it decides by.
+    /// `[n, C]`, row-major; for an ensemble, those of the vote.
     pub scores: Vec<f32>,
-    /// Right answers of all members, each asked alone.
+    /// Correct predictions of all members individually.
     pub members_right: usize,
 }
 
@@ -38,7 +38,7 @@ impl Examples {
         Self { all, train_rows, labels, watched }
     }
 
-    /// At most `most` of the examples that are trained on, rising.
+    /// At most `most` of the training examples, ascending.
     #[must_use]
     pub fn learned(&self, most: usize, seed: u64) -> Vec<usize> {
         sample(&self.all, 0..self.train_rows, most, Rng::stream(seed, "learned"))
@@ -50,13 +50,13 @@ impl Examples {
         self.train_rows..self.all.len()
     }
 
-    /// Whether the held-out examples are too many to be evaluated while training.
+    /// Whether only a sample of the held-out examples is evaluated during training.
     #[must_use]
     pub fn partly_watched(&self) -> bool {
         self.watched.len() < self.held_out().len()
     }
 
-    /// Appends the class scores of the next watched examples, at most `most`; says how many are done now.
+    /// Appends the logits of the next watched examples, at most `most`; returns the number of finished ones.
     ///
     /// # Errors
     /// As [`Trainer::scores`].
@@ -73,7 +73,7 @@ impl Examples {
         Ok(end)
     }
 
-    /// Mean cross-entropy and metrics of the class scores of all watched examples.
+    /// Mean cross-entropy and metrics from the logits of all watched examples.
     ///
     /// # Errors
     /// As [`Metrics::new`].
@@ -82,13 +82,13 @@ impl Examples {
         Ok((cross_entropy(scores, &truth), self.metrics(&truth, scores)?))
     }
 
-    /// The class of every row of class scores `[n, C]`.
+    /// The predicted class for every row of logits `[n, C]`.
     #[must_use]
     pub fn predicted(&self, scores: &[f32]) -> Vec<u32> {
         scores.chunks(self.labels.len()).map(|row| argmax(row) as u32).collect()
     }
 
-    /// The figures of class scores `[n, C]` against the truth `[n]`.
+    /// The metrics of logits `[n, C]` and labels `[n]`.
     ///
     /// # Errors
     /// As [`Metrics::new`].
@@ -97,12 +97,12 @@ impl Examples {
     }
 }
 
-/// At most `most` of the examples in a range, rising: all of them, or a draw that has of each class its share, to within one.
+/// At most `most` of the examples in a range, ascending: all of them, or a sample stratified by class, to within one example.
 fn sample(all: &[Example], range: Range<usize>, most: usize, rng: Rng) -> Vec<usize> {
     draw(|example| all[example].label, range, most, rng)
 }
 
-/// At most `most` of a range, rising, by the class of each index; see [`sample`].
+/// At most `most` indices of a range, ascending, stratified by the class of each index; see [`sample`].
 pub(super) fn draw(class: impl Fn(usize) -> u32, range: Range<usize>, most: usize, mut rng: Rng) -> Vec<usize> {
     let rows = range.len();
     let mut indices: Vec<usize> = range.collect();

@@ -1,23 +1,23 @@
-//! Pooled rows of the frozen encoder without a prompt: they never change, so they are computed once.
+//! Pooled rows of the frozen encoder without a prompt. They never change, so they are computed once.
 
 /// Pooled rows `[n, D]` of some examples, on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     hidden: usize,
     values: Vec<f32>,
-    /// The example of each row, rising; the first rows are those that are there.
+    /// The example of each row, ascending. Rows are filled from the beginning.
     examples: Vec<usize>,
 }
 
 impl Features {
-    /// No rows yet, of `hidden` numbers each, for these examples, which rise.
+    /// An empty table of rows with `hidden` numbers, for these ascending examples.
     #[must_use]
     pub fn new(hidden: usize, examples: Vec<usize>) -> Self {
         debug_assert!(examples.is_sorted());
         Self { hidden, values: Vec::new(), examples }
     }
 
-    /// The next examples without a row, at most `most` of them.
+    /// The next examples without a row, at most `most`.
     #[must_use]
     pub fn missing(&self, most: usize) -> &[usize] {
         let begin = self.len();
@@ -29,34 +29,34 @@ impl Features {
         self.values.extend_from_slice(rows);
     }
 
-    /// Bytes of the rows so far.
+    /// Size of the rows so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         size_of_val(self.values.as_slice()) as u64
     }
 
-    /// Rows so far.
+    /// Number of rows so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len() / self.hidden.max(1)
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Rows when all are there.
+    /// Number of rows when complete.
     #[must_use]
     pub fn total(&self) -> usize {
         self.examples.len()
     }
 
-    /// The rows of examples, one after another.
+    /// The rows of some examples, concatenated.
     ///
     /// # Panics
-    /// Where one of them is not among the examples, or not there yet.
+    /// If a row is not part of the table or not yet computed.
     #[must_use]
     pub fn rows(&self, examples: &[usize]) -> Vec<f32> {
         let mut rows = Vec::with_capacity(examples.len() * self.hidden);

@@ -1,4 +1,4 @@
-//! [`Job`]: a [`Run`] whose method may be chosen first ([`crate::config::Method::Auto`]).
+//! [`Job`]: a [`Run`] whose method may be selected first ([`crate::config::Method::Auto`]).
 
 use std::collections::VecDeque;
 
@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::eval::answers::Answers;
 use crate::predict::Predictor;
 
-/// A run, pulled as [`Run`] is.
+/// A run, pulled like [`Run`].
 pub struct Job {
     state: State,
     pending: VecDeque<Event>,
-    /// What was tried before the run.
+    /// The cost of the trials.
     before: Cost,
     stopping: bool,
 }
@@ -26,11 +26,11 @@ pub struct Job {
 enum State {
     Trying(Box<Waiting>),
     Running(Box<Run>),
-    /// The chosen run could not be started.
+    /// The selected run could not be started.
     Broken,
 }
 
-/// Trials, and what the run after them needs.
+/// The trials, and what the following run needs.
 struct Waiting {
     trials: Trials,
     model: Encoder,
@@ -46,8 +46,8 @@ impl From<Run> for Job {
 }
 
 impl Job {
-    /// Gets ready. With [`crate::config::Method::Auto`] the events of the trials come first, then those of the run, from
-    /// [`Event::Started`] on; without it there are only the latter.
+    /// Prepares the run. With [`crate::config::Method::Auto`], the events of the trials come first, then those of the run,
+    /// starting with [`Event::Started`]; otherwise only the latter.
     ///
     /// # Errors
     /// As [`Run::start`].
@@ -55,7 +55,7 @@ impl Job {
         Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
 
-    /// [`Job::start`] with other limits than the usual ones.
+    /// [`Job::start`] with other limits.
     ///
     /// # Errors
     /// As [`Run::start`].
@@ -72,7 +72,7 @@ impl Job {
     /// As [`Run::next`].
     ///
     /// # Errors
-    /// As [`Run::next`], and as [`Run::start`] where the run begins after the trials.
+    /// As [`Run::next`], and as [`Run::start`] if the run starts after the trials.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         if let Some(event) = self.pending.pop_front() {
             return Ok(Some(event));
@@ -101,7 +101,7 @@ impl Job {
         Ok(Some(Event::Chosen { method: auto::name(method), reason, seconds }))
     }
 
-    /// As [`Run::stop`]. While methods are tried, the best so far is taken, and its run is ended at once.
+    /// As [`Run::stop`]. During the trials, the best method so far is selected and its run is ended immediately.
     pub fn stop(&mut self) {
         self.stopping = true;
         if let State::Running(run) = &mut self.state {
@@ -109,13 +109,13 @@ impl Job {
         }
     }
 
-    /// The run, unless methods are still being tried.
+    /// The run; `None` during the trials.
     #[must_use]
     pub fn run(&self) -> Option<&Run> {
         if let State::Running(run) = &self.state { Some(run) } else { None }
     }
 
-    /// As [`Run::adapter`]; its settings name the chosen method.
+    /// As [`Run::adapter`]; its settings name the selected method.
     ///
     /// # Errors
     /// As [`Run::adapter`].
@@ -139,7 +139,7 @@ impl Job {
         self.known()?.held_out()
     }
 
-    /// As [`Run::cost`], with that of the trials.
+    /// As [`Run::cost`], including the trials.
     #[must_use]
     pub fn cost(&self) -> Cost {
         match &self.state {
@@ -150,6 +150,6 @@ impl Job {
     }
 
     fn known(&self) -> Result<&Run> {
-        self.run().ok_or_else(|| Error::adapter("no method is chosen yet", "wait for the first held-out evaluation"))
+        self.run().ok_or_else(|| Error::adapter("no method is selected yet", "wait for the first held-out evaluation"))
     }
 }

@@ -1,5 +1,5 @@
-//! Stage 5: training. A [`run::Run`] is pulled: every call to `next` does a little work and tells one event. To pause, do not
-//! call; to cancel, drop it.
+//! Stage 5: training. A [`run::Run`] is pulled: every call to `next` does some work and returns one event. Not calling it pauses
+//! the run; dropping it cancels the run.
 
 pub mod auto;
 pub mod checkpoint;

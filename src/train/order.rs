@@ -1,8 +1,8 @@
-//! The order in which examples are trained on.
+//! The order of the training examples.
 
 use crate::rng::Rng;
 
-/// Endless batches of example indices: every epoch is a fresh shuffle, its last batch may be smaller.
+/// Endless batches of example indices. Every epoch is a new shuffle; its last batch may be smaller.
 #[derive(Debug, Clone)]
 pub struct Order {
     rng: Rng,
@@ -12,13 +12,13 @@ pub struct Order {
 }
 
 impl Order {
-    /// Over `0..examples`, from the stream `order` of a seed.
+    /// An order of `0..examples`, from the stream `order` of a seed.
     #[must_use]
     pub fn new(examples: usize, batch: usize, seed: u64) -> Self {
         Self::over((0..examples).collect(), batch, seed)
     }
 
-    /// As [`Order::new`], for a member of an ensemble: the first has the order that it would have alone.
+    /// As [`Order::new`], for a member of an ensemble. The first member has the same order as without an ensemble.
     #[must_use]
     pub fn of_member(member: usize, examples: usize, batch: usize, seed: u64) -> Self {
         let mut order = Self::new(examples, batch, seed);
@@ -28,13 +28,13 @@ impl Order {
         order
     }
 
-    /// Where it is: the generator's state, the examples in their order, and how many of them are behind.
+    /// The state: that of the generator, the order of the examples, and how many of them are done.
     #[must_use]
     pub fn state(&self) -> (u64, &[usize], usize) {
         (self.rng.state(), &self.indices, self.cursor)
     }
 
-    /// How many examples of an epoch are behind after so many batches.
+    /// How many examples of an epoch are done after a number of batches.
     #[must_use]
     pub fn behind(examples: usize, batch: usize, batches: usize) -> usize {
         let batch = batch.max(1);
@@ -45,23 +45,23 @@ impl Order {
         }
     }
 
-    /// Goes on from [`Order::state`].
+    /// Restores [`Order::state`].
     #[must_use]
     pub fn from_state((rng, indices, cursor): (u64, Vec<usize>, usize), batch: usize) -> Self {
         Self { rng: Rng::from_state(rng), indices, cursor, batch }
     }
 
-    /// Over these examples, of which there is at least one.
+    /// An order of these examples; at least one.
     #[must_use]
     pub fn over(indices: Vec<usize>, batch: usize, seed: u64) -> Self {
         Self { rng: Rng::stream(seed, "order"), cursor: indices.len(), indices, batch }
     }
 
-    /// The examples of the next `batches` batches, rising and each once; the order itself does not move.
+    /// The examples of the next `batches` batches, ascending and without duplicates; the order itself is unchanged.
     #[must_use]
     pub fn reach(&self, batches: usize) -> Vec<usize> {
         let mut order = self.clone();
-        // An epoch that is begun shows every example once; two are enough to see all of them from anywhere in one.
+        // An epoch contains every example once; from any position, two epochs cover all of them.
         let most = 2 * self.indices.len().div_ceil(self.batch.max(1));
         let mut seen: Vec<usize> = (0..batches.min(most)).flat_map(|_| order.next_batch().to_vec()).collect();
         seen.sort_unstable();

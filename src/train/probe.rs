@@ -1,4 +1,4 @@
-//! The baseline of a run: the same head, budget, batches and selection, on the frozen features.
+//! The linear probe of a run: the same head, budget, batches and selection of the best step, on the frozen encoder's features.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::step::{Trained, Trainer};
 use crate::error::Result;
 use crate::eval::Metrics;
 
-/// Steps between two events; they are small.
+/// Steps between two events; the steps are cheap.
 const STEPS: usize = 64;
 
-/// A probe in training.
+/// A linear probe in training.
 pub(super) struct Probe {
     features: Arc<Features>,
     trainer: Trainer,
@@ -23,12 +23,12 @@ pub(super) struct Probe {
     best: Option<Best>,
 }
 
-/// A probe at its lowest held-out loss.
+/// A linear probe at its lowest held-out loss.
 pub(super) struct Best {
     pub(super) loss: f64,
     pub(super) metrics: Metrics,
     pub(super) trained: Trained,
-    /// Class of each watched example.
+    /// Predicted class of each watched example.
     pub(super) predicted: Vec<u32>,
 }
 
@@ -42,7 +42,7 @@ impl Probe {
         self.step
     }
 
-    /// Steps in all.
+    /// Number of all steps.
     pub(super) fn steps(&self) -> usize {
         self.budget.steps
     }
@@ -51,7 +51,7 @@ impl Probe {
         self.features.clone()
     }
 
-    /// The probe at its best.
+    /// The linear probe at its lowest held-out loss.
     pub(super) fn into_best(self) -> Option<Best> {
         self.best
     }

@@ -1,13 +1,14 @@
-//! Which parts of a trained prompt are pruned: plain arithmetic on their importance `I_i = E_x |dL(x) / dgamma_i|` under a mask
-//! `P^ = gamma P`, by token and then by piece (Ma et al. 2022, "XPrompt: Exploring the Extreme of Prompt Tuning", arXiv 2210.04457,
-//! section 3); with `dL / dgamma_i = <dL / dP_i, P_i>` it comes from gradients that are there.
+//! Selects the parts of a trained prompt to prune: plain arithmetic on their importance `I_i = E_x |dL(x) / dgamma_i|` under a
+//! mask `P^ = gamma P`, by token and then by piece (Ma et al. 2022, "XPrompt: Exploring the Extreme of Prompt Tuning", arXiv
+//! 2210.04457,
+//! section 3). Since `dL / dgamma_i = <dL / dP_i, P_i>`, it follows from existing gradients.
 
 /// A mask over parts of `width` elements: 0 for the share of the parts in `active` that matters least and for those that are not in
 /// it, else 1. Equal parts go in their order. Of N members, whose parts lie one after another, each is pruned by itself: each
 /// loses the same share, and one part of each at least stays.
 ///
 /// # Panics
-/// Where the members do not have as many parts each.
+/// If the members have different numbers of parts.
 #[must_use]
 pub fn mask(importance: &[f32], active: &[bool], share: f64, width: usize, members: usize) -> Vec<f32> {
     assert!(importance.len().is_multiple_of(members), "members have as many parts each");

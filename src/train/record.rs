@@ -1,10 +1,10 @@
-//! A run's events, kept for its report.
+//! Records the events of a run for its report.
 
 use super::event::Event;
 use crate::report::{Course, Evaluation, Trial};
 
 impl Course {
-    /// Takes one event in.
+    /// Records an event.
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Started {

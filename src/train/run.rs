@@ -40,7 +40,7 @@ pub struct Run {
     /// None when nothing is left to do, also after an error.
     phase: Option<Phase>,
     stopping: bool,
-    /// Whether its method was chosen by trials.
+    /// Whether the method was selected by trials.
     pub(super) chosen: bool,
 }
 
@@ -48,12 +48,12 @@ pub struct Run {
 enum Phase {
     /// Steps are being taken, and the baseline is being made.
     Training(Box<Training>),
-    /// The best parameters are being measured on all held-out rows.
+    /// The best parameters are being evaluated on all held-out rows.
     Finishing(Box<Finish>),
 }
 
 impl Run {
-    /// Works until there is something to tell; nothing more after [`Event::Done`].
+    /// Works until the next event; `None` after [`Event::Done`].
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::error::Error::Diverged) where the loss is not finite; [`Error::Device`](crate::error::Error::Device) where the device failed. The best parameters so far
@@ -76,14 +76,14 @@ impl Run {
         }
     }
 
-    /// Ends the run: the best parameters so far become the result, or before the first evaluation the parameters as they are.
-    /// The baseline is still finished first, since every result is told beside it; drop the run to end it at once. Where only a
-    /// draw of the held-out rows was evaluated, the figures stay those of the draw.
+    /// Ends the run: the best parameters so far become the result, or before the first evaluation the current ones. The linear
+    /// probe is still finished, because every result is reported with it; drop the run to end it immediately. If only a sample of
+    /// the held-out rows was evaluated, the metrics remain those of the sample.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
 
-    /// The best parameters so far, with everything that is needed to use them.
+    /// The best parameters so far, as an adapter.
     ///
     /// # Errors
     /// [`Error::Adapter`](crate::error::Error::Adapter) before the first evaluation.
@@ -110,7 +110,7 @@ impl Run {
         })
     }
 
-    /// A predictor with the best parameters so far, on this run's device.
+    /// A predictor with the best parameters so far, on the device of the run.
     ///
     /// # Errors
     /// As [`Run::adapter`].

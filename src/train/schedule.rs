@@ -1,10 +1,10 @@
-//! What happens at which step: learning rates and evaluations.
+//! The learning rates and evaluations at each step.
 
 use super::step::LearningRates;
 use crate::config::{OptimConfig, RunConfig, Schedule};
 use crate::error::Result;
 
-/// The steps of a run, and what each of them is given.
+/// The number of steps of a run, with their learning rates.
 pub struct Budget {
     /// Optimizer steps of the whole run.
     pub steps: usize,
@@ -13,7 +13,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget that a config gives to `train_rows` examples.
+    /// The budget of a config with `train_rows` examples.
     ///
     /// # Errors
     /// As [`RunConfig::total_steps`].
@@ -29,7 +29,7 @@ impl Budget {
         LearningRates { prompt: self.optim.prompt_lr * factor, head: self.optim.head_lr * factor, factor }
     }
 
-    /// Whether an evaluation follows when `step` steps are done: they are evenly spaced, the last one after the last step.
+    /// Whether an evaluation follows after `step` steps. Evaluations are evenly spaced; the last one is after the last step.
     #[must_use]
     pub fn evaluates_after(&self, step: usize) -> bool {
         let evaluations = |steps: usize| (steps as u64 * self.evaluations as u64) / self.steps as u64;
@@ -37,8 +37,8 @@ impl Budget {
     }
 }
 
-/// The factor on the learning rates in `step`, counted from 0, of `steps`: a rise over the first
-/// `ceil(warmup_fraction * steps)` steps, then the schedule's fall over the rest.
+/// The factor of the learning rates in `step`, counted from 0, of `steps`: the warm-up over the first `ceil(warmup_fraction *
+/// steps)` steps, then the decay of the schedule.
 #[must_use]
 pub fn factor(config: &OptimConfig, step: usize, steps: usize) -> f64 {
     let warmup = (config.warmup_fraction * steps as f64).ceil() as usize;

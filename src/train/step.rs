@@ -1,4 +1,4 @@
-//! [`Trainer`]: the trained matrices, one optimizer step, and the scores of a batch.
+//! [`Trainer`]: the trained matrices, an optimizer step, and the logits of a batch.
 
 mod forward;
 mod importance;
@@ -33,16 +33,16 @@ pub const HEAD_WEIGHT: &str = "head.weight";
 /// See [`HEAD_WEIGHT`].
 pub const HEAD_BIAS: &str = "head.bias";
 
-/// Where pooled rows come from.
+/// The source of pooled rows.
 #[derive(Clone)]
 pub enum Source {
     /// The encoder, with a prompt that changes every step.
     Encoder(FrozenEncoder),
-    /// Computed once: there is no prompt.
+    /// Features that were computed once; there is no prompt.
     Features(Arc<Features>),
 }
 
-/// What is trained, and what is needed to train it.
+/// The trained matrices, and everything that is needed to train them.
 pub struct Trainer {
     source: Source,
     method: Box<dyn PromptMethod>,
@@ -52,14 +52,14 @@ pub struct Trainer {
     optimizer: AdamW,
     config: RunConfig,
     classes: usize,
-    /// Numbers of the encoder's layers: not all of them while it is a partial one.
+    /// Numbers of the encoder's layers; only some of them on a partial encoder.
     layers: Vec<usize>,
-    /// Hidden states where the prompt joins, kept between epochs.
+    /// Cache of the hidden states at the prompt's entry.
     cache: Option<StateCache>,
 }
 
 impl Trainer {
-    /// A trainer over matrices at their start: the method's, and the head's weight `[C, D]` and bias `[C]`.
+    /// A trainer with initial matrices: the method's, and the head's weight `[C, D]` and bias `[C]`.
     ///
     /// # Errors
     /// As [`Head::new`].
@@ -103,19 +103,19 @@ impl Trainer {
         })
     }
 
-    /// Goes on with another encoder on the same device, made of these layers of the whole one.
+    /// Switches to another encoder on the same device, with these layers of the full one.
     pub fn set_encoder(&mut self, encoder: FrozenEncoder, layers: Vec<usize>) {
         (self.source, self.layers) = (Source::Encoder(encoder), layers);
     }
 
-    /// Trained numbers in the prompt and in the head; pruned ones do not count.
+    /// Trainable parameters of the prompt and of the head, without pruned ones.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let Parameters { prompt, head } = &self.parameters;
         (prompt.iter().map(TrainedMatrix::count).sum(), head.weight.count() + head.bias.count())
     }
 
-    /// Bytes of cached hidden states.
+    /// Size of the cached hidden states in bytes.
     #[must_use]
     pub fn cache_bytes(&self) -> u64 {
         match (&self.source, &self.cache) {
@@ -124,7 +124,7 @@ impl Trainer {
         }
     }
 
-    /// Bytes of the weights of its encoder; 0 where there is none.
+    /// Size of the encoder's weights in bytes; 0 if there is no encoder.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         match &self.source {
@@ -133,7 +133,7 @@ impl Trainer {
         }
     }
 
-    /// Bytes that its steps take where the encoder computes: the encoder's weights, the activations of a step, cached hidden states.
+    /// Memory of its steps in bytes, where the encoder computes: weights, activations of a step, cached hidden states.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         match &self.source {
@@ -142,13 +142,13 @@ impl Trainer {
         }
     }
 
-    /// Prompts that are trained side by side.
+    /// Number of members.
     #[must_use]
     pub fn members(&self) -> usize {
         self.method.members()
     }
 
-    /// The uncaptured errors of the device.
+    /// Checks for uncaptured errors of the device.
     ///
     /// # Errors
     /// The first one.
@@ -159,7 +159,7 @@ impl Trainer {
         }
     }
 
-    /// What inference needs, on the host.
+    /// The parameters for inference, on the host.
     ///
     /// # Errors
     /// As [`read`].

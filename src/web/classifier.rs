@@ -1,4 +1,4 @@
-//! An adapter at work, without a training run.
+//! Classification with an adapter, without a run.
 
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -47,7 +47,7 @@ fn info(adapter: &Adapter) -> AdapterInfo<'_> {
     }
 }
 
-/// What an adapter's zip says about itself: classes, method, figures, and the encoder that it needs.
+/// The content of an adapter's zip: classes, method, metrics, and the encoder that it needs.
 ///
 /// # Errors
 /// `adapter`, with what is wrong with the zip.
@@ -64,10 +64,10 @@ pub struct Classifier {
 
 #[wasm_bindgen]
 impl Classifier {
-    /// From an adapter's zip; `device` is `"auto"`, `"gpu"` or `"cpu"`.
+    /// Loads an adapter's zip; `device` is `"auto"`, `"gpu"` or `"cpu"`.
     ///
     /// # Errors
-    /// `adapter` for a zip that is damaged or of another encoder, which it names; `device` where the device cannot be used.
+    /// `adapter` for a zip that is damaged or for another encoder, which it names; `device` if the device cannot be used.
     pub async fn load(model: &Model, zip: &[u8], device: JsValue) -> Result<Classifier, JsValue> {
         let device: DeviceChoice = parse(device)?;
         let model = model.model.clone();
@@ -81,16 +81,16 @@ impl Classifier {
         self.predictor.adapter().labels.clone()
     }
 
-    /// What it runs on.
+    /// The device.
     #[wasm_bindgen(getter)]
     pub fn device(&self) -> String {
         self.predictor.device().to_owned()
     }
 
-    /// What the adapter says about itself.
+    /// The content of the adapter.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn info(&self) -> Result<JsValue, JsValue> {
         plain(&info(self.predictor.adapter()))
     }
@@ -98,13 +98,13 @@ impl Classifier {
     /// Classifies texts.
     ///
     /// # Errors
-    /// `device` where the device failed.
+    /// `device` if the device failed.
     pub async fn classify(&self, texts: Vec<String>) -> Result<JsValue, JsValue> {
         plain(&self.predictor.predict(&texts).await.map_err(thrown)?)
     }
 }
 
-/// A file that is being classified, some rows at a time, so that the worker answers in between.
+/// A file that is classified some rows at a time, so that the worker can respond in between.
 #[wasm_bindgen]
 pub struct Labelling {
     file: LabelledFile,
@@ -112,11 +112,11 @@ pub struct Labelling {
 
 #[wasm_bindgen]
 impl Labelling {
-    /// Reads a file for a classifier: a table, or one text a row. `text_column` is a name or a number counted from 1;
-    /// `header_row` and `sheet` are as in the settings of the data.
+    /// Reads a file for a classifier: a table, or one text per row. `text_column` is a name or a number counted from 1;
+    /// `header_row` and `sheet` are the same as in the data settings.
     ///
     /// # Errors
-    /// `data` for a file that cannot be read and for a column that is not there.
+    /// `data` for a file that cannot be read and for a column that does not exist.
     pub fn open(
         classifier: &Classifier,
         bytes: &[u8],
@@ -130,34 +130,34 @@ impl Labelling {
         Ok(Self { file: LabelledFile::open(bytes, name, adapter, text_column.as_deref(), &reading).map_err(thrown)? })
     }
 
-    /// Columns, rows, which column is read, the first rows.
+    /// Columns, number of rows, the text column, and the first rows.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn view(&self) -> Result<JsValue, JsValue> {
         plain(&self.file.view())
     }
 
-    /// Classifies the next rows; `false` where none is left.
+    /// Classifies the next rows; `false` if none is left.
     ///
     /// # Errors
-    /// `device` where the device failed.
+    /// `device` if the device failed.
     pub async fn next(&mut self, classifier: &Classifier) -> Result<bool, JsValue> {
         self.file.next(&classifier.predictor).await.map_err(thrown)
     }
 
-    /// How far it is, and what came of it.
+    /// Progress and results so far.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn progress(&self) -> Result<JsValue, JsValue> {
         plain::<FileProgress>(&self.file.progress())
     }
 
-    /// The file with its two more columns.
+    /// The file with its two additional columns.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn bytes(&self) -> Result<Vec<u8>, JsValue> {
         self.file.to_bytes().map_err(thrown)
     }

@@ -1,4 +1,4 @@
-//! Methods side by side.
+//! Comparisons of methods.
 
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -12,7 +12,7 @@ use crate::train::compare::plan::Plan;
 use crate::train::compare::result::CellResult;
 use crate::train::compare::{self, Tables};
 
-/// What is compared.
+/// The plan of a comparison.
 #[derive(Deserialize)]
 struct Asked {
     variants: Vec<String>,
@@ -20,7 +20,7 @@ struct Asked {
     budget: Option<String>,
 }
 
-/// Methods side by side on the same data.
+/// A comparison of methods on the same data.
 #[wasm_bindgen]
 pub struct Comparison {
     comparison: compare::Comparison,
@@ -28,12 +28,12 @@ pub struct Comparison {
 
 #[wasm_bindgen]
 impl Comparison {
-    /// Gets ready. `plan` has `variants`, methods with settings of their own, as on the command line; `seeds`, numbers below 2^53; and,
-    /// where each run may take so much only, a `budget` such as `steps:500`. Results in `done`, as the events have them, need not be
-    /// worked out again.
+    /// Prepares a comparison. `plan` has `variants`, methods with settings of their own, as on the command line; `seeds`, numbers
+    /// below 2^53; and optionally a `budget` of each run, such as `steps:500`. Results in `done`, as in the events, are not
+    /// computed again.
     ///
     /// # Errors
-    /// `data` or `config`, with the variant or the budget that cannot work.
+    /// `data` or `config`, with the invalid variant or budget.
     pub fn start(
         model: &Model,
         table: Vec<u8>,
@@ -55,11 +55,11 @@ impl Comparison {
         Ok(Self { comparison: start().map_err(thrown)? })
     }
 
-    /// Works until there is something to tell: an event, or `undefined` when the comparison is over. What a variant cannot do is an
+    /// Works until the next event and returns it; `undefined` when the comparison is finished. The failure of a variant is an
     /// event, too.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub async fn next(&mut self) -> Result<JsValue, JsValue> {
         match self.comparison.next().await {
             Some(event) => plain(&event),
@@ -67,7 +67,7 @@ impl Comparison {
         }
     }
 
-    /// The next event ends the comparison: what is done stays, the run under way is given up.
+    /// The next event ends the comparison: finished runs remain, the current run is cancelled.
     pub fn stop(&mut self) {
         self.comparison.stop();
     }

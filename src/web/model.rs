@@ -18,12 +18,13 @@ struct Description {
     largest: f64,
 }
 
-/// JavaScript's bytes in the crate's memory, or an error where that has no room: running out of it ends a module.
+/// Copies JavaScript's bytes into the crate's memory. Returns an error if there is no memory; running out of it would abort the
+/// module.
 fn copied(source: &Uint8Array) -> Result<Vec<u8>, Error> {
     let size = source.length() as usize;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| {
-        let problem = format!("there is no memory for the {size} bytes of model.safetensors: a page has 4 GB for all");
+        let problem = format!("there is not enough memory for the {size} bytes of model.safetensors: a page has 4 GB in total");
         Error::model(problem, "use a smaller encoder, or the command line")
     })?;
     bytes.resize(size, 0);
@@ -31,20 +32,20 @@ fn copied(source: &Uint8Array) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Which files of a folder make an encoder, by the paths of all of them.
+/// Chooses the files of an encoder from the paths of a folder's files.
 ///
 /// # Errors
-/// `model`, with what is missing, what lies there in its place, and what to do.
+/// `model`, with what is missing, what was found instead, and what to do.
 #[wasm_bindgen]
 pub fn choose_encoder(paths: Vec<String>) -> Result<JsValue, JsValue> {
     plain(&folder::choose(&paths).map_err(thrown)?)
 }
 
-/// The `tokenizer.json` of a folder as `{ bytes, notes }`: made of a `vocab.txt`, or with what the `tokenizer_config.json` beside it says.
-/// `path` is that of the file with these bytes.
+/// The `tokenizer.json` of a folder as `{ bytes, notes }`: converted from a `vocab.txt`, or with the settings of the
+/// `tokenizer_config.json` next to it. `path` is the path of the file with these bytes.
 ///
 /// # Errors
-/// `model`, with the file that is not what its name says.
+/// `model`, with the file whose content is not what its name says.
 #[wasm_bindgen]
 pub fn encoder_tokenizer(
     path: &str,
@@ -59,7 +60,7 @@ pub fn encoder_tokenizer(
     Ok(made.into())
 }
 
-/// The shards of a `model.safetensors` as one file.
+/// Joins the shards of a `model.safetensors` to one file.
 ///
 /// # Errors
 /// `model`, with the shard that cannot be read.
@@ -78,8 +79,8 @@ pub struct Model {
 
 #[wasm_bindgen]
 impl Model {
-    /// From the bytes of `config.json`, `tokenizer.json` and `model.safetensors`. `sha256` is that of the weights, where they
-    /// have been checked against it.
+    /// Loads an encoder from the bytes of `config.json`, `tokenizer.json` and `model.safetensors`. `sha256` is the checksum of
+    /// the weights, if they have already been checked against it.
     ///
     /// # Errors
     /// `model`, with what is unsupported, missing or of the wrong shape.
@@ -104,7 +105,7 @@ impl Model {
         self.model.name().to_owned()
     }
 
-    /// What the user should know about its files.
+    /// Notes on its files.
     #[wasm_bindgen(getter)]
     pub fn notes(&self) -> Vec<String> {
         self.model.notes().to_vec()
@@ -116,22 +117,24 @@ impl Model {
         self.model.sha256().to_owned()
     }
 
-    /// Weights: numbers in all of its matrices.
+    /// Number of weights.
     #[wasm_bindgen(getter)]
     pub fn weights(&self) -> usize {
         self.model.weights().count()
     }
 
-    /// The weights as a `model.safetensors` in half precision. Loaded again with the hash of these, adapters take it for this encoder.
+    /// The weights as a `model.safetensors` in half precision. If it is loaded with the checksum of the original, adapters accept
+    /// it as the same encoder.
     ///
     /// # Errors
-    /// `model` where a weight is too large for half precision.
+    /// `model` if a weight is too large for half precision.
     pub fn half(&self) -> Result<Vec<u8>, JsValue> {
         half::write(self.model.weights()).map_err(thrown)
     }
 
-    /// What an encoder with this `config.json` would be, before the rest of it is fetched: `{ layers, hidden, bytes, largest }`,
-    /// where `bytes` is what its weights take in memory, 4 bytes a number, and `largest` what the largest takes that a GPU is given.
+    /// Describes an encoder by its `config.json`, before the rest is downloaded: `{ layers, hidden, bytes, largest }`, where
+    /// `bytes` is the size of its weights in memory, 4 bytes per number, and `largest` the size of the largest weight that is
+    /// uploaded to a GPU.
     ///
     /// # Errors
     /// `model`, with the field that is unsupported.

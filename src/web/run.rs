@@ -22,7 +22,7 @@ fn dataset(table: &[u8], held_out: Option<&[u8]>, config: &RunConfig) -> Result<
     }
 }
 
-/// What a report needs beside the run itself: the encoder's words, the held-out texts, and the course of the training so far.
+/// What a report needs besides the run: the encoder's vocabulary, the held-out texts, and the course of the run so far.
 pub(super) struct Context {
     pub(super) model: Encoder,
     pub(super) held_out: Vec<TextRow>,
@@ -45,7 +45,7 @@ pub struct Run {
 
 #[wasm_bindgen]
 impl Run {
-    /// Opens the device and gets ready.
+    /// Opens the device and prepares the run.
     ///
     /// # Errors
     /// `data`, `config`, `model` or `device`.
@@ -57,11 +57,12 @@ impl Run {
         Ok(Self { run: Job::start(model, dataset, config).await.map_err(thrown)?, context })
     }
 
-    /// Goes on from a checkpoint, on the same data and encoder: on the same device, bit for bit as if it had never stopped. The
-    /// first event is `started` again. `device` is what [`Run::device`] said, where the settings leave it open, or another one.
+    /// Resumes a run from a checkpoint, with the same data and encoder; on the same device, with the same bits as without an
+    /// interruption. The first event is `started` again. `device` is the value of [`Run::device`] if the settings leave the
+    /// device open, or another one.
     ///
     /// # Errors
-    /// `adapter` where the checkpoint is damaged or belongs to other data or another encoder; and as [`Run::start`].
+    /// `adapter` if the checkpoint is damaged or belongs to other data or another encoder; and as [`Run::start`].
     pub async fn resume(
         model: &Model,
         table: Vec<u8>,
@@ -77,19 +78,19 @@ impl Run {
         Ok(Self { run: Job::from(resumed), context })
     }
 
-    /// The device that it runs on, as the settings name it; `undefined` while methods are tried.
+    /// The device of the run, as named in the settings; `undefined` during trials.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn device(&self) -> Result<JsValue, JsValue> {
         self.run.run().map_or(Ok(JsValue::UNDEFINED), |run| plain(&run.device()))
     }
 
-    /// Everything that [`Run::resume`] needs, and no event between it and those that were told; `undefined` where there is nothing
-    /// to go on with: while methods are tried, where the method has no prompt, once the steps are over, and while there is more to tell.
+    /// A checkpoint for [`Run::resume`] that matches the events so far. `undefined` if there is nothing to resume from: during
+    /// trials, for a method without a prompt, when the steps are finished, and while events are pending.
     ///
     /// # Errors
-    /// `device` where the device failed.
+    /// `device` if the device failed.
     pub async fn checkpoint(&self) -> Result<Option<Vec<u8>>, JsValue> {
         let Some(run) = self.run.run().filter(|run| run.has_no_pending_events()) else { return Ok(None) };
         match run.checkpoint().await {
@@ -99,10 +100,10 @@ impl Run {
         }
     }
 
-    /// Works until there is something to tell: an event, or `undefined` when the run is over.
+    /// Works until the next event and returns it; `undefined` when the run is finished.
     ///
     /// # Errors
-    /// `diverged` or `device`; the best parameters so far stay available.
+    /// `diverged` or `device`; the best parameters so far remain available.
     pub async fn next(&mut self) -> Result<JsValue, JsValue> {
         match self.run.next().await.map_err(thrown)? {
             Some(event) => {
@@ -118,7 +119,7 @@ impl Run {
         self.run.stop();
     }
 
-    /// The adapter as the bytes of a zip file.
+    /// The adapter as a zip file.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.
@@ -129,7 +130,7 @@ impl Run {
     /// Classifies texts with the best parameters so far.
     ///
     /// # Errors
-    /// `adapter` before the first evaluation, `device` where the device failed.
+    /// `adapter` before the first evaluation, `device` if the device failed.
     pub async fn predict(&self, texts: Vec<String>) -> Result<JsValue, JsValue> {
         let predictor = self.run.predictor().map_err(thrown)?;
         plain(&predictor.predict(&texts).await.map_err(thrown)?)

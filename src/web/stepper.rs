@@ -1,4 +1,4 @@
-//! What benchmarks need.
+//! Training steps for benchmarks.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::head::Head;
 use crate::prompt::{self, Parameter};
 use crate::train::step::{LearningRates, Source, Trainer};
 
-/// Training steps on token ids that the caller gives, for benchmarks and comparisons: what a [`super::run::Run`] does in a step, with
-/// constant learning rates and without the tokenizer, the shuffling and the evaluations around it.
+/// Training steps on given token ids, for benchmarks and comparisons: the same as a step of a [`super::run::Run`], with constant
+/// learning rates and without tokenizer, shuffling and evaluations.
 #[wasm_bindgen]
 pub struct Stepper {
     trainer: Trainer,
@@ -29,11 +29,12 @@ pub struct Stepper {
 
 #[wasm_bindgen]
 impl Stepper {
-    /// Opens the device of `config` and gets ready. `tokens` are those of all examples, one after another, `lengths` of them
-    /// each; `labels` are class indices below `classes`; `prompt` are the first prompt rows `[P, D]`. The head starts at zero.
+    /// Opens the device of `config` and prepares the steps. `tokens` are those of all examples, concatenated, with `lengths`
+    /// tokens each; `labels` are class indices below `classes`; `prompt` are the initial prompt rows `[P, D]`. The head is
+    /// initialised to zero.
     ///
     /// # Errors
-    /// `config` where the numbers do not fit together, otherwise as [`super::run::Run::start`].
+    /// `config` if the numbers do not match, otherwise as [`super::run::Run::start`].
     #[allow(clippy::too_many_arguments, reason = "typed arrays cross as arguments of their own")]
     pub async fn start(
         model: &Model,
@@ -50,8 +51,8 @@ impl Stepper {
         let examples = examples(&tokens, &lengths, &labels, classes).map_err(thrown)?;
         let batch_size = config.optim.batch_size;
         if examples.len() < batch_size {
-            let problem = format!("{} examples do not fill a batch of {batch_size}", examples.len());
-            return Err(thrown(Error::config("optim.batch_size", problem, "give more examples")));
+            let problem = format!("{} examples are fewer than the batch size {batch_size}", examples.len());
+            return Err(thrown(Error::config("optim.batch_size", problem, "use more examples")));
         }
         let method = prompt::method(&config, model.spec());
         let (length, hidden) = (method.prompt_length(), model.spec().hidden);
@@ -68,17 +69,17 @@ impl Stepper {
         Ok(Self { trainer, examples, batch_size, rates, device: compute.name })
     }
 
-    /// What the steps run on.
+    /// The device.
     #[wasm_bindgen(getter)]
     pub fn device(&self) -> String {
         self.device.clone()
     }
 
-    /// One optimizer step on batch `i`, counted from 0 and again from the first after the last whole one; its loss before
-    /// the update, read back, so that the device has finished the forward and the backward pass.
+    /// One optimizer step on batch `i`, counted from 0, repeating after the last full batch. Returns the loss before the update,
+    /// read back, so that the device has finished the forward and the backward pass.
     ///
     /// # Errors
-    /// `device` where the device failed.
+    /// `device` if the device failed.
     pub async fn step(&mut self, i: usize) -> Result<f32, JsValue> {
         let first = i % (self.examples.len() / self.batch_size) * self.batch_size;
         let indices: Vec<usize> = (first..first + self.batch_size).collect();
@@ -89,7 +90,7 @@ impl Stepper {
     }
 }
 
-/// Cuts token ids into examples.
+/// Splits token ids into examples.
 fn examples(tokens: &[u32], lengths: &[u32], labels: &[u32], classes: usize) -> Result<Vec<Example>> {
     let fit = lengths.iter().copied().map(u64::from).sum::<u64>() == tokens.len() as u64 && lengths.len() == labels.len();
     if !fit || lengths.contains(&0) || labels.iter().any(|&label| label as usize >= classes) {
@@ -108,8 +109,8 @@ fn examples(tokens: &[u32], lengths: &[u32], labels: &[u32], classes: usize) -> 
     Ok(cut.collect())
 }
 
-/// Seconds that the CPU path takes for one matrix product `[m, k] x [k, n]`, the weight stored as `[n, k]` where `transposed`
-/// (as in a forward pass, with its bias) and as `[k, n]` otherwise: the mean of `repeats`. For benchmarks.
+/// Seconds of one matrix product `[m, k] x [k, n]` on the CPU, with the weight stored as `[n, k]` if `transposed` (as in a
+/// forward pass, with bias) and as `[k, n]` otherwise: the mean of `repeats`. For benchmarks.
 #[wasm_bindgen]
 pub fn cpu_matmul_seconds(m: usize, n: usize, k: usize, transposed: bool, repeats: usize) -> f64 {
     let numbers = |count: usize| (0..count).map(|i| (i % 17) as f32 * 0.01 - 0.08).collect::<Vec<f32>>();

@@ -16,10 +16,10 @@ use crate::error::Result;
 use crate::prompt;
 use crate::text::count;
 
-/// Texts that are counted at a stretch: some ten milliseconds.
+/// Texts that are counted in one call: about ten milliseconds.
 const TEXTS_A_TURN: usize = 2000;
 
-/// Reads a data file: its columns, the guessed ones, its first rows and what was found.
+/// Reads a data file: its columns, the guessed ones, its first rows and the report.
 ///
 /// # Errors
 /// `data`, with row and column.
@@ -36,14 +36,14 @@ struct JoinedView {
     parts: Vec<Part>,
 }
 
-/// Puts files with the same columns under one another: `{ csv, rows, parts }`, where `csv` are the bytes of the joined table as CSV
-/// and `parts` say which of its rows come from which file. `config` says how each is read, and may be left out.
+/// Joins files with the same columns: `{ csv, rows, parts }`, where `csv` is the joined table as CSV and `parts` says which of
+/// its rows are from which file. `config` says how each file is read, and may be left out.
 ///
 /// # Errors
-/// `data`, with the name of the file that cannot be read or has other columns.
+/// `data`, with the name of the file that cannot be read or has different columns.
 #[wasm_bindgen]
 pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>, config: JsValue) -> Result<JsValue, JsValue> {
-    // Without settings, header rows and sheets are found by looking.
+    // Without settings, header rows and sheets are detected.
     let config = if config.is_undefined() { RunConfig::default() } else { parse(config)? };
     let join = || -> Result<(Vec<u8>, JoinedView)> {
         let read = |(name, bytes): (String, Uint8Array)| {
@@ -59,10 +59,10 @@ pub fn join_tables(names: Vec<String>, files: Vec<Uint8Array>, config: JsValue) 
     Ok(view)
 }
 
-/// The texts that a run on these files has held out as the rows with these numbers, in their order: `null` for what is no row.
+/// The held-out texts of a run on these files with these row numbers, in order: `null` for a number that is not a row.
 ///
 /// # Errors
-/// `data` for a table that cannot be read, or has not the columns of the settings.
+/// `data` for a table that cannot be read, or does not have the columns in the settings.
 #[wasm_bindgen]
 pub fn row_texts(table: &[u8], held_out: Option<Vec<u8>>, config: JsValue, numbers: Vec<f64>) -> Result<JsValue, JsValue> {
     let config: RunConfig = parse(config)?;
@@ -74,11 +74,11 @@ pub fn row_texts(table: &[u8], held_out: Option<Vec<u8>>, config: JsValue, numbe
     plain(&read().map_err(thrown)?)
 }
 
-/// Changes labels or takes rows out: a table after `edits` (`{ row, label }`, no label to take the row out) as the bytes of a CSV.
-/// `row` is the row as reports give it. A change holds for every row with the same text.
+/// Changes labels or removes rows: the table after `edits` (`{ row, label }`; without a label, the row is removed) as CSV. `row`
+/// is the row number in reports. A change applies to every row with the same text.
 ///
 /// # Errors
-/// `data` for a table that cannot be read, a row that is not there, and where none is left.
+/// `data` for a table that cannot be read, a row that does not exist, or if no row is left.
 #[wasm_bindgen]
 pub fn edit_table(bytes: &[u8], config: JsValue, edits: JsValue) -> Result<Vec<u8>, JsValue> {
     let (config, edits): (RunConfig, Vec<Edit>) = (parse(config)?, parse(edits)?);
@@ -89,10 +89,10 @@ pub fn edit_table(bytes: &[u8], config: JsValue, edits: JsValue) -> Result<Vec<u
     edit().map_err(thrown)
 }
 
-/// A table with typed rows (`{ text, label }`) behind its last one, as the bytes of a CSV; without a table, they are all there is.
+/// Appends typed rows (`{ text, label }`) to a table and returns it as CSV; without a table, the result has only these rows.
 ///
 /// # Errors
-/// `data` for a table that cannot be read and for a row without text or label.
+/// `data` for a table that cannot be read and for a row without a text or a label.
 #[wasm_bindgen]
 pub fn append_rows(bytes: Option<Vec<u8>>, config: JsValue, rows: JsValue) -> Result<Vec<u8>, JsValue> {
     let (config, rows): (RunConfig, Vec<NewRow>) = (parse(config)?, parse(rows)?);
@@ -111,8 +111,7 @@ pub fn append_rows(bytes: Option<Vec<u8>>, config: JsValue, rows: JsValue) -> Re
     append().map_err(thrown)
 }
 
-/// Counts how many tokens the texts of a table have and how many of them the encoder does not take in; pulled, because a large
-/// table takes seconds.
+/// Counts the tokens of the texts of a table, and those that are truncated. It is pulled, because a large table takes seconds.
 #[wasm_bindgen]
 pub struct TokenCounter {
     model: Encoder,
@@ -121,10 +120,10 @@ pub struct TokenCounter {
 
 #[wasm_bindgen]
 impl TokenCounter {
-    /// Gets ready. `config` says which columns are meant, how long a text may be and how long the prompt beside it is.
+    /// Prepares the count. `config` contains the columns, the maximum length of a text and the length of the prompt.
     ///
     /// # Errors
-    /// `data` for a table that cannot be read, `config` where the prompt leaves no room for text.
+    /// `data` for a table that cannot be read, `config` if the prompt leaves no room for text.
     pub fn start(model: &Model, table: &[u8], config: JsValue) -> Result<TokenCounter, JsValue> {
         let config: RunConfig = parse(config)?;
         let model = model.model.clone();
@@ -139,10 +138,10 @@ impl TokenCounter {
         Ok(Self { model, counter })
     }
 
-    /// Counts some more texts: what is counted by now. It is over when `done` is `texts`.
+    /// Counts some more texts and returns the counts so far. It is finished when `done` equals `texts`.
     ///
     /// # Errors
-    /// `model` where the tokenizer fails.
+    /// `model` if the tokenizer fails.
     #[wasm_bindgen(js_name = next)]
     pub fn count_more(&mut self) -> Result<JsValue, JsValue> {
         plain(&self.counter.count_next(self.model.tokenizer(), TEXTS_A_TURN).map_err(thrown)?)

@@ -1,4 +1,4 @@
-//! What a run says of its held-out rows, piece by piece: the page asks for what it shows.
+//! The predictions of a run for its held-out rows, in parts that the page requests.
 
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -12,7 +12,7 @@ use crate::eval::interval::Interval;
 use crate::nearest::{Nearest, nearest};
 use crate::report::Report;
 
-/// Tokens that are shown of each prompt row.
+/// Number of nearest tokens for each prompt row.
 const NEIGHBOURS: usize = 8;
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct Understanding {
     calibration: Calibration,
 }
 
-/// A held-out row with what was said of it.
+/// A held-out row with its prediction.
 #[derive(Serialize)]
 struct AnsweredRow<'a> {
     row: u64,
@@ -35,7 +35,7 @@ struct AnsweredRow<'a> {
     truth_probability: f32,
 }
 
-/// Some of many rows.
+/// A part of many rows.
 #[derive(Serialize)]
 struct Part<'a> {
     total: usize,
@@ -72,7 +72,7 @@ impl Run {
 
 #[wasm_bindgen]
 impl Run {
-    /// The held-out figures with their intervals, calibration, and how many mistakes there are.
+    /// The held-out metrics with confidence intervals, the calibration, and the number of mistakes.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.
@@ -87,7 +87,7 @@ impl Run {
         })
     }
 
-    /// The wrong answers, the surest first: at most `most`, behind the first `from`.
+    /// The mistakes, by falling probability: at most `most`, after the first `from`.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.
@@ -96,7 +96,7 @@ impl Run {
         self.some(&answers, &answers.mistakes(), from, most)
     }
 
-    /// The rows of a class that were taken for another, both by their index: at most `most`, behind the first `from`.
+    /// The rows with one label and one predicted class, both by index: at most `most`, after the first `from`.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.
@@ -105,7 +105,7 @@ impl Run {
         self.some(&answers, &answers.cell(truth, predicted), from, most)
     }
 
-    /// The tokens of the vocabulary that each prompt row is nearest to. Goes through the whole vocabulary.
+    /// The vocabulary tokens nearest to each prompt row. Scans the whole vocabulary.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.
@@ -113,7 +113,7 @@ impl Run {
         plain(&self.neighbours().map_err(thrown)?)
     }
 
-    /// The report as an HTML file that stands alone; `file` is the name of the data.
+    /// The report as a self-contained HTML file; `file` is the name of the data.
     ///
     /// # Errors
     /// `adapter` before the first evaluation.

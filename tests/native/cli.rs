@@ -268,7 +268,7 @@ fn eval_agrees_with_the_training_s_own_figures() {
     assert!((0.0..=1.0).contains(&evaluated[0]["calibration_error"].as_f64().unwrap()));
     let shown = place.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
     assert!(shown.contains("accuracy") && shown.contains("music") && shown.contains("12 texts"), "{shown}");
-    assert!(shown.matches("with 95 % confidence").count() == 2 && shown.contains("calibration"), "{shown}");
+    assert!(shown.matches("95 % confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
 
     place.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
     let strange = place.run(&["eval", "data-adapter", "strange.csv", "--json"]);
@@ -373,7 +373,7 @@ fn inspect_tells_adapters_from_data() {
         (&4.into(), &1.into(), &1.into())
     );
     let shown = place.run(&["inspect", "semi.csv"]).succeeded().stdout;
-    assert!(shown.contains("separated by `;`") && shown.contains("one; two") && shown.contains("1 repeated"), "{shown}");
+    assert!(shown.contains("separated by `;`") && shown.contains("one; two") && shown.contains("1 duplicate"), "{shown}");
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn mistakes_are_explained() {
     place.write("half/config.json", "{}");
     place.run(&["train", "data.csv", "--model", "half"]).failed(1, &["half", "tokenizer.json"]);
     place.run(&["train", "data.csv", "--model", "./none"]).failed(1, &["./none"]);
-    place.run(&["train", "data.csv"]).failed(1, &["all-MiniLM-L6-v2", "downloads are off", "model fetch"]);
+    place.run(&["train", "data.csv"]).failed(1, &["all-MiniLM-L6-v2", "downloads are turned off", "model fetch"]);
     place.run(&["predict", "half"]).failed(1, &["half", "adapter_config.json"]);
     place.run(&["predict", "data.csv"]).failed(1, &["data.csv", "zip"]);
 

@@ -79,7 +79,8 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
     assert!(stdout.contains("other.csv") && stdout.contains("±"), "{stdout}");
 
     let svg = fs::read_to_string(folder.join("out/compare.svg")).unwrap();
-    for words in ["<svg", "</svg>", "held-out accuracy", "seconds of training", "late+prompt.late.bottleneck=8", "majority"] {
+    for words in ["<svg", "</svg>", "held-out accuracy", "training time in seconds", "late+prompt.late.bottleneck=8", "majority"]
+    {
         assert!(svg.contains(words), "no {words} in the plot");
     }
     let bytes = fs::read(folder.join("out/compare.png")).unwrap();
@@ -103,16 +104,16 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && stderr.contains(word) && stderr.contains("--out"), "{stderr}");
     };
-    failed(&["--steps", "25"], "another settings");
+    failed(&["--steps", "25"], "differs in the settings");
     fs::write(folder.join("data.csv"), csv(0..57)).unwrap();
-    failed(&steps, "another data");
+    failed(&steps, "differs in the data");
     assert_eq!(stored(folder), all, "left as it was");
     fs::write(folder.join("data.csv"), csv(0..60)).unwrap();
 
     // The same files, one of them for something else.
     let mut held_out = command_of(folder, &["--held-out", "other.csv"]);
     let output = held_out.args(steps).output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("another data"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("differs in the data"));
     // The same weights under another tokenizer: it takes other words for the same.
     let other = folder.join("encoder");
     fs::create_dir(&other).unwrap();
@@ -126,14 +127,14 @@ fn a_killed_comparison_goes_on_with_what_is_missing() {
     fs::write(other.join("tokenizer.json"), cased).unwrap();
     let output = with_encoder(folder, "encoder", &["--test", "other.csv"]).args(steps).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && stderr.contains("another encoder"), "{stderr}");
+    assert!(output.status.code() == Some(1) && stderr.contains("differs in the encoder"), "{stderr}");
     // Another version of the program may come to other figures.
     let path = folder.join("out/compare.json");
     let text = fs::read_to_string(&path).unwrap();
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     assert!(text.contains(&version));
     fs::write(&path, text.replace(&version, "\"version\": \"0.0.1\"")).unwrap();
-    failed(&steps, "another version of the program");
+    failed(&steps, "differs in the program version");
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn mistakes_are_told_before_anything_is_run() {
     fs::write(folder.path().join("other.csv"), "text,label\nplay a song,cars\n").unwrap();
     for (more, code, word) in [
         (&["--methods", "lat"][..], 2, "no method `lat`"),
-        (&["--seeds", "x"], 2, "`x` is no number of seeds"),
+        (&["--seeds", "x"], 2, "`x` is not a number of seeds"),
         (&["--budget", "hours:2"], 2, "seconds:S"),
         (&[], 1, "other.csv: the test file has the label `cars`"),
     ] {

@@ -176,10 +176,11 @@ fn the_card_has_a_script_for_every_method() {
         change(&mut adapter);
         card(&adapter)
     };
-    assert!(with(Method::Late, &|_| ()).contains("which joins the text after layer 1 (late prompt tuning"));
+    assert!(with(Method::Late, &|_| ()).contains("inserted after layer 1 (late prompt tuning"));
     assert!(with(Method::Late, &|a| a.config.prompt.late.layer = Some(2)).contains("below = 2\n"));
     assert!(
-        with(Method::Progressive, &|_| ()).contains("The training began on some of its layers and feed-forward neurons (FPT")
+        with(Method::Progressive, &|_| ())
+            .contains("first trained on partial encoders with fewer layers and feed-forward neurons (")
     );
     assert!(with(Method::Prompt, &|a| a.config.prompt.prune = Some(Default::default())).contains("pruned"));
     assert!(with(Method::Ensemble, &|a| a.config.prompt.ensemble.vote = Vote::Majority).contains("one_hot"));
@@ -192,8 +193,11 @@ fn the_card_has_a_script_for_every_method() {
         })
     };
     let naive = |reads| with(Method::Late, &|a| a.config.prompt.late.reads = reads);
-    assert!(naive(Reads::First).contains("@ rows[0] +") && naive(Reads::First).contains("of the first row of the text"));
-    assert!(naive(Reads::Mean).contains("@ rows.mean(0) +") && naive(Reads::Mean).contains("of the mean of the text's rows"));
+    assert!(naive(Reads::First).contains("@ rows[0] +") && naive(Reads::First).contains("from the hidden state of `[CLS]`"));
+    assert!(
+        naive(Reads::Mean).contains("@ rows.mean(0) +")
+            && naive(Reads::Mean).contains("from the mean of the text's hidden states")
+    );
     assert!(pooled(Generator::Average).contains("adaptive_avg_pool1d(inside, 5)"));
     assert!(pooled(Generator::Max).contains("adaptive_max_pool1d(inside, 5)"));
 }
@@ -217,9 +221,9 @@ fn says_which_encoder_it_needs() {
     let adapter = sample(HeadKind::Mean, Method::Prompt);
     adapter.check_encoder(&SPEC).unwrap();
     for (spec, expected) in [
-        (EncoderSpec { hidden: 16, ..SPEC }, "hidden size 8, this one has 16"),
-        (EncoderSpec { layers: 12, ..SPEC }, "layer count 3, this one has 12"),
-        (EncoderSpec { heads: 4, ..SPEC }, "head count 2, this one has 4"),
+        (EncoderSpec { hidden: 16, ..SPEC }, "hidden size 8, but this one has 16"),
+        (EncoderSpec { layers: 12, ..SPEC }, "layer count 3, but this one has 12"),
+        (EncoderSpec { heads: 4, ..SPEC }, "head count 2, but this one has 4"),
     ] {
         let error = adapter.check_encoder(&spec).unwrap_err();
         assert_eq!(error.to_string(), format!("the adapter was trained for an encoder with {expected}"));
@@ -229,5 +233,5 @@ fn says_which_encoder_it_needs() {
     late.config.prompt.late.layer = Some(2);
     late.check_encoder(&SPEC).unwrap();
     late.config.prompt.late.layer = Some(3);
-    assert!(late.check_encoder(&SPEC).unwrap_err().to_string().contains("with more layers than 3, this one has 3"));
+    assert!(late.check_encoder(&SPEC).unwrap_err().to_string().contains("with more layers than 3, but this one has 3"));
 }

@@ -170,7 +170,7 @@ fn labels_are_told_from_what_is_known_about_a_row() {
         assert_eq!(choice(&found), (1, 2), "{name} alone");
         if !["likes", "part"].contains(&name) {
             assert!(
-                notes(&found).iter().any(|note| note.contains("by its name is about the row")),
+                notes(&found).iter().any(|note| note.contains("whose name suggests metadata")),
                 "{name}: {:?}",
                 notes(&found)
             );
@@ -253,7 +253,7 @@ fn texts_that_are_left_out_are_said() {
         vec![format!("{} and {}", text(i), text(i + 1)), text(i * 5 % 48), ["yes", "no"][i % 2].into()]
     });
     assert_eq!((choice(&pair), candidates(&pair).text), ((0, 2), vec![0, 1]));
-    assert_eq!(notes(&pair), ["column `hypothesis` also holds texts, which are left out; only `premise` is read"]);
+    assert_eq!(notes(&pair), ["column `hypothesis` also contains texts, which are not used; only `premise` is read"]);
     let numbered = made("index,sentence1,sentence2,gold_label", &|i| {
         vec![i.to_string(), text(i), TEXTS[i * 5 % 12].into(), ["yes", "no"][i % 2].into()]
     });
@@ -261,7 +261,7 @@ fn texts_that_are_left_out_are_said() {
     let three = made("subject,body,summary,queue", &|i| {
         vec![format!("about {}", TEXTS[i % 12]), format!("{} and {}", text(i), text(i + 1)), text(i), ["x", "y"][i % 2].into()]
     });
-    assert!(notes(&three)[0].starts_with("columns `subject`, `summary` also hold texts"), "{:?}", notes(&three));
+    assert!(notes(&three)[0].starts_with("columns `subject`, `summary` also contain texts"), "{:?}", notes(&three));
     // The page sees the same; what was chosen by hand is not asked again.
     let view = |text: Option<&str>| {
         let config = DataConfig { text_column: text.map(str::to_owned), ..DataConfig::default() };
@@ -282,7 +282,7 @@ fn texts_that_are_left_out_are_said() {
 fn labels_that_could_be_another_column_are_said() {
     let two = made("text,mood,team", &|i| vec![text(i), ["glad", "sour"][i % 2].into(), ["cyan", "blue"][i / 2 % 2].into()]);
     assert_eq!((choice(&two), candidates(&two).label), ((0, 1), vec![1, 2]));
-    assert_eq!(notes(&two), ["the labels could also be column `team`: `mood` is taken; --label-column names another"]);
+    assert_eq!(notes(&two), ["the labels could also be column `team`: `mood` is used; --label-column selects another column"]);
     let named = DataConfig { label_column: Some("team".into()), ..DataConfig::default() };
     let columns = ColumnChoice::guess(&two, &named).unwrap();
     assert_eq!((columns.label, columns.candidates(&two, &named).label), (2, vec![2]));
@@ -296,16 +296,12 @@ fn labels_that_could_be_another_column_are_said() {
         cells
     });
     assert_eq!((choice(&one_hot), candidates(&one_hot).label), ((0, 1), vec![1, 2, 3]));
-    assert!(
-        notes(&one_hot)[0].starts_with("columns `billing`, `delivery`, `login` are one column a class"),
-        "{:?}",
-        notes(&one_hot)
-    );
+    assert!(notes(&one_hot)[0].starts_with("columns `billing`, `delivery`, `login` are one-hot labels"), "{:?}", notes(&one_hot));
     let toxic = made("id,comment_text,toxic,obscene,threat", &|i| {
         vec![format!("a{i:03}"), text(i), (i % 2).to_string(), (i % 3 / 2).to_string(), (i % 5 / 4).to_string()]
     });
     assert_eq!(choice(&toxic).0, 1);
-    assert!(notes(&toxic)[0].starts_with("columns `toxic`, `obscene`, `threat` hold 0 or 1"), "{:?}", notes(&toxic));
+    assert!(notes(&toxic)[0].starts_with("columns `toxic`, `obscene`, `threat` contain 0 or 1"), "{:?}", notes(&toxic));
     // A label of two values with a name of its own is no such column.
     let plain = made("text,has_link,label", &|i| vec![text(i), (i % 2).to_string(), (i / 2 % 2).to_string()]);
     assert_eq!((choice(&plain), notes(&plain)), ((0, 2), vec![]));
@@ -356,5 +352,5 @@ fn columns_of_long_files_are_found() {
     let found = table(rows);
     assert_eq!(choice(&found), (0, 1));
     let notes = notes(&found);
-    assert_eq!(notes, ["the texts of column `code` look like numbers: choose another text column if these are no texts"]);
+    assert_eq!(notes, ["the texts of column `code` look like numbers: choose another text column if these are not the texts"]);
 }

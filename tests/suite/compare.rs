@@ -84,8 +84,8 @@ fn variants_are_settings_over_the_shared_ones() {
         ("late+prompt.late.layer=two", ["prompt.late.layer", "two"]),
         ("prompt+prompt.length", ["prompt.length", "no value"]),
         ("prompt+prompt.length=0", ["prompt.length", "0 is too small"]),
-        ("prompt+seed=3", ["seed", "the same for all"]),
-        ("prompt+data.max_tokens=9", ["data.max_tokens", "the same for all"]),
+        ("prompt+seed=3", ["seed", "cannot be set for a single method"]),
+        ("prompt+data.max_tokens=9", ["data.max_tokens", "cannot be set for a single method"]),
     ] {
         let message = of(name).expect_err(name).to_string();
         assert!(message.contains(name) && words.iter().all(|word| message.contains(word)), "{message}");
@@ -251,9 +251,9 @@ async fn auto_takes_the_lowest_loss_and_runs_it_as_if_it_had_been_asked_for() {
             events.iter().filter_map(|e| if let Event::Trial { seconds, .. } = e { Some(*seconds) } else { None }).sum();
         assert!((seconds - tried).abs() <= 1e-9 && seconds > 0.0, "{seconds} s of {tried} s");
         let steps = total.unwrap_or_default();
-        let share = format!("the trials had {:.0} % of the steps of the run that follows, in {seconds:.1} s", steps as f64 / 0.4);
+        let share = format!("the trials took {:.0} % of the steps of the following run and {seconds:.1} s", steps as f64 / 0.4);
         assert_eq!(chosen, best.0);
-        for words in [format!("{} is taken", best.0), format!("{:.3}", best.1), "24 training rows".to_owned(), share] {
+        for words in [format!("{} is selected", best.0), format!("{:.3}", best.1), "24 training rows".to_owned(), share] {
             assert!(reason.contains(&words), "no {words} in {reason}");
         }
         let cost = job.cost();

@@ -195,17 +195,17 @@ fn files_that_are_no_table_say_what_they_are() {
     let xlsx = b"PK\x03\x04\x14\0\0\0\x08\0\0\0!\0xl/workbook.xml\x8d\x90";
     let cases: &[(&[u8], &str)] = &[
         (b"", "the file is empty"),
-        (b" \r\n\n", "empty but for white space"),
-        (b"\xEF\xBB\xBF", "empty but for white space"),
+        (b" \r\n\n", "only white space"),
+        (b"\xEF\xBB\xBF", "only white space"),
         (xlsx, "the workbook is damaged"),
         (b"PK\x03\x04\x14\0\0\0\x08\0train.csv", "a zip archive"),
         (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0", "an old Excel or Word file"),
-        (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "a PNG picture"),
+        (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "a PNG image"),
         (b"%PDF-1.7\n%\xE2\xE3", "a PDF document"),
         (b"\x1F\x8B\x08\0\0", "a gzip archive"),
         (b"PAR1\x15\x04\x15\0PAR1", "a Parquet file"),
         (b"text,label\na\0b,x\n", "it contains NUL bytes"),
-        (b"\x01\x02\x03\x04\x05\x06\x07\x0E\x0F\x10\x11\x12,", "full of control characters"),
+        (b"\x01\x02\x03\x04\x05\x06\x07\x0E\x0F\x10\x11\x12,", "many control characters"),
         (b"{\"text\": \"a\"}\n{\"text\": \"b\"}\n", "only one column has any content"),
         (b"[\n  {}]", "only one column has any content"),
         (b"<!DOCTYPE html>\n<html>, </html>", "a web page"),
@@ -242,7 +242,7 @@ fn a_quote_that_swallows_rows_is_an_error_with_its_row() {
     open.extend((0..20).map(|i| format!("plain {i},0")));
     let (problem, row, _) = data_error(Table::from_bytes(open.join("\n").as_bytes()));
     assert_eq!(row, Some(11), "{problem}");
-    assert!(problem.contains("swallows the 21 lines"), "{problem}");
+    assert!(problem.contains("the remaining 21 lines"), "{problem}");
     // In the first row of all.
     let (_, row, _) = data_error(Table::from_bytes(b"text,label\n\"a, b,1\nc, d,0\ne, f,1\n"));
     assert_eq!(row, Some(2));
@@ -263,7 +263,7 @@ fn ragged_rows_are_counted_not_guessed() {
     assert!(set.train.iter().chain(&set.held_out).all(|row| row.row != 3));
     // Where rows hardly agree, no guess is made.
     let (problem, row, _) = data_error(Table::from_bytes(b"text,label\na,b,c,v\nd,e,w\nf,g,h,i,x\nk,y\nl,m,n,o,p,z\n"));
-    assert!(problem.contains("do not agree on the number of columns"), "{problem}");
+    assert!(problem.contains("different numbers of columns"), "{problem}");
     assert_eq!(row, Some(2));
 }
 

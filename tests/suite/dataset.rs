@@ -232,7 +232,7 @@ fn a_second_file_is_held_out_without_leaks() {
     assert_eq!((set.report.rows, set.report.usable, set.report.leaked), (12, 10, 2));
     assert_eq!(set.report.classes.iter().map(|class| class.count).collect::<Vec<_>>(), [5, 5]);
     for part in [
-        "2 training rows have a text of the held-out file",
+        "2 training rows have a text that is also in the held-out file",
         "held-out file: 1 row (6) has no text",
         "held-out file: 1 row (5) has the text of an earlier row",
     ] {
@@ -249,7 +249,7 @@ fn a_second_file_is_held_out_without_leaks() {
         data_error(Dataset::with_held_out(&train, &table("text,label\na b,x\nc d,z\ne f,x\ng h,z\n"), &config));
     assert!(problem.contains("the label `z`"), "{problem}");
     assert_eq!((row, column.as_deref()), (Some(3), Some("label")));
-    assert!(data_error(Dataset::with_held_out(&train, &train, &config)).0.contains("0 rows are left to train on"));
+    assert!(data_error(Dataset::with_held_out(&train, &train, &config)).0.contains("only 0 training rows are left"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

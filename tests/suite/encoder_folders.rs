@@ -148,11 +148,11 @@ fn what_is_not_the_file_is_named() {
     for (what, bytes, words) in [
         ("a pointer", POINTER, &["Git LFS pointer", "(90868376 bytes)", "git lfs pull"][..]),
         ("nothing", b"", &["is empty", "again"]),
-        ("zeros", &[0; 4096], &["4096 zero bytes", "again"]),
+        ("zeros", &[0; 4096], &["only zero bytes (4096)", "again"]),
         ("a page", page, &["is a web page", "<!DOCTYPE html> <html>", "resolve"]),
-        ("an answer", b"Entry not found", &["holds the text \"Entry not found\"", "download the file itself"]),
-        ("an error", br#"{"error":"Repository is gated"}"#, &["holds the text", "Repository is gated"]),
-        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0abcdefgh", &["packed with gzip", "unpack"]),
+        ("an answer", b"Entry not found", &["contains the text \"Entry not found\"", "download the file itself"]),
+        ("an error", br#"{"error":"Repository is gated"}"#, &["contains the text", "Repository is gated"]),
+        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0abcdefgh", &["compressed with gzip", "unpack"]),
         ("a zip", &pickle, &["zip archive", "torch.save", "save_pretrained"]),
         ("a pickle", b"\x80\x02}q\0(X\x05\0\0\0abcde", &["pickle", "save_pretrained"]),
         ("HDF5", b"\x89HDF\r\n\x1a\n12345678", &["HDF5", "from_tf=True"]),
@@ -170,7 +170,7 @@ fn what_is_not_the_file_is_named() {
     // Weights whose header is as long as a pickle's first bytes say are weights.
     let header = format!("{{{:x<633}", "");
     let long = [&(0x280_u64).to_le_bytes()[..], header.as_bytes(), b"......"].concat();
-    refused("a header of 640 bytes", &folder(&[("model.safetensors", Some(&long))]), &["header is broken"]);
+    refused("a header of 640 bytes", &folder(&[("model.safetensors", Some(&long))]), &["header is invalid"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -181,32 +181,32 @@ fn what_lies_in_place_of_the_weights_is_named() {
         ("flax_model.msgpack", &["only flax_model.msgpack", "from_flax=True"]),
         ("model.onnx", &["only model.onnx", "exported from"]),
         ("model-q8.gguf", &["only model-q8.gguf"]),
-        ("readme.md", &["no model.safetensors", "an encoder's folder holds"]),
-        ("training_args.bin", &["no model.safetensors", "an encoder's folder holds"]),
-        ("adapter_model.safetensors", &["no model.safetensors", "an encoder's folder holds"]),
+        ("readme.md", &["no model.safetensors", "an encoder's folder contains"]),
+        ("training_args.bin", &["no model.safetensors", "an encoder's folder contains"]),
+        ("adapter_model.safetensors", &["no model.safetensors", "an encoder's folder contains"]),
     ] {
         refused(lies, &folder(&[("model.safetensors", None), (lies, Some(b"..."))]), words);
     }
     // One file of that kind can only be meant.
     same("another name", &folder(&[("model.safetensors", None), ("bert-tiny.safetensors", Some(WEIGHTS))]));
     let two = [("model.safetensors", None), ("a.safetensors", Some(WEIGHTS)), ("b.safetensors", Some(WEIGHTS))];
-    refused("two", &folder(&two), &["a.safetensors and b.safetensors", "name the one"]);
+    refused("two", &folder(&two), &["a.safetensors and b.safetensors", "rename the file"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn what_lies_in_place_of_the_other_files_is_named() {
     for (missing, lies, words) in [
-        ("config.json", "adapter_config.json", &["no config.json but an adapter_config.json", "made for"][..]),
+        ("config.json", "adapter_config.json", &["no config.json but an adapter_config.json", "trained for"][..]),
         ("config.json", "bert_config.json", &["rename bert_config.json to config.json"]),
         ("config.json", "params.json", &["params.json", "layout of transformers"]),
-        ("config.json", "readme.md", &["no config.json", "an encoder's folder holds"]),
+        ("config.json", "readme.md", &["no config.json", "an encoder's folder contains"]),
         ("tokenizer.json", "spiece.model", &["only spiece.model", "AutoTokenizer"]),
         ("tokenizer.json", "vocab.json", &["only a vocab.json", "RoBERTa", "AutoTokenizer"]),
         ("tokenizer.json", "readme.md", &["no tokenizer.json and no vocab.txt"]),
     ] {
         refused(lies, &folder(&[(missing, None), (lies, Some(b"{}"))]), words);
     }
-    refused("nothing at all", &Folder::new(), &["there are no files"]);
+    refused("nothing at all", &Folder::new(), &["contains no files"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -229,7 +229,7 @@ fn a_tokenizer_is_made_of_a_vocabulary() {
         folder(&[&[("tokenizer.json", None), ("vocab.txt", Some(vocabulary))], others].concat())
     };
     let notes = same("vocab.txt alone", &with(&vocabulary(), &[]));
-    assert!(notes.len() == 1 && notes[0].contains("made lower case, since none of its pieces has a capital"), "{notes:?}");
+    assert!(notes.len() == 1 && notes[0].contains("lower-cased, because none of its tokens has a capital"), "{notes:?}");
     let text = String::from_utf8(vocabulary()).unwrap();
     let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     same("a mark and other line ends", &with(windows.as_bytes(), &[]));
@@ -257,7 +257,7 @@ fn a_tokenizer_is_made_of_a_vocabulary() {
     let capital = [&vocabulary()[..], b"Card\n"].concat();
     let (tokenizer, notes) = made(&with(&capital, &[]));
     assert_eq!(tokenizer.pieces("Card").unwrap(), [300]);
-    assert!(notes[0].contains("not made lower case, since its pieces have capital letters"), "{notes:?}");
+    assert!(notes[0].contains("not lower-cased, because its tokens contain capital letters"), "{notes:?}");
 
     // Added tokens are whole, in both places where they may stand.
     let added = with(&vocabulary(), &[("added_tokens.json", Some(br#"{"zzz": 299}"#))]);
@@ -285,7 +285,7 @@ fn a_tokenizer_is_made_of_a_vocabulary() {
         refused(what, &files, words);
     }
     let latin = [&vocabulary()[..], b"caf\xe9\n"].concat();
-    refused("Latin-1", &with(&latin, &[]), &["vocab.txt is not text in UTF-8 (line 301)"]);
+    refused("Latin-1", &with(&latin, &[]), &["vocab.txt is not UTF-8 text (line 301)"]);
     refused("a list", &with(&vocabulary(), &[("added_tokens.json", Some(b"[]"))]), &["added_tokens.json is not"]);
 }
 
@@ -354,8 +354,8 @@ fn configs_of_all_years_are_read() {
         });
         refused(field, &with(&other), &["\"model_type\" is missing", "add the line `\"model_type\": \"bert\",`"]);
     }
-    refused("pooling", &with(br#"{"word_embedding_dimension": 384}"#), &["pooling layer", "beside the weights"]);
-    refused("PEFT", &with(br#"{"peft_type": "LORA"}"#), &["PEFT adapter", "made for"]);
+    refused("pooling", &with(br#"{"word_embedding_dimension": 384}"#), &["pooling layer", "next to the weights"]);
+    refused("PEFT", &with(br#"{"peft_type": "LORA"}"#), &["PEFT adapter", "trained for"]);
     let quantised = config(|fields| drop(fields.insert("quantization_config".into(), json!({"load_in_8bit": true}))));
     refused("quantised", &with(&quantised), &["quantised", "float32"]);
     for (field, value, words) in [
@@ -364,7 +364,7 @@ fn configs_of_all_years_are_read() {
         ("model_type", json!("distilbert"), ["\"model_type\" is \"distilbert\"", "BERT encoder"]),
         // To transformers this is none: an encoder without positions.
         ("position_embedding_type", Value::Null, ["\"position_embedding_type\" is null", "absolute positions"]),
-        ("vocab_size", json!(299), ["has 300 tokens, the encoder has embeddings for 299", "resize_token_embeddings"]),
+        ("vocab_size", json!(299), ["has 300 tokens, but the encoder has embeddings for 299", "resize_token_embeddings"]),
     ] {
         let mut weights = WEIGHTS.to_vec();
         if field == "vocab_size" {
@@ -388,7 +388,7 @@ fn weights_of_other_kinds_are_read_or_named() {
     let fewer = config(|fields| drop(fields.insert("num_hidden_layers".into(), json!(1))));
     let (loaded, notes) = open(&folder(&[("config.json", Some(&fewer))])).unwrap();
     assert_eq!(loaded.weights.layers.len(), 1);
-    assert!(notes.len() == 1 && notes[0].contains("has 2 layers, config.json asks for 1"), "{notes:?}");
+    assert!(notes.len() == 1 && notes[0].contains("has 2 layers, config.json states 1"), "{notes:?}");
 
     // Both files are whole, and one number of the config is wrong.
     let padded = config(|fields| drop(fields.insert("vocab_size".into(), json!(296))));

@@ -1,4 +1,4 @@
-//! What every method has to do: learn, stop and go on bit for bit, leave an adapter that does what was told.
+//! What every method has to do: learn, stop and resume bit for bit, and export an adapter that reproduces its predictions.
 
 use softprompt::adapter::Adapter;
 use softprompt::config::{
@@ -248,7 +248,7 @@ async fn a_checkpoint_is_of_its_data_and_encoder() {
     assert!(refused(other, 48).await.contains("another split"));
     let mut other = checkpoint.clone();
     other.matrices[0].name = "other".into();
-    assert!(refused(other, 48).await.contains("not those of its settings"));
+    assert!(refused(other, 48).await.contains("do not match its settings"));
     let bytes = checkpoint.to_bytes().expect("bytes");
     for cut in [0, 10, bytes.len() / 2, bytes.len() - 1] {
         assert!(Checkpoint::from_bytes(&bytes[..cut]).is_err(), "{cut} of {} bytes", bytes.len());

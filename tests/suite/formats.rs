@@ -49,16 +49,16 @@ fn bad_json_says_where_and_what_to_do() {
     let good = "{\"text\": \"a b\", \"label\": \"x\"}\n";
     let bad = |line: &str| refused(format!("{good}{good}\n{line}\n{good}"));
     for (line, what, to_do) in [
-        ("{\"text\": \"c\", \"label\": NaN}", "letter 24", "write null"),
-        ("{\"text\": \"c\", \"label\": None}", "no JSON object", "JSON has no None: write null"),
-        ("{\"text\": \"c\", \"label\": True}", "no JSON object", "write true"),
-        ("{\"text\": \"c\", \"label\": -Infinity}", "no JSON object", "write null"),
-        ("{'text': 'c', 'label': 'x'}", "no JSON object", "double quotes"),
-        ("{\"text\": \"c\", \"label\": \"x\"", "does not end", "line of its own"),
+        ("{\"text\": \"c\", \"label\": NaN}", "character 24", "write null"),
+        ("{\"text\": \"c\", \"label\": None}", "not a JSON object", "JSON has no None: write null"),
+        ("{\"text\": \"c\", \"label\": True}", "not a JSON object", "write true"),
+        ("{\"text\": \"c\", \"label\": -Infinity}", "not a JSON object", "write null"),
+        ("{'text': 'c', 'label': 'x'}", "not a JSON object", "double quotes"),
+        ("{\"text\": \"c\", \"label\": \"x\"", "does not end", "on its own line"),
         ("{\"text\": \"c\" \"label\": \"x\"}", "expected `,` or `}`", "write every row as an object"),
-        ("[\"c\", \"x\"]", "expected an object", "write every row as an object"),
-        ("c,x", "no JSON object", "write every row as an object"),
-        (&"[".repeat(100_000), "no JSON object", "write every row as an object"),
+        ("[\"c\", \"x\"]", "not a JSON object", "write every row as an object"),
+        ("c,x", "not a JSON object", "write every row as an object"),
+        (&"[".repeat(100_000), "not a JSON object", "write every row as an object"),
         (&format!("{{\"text\":{}", "[".repeat(100_000)), "recursion", "write every row as an object"),
     ] {
         let (problem, hint, row) = bad(line);
@@ -76,7 +76,7 @@ fn bad_json_says_where_and_what_to_do() {
     assert_eq!(refused("{\n  \"text\": \"a\",\n  \"label\": \"x\"\n").2, Some(1));
     // As many names as rows: an index, not a table.
     let many: String = (0..1200).map(|i| format!("{{\"k{i}\": {i}, \"text\": \"a\"}}\n")).collect();
-    assert!(refused(many).0.contains("different names"));
+    assert!(refused(many).0.contains("different keys"));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -85,7 +85,7 @@ fn tables_that_are_too_large_say_so() {
     assert!(problem.contains("256 MB") && hint.contains("fewer rows"), "{problem}");
     let wide = |columns: usize| format!("{}x\n", "a,".repeat(columns - 1));
     assert!(refused(wide(4096).repeat(4200)).0.contains("cells"));
-    assert!(refused(wide(1001).repeat(20)).0.contains("1001 columns; at most 1000"));
+    assert!(refused(wide(1001).repeat(20)).0.contains("1001 columns; the limit is 1000"));
     assert!(refused(wide(200_000).repeat(2)).0.contains("line 1 has more than 100000 separators"));
     assert_eq!(table(wide(1000).repeat(20)).columns.len(), 1000);
     // A million rows and their header are taken.
@@ -108,11 +108,11 @@ fn advice_is_given_where_it_helps() {
     assert_eq!(advice(&[("x", 40), ("y", 30)]), [""; 0]);
     let found = advice(&[("x", 40), ("y", 3)]);
     assert!(found[0].contains("class `y` has only 3 rows"), "{found:?}");
-    assert!(found[1].contains("93 % of the rows are of class `x`"), "{found:?}");
+    assert!(found[1].contains("93 % of the rows are in class `x`"), "{found:?}");
     let found = advice(&[("x", 40), ("y", 3), ("z", 4)]);
     assert!(found[0].contains("2 classes have fewer than 10 rows (`y` 3, `z` 4)"), "{found:?}");
     let found = advice(&[("x", 4), ("y", 3), ("z", 2)]);
-    assert!(found[0].contains("3 classes for 9 rows are 3.0 rows a class"), "{found:?}");
+    assert!(found[0].contains("3 classes in 9 rows are 3.0 rows per class"), "{found:?}");
     assert!(advice(&[("x", 20), ("y", 15)])[0].contains("35 rows can be used"));
     let found = report(&format!("text,label\n{},x\n{},y\nfine,z\n", "same text\n,x".repeat(30), rows("y", 60)));
     assert!(found.advice.iter().any(|advice| advice.contains("of the rows are not used")), "{found:?}");

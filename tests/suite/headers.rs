@@ -124,7 +124,7 @@ fn rows_below_the_header_that_are_none_are_left_out() {
     // Files put under one another with their headers.
     let twice = table(format!("text,label\n{rows}text,label\nanother one,login\n"));
     assert_eq!(twice.rows.len(), 10);
-    assert_note(&twice, "1 row (11) is the header once more and left out", "twice");
+    assert_note(&twice, "1 row (11) is identical to the header and left out", "twice");
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -66,14 +66,26 @@ fn refuses_to_export_what_does_not_fit() {
     refused("a label twice", export(&|a| a.labels[2] = "place".into()), "the label \"place\" twice");
     refused("a label more", export(&|a| a.labels.push("x".into())), "classifier.weight has 24 elements, expected 32");
     refused("a short bias", export(&|a| a.head_bias.truncate(2)), "classifier.bias has 2 elements, expected 3");
-    refused("no prompt", export(&|a| a.stored.clear()), "the adapter has [], its settings ask for [\"prompt\"]");
-    refused("a prompt of a probe", export(&|a| a.config.prompt.method = Method::Probe), "[\"prompt\"], its settings ask for []");
-    refused("a prompt twice", export(&|a| a.stored.push(a.stored[0].clone())), "has [\"prompt\", \"prompt\"], its settings");
-    refused("another method", export(&|a| a.config.prompt.method = Method::Deep), "settings ask for [\"prefix\"]");
+    refused("no prompt", export(&|a| a.stored.clear()), "the adapter has [], but its settings require [\"prompt\"]");
+    refused(
+        "a prompt of a probe",
+        export(&|a| a.config.prompt.method = Method::Probe),
+        "[\"prompt\"], but its settings require []",
+    );
+    refused("a prompt twice", export(&|a| a.stored.push(a.stored[0].clone())), "has [\"prompt\", \"prompt\"], but its settings");
+    refused("another method", export(&|a| a.config.prompt.method = Method::Deep), "settings require [\"prefix\"]");
     refused("no method", export(&|a| a.config.prompt.method = Method::Auto), "the adapter's method is \"auto\"");
-    refused("another length", export(&|a| a.config.prompt.length = 6), "prompt has shape [5, 8], its settings ask for [6, 8]");
-    refused("another width", export(&|a| a.base_model.hidden = usize::MAX), "prompt has shape [5, 8], its settings ask for [5, ");
-    refused("a short prompt", export(&|a| a.stored[0].values.truncate(39)), "prompt has 39 elements, its shape is [5, 8]");
+    refused(
+        "another length",
+        export(&|a| a.config.prompt.length = 6),
+        "prompt has shape [5, 8], but its settings require [6, 8]",
+    );
+    refused(
+        "another width",
+        export(&|a| a.base_model.hidden = usize::MAX),
+        "prompt has shape [5, 8], but its settings require [5, ",
+    );
+    refused("a short prompt", export(&|a| a.stored[0].values.truncate(39)), "prompt has 39 elements, but its shape is [5, 8]");
     refused("NaN in the prompt", export(&|a| a.stored[0].values[7] = f32::NAN), "prompt has NaN at element 7");
     refused(
         "a long ensemble",
@@ -81,7 +93,7 @@ fn refuses_to_export_what_does_not_fit() {
             *a = sample(HeadKind::Mean, Method::Ensemble);
             a.config.prompt.ensemble.members = 3;
         }),
-        "prompt has shape [10, 8], its settings ask for [15, 8]",
+        "prompt has shape [10, 8], but its settings require [15, 8]",
     );
     refused(
         "another bottleneck",
@@ -92,8 +104,8 @@ fn refuses_to_export_what_does_not_fit() {
         "generator.down.weight has shape [3, 8]",
     );
     refused("NaN", export(&|a| a.head_bias[1] = f32::NAN), "base_model.classifier.bias has NaN at element 1");
-    refused("a figure of NaN", export(&|a| figures(a, f64::NAN)), "figures are not between 0 and 1");
-    refused("a figure of 200 %", export(&|a| figures(a, 2.0)), "figures are not between 0 and 1");
+    refused("a figure of NaN", export(&|a| figures(a, f64::NAN)), "metrics are not between 0 and 1");
+    refused("a figure of 200 %", export(&|a| figures(a, 2.0)), "metrics are not between 0 and 1");
     refused("settings", export(&|a| a.config.optim.batch_size = 0), "optim.batch_size: 0 is too small");
 }
 
@@ -117,7 +129,7 @@ fn refuses_hostile_files() {
         ("no files", vec![], "adapter_config.json is missing"),
         ("no tensors", without(TENSORS_FILE), "adapter_model.safetensors is missing"),
         ("no description", without(CONFIG_FILE), "adapter_config.json is missing"),
-        ("each file twice", twice(), "adapter_config.json is there twice"),
+        ("each file twice", twice(), "adapter_config.json occurs twice"),
         ("a missing tensor", with_tensors(&good[..2]), "tensor \"prompt_embeddings\" is missing; expected shape [5, 8]"),
         ("LoRA's prefix", tensors(0, ("base_model.model.classifier.weight", vec![3, 8], &zeros[..24])), "weight\" is missing"),
         ("a turned head", tensors(0, (weight, vec![8, 3], &zeros[..24])), "has shape [8, 3], expected [3, 8]"),
@@ -133,12 +145,16 @@ fn refuses_hostile_files() {
         ("no tensor file", changed(TENSORS_FILE, |bytes| *bytes = b"version https://git-lfs".to_vec()), "Git LFS pointer"),
         ("brackets", changed(MANIFEST_FILE, |bytes| *bytes = brackets.clone()), "softprompt.json cannot be read"),
         ("brackets for PEFT", changed(CONFIG_FILE, |bytes| *bytes = brackets.clone()), "adapter_config.json: cannot be read"),
-        ("a later format", changed_json(MANIFEST_FILE, "/format", json!(2)), "is of format 2, this program reads 1"),
+        ("a later format", changed_json(MANIFEST_FILE, "/format", json!(2)), "has format 2, but this program reads 1"),
         ("a label more", changed_json(MANIFEST_FILE, "/labels", json!(["a", "b", "c", "d"])), "shape [3, 8], expected [4, 8]"),
         ("a label twice", changed_json(MANIFEST_FILE, "/labels", json!(["a", "b", "a"])), "the label \"a\" twice"),
         ("no labels", changed_json(MANIFEST_FILE, "/labels", json!([])), "shape [3, 8], expected [0, 8]"),
-        ("another name", changed_json(MANIFEST_FILE, "/stored/0/0", json!("Prompt")), "has [\"Prompt\"], its settings ask for"),
-        ("a name too long to show", changed_json(MANIFEST_FILE, "/stored", json!(vec![("x", [1, 1]); 100])), "settings ask for"),
+        (
+            "another name",
+            changed_json(MANIFEST_FILE, "/stored/0/0", json!("Prompt")),
+            "has [\"Prompt\"], but its settings require",
+        ),
+        ("a name too long to show", changed_json(MANIFEST_FILE, "/stored", json!(vec![("x", [1, 1]); 100])), "settings require"),
         // As many elements as addresses: what overflows differs, that it is refused does not.
         (
             "a shape of 2^64",
@@ -150,7 +166,7 @@ fn refuses_hostile_files() {
         (
             "a matrix a million times",
             changed_json(MANIFEST_FILE, "/stored", json!(vec![("prompt", [5, 8]); 1 << 20])),
-            "settings ask",
+            "settings require",
         ),
         ("a prefix for PEFT", changed_json(CONFIG_FILE, "/peft_type", json!("PREFIX_TUNING")), "is not what the other files"),
         ("a width of 2^53", changed_json(MANIFEST_FILE, "/base_model/hidden", json!(1_u64 << 53)), ""),
@@ -182,17 +198,17 @@ fn refuses_hostile_zips() {
         ("a picture", b"\x89PNG\r\n\x1a\n".repeat(100), "the file is not a zip"),
         ("half a zip", good[..good.len() / 2].to_vec(), "the file is not a zip"),
         ("an empty zip", zipped::<&str, &[u8]>(&[]), "adapter_config.json is missing"),
-        ("a path upwards", zipped(&[("../../.bashrc", b"")]), "\"../../.bashrc\"; an adapter's zip has plain files"),
+        ("a path upwards", zipped(&[("../../.bashrc", b"")]), "\"../../.bashrc\"; an adapter's zip contains only files"),
         ("an absolute path", replaced(&zipped(&[("xREADME.md", b"")]), b"xREAD", b"/READ"), "\"/README.md\""),
         ("a path of Windows", replaced(&zipped(&[("C_README.md", b"")]), b"C_", b"C:"), "\"C:README.md\""),
         ("a folder", folder, "\"adapter/\""),
-        ("a symbolic link", link, "plain files and no folders"),
+        ("a symbolic link", link, "only files, no folders"),
         ("a name twice", replaced(&doubled, b"README.mx", b"README.md"), "a file name twice"),
         ("a deflate bomb", patched(&good, 10, &[8, 0]), "is compressed"),
         ("an encrypted file", patched(&good, 8, &[1, 0]), "is encrypted"),
-        ("a stored file of 4 GiB", patched(&good, 24, &[0xfe, 0xff, 0xff, 0xff]), "longer than the zip has bytes for"),
-        ("what is stored has 4 GiB", patched(&good, 20, &[0xfe, 0xff, 0xff, 0xff]), "longer than the zip has bytes for"),
-        ("both lengths of 4 GiB", patched(&good, 20, &[0xfe, 0xff, 0xff, 0xff].repeat(2)), "longer than the zip has bytes for"),
+        ("a stored file of 4 GiB", patched(&good, 24, &[0xfe, 0xff, 0xff, 0xff]), "is longer than the zip"),
+        ("what is stored has 4 GiB", patched(&good, 20, &[0xfe, 0xff, 0xff, 0xff]), "is longer than the zip"),
+        ("both lengths of 4 GiB", patched(&good, 20, &[0xfe, 0xff, 0xff, 0xff].repeat(2)), "is longer than the zip"),
         ("a wrong checksum", patched(&good, 16, &[1, 2, 3, 4]), "cannot be read: "),
         ("files on top of each other", patched(&good, 42, &[0; 4]), ""),
         ("a thousand and one files", crowd, "1001 files"),

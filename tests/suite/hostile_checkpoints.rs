@@ -74,8 +74,8 @@ async fn parameters_that_cannot_be_are_refused() {
     ];
     all_refused(&config, &good, if good.probe.is_some() { probe } else { panic!("the probe is known by now") }).await;
     let changes: &[Change] = &[
-        ("not those of its settings", |c| _ = c.matrices.pop()),
-        ("not those of its settings", |c| c.matrices[0].shape = [c.matrices[0].shape[1], c.matrices[0].shape[0]]),
+        ("do not match its settings", |c| _ = c.matrices.pop()),
+        ("do not match its settings", |c| c.matrices[0].shape = [c.matrices[0].shape[1], c.matrices[0].shape[0]]),
         ("\"trainer.0\" has NaN", |c| c.matrices[0].values[3] = f32::NAN),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = usize::MAX),
         ("the optimizer state", |c| c.matrices[0].moments.as_mut().unwrap().0 = 0),
@@ -113,7 +113,7 @@ async fn stages_and_rounds_that_cannot_be_are_refused() {
     config.prompt.prune = Some(PruneConfig { tokens: 0.5, pieces: 4, piece_share: 0.5 });
     let first: &[Change] = &[
         ("the state of the best", |c| c.best.as_mut().unwrap().state = None),
-        ("not those of its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
+        ("do not match its settings", |c| _ = c.best.as_mut().unwrap().state.as_mut().unwrap().pop()),
         // Not pruned, but in the second round.
         ("the step", |c| c.counters.round = 1),
         ("the round", |c| c.counters.round = 2),

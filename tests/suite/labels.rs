@@ -53,8 +53,7 @@ fn differences_of_notation_are_merged() {
             "{:?}",
             found.similar_labels
         );
-        let said: Vec<_> =
-            found.notes.iter().filter(|note| note.contains("in more than one notation, which are merged")).collect();
+        let said: Vec<_> = found.notes.iter().filter(|note| note.contains("in different notations, which are merged")).collect();
         assert_eq!(said.len(), 1, "{:?}", found.notes);
         // Nothing in the note is invisible.
         assert!(said[0].chars().all(|letter| !"\u{200b}\u{feff}\u{ad}\u{a0}\u{301}\n".contains(letter)), "{}", said[0]);
@@ -115,7 +114,7 @@ fn labels_that_look_the_same_are_said_and_merged_on_request() {
     assert_eq!(
         found.notes,
         [
-            "1 group of labels looks the same (`Spam`, `spam`): they are taken as different classes; data.merge_labels (--merge-labels) merges them"
+            "1 group of labels looks the same (`Spam`, `spam`): they are treated as different classes; data.merge_labels (--merge-labels) merges them"
         ]
     );
 }
@@ -157,7 +156,7 @@ fn words_for_missing_values_are_kept_and_said() {
     assert_eq!(
         found.notes,
         [
-            "30 rows have a label that looks like a missing value (`<NA>` 6, `N/A` 6, `NULL` 6, `None` 6, `nan` 6); it is taken as a class: leave the cell empty if there is no label"
+            "30 rows have a label that looks like a missing value (`<NA>` 6, `N/A` 6, `NULL` 6, `None` 6, `nan` 6); it is treated as a class: leave the cell empty if the row has no label"
         ]
     );
     assert!(report(&["nan", "low", "high"], false).notes[0].starts_with("16 rows have a label that looks like a missing value"));
@@ -204,7 +203,7 @@ fn a_held_out_file_is_merged_in_the_same_way() {
         // Row i of either file has the label of the same meaning.
         assert!(found.held_out.iter().all(|row| found.labels[row.label as usize] == train[(row.row % 2) as usize]), "{train:?}");
         assert!(
-            found.report.notes.iter().any(|note| note.starts_with("held-out file: labels in another notation")),
+            found.report.notes.iter().any(|note| note.starts_with("held-out file: labels in a different notation")),
             "{:?}",
             found.report.notes
         );

@@ -173,7 +173,7 @@ fn names_the_field_of_a_config_that_cannot_work() {
         (
             "hidden_size",
             json!(65536),
-            "config.json: \"hidden_size\" asks for a weight of 196608 x 65536; the limit is 1073741824 elements",
+            "config.json: \"hidden_size\" requires a weight of 196608 x 65536; the limit is 1073741824 elements",
         ),
     ] {
         let mut fields: Value = serde_json::from_slice(CONFIG).unwrap();
@@ -334,31 +334,31 @@ fn survives_hostile_weights() {
     let attacks: [(&str, Vec<u8>, &str); 17] = [
         ("nothing", vec![], "model.safetensors is empty"),
         ("seven bytes", vec![1; 7], "shorter than a safetensors header"),
-        ("an empty header", vec![0; 8], "8 zero bytes"),
+        ("an empty header", vec![0; 8], "only zero bytes (8)"),
         ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec(), "Git LFS pointer"),
         ("a web page", b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "is a web page"),
-        ("a header of 2^64 bytes", vec![255; 64], "cut off, or not in safetensors"),
-        ("a file cut in its header", WEIGHTS[..1000].to_vec(), "cut off"),
+        ("a header of 2^64 bytes", vec![255; 64], "truncated, or not in safetensors"),
+        ("a file cut in its header", WEIGHTS[..1000].to_vec(), "truncated"),
         ("a file cut in its data", WEIGHTS[..WEIGHTS.len() - 1].to_vec(), "its header describes 1"),
         ("a file with an appendix", [WEIGHTS, b"x"].concat(), "its header describes 1"),
-        ("a header that is no JSON", forged("not json", 0), "header is broken"),
-        ("a header of brackets", forged(&"[".repeat(1 << 20), 0), "header is broken"),
+        ("a header that is no JSON", forged("not json", 0), "header is invalid"),
+        ("a header of brackets", forged(&"[".repeat(1 << 20), 0), "header is invalid"),
         ("no tensors", forged("{}", 0), "tensor \"embeddings.word_embeddings.weight\" is missing"),
-        ("an overflowing shape", forged(&format!("{{{}}}", entry("a", "[4294967296,4294967296]", 0, 4)), 4), "header is broken"),
-        ("a shape larger than its data", forged(&format!("{{{}}}", entry("a", "[2]", 0, 4)), 4), "header is broken"),
+        ("an overflowing shape", forged(&format!("{{{}}}", entry("a", "[4294967296,4294967296]", 0, 4)), 4), "header is invalid"),
+        ("a shape larger than its data", forged(&format!("{{{}}}", entry("a", "[2]", 0, 4)), 4), "header is invalid"),
         (
             "overlapping tensors",
             forged(&format!("{{{},{}}}", entry("a", "[1]", 0, 4), entry("b", "[1]", 0, 4)), 4),
-            "header is broken",
+            "header is invalid",
         ),
-        ("an end before the start", forged(&format!("{{{}}}", entry("a", "[1]", 4, 0)), 4), "header is broken"),
+        ("an end before the start", forged(&format!("{{{}}}", entry("a", "[1]", 4, 0)), 4), "header is invalid"),
         ("offsets that wrap around", forged(&format!("{{{}}}", wrapping.join(",")), 0), "its header describes"),
     ];
     for (attack, bytes, expected) in attacks {
         let (problem, _) = model_error(attack, load(&bytes));
         // On 32-bit addresses, numbers above 2^32 are already refused in the header.
         let wide = attack == "offsets that wrap around" && usize::BITS == 32;
-        assert!(problem.contains(if wide { "header is broken" } else { expected }), "{attack}: {problem}");
+        assert!(problem.contains(if wide { "header is invalid" } else { expected }), "{attack}: {problem}");
     }
 }
 

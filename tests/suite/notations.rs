@@ -46,9 +46,13 @@ fn rows_inside_of_an_object_are_found() {
     let rows = objects().join(", ");
     let pretty = rows.replace("}, {", "},\n  {");
     for (what, text, note) in [
-        ("data", format!("{{\"data\": [{rows}]}}"), Some("the rows are those of `data`")),
-        ("pretty", format!("{{\n \"version\": \"1\",\n \"data\": [\n  {pretty}\n ]\n}}\n"), Some("the rows are those of `data`")),
-        ("two lines", format!("{{\"examples\": [\n{rows}\n]}}"), Some("the rows are those of `examples`")),
+        ("data", format!("{{\"data\": [{rows}]}}"), Some("the rows are read from `data`")),
+        (
+            "pretty",
+            format!("{{\n \"version\": \"1\",\n \"data\": [\n  {pretty}\n ]\n}}\n"),
+            Some("the rows are read from `data`"),
+        ),
+        ("two lines", format!("{{\"examples\": [\n{rows}\n]}}"), Some("the rows are read from `examples`")),
         (
             "rasa",
             format!("{{\"rasa_nlu_data\": {{\"common_examples\": [{rows}], \"regex_features\": []}}}}"),
@@ -174,14 +178,14 @@ fn parts_of_a_data_set_are_put_under_one_another() {
         assert_eq!(found.columns[place], "split", "{what}");
         let parts: Vec<&str> = found.rows.iter().map(|row| row[place].as_str()).collect();
         assert_eq!(parts, ["train", "train", "train", "train", "train", "train", "test", "test", "test"], "{what}");
-        assert_note(&found, "the rows of `train`, `test` are put under one another", what);
+        assert_note(&found, "the rows of `train`, `test` are combined", what);
     }
     // Lists under their labels.
     let of = |label: &str| ROWS.iter().filter(|row| row.1 == label).map(|row| json(row.0)).collect::<Vec<_>>().join(", ");
     let found =
         table(format!("{{\"billing\": [{}], \"delivery\": [{}], \"login\": [{}]}}", of("billing"), of("delivery"), of("login")));
     assert_eq!((found.columns.join("+"), classes(&found)), ("text+label".into(), three()));
-    assert_note(&found, "`billing`, `delivery`, `login`, are taken as labels", "by label");
+    assert_note(&found, "`billing`, `delivery`, `login`, are used as labels", "by label");
     let more: Vec<String> = ROWS
         .iter()
         .chain(&ROWS)
@@ -196,11 +200,11 @@ fn parts_of_a_data_set_are_put_under_one_another() {
 fn objects_in_any_arrangement_are_rows() {
     let rows = objects();
     for (what, text, note) in [
-        ("commas behind them", rows.join(",\n"), Some("the commas behind the objects")),
+        ("commas behind them", rows.join(",\n"), Some("the commas after the objects")),
         ("one behind the other", rows.join(""), None),
         ("over several lines", rows.join("\n").replace(", \"label\"", ",\n  \"label\""), None),
         ("blanks in the braces", rows.join("\n").replace('{', "{ "), None),
-        ("a comma at the end", format!("[{},\n]", rows.join(",\n")), Some("the comma behind the last value")),
+        ("a comma at the end", format!("[{},\n]", rows.join(",\n")), Some("the comma after the last value")),
     ] {
         let found = table(&text);
         let texts: Vec<&str> = found.rows.iter().map(|row| row[0].as_str()).collect();
@@ -217,7 +221,8 @@ fn objects_in_any_arrangement_are_rows() {
     assert_eq!(refused(format!("{}\n{{\"text\": \"a\", \"label\": }}", rows.join("\n"))).2, Some(10));
     let (problem, hint, _) = refused("{\"a\": {\"b\": [1, 2, 3]}, \"c\": {\"d\": \"e\"}}");
     assert!(
-        problem.contains("one object, of `a`, `c`, whose rows cannot be told") && hint.contains("orient=\"records\""),
+        problem.contains("one object with the keys `a`, `c`; its rows cannot be identified")
+            && hint.contains("orient=\"records\""),
         "{problem} ({hint})"
     );
     assert!(refused("{\"cells\": [], \"nbformat\": 4}").0.contains("Jupyter notebook"));
@@ -264,7 +269,7 @@ fn exports_of_annotation_tools_are_read() {
     let found = table(format!("[{}]", tasks.join(", ")));
     assert_eq!(found.columns, ["text", "n", "topic"]);
     assert_rows(&found, [0, 2], same, 1, "Label Studio");
-    assert_note(&found, "this is an export of Label Studio", "Label Studio");
+    assert_note(&found, "this is a Label Studio export", "Label Studio");
     // Annotations that differ are no label; none is none.
     let mut odd = tasks.clone();
     odd[1] = task(1, "which of them", &["billing", "login"]);
@@ -272,7 +277,7 @@ fn exports_of_annotation_tools_are_read() {
     odd[3] = task(3, "nobody has looked", &[]);
     let found = table(format!("[{}]", odd.join(", ")));
     assert_eq!(found.rows[1..4].iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["", "login", ""]);
-    assert!(found.notes.iter().any(|note| note.starts_with("1 row (2) with annotations that differ")), "{:?}", found.notes);
+    assert!(found.notes.iter().any(|note| note.starts_with("1 row (2) with contradictory annotations")), "{:?}", found.notes);
     let spans = tasks.join(", ").replace("choices", "labels");
     let (problem, hint, _) = refused(format!("[{spans}]"));
     assert!(problem.contains("no choices") && hint.contains("Choices"), "{problem} ({hint})");
@@ -305,7 +310,7 @@ fn exports_of_annotation_tools_are_read() {
     );
     assert_eq!(binary.notes.len(), 2, "{:?}", binary.notes);
     assert!(
-        binary.notes[0].contains("what was rejected, 3 times, is `not GOOD`")
+        binary.notes[0].contains("3 rejected examples get the label `not GOOD`")
             && binary.notes[1].starts_with("3 rows (3, 6, 9) are rejected or ignored"),
         "{:?}",
         binary.notes
@@ -478,7 +483,7 @@ fn drawn_tables_and_arff_are_read() {
         assert!(found.notes[0].contains("drawn with bars and dashes"), "{what}: {:?}", found.notes);
         let footer = text.contains("rows)") || text.contains("rows in set") || text.contains("The end");
         assert_eq!(found.notes.len(), 1 + usize::from(footer), "{what}: {:?}", found.notes);
-        assert_eq!(found.notes.iter().any(|note| note.contains("outside of the table and left out: `")), footer, "{what}");
+        assert_eq!(found.notes.iter().any(|note| note.contains("outside the table and left out: `")), footer, "{what}");
     }
     let bar = table("| text | label |\n|---|---|\n| a \\| b | x |\n| c d | y |\n");
     assert_eq!(bar.rows[0], ["a | b", "x"]);

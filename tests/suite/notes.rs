@@ -66,7 +66,7 @@ fn classes_that_a_held_out_file_takes_away_are_one_note() {
     }
     let set = Dataset::with_held_out(&table(train), &table(held), &DataConfig::default()).unwrap();
     assert_eq!(set.report.leaked, 20);
-    let lost: Vec<_> = set.report.notes.iter().filter(|note| note.contains("no row left to train on")).collect();
+    let lost: Vec<_> = set.report.notes.iter().filter(|note| note.contains("no training row left")).collect();
     assert_eq!(lost.len(), 1, "{:?}", set.report.notes);
     assert!(lost[0].starts_with("20 classes (`rare 0`, ") && lost[0].contains("and 15 more"), "{lost:?}");
 }

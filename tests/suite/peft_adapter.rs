@@ -136,7 +136,7 @@ async fn reads_and_computes_a_prefix_of_peft() {
         config[field] = value;
         Adapter::from_files(&files(config.to_string().as_bytes()))
     };
-    refused("three layers", with("num_layers", json!(3)), "\"num_layers\" is 3, the prefix is 128 wide");
+    refused("three layers", with("num_layers", json!(3)), "\"num_layers\" is 3, but the prefix has 128 columns");
     refused("six rows", with("num_virtual_tokens", json!(6)), "has shape [5, 128], expected [6, 128]");
     refused("a prompt", with("peft_type", json!("PROMPT_TUNING")), "has shape [3, 32], expected [3, 128]");
 

@@ -49,7 +49,7 @@ fn doubled(text: &str) -> String {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn quotes_behind_blanks_are_quotes() {
-    let blanks = "blanks stand between separators and quotes";
+    let blanks = "spaces between separators and quotes";
     let with = |text: &str| format!("{text}, really");
     for (what, file, columns, text) in [
         (
@@ -166,17 +166,17 @@ fn lines_in_quotes_escapes_and_runs_of_tabs_are_undone() {
     let twice = file("\"text,label\"", |_, text, label| format!("\"\"\"{}, really\"\",{label}\"", doubled(&doubled(text))));
     let found = table(&twice);
     assert_rows(&found, [0, 1], with, 2, "quoted twice");
-    assert_note(&found, "each line is in quotes as a whole", "quoted twice");
+    assert_note(&found, "each line as a whole is in quotes", "quoted twice");
     let whole = file("text,label", |_, text, label| format!("\"{},{label}\"", doubled(text)));
     assert_rows(&table(&whole), [0, 1], str::to_owned, 2, "whole lines");
     let blank = whole.replacen('\n', "\n\n", 1);
     assert_eq!(table(blank).row_numbers[0], 3);
     let escaped = table(file("text,label", |_, text, label| format!("{}\\, really,{label}", text.replace('"', "'"))));
     assert_eq!(escaped.rows[0], ["the invoice was charged twice, really", "billing"]);
-    assert_note(&escaped, "a backslash stands before separators", "escaped");
+    assert_note(&escaped, "backslashes before separators", "escaped");
     let tabs = table(file("text\t\tlabel", |at, text, label| format!("{text}{}{label}", ["\t", "\t\t", "\t\t\t"][at % 3])));
     assert_rows(&tabs, [0, 1], str::to_owned, 2, "runs of tabs");
-    assert_note(&tabs, "several tabs in a row are taken as one", "runs of tabs");
+    assert_note(&tabs, "several consecutive tabs are treated as one", "runs of tabs");
     // An empty cell between two tabs is one, where rows agree with it.
     let empty =
         table(file("text\tnote\tlabel", |at, text, label| format!("{text}\t{}\t{label}", if at == 4 { "so" } else { "" })));
@@ -262,14 +262,14 @@ fn bare_separators_belong_to_the_text() {
     assert_eq!(two.ragged, [6]);
     // Nothing tells a label from a text.
     let (problem, _, row) = refused("text,label\na,b,c,v\nd,e,w\nf,g,h,i,x\nk,y\nl,m,n,o,p,z\n");
-    assert!(problem.contains("do not agree") && row == Some(2), "{problem}");
+    assert!(problem.contains("different numbers of columns") && row == Some(2), "{problem}");
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn headers_of_other_widths_are_said() {
     let index = table(file("text,label", |at, text, label| format!("{at},{text},{label}").replace('"', "'")));
     assert_eq!(index.columns, ["column 1", "text", "label"]);
-    assert_note(&index, "the rows have a cell more than the header has names", "pandas");
+    assert_note(&index, "the rows have one cell more than the header has names", "pandas");
     let r = table(file("\"ticket\",\"queue\"", |at, text, label| format!("\"{}\",\"{}\",\"{label}\"", at + 1, doubled(text))));
     assert_eq!(r.columns, ["column 1", "ticket", "queue"]);
     assert_rows(&r, [1, 2], str::to_owned, 2, "R");

@@ -164,7 +164,7 @@ fn hidden_rows_and_missing_values_are_said() {
     });
     let found = table(single(hidden, ""));
     assert_rows(&found, [0, 1], str::to_owned, 2, "hidden");
-    assert_note(&found, "3 rows (3, 6, 9) are hidden in the sheet, by hand or by a filter; they are read all the same", "hidden");
+    assert_note(&found, "3 rows (3, 6, 9) are hidden in the sheet, manually or by a filter; hidden rows are also read", "hidden");
     let shown = data.replace("<row r=\"3\">", "<row r=\"3\" hidden=\"0\">");
     assert_eq!(table(single(shown, "")).notes, [""; 0]);
     // Formulas that nobody has computed, beside those that give nothing.
@@ -194,7 +194,7 @@ fn merged_cells_have_one_value() {
         "<mergeCells count=\"3\"><mergeCell ref=\"A5:A7\"/><mergeCell ref=\"A2:A4\"/><mergeCell ref=\"A8:A10\"/></mergeCells>";
     let found = table(single(data.clone(), merged));
     assert_blocks(&found, 2);
-    assert_note(&found, "6 rows (3, 4, 6, 7, 9, ...) have cells that are merged with those above, and get their value", "merged");
+    assert_note(&found, "6 rows (3, 4, 6, 7, 9, ...) have cells that are merged with the cell above and get its value", "merged");
     // Across columns nothing is repeated: there are two columns as before.
     let across = "<mergeCells count=\"2\"><mergeCell ref=\"B2:D2\"/><mergeCell ref=\"B1:D1\"/></mergeCells>";
     let found = table(single(rows(1, &headed(["ticket", "queue"], table_rows())), across));
@@ -216,7 +216,7 @@ fn a_label_in_the_first_row_of_its_block_is_filled_down() {
     let sheet = table(single(rows(1, &headed(["queue", "ticket"], blocks())), ""));
     assert_blocks(&sheet, 2);
     let note =
-        "the column `queue` is filled in the first row of each block only: 6 rows (3, 4, 6, 7, 9, ...) get the value above";
+        "the column `queue` has a value only in the first row of each block: 6 rows (3, 4, 6, 7, 9, ...) get the value above";
     assert_note(&sheet, note, "sheet");
     let csv = |rows: &[Vec<&str>]| rows.iter().map(|row| format!("{},{}\n", row[0], row[1])).collect::<String>();
     let text = csv(&headed(["queue", "ticket"], blocks()));

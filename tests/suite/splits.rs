@@ -45,7 +45,7 @@ fn a_split_column_is_used_as_such() {
         assert_eq!((set.report.rows, set.report.usable, set.report.leaked, set.report.set_aside), (48, 48, 0, 0));
         assert_eq!(set.report.classes.iter().map(|class| class.count).collect::<Vec<_>>(), [24, 24]);
         let said = format!(
-            "the split is taken from column `{name}`: 32 training rows, 16 held-out rows; --split-column none draws a random split instead"
+            "the split is taken from column `{name}`: 32 training rows, 16 held-out rows; --split-column none selects a random split"
         );
         assert!(set.report.notes.contains(&said), "{name}: {:?}", set.report.notes);
         // The report that is shown before is the same, and all usable texts are counted.
@@ -109,7 +109,10 @@ fn what_is_held_out_is_not_trained_on() {
     let set = read(&leaky, None).unwrap();
     assert_eq!((set.report.leaked, set.train.len(), set.held_out.len()), (1, 31, 16));
     assert!(
-        set.report.notes.iter().any(|note| note == "1 training rows have a text of the held-out part and are not trained on"),
+        set.report
+            .notes
+            .iter()
+            .any(|note| note == "1 training row has a text that is also in the held-out part; it is not trained on"),
         "{:?}",
         set.report.notes
     );
@@ -153,7 +156,7 @@ fn a_split_that_cannot_be_used_does_no_harm() {
     assert!(
         read(&few, None).unwrap().report.notes.iter().any(|note| note.starts_with("the split in column `split` is not used"))
     );
-    assert!(data_error(read(&few, Some("split"))).0.contains("leaves 3 rows"), "{:?}", read(&few, Some("split")));
+    assert!(data_error(read(&few, Some("split"))).0.contains("leaves 3 training rows"), "{:?}", read(&few, Some("split")));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -168,9 +171,16 @@ fn other_columns_are_no_split() {
     assert_eq!(read(&labels, None).unwrap().held_out.len(), 10);
     // What is named has to be one.
     let (problem, row, column) = data_error(read(&split("split", ["train", "other"]), Some("split")));
-    assert_eq!((problem.as_str(), row, column.as_deref()), ("`other` is no part of a data set", Some(6), Some("split")));
-    assert!(data_error(read(&split("split", ["train", "train"]), Some("split"))).0.contains("needs rows to train on and others"));
-    assert!(data_error(read(&split("split", ["train", "test"]), Some("label"))).0.contains("cannot be the column"));
+    assert_eq!(
+        (problem.as_str(), row, column.as_deref()),
+        ("`other` is not train, test, dev or validation", Some(6), Some("split"))
+    );
+    assert!(
+        data_error(read(&split("split", ["train", "train"]), Some("split")))
+            .0
+            .contains("needs both training rows and held-out rows")
+    );
+    assert!(data_error(read(&split("split", ["train", "test"]), Some("label"))).0.contains("cannot be the text column"));
     assert_eq!(data_error(read(&split("split", ["train", "test"]), Some("where"))).2.as_deref(), Some("where"));
 }
 

@@ -92,7 +92,7 @@ fn files_are_joined_by_names_or_by_places() {
     other.push(named("d.csv", "message,class\nso so,x\nnot so,y\n"));
     let joined = Table::join(other).unwrap();
     assert_eq!(joined.table.rows[6], ["so so", "x"]);
-    assert!(joined.parts[3].notes[0].contains("`message`, `class` are taken as `text`, `label`"), "{:?}", joined.parts[3]);
+    assert!(joined.parts[3].notes[0].contains("`message`, `class` are used as `text`, `label`"), "{:?}", joined.parts[3]);
 
     let mut wrong = files();
     wrong.push(named("e.csv", "id,text,label\n1,good and well,x\n2,bad and sad,y\n"));

@@ -39,7 +39,7 @@ fn tokens_are_those_of_transformers() {
     assert!(batch.iter().map(|encoded| &encoded.ids).eq(golden.examples.iter().map(|example| &example.tokens)));
     assert_eq!(tokenizer.vocab_size(), 300);
     tokenizer.check_vocab(300).unwrap();
-    let expected = "tokenizer.json has 300 tokens, the encoder has embeddings for 299";
+    let expected = "tokenizer.json has 300 tokens, but the encoder has embeddings for 299";
     assert_eq!(model_error("vocabulary", tokenizer.check_vocab(299)).0, expected);
 }
 
@@ -98,7 +98,7 @@ fn a_long_text_loses_its_end_and_keeps_its_special_tokens() {
         }
         for max_tokens in 0..3 {
             let error = tokenizer.encode(text, max_tokens).unwrap_err();
-            let expected = format!("data.max_tokens: {max_tokens} leaves no room for text beside 2 special tokens");
+            let expected = format!("data.max_tokens: {max_tokens} tokens leave no room for text beside 2 special tokens");
             assert_eq!((error.code(), error.to_string()), ("config", expected));
             assert!(tokenizer.encode_batch(&["", text], max_tokens).is_err());
         }
@@ -170,7 +170,7 @@ fn refuses_a_broken_tokenizer() {
         ("another version", changed("/version", json!("2.0")), "tokenizer.json cannot be read: "),
         ("no model", changed("/model", json!({})), "tokenizer.json cannot be read: "),
         ("a negative id", changed("/model/vocab/a", json!(-1)), "tokenizer.json cannot be read: "),
-        ("no special tokens", changed("/post_processor", Value::Null), "tokenizer.json puts no special tokens"),
+        ("no special tokens", changed("/post_processor", Value::Null), "tokenizer.json adds no special tokens"),
         ("no token for unknown words", changed("/model/unk_token", json!("[NONE]")), "tokenizer.json does not work: "),
     ] {
         let (problem, _) = model_error(fault, Tokenizer::from_bytes(&bytes));

@@ -215,8 +215,8 @@ async fn only_prompts_among_the_words_have_neighbours() {
     for (change, word) in [
         ((|c| c.prompt.method = Method::Probe) as fn(&mut RunConfig), "no prompt"),
         (|c| c.prompt.method = Method::Deep, "every layer"),
-        (|c| c.prompt.method = Method::Late, "halfway"),
-        (|c| (c.prompt.method, c.prompt.late.generator) = (Method::Late, Generator::None), "halfway"),
+        (|c| c.prompt.method = Method::Late, "inside the encoder"),
+        (|c| (c.prompt.method, c.prompt.late.generator) = (Method::Late, Generator::None), "inside the encoder"),
         (|c| (c.prompt.method, c.prompt.progressive.base) = (Method::Progressive, Method::Deep), "every layer"),
     ] {
         let found = neighbours(&trained(change).await);
@@ -275,15 +275,15 @@ async fn a_report_shows_everything_and_runs_nothing() {
     let sha256 = adapter.data_sha256.clone().expect("a hash");
     for part in [
         accuracy.as_str(),
-        "Macro-F1, 95 % interval",
+        "Macro-F1, 95 % confidence interval",
         "Linear probe (no prompt)",
         "Expected calibration error",
-        "Methods that were tried",
+        "Trials",
         reason.as_str(),
         "optim.batch_size",
         "prompt.late.bottleneck",
         "Nearest tokens",
-        "Confusion table",
+        "Confusion matrix",
         "<svg",
         "prefers-color-scheme: dark",
         sha256.as_str(),

@@ -39,7 +39,7 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
     // Of 10 tokens.
     assert_eq!((count.unknown, count.empty), (5, 0));
     let expected = "50.0% of the tokens are unknown to the encoder ([UNK]); not in its vocabulary: Ethiopic script (Amharic, \
-                    Tigrinya). It cannot tell such words apart, and 1 of 3 texts have no other token. Use an encoder whose \
+                    Tigrinya). It cannot distinguish such words, and 1 of 3 texts have only such tokens. Use an encoder whose \
                     vocabulary has them, such as intfloat/multilingual-e5-small";
     assert_eq!(count.notes, [expected]);
     for (text, name) in [
@@ -68,7 +68,10 @@ fn a_script_that_the_vocabulary_lacks_is_named() {
 fn words_that_are_too_long_are_no_script() {
     let long = "a".repeat(101);
     let notes = tiny(&[&long]).notes;
-    assert!(notes[0].contains("vocabulary: words of more than 100 characters") && notes[0].contains("Put spaces"), "{notes:?}");
+    assert!(
+        notes[0].contains("vocabulary: words of more than 100 characters") && notes[0].contains("Insert spaces"),
+        "{notes:?}"
+    );
     // What it lacks says more than its length.
     let notes = tiny(&[&format!("{long}ቤ")]).notes;
     assert!(notes[0].contains("Ethiopic") && !notes[0].contains("100 characters"), "{notes:?}");
@@ -83,14 +86,10 @@ fn texts_of_invisible_characters_are_empty() {
     for text in invisible {
         let count = tiny(&[text]);
         assert_eq!((count.empty, count.unknown), (1, 0), "{text:?}");
-        assert_eq!(
-            count.notes,
-            ["1 of 1 text have no token at all: they are empty, or hold only invisible characters"],
-            "{text:?}"
-        );
+        assert_eq!(count.notes, ["1 of 1 text have no tokens: they are empty, or contain only invisible characters"], "{text:?}");
     }
     let notes = tiny(&["the card", "\u{200b}", "\u{feff}", "?", "..."]).notes;
-    assert_eq!(notes, ["2 of 5 texts have no token at all: they are empty, or hold only invisible characters"]);
+    assert_eq!(notes, ["2 of 5 texts have no tokens: they are empty, or contain only invisible characters"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -1,20 +1,20 @@
 // Written by `cargo xtask types` from the crate's types: change those.
 
-/** Everything a run depends on, besides the data, the encoder and the device. */
+/** Everything that a run depends on, except the data and the encoder. */
 export type RunConfig = {
   /** Where texts and labels are, and how they are split. */
   data: DataConfig,
   /** The prompt. */
   prompt: PromptConfig,
-  /** From hidden states to class scores. */
+  /** From the pooled hidden state to the logits. */
   head: HeadConfig,
-  /** The optimizer and its budget. */
+  /** The optimizer and its number of steps. */
   optim: OptimConfig,
   /** Held-out evaluation. */
   eval: EvalConfig,
-  /** Every random draw comes from it (at most 2^53 - 1, so that JavaScript keeps it exactly). */
+  /** The seed of all random draws (at most 2^53 - 1, which JavaScript represents exactly). */
   seed: number,
-  /** Where the encoder runs. */
+  /** The compute device. */
   device: DeviceChoice,
   /** Activation recomputation on the GPU. */
   recompute: Recompute,
@@ -26,40 +26,40 @@ export type DataConfig = {
   text_column: string | null,
   /** Name of the label column, or its number counted from 1; guessed if absent. */
   label_column: string | null,
-  /** Row of the file with the names of the columns, counted from 1; 0 where no row has them; found by looking if absent. */
+  /** Row of the file with the column names, counted from 1; 0 if no row has them; detected if absent. */
   header_row: number | null,
   /** Name of the sheet of a workbook; the first with content if absent. */
   sheet: string | null,
   /** Labels that look the same (`Spam` and `spam`, `card_lost` and `card lost`) are one class. */
   merge_labels: boolean,
-  /** Name of the column that says which rows are held out, or its number counted from 1; found by looking if absent, not
-  * used if it is empty or `none`. */
+  /** Name of the column that says which rows are held out, or its number counted from 1; detected if absent, not used if it is
+  * empty or `none`. */
   split_column: string | null,
-  /** Share of the rows held out, stratified by class; not used when a held-out file or a split column is given. */
+  /** Share of the rows that is held out, stratified by class; not used with a held-out file or a split column. */
   held_out_fraction: number,
-  /** Maximum length of a text in tokens, with `[CLS]` and `[SEP]`; longer texts are truncated and counted. */
+  /** Maximum length of a text in tokens, including `[CLS]` and `[SEP]`; longer texts are truncated and counted. */
   max_tokens: number,
 };
 
 /** The prompt. */
 export type PromptConfig = {
-  /** Which method. */
+  /** The method. */
   method: Method,
-  /** Virtual tokens P. */
+  /** Prompt length: virtual tokens P. */
   length: number,
   /** Initialisation of the rows. */
   init: PromptInit,
-  /** Of [`Method::Late`]. */
+  /** Settings of [`Method::Late`]. */
   late: LateConfig,
-  /** Of [`Method::Progressive`]. */
+  /** Settings of [`Method::Progressive`]. */
   progressive: ProgressiveConfig,
-  /** Of [`Method::Efficient`]. */
+  /** Settings of [`Method::Efficient`]. */
   efficient: EfficientConfig,
-  /** Of [`Method::Ensemble`]. */
+  /** Settings of [`Method::Ensemble`]. */
   ensemble: EnsembleConfig,
-  /** Pruning after the training, then another round of training; none if absent. */
+  /** Pruning after training, then another round of training; none if absent. */
   prune: PruneConfig | null,
-  /** Of [`Method::Auto`]. */
+  /** Settings of [`Method::Auto`]. */
   auto: AutoConfig,
 };
 
@@ -75,25 +75,25 @@ export type LateConfig = {
   layer: number | null,
   /** Generator of the prompt. */
   generator: Generator,
-  /** The row that [`Generator::Naive`] reads. */
+  /** The vector that [`Generator::Naive`] reads. */
   reads: Reads,
-  /** Neurons c of the generator's bottleneck. */
+  /** Bottleneck size c of the generator. */
   bottleneck: number,
-  /** Learning rate of the generator; free rows take `optim.prompt_lr`. */
+  /** Learning rate of the generator; free rows use `optim.prompt_lr`. */
   generator_lr: number,
-  /** Hidden states kept between epochs, in MiB of the memory that the encoder computes in; 0 keeps none. */
+  /** Size of the hidden-state cache in MiB, in the memory of the compute device; 0 turns it off. */
   cache_mb: number,
 };
 
 /** Generator of the prompt of [`Method::Late`] (Liu et al. 2022, late prompt tuning, section 3). */
 export type Generator = "none" | "naive" | "average" | "max";
 
-/** The row that [`Generator::Naive`] reads: the authors' code has the first, `[CLS]`; the mean is what sentence encoders are trained for. */
+/** The vector that [`Generator::Naive`] reads. The authors' code reads `[CLS]`; sentence encoders are trained for the mean. */
 export type Reads = "first" | "mean";
 
-/** Settings of [`Method::Progressive`]: the stages before the full encoder, which has the rest of the steps. */
+/** Settings of [`Method::Progressive`]: the stages before the full encoder, which has the remaining steps. */
 export type ProgressiveConfig = {
-  /** The method that is trained; one that starts below the lowest layer. */
+  /** The method that is trained progressively; its prompt must enter below the lowest layer. */
   base: Method,
   /** How the encoder is reduced. */
   shrink: Shrink,
@@ -103,7 +103,7 @@ export type ProgressiveConfig = {
   head: HeadTransition,
   /** Steps of [`HeadTransition::Refit`], taken from those of the stage. */
   refit_steps: number,
-  /** Training texts that neurons are scored on, at most. */
+  /** Maximum number of training texts for scoring neurons. */
   score_texts: number,
 };
 
@@ -114,40 +114,40 @@ export type Shrink = "depth" | "width" | "compound";
 export type StageConfig = {
   /** Share of the steps. */
   share: number,
-  /** Share of the layers, of the neurons, or of both that is kept. */
+  /** Share of the layers, of the neurons, or of both in the partial encoder. */
   size: number,
 };
 
-/** What happens to the head where the encoder grows: a head fitted to a partial encoder is wrong for the larger one. */
+/** What happens to the head when the encoder grows. A head fitted to a partial encoder does not fit a larger one. */
 export type HeadTransition = "carry" | "refit" | "reset";
 
-/** Settings of [`Method::Efficient`]; with `fusion` off and no `spaces` it is DePT (Shi and Lipani 2024). */
+/** Settings of [`Method::Efficient`]; with `fusion` off and 0 `spaces`, it is DePT (Shi and Lipani 2024). */
 export type EfficientConfig = {
   /** Rank r of the update `A B` of the text embeddings. */
   rank: number,
-  /** The update is multiplied by this over the root of r. */
+  /** The update is multiplied by this over the square root of r. */
   scale: number,
   /** Learning rate of A and B. */
   low_rank_lr: number,
   /** Whether the text embeddings are updated at all. */
   update: boolean,
-  /** Whether the prompt attends to the low-rank knowledge. */
+  /** Prompt fusion: whether the prompt attends to the low-rank update. */
   fusion: boolean,
-  /** Width a of that attention. */
+  /** Attention size a of the prompt fusion. */
   attention: number,
-  /** Spaces S that the prompt is projected into; 0: none. */
+  /** Number of projection spaces S; 0 turns them off. */
   spaces: number,
-  /** Width b of a space. */
+  /** Dimension b of a projection space. */
   space_width: number,
-  /** Whether a gate weighs the spaces; else each has the same weight. */
+  /** Whether a trained gate weights the spaces; without it, the weights are equal. */
   gate: boolean,
-  /** Learning rate of fusion, spaces and gate. */
+  /** Learning rate of fusion, projection spaces and gate. */
   module_lr: number,
 };
 
 /** Settings of [`Method::Ensemble`]. */
 export type EnsembleConfig = {
-  /** Prompts N, each with a head of its own. */
+  /** Number of prompts N, each with its own head. */
   members: number,
   /** How they vote. */
   vote: Vote,
@@ -156,39 +156,39 @@ export type EnsembleConfig = {
 /** How an ensemble votes. */
 export type Vote = "mean" | "majority";
 
-/** Pruning of a trained prompt, then training what is left again from where it was (Ma et al. 2022, XPrompt). */
+/** Pruning of a trained prompt, then training the remaining prompt from its current state (Ma et al. 2022, XPrompt). */
 export type PruneConfig = {
   /** Share of the prompt rows that is pruned, the least important first. */
   tokens: number,
-  /** Pieces k that a row is cut into. */
+  /** Pieces k that a row is split into. */
   pieces: number,
-  /** Share of the pieces left that is pruned. */
+  /** Share of the remaining pieces that is pruned. */
   piece_share: number,
 };
 
-/** Settings of [`Method::Auto`]: short runs of some methods, then the best. */
+/** Settings of [`Method::Auto`]: trials of the candidate methods, then a run of the best. */
 export type AutoConfig = {
   /** Candidate methods. */
   candidates: Array<Method>,
-  /** Share of the steps of a whole run that all trials have together. */
+  /** Trial budget of all trials in total, as a share of the steps of a run. */
   share: number,
-  /** Training rows that a trial learns from at most. */
+  /** Maximum number of training rows in a trial. */
   rows: number,
 };
 
-/** From hidden states to class scores. */
+/** From the pooled hidden state to the logits. */
 export type HeadConfig = {
-  /** What the head reads. */
+  /** Pooling. */
   kind: HeadKind,
-  /** Features are multiplied by this before the linear layer (not with [`HeadKind::Peft`], whose features go in as they
-  * are): rows of a small encoder are short vectors, and a larger scale lets the head learn as fast as the prompt. */
+  /** The pooled features are multiplied by this before the linear layer (not with [`HeadKind::Peft`]). The hidden states of a
+  * small encoder are short vectors; a larger scale lets the head learn as fast as the prompt. */
   feature_scale: number,
 };
 
-/** What the head reads. */
+/** Pooling: what the head reads. */
 export type HeadKind = "mean" | "text" | "cls" | "peft";
 
-/** AdamW (Loshchilov and Hutter 2019) with two learning rates, and its budget. */
+/** AdamW (Loshchilov and Hutter 2019) with two learning rates, and the number of steps. */
 export type OptimConfig = {
   /** Learning rate of the prompt. */
   prompt_lr: number,
@@ -198,13 +198,13 @@ export type OptimConfig = {
   weight_decay: number,
   /** Batch size: examples per step. */
   batch_size: number,
-  /** Optimizer steps; wins over `epochs`. */
+  /** Optimizer steps; overrides `epochs`. */
   steps: number | null,
-  /** Epochs: passes over the training set, used where `steps` is absent. */
+  /** Epochs: passes over the training set, used if `steps` is absent. */
   epochs: number,
-  /** Share of the steps in which the learning rates rise from zero. */
+  /** Warm-up: share of the steps in which the learning rates rise from zero. */
   warmup_fraction: number,
-  /** Schedule afterwards. */
+  /** Schedule after the warm-up. */
   schedule: Schedule,
   /** Gradient clipping: gradients with a larger global norm are scaled down to it. */
   clip_norm: number,
@@ -213,110 +213,110 @@ export type OptimConfig = {
 /** Learning-rate schedule after the warm-up. */
 export type Schedule = "cosine" | "linear" | "constant";
 
-/** Held-out evaluation and early stopping. The best parameters by held-out loss are kept in any case. */
+/** Held-out evaluation and early stopping. The parameters with the lowest held-out loss are the result in any case. */
 export type EvalConfig = {
-  /** Evaluations in a run, evenly spaced, the last one at its end. */
+  /** Evaluations in a run, evenly spaced, the last one at the end. */
   evaluations: number,
   /** Early stopping after this many evaluations without a lower held-out loss; never if absent. */
   patience: number | null,
 };
 
-/** Where the encoder runs. */
+/** The compute device. */
 export type DeviceChoice = "auto" | "gpu" | "cpu";
 
-/** Whether a training step on the GPU saves all activations for its backward pass, or recomputes the largest: less than half of
-* the memory for about 20 % more time, and the same losses. */
+/** Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
+* largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same. */
 export type Recompute = "auto" | "on" | "off";
 
-/** Settings that belong together. */
+/** A group of related settings. */
 export type SettingGroup = {
   /** The heading of the group. */
   title: string,
-  /** In the order in which they are shown. */
+  /** In display order. */
   options: Array<Setting>,
 };
 
 /** A setting. */
 export type Setting = {
-  /** Where it is in the config, such as `optim.batch_size`. */
+  /** Its path in the config, such as `optim.batch_size`. */
   path: string,
-  /** The name that is shown. */
+  /** The name that is displayed. */
   label: string,
-  /** Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and what else people search for. */
+  /** Its other names: in the Hugging Face Trainer, PEFT, SetFit, PyTorch and scikit-learn, and further search terms. */
   also: Array<string>,
   /** What it does, in a sentence or two. */
   help: string,
-  /** The unit of its number, if it has one; of a share, what it is a percentage of. */
+  /** The unit of a number; for a share, what it is a percentage of. */
   unit: string | null,
-  /** What is used if it is left out; none where it is required. */
+  /** What is used if the setting is left out; `None` if it is required. */
   absent: string | null,
   /** Its type and limits. */
   kind: SettingKind,
-  /** Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none. */
+  /** Where the setting applies: if all conditions of at least one list hold. Without a list, it always applies. */
   when: Array<Array<Condition>>,
 };
 
 /** The type of a setting, and its limits. */
 export type SettingKind = { "type": "integer",
-  /** Between which bounds. */
+  /** Its limits. */
   limits: Limits,
 } | { "type": "decimal",
-  /** Between which bounds. */
+  /** Its limits. */
   limits: Limits,
 } | { "type": "percent",
-  /** Between which bounds, as in the config. */
+  /** Its limits, as in the config. */
   limits: Limits,
 } | { "type": "choice",
-  /** The words. */
+  /** The choices. */
   choices: Array<Choice>,
 } | { "type": "choice_or_text",
-  /** The words; the one that asks for the text is `text`. */
+  /** The choices; the one for a text is `text`. */
   choices: Array<Choice>,
 } | { "type": "list",
-  /** The words. */
+  /** The choices. */
   choices: Array<Choice>,
 } | { "type": "switch" } | { "type": "part" } | { "type": "column" } | { "type": "sheet" } | { "type": "stages",
-  /** Of the share of the steps. */
+  /** Limits of each stage's share of the steps. */
   share: Limits,
-  /** Of the share of the encoder. */
+  /** Limits of each stage's share of the encoder. */
   size: Limits,
 };
 
-/** Bounds of a number; those that are not there are not bounded. */
+/** Limits of a number. An absent limit does not apply. */
 export type Limits = {
-  /** The smallest that is allowed. */
+  /** The smallest allowed value. */
   minimum: number | null,
-  /** It must be larger than this. */
+  /** The value must be larger than this. */
   above: number | null,
-  /** The largest that is allowed. */
+  /** The largest allowed value. */
   maximum: number | null,
-  /** It must be smaller than this. */
+  /** The value must be smaller than this. */
   below: number | null,
 };
 
-/** A word of a setting. */
+/** One of the values of a setting. */
 export type Choice = {
-  /** In the config. */
+  /** The value in the config. */
   value: string,
-  /** The name that is shown. */
+  /** The name that is displayed. */
   label: string,
-  /** What it does, where that takes a sentence. */
+  /** What it does, if the label does not say it. */
   help: string,
-  /** The paper it is from, if there is one. */
+  /** The paper it comes from, if there is one. */
   source: string,
 };
 
-/** Something that may hold for a config: the value at a path is one of these, or none of those. */
+/** A condition on a config: the value at a path is one of some values, or none of some values. */
 export type Condition = {
-  /** Whose value. */
+  /** The path. */
   path: string,
-  /** It must be one of these, if there are any. */
+  /** The value must be one of these, if there are any. */
   one_of: Array<Plain>,
-  /** It must be none of these. */
+  /** The value must be none of these. */
   none_of: Array<Plain>,
 };
 
-/** A value that a condition compares with. */
+/** A value in a condition. */
 export type Plain = string | boolean | number | null;
 
 /** An [`Error`] as plain data. */
@@ -327,113 +327,116 @@ export type Problem = {
   message: string,
   /** What to do. */
   hint: string,
-  /** Row of the data file, counted from 1 with the header. */
+  /** Row of the data file, counted from 1 including the header. */
   row?: number,
   /** Column of the data file. */
   column?: string,
 };
 
-/** What can be said about the GPU before anything is loaded. */
+/** A description of the GPU, before anything is loaded. */
 export type DeviceReport = {
-  /** Whether there is an adapter at all. */
+  /** Whether there is a GPU adapter. */
   gpu: boolean,
-  /** Its name, or an empty text. */
+  /** Its name, or an empty string. */
   name: string,
-  /** Whether it is computed by the CPU. */
+  /** Whether it is a software GPU. */
   software: boolean,
-  /** Bytes of the largest buffer that a kernel can be given; 0 without an adapter. */
+  /** Size of the largest buffer for a kernel in bytes; 0 without a GPU adapter. */
   largest_buffer: number,
-  /** What automatic choice will do, and why. */
+  /** What the automatic choice will do, and why. */
   reason: string,
 };
 
-/** A data file as it was read, with the columns that were guessed or chosen. */
+/** A data file with its guessed or chosen columns. */
 export type TableView = {
   /** Names of the columns. */
   columns: Array<string>,
   /** Rows, without the header. */
   rows: number,
-  /** Whether the file names the columns. */
+  /** Whether the file has a header. */
   has_header: boolean,
-  /** Row of the file with the names; none where there is none. */
+  /** Row of the file with the column names; `None` if there is none. */
   header_row: number | null,
-  /** The first rows of the file as they stand, before a header was looked for: the rows that can be it. Of a long cell the
-  * beginning. Empty where the format names every value. */
+  /** The first rows of the file as they are, before header detection: the candidates for the header. Long cells are truncated.
+  * Empty if the format names every value. */
   head: Array<FileLine>,
   /** Names of the sheets of a workbook; empty for other files. */
   sheets: Array<string>,
   /** The sheet that was read. */
   sheet: string | null,
-  /** What kind of file it is. */
+  /** The format of the file. */
   format: Format,
-  /** How its letters were written. */
+  /** The encoding of the file. */
   encoding: string,
-  /** What stands between two cells. */
+  /** The separator between cells. */
   separator: string,
-  /** The first rows, at most 20, cell by cell; of a long cell the beginning. */
+  /** The first rows, at most 20, cell by cell. Long cells are truncated. */
   preview: Array<Array<string>>,
-  /** Index of the column of the texts. */
+  /** Index of the text column. */
   text_column: number,
-  /** Index of the column of the labels. */
+  /** Index of the label column. */
   label_column: number,
-  /** Columns that could be the texts, the chosen one first; only it where no other comes close, or where it was named. */
+  /** Columns that could contain the texts, the chosen one first. Only the chosen one if no other comes close or if it was
+  * named. */
   text_candidates: Array<number>,
-  /** Columns that could be the labels, the chosen one first; only it where no other comes close, or where it was named. */
+  /** Columns that could contain the labels, the chosen one first. Only the chosen one if no other comes close or if it was
+  * named. */
   label_candidates: Array<number>,
-  /** Classes; the report has the first 2,000 of more. */
+  /** Number of classes. The report lists at most the first 2,000. */
   class_count: number,
-  /** What was found in its rows. */
+  /** What was found in the rows. */
   report: DataReport,
 };
 
-/** A row of a file as it stands. */
+/** A row of the file as it is. */
 export type FileLine = {
-  /** Its row number, as [`Table::row_numbers`] counts and [`DataConfig::header_row`] names it. */
+  /** Its row number, as in [`Table::row_numbers`] and [`DataConfig::header_row`]. */
   row: number,
   /** Its cells. */
   cells: Array<string>,
 };
 
-/** A kind of table file. */
+/** A format of table files. */
 export type Format = "text" | "jsonl" | "json" | "xlsx";
 
-/** What became of the rows of a file. Every row is counted once:
-* `rows = usable + empty + unlabelled + ragged + duplicates + contradictory + leaked + set_aside`. */
+/** How the rows of a file are used. Every row is counted once: `rows = usable + empty + unlabelled + ragged + duplicates +
+* contradictory + leaked + set_aside`. */
 export type DataReport = {
   /** Rows of the file, without the header. */
   rows: number,
-  /** Rows that are used, for training or held out. */
+  /** Rows that are used, in the training set or the held-out set. */
   usable: number,
   /** Rows without a text: not used. */
   empty: number,
   /** Rows with a text but no label: not used. */
   unlabelled: number,
-  /** Rows with more cells than columns: not used, because nobody can tell which cell is which. */
+  /** Rows with more cells than columns: not used, because it is unclear which cell belongs to which column. */
   ragged: number,
-  /** Rows that repeat the text and the label of an earlier one: not used, the earlier one is. Texts are the same if they
-  * differ only in case, white space, invisible characters and Unicode form. */
+  /** Rows with the text and the label of an earlier row: not used, only the earlier row is. Texts are equal if they differ only
+  * in case, white space, invisible characters and Unicode form. */
   duplicates: number,
-  /** Rows whose text occurs with different labels: none of them is used, because at most one can be right. */
+  /** Rows whose text occurs with different labels: none of them is used, because at most one label can be right. */
   contradictory: number,
-  /** Training rows whose text is held out by a second file or by a split column: not used. Always 0 without these. */
+  /** Training rows whose text is also held out by a held-out file or a split column: not used. Always 0 without these. */
   leaked: number,
-  /** Rows of a part that the split column neither trains on nor holds out, such as the dev part beside a test part: not used. */
+  /** Rows that the split column assigns to neither the training set nor the held-out set, such as dev rows beside test rows:
+  * not used. */
   set_aside: number,
   /** Usable rows of each class, in the order of the labels. */
   classes: Array<ClassCount>,
-  /** Labels that look the same: merged to one class, or not. */
+  /** Labels that look the same, whether merged or not. */
   similar_labels: Array<LabelGroup>,
-  /** How long the usable texts are. */
+  /** Lengths of the usable texts. */
   lengths: Lengths,
-  /** What the user should know, a sentence each. */
+  /** What the user should know, one sentence each. */
   notes: Array<string>,
-  /** What the user should do before training, a sentence each. */
+  /** What the user should do before training, one sentence each. */
   advice: Array<string>,
 };
 
-/** A class and how many usable rows it has. */
+/** A class and its number of usable rows. */
 export type ClassCount = {
-  /** The label as it stands in the file; of labels that are merged, one of them. */
+  /** The label as in the file; for merged labels, one of them. */
   name: string,
   /** Usable rows. */
   count: number,
@@ -441,11 +444,11 @@ export type ClassCount = {
 
 /** Labels that look the same. */
 export type LabelGroup = {
-  /** The class that they are, or would be merged into. */
+  /** The class that they are, or would be, merged into. */
   name: string,
-  /** The labels as they stand in the file, with their rows that have a text. */
+  /** The labels as in the file, with their number of rows that have a text. */
   labels: Array<ClassCount>,
-  /** Whether they are one class. Those that are not would be with `data.merge_labels`. */
+  /** Whether they are merged. If not, `data.merge_labels` merges them. */
   merged: boolean,
 };
 
@@ -453,7 +456,7 @@ export type LabelGroup = {
 export type Lengths = {
   /** The shortest text. */
   shortest: number,
-  /** The text in the middle; of two the longer one. */
+  /** The median; of two middle texts, the longer one. */
   median: number,
   /** The longest text. */
   longest: number,
@@ -467,57 +470,57 @@ export type Part = {
   rows: number,
   /** Row number of its first row in the joined table. */
   first_row: number,
-  /** What the reader should know about the file. */
+  /** Notes on the file. */
   notes: Array<string>,
 };
 
-/** A change of the label of a row. */
+/** A change to a row's label. */
 export type Edit = {
-  /** Row as [`Table::row_numbers`] has it, and with it every report. */
+  /** Row number, as in [`Table::row_numbers`] and in every report. */
   row: number,
-  /** Its new label; none takes the row out. */
+  /** The new label; `None` removes the row. */
   label: string | null,
 };
 
-/** What was counted so far. */
+/** The counts so far. */
 export type TokenCount = {
-  /** Texts that are counted. */
+  /** Texts that have been counted. */
   done: number,
-  /** Texts in all. */
+  /** Number of all texts. */
   texts: number,
-  /** Tokens of those that are counted, with `[CLS]` and `[SEP]`, before any is cut. */
+  /** Tokens of the counted texts, including `[CLS]` and `[SEP]`, before truncation. */
   tokens: number,
-  /** Longest text in tokens that is taken whole. */
+  /** Maximum number of tokens of a text. */
   limit: number,
-  /** Texts that are longer and lose their end. */
+  /** Texts that are longer and are truncated. */
   long: number,
-  /** Tokens that they lose together. */
+  /** Tokens that are lost by truncation, in total. */
   cut: number,
-  /** Tokens that stand for a word which the encoder's vocabulary lacks (`[UNK]`), of those that it takes in. */
+  /** Unknown tokens (`[UNK]`) after truncation: words that the vocabulary lacks. */
   unknown: number,
   /** Texts without any token besides `[CLS]` and `[SEP]`. */
   empty: number,
-  /** What the user should know about these, once all texts are counted. */
+  /** Notes for the user, once all texts are counted. */
   notes: Array<string>,
 };
 
-/** The files of an encoder, as paths below the folder that was given. */
+/** The files of an encoder, as paths below the given folder. */
 export type FolderChoice = {
-  /** The folder that they lie in: empty for the one that was given. */
+  /** The folder that contains them; empty for the given folder. */
   folder: string,
   /** `config.json`. */
   config: string,
-  /** `tokenizer.json`, or the `vocab.txt` that one is to be made of. */
+  /** `tokenizer.json`, or the `vocab.txt` that is converted to one. */
   tokenizer: string,
-  /** `tokenizer_config.json`, where it is there. */
+  /** `tokenizer_config.json`, if it exists. */
   tokenizer_config: string | null,
-  /** `added_tokens.json`, where it is there and belongs to a `vocab.txt`. */
+  /** `added_tokens.json`, if it exists and belongs to a `vocab.txt`. */
   added_tokens: string | null,
   /** The weights, or their shards in order. */
   weights: Array<string>,
 };
 
-/** What the model makes of a text. */
+/** The prediction for a text. */
 export type Prediction = {
   /** The most likely class. */
   label: string,
@@ -525,7 +528,7 @@ export type Prediction = {
   probabilities: Array<LabelProbability>,
 };
 
-/** A class and how likely it is. */
+/** A class and its probability. */
 export type LabelProbability = {
   /** Class name. */
   label: string,
@@ -533,7 +536,7 @@ export type LabelProbability = {
   probability: number,
 };
 
-/** What is known before anything is classified. */
+/** What is known before classification. */
 export type FileView = {
   /** Names of the columns. */
   columns: Array<string>,
@@ -541,29 +544,29 @@ export type FileView = {
   rows: number,
   /** The column that is classified, counted from 0. */
   text_column: number,
-  /** The column with the right labels, where there is one. */
+  /** The label column, if there is one. */
   label_column: number | null,
   /** The first rows, cell by cell. */
   preview: Array<Array<string>>,
-  /** What the reader should know about the file. */
+  /** Notes on the file. */
   notes: Array<string>,
 };
 
-/** How far it is, and what came of it. */
+/** Progress and results so far. */
 export type FileProgress = {
-  /** Rows that are done. */
+  /** Rows that are classified. */
   done: number,
   /** Rows of the file. */
   rows: number,
   /** Rows without a text, which get no label. */
   empty: number,
-  /** Rows with a text whose right label the file has. */
+  /** Rows with a text and a known label. */
   judged: number,
-  /** Of these, the rows whose label was found. */
+  /** Of these, rows whose prediction is correct. */
   right: number,
-  /** Of these, the rows whose right label is none of the classes. */
+  /** Of these, rows whose label is not one of the classes. */
   unknown: number,
-  /** Rows of each class, in the order of the classes. */
+  /** Number of rows predicted for each class, in the order of the classes. */
   counts: Array<[string, number]>,
 };
 
@@ -575,46 +578,46 @@ export type Interval = {
   high: number,
 };
 
-/** The answers whose confidence is in a range. */
+/** The predictions with a confidence in some range. */
 export type Bin = {
   /** Lower end. */
   low: number,
   /** Upper end. */
   high: number,
-  /** Answers in it. */
+  /** Number of predictions in it. */
   count: number,
-  /** Their mean confidence; 0 for none. */
+  /** Their mean confidence; 0 if there are none. */
   confidence: number,
-  /** Share of them that is right; 0 for none. */
+  /** Their accuracy; 0 if there are none. */
   accuracy: number,
 };
 
-/** One thing that happened in a run. */
+/** An event of a run. */
 export type RunEvent = { "event": "started",
-  /** Examples that are trained on. */
+  /** Number of training rows. */
   train_rows: number,
-  /** Examples that are only evaluated on. */
+  /** Number of held-out rows. */
   held_out_rows: number,
   /** Class names, in the order of the logits. */
   classes: Array<string>,
   /** Optimizer steps of the whole run. */
   steps: number,
-  /** Where the encoder runs. */
+  /** The device. */
   device: string,
-  /** Why there. */
+  /** Why this device. */
   device_reason: string,
-  /** Held-out accuracy of always answering the most frequent training class. */
+  /** Held-out accuracy of the majority class. */
   majority_accuracy: number,
-  /** Trained numbers in the prompt. */
+  /** Trainable parameters of the prompt. */
   prompt_parameters: number,
-  /** Trained numbers in the head. */
+  /** Trainable parameters of the head. */
   head_parameters: number,
-  /** Texts longer than the limit, which were cut. */
+  /** Texts longer than the limit, which are truncated. */
   truncated_texts: number,
 } | { "event": "preparing",
   /** Texts and steps so far. */
   done: number,
-  /** Of all. */
+  /** Number of all texts and steps. */
   total: number,
 } | { "event": "probe",
   /** Held-out accuracy. */
@@ -624,19 +627,19 @@ export type RunEvent = { "event": "started",
 } | { "event": "step",
   /** Counted from 1. */
   step: number,
-  /** Of the whole run. */
+  /** Steps of the whole run. */
   steps: number,
   /** Mean cross-entropy of the batch before the update. */
   loss: number,
   /** Learning rate of the prompt in this step. */
   learning_rate: number,
-  /** Rows through the encoder a second (prompt rows count), over the last group. */
+  /** Throughput in packed rows per second (including prompt rows), over the last group. */
   tokens_per_second: number,
-  /** Since the run started. */
+  /** Seconds since the start of the run. */
   seconds: number,
-  /** Until the last step, at the pace so far. */
+  /** Estimated seconds until the last step. */
   seconds_left: number,
-  /** Bytes that the training takes where the encoder computes: its weights, the activations of a step, cached hidden states. */
+  /** Memory of the training in bytes, where the encoder computes: weights, the activations of a step, cached hidden states. */
   memory_bytes: number,
 } | { "event": "eval",
   /** After this many steps. */
@@ -649,56 +652,56 @@ export type RunEvent = { "event": "started",
   macro_f1: number,
   /** Of an ensemble: the mean accuracy of its members, each alone. */
   members_accuracy?: number,
-  /** The lowest held-out loss so far: these parameters are kept. */
+  /** Whether this is the lowest held-out loss so far. */
   best: boolean,
 } | { "event": "stage",
   /** Counted from 1. */
   stage: number,
-  /** Of all. */
+  /** Number of stages. */
   stages: number,
-  /** Layers of the encoder now. */
+  /** Layers of the encoder in this stage. */
   layers: number,
-  /** Feed-forward neurons of each layer now. */
+  /** Feed-forward neurons per layer in this stage. */
   neurons: number,
   /** Steps until the next stage or the end. */
   steps: number,
 } | { "event": "pruned",
-  /** Rows that are left. */
+  /** Remaining rows. */
   rows: number,
-  /** Pieces of rows that are left. */
+  /** Remaining pieces of rows. */
   pieces: number,
-  /** Of all. */
+  /** Number of all pieces. */
   of: number,
 } | { "event": "trying",
-  /** Which now, by its name in the settings. */
+  /** The method, by its name in the settings. */
   method: string,
   /** Steps of all trials so far. */
   done: number,
   /** Steps of all trials. */
   total: number,
 } | { "event": "trial",
-  /** Which, by its name in the settings. */
+  /** The method, by its name in the settings. */
   method: string,
   /** Its lowest held-out loss. */
   loss: number,
-  /** Held-out accuracy there. */
+  /** Accuracy at the lowest loss. */
   accuracy: number,
-  /** Time that it took. */
+  /** Duration in seconds. */
   seconds: number,
 } | { "event": "chosen",
-  /** Which, by its name in the settings. */
+  /** The method, by its name in the settings. */
   method: string,
-  /** Why, in a sentence that says what the trials took. */
+  /** The reason in a sentence, including the cost of the trials. */
   reason: string,
-  /** Time that all trials took together. */
+  /** Duration of all trials in seconds. */
   seconds: number,
 } | { "event": "warning",
-  /** What, and what to do. */
+  /** What it is, and what to do. */
   message: string,
 } | { "event": "measuring",
   /** Texts so far. */
   done: number,
-  /** Of all. */
+  /** Number of all texts. */
   total: number,
 } | { "event": "done",
   /** Held-out accuracy. */
@@ -711,76 +714,76 @@ export type RunEvent = { "event": "started",
   majority_accuracy: number,
   /** Optimizer steps done. */
   steps: number,
-  /** Since the run started. */
+  /** Seconds since the start of the run. */
   seconds: number,
-  /** Where the encoder ran. */
+  /** The device. */
   device: string,
-  /** Stopped before its last step, by the user or for lack of progress. */
+  /** Whether it ended before its last step, stopped by the user or by early stopping. */
   stopped_early: boolean,
-  /** Figures by class, in the order of the logits. */
+  /** Metrics of each class, in the order of the logits. */
   per_class: Array<ClassMetrics>,
-  /** Held-out examples by true class (rows) and predicted class (columns). */
+  /** Confusion matrix of the held-out rows: labels (rows) by predicted classes (columns). */
   confusion: Array<Array<number>>,
 };
 
-/** Figures of one class; each is 0 where it would be 0 / 0. */
+/** Metrics of one class; each is 0 where it would be 0 / 0. */
 export type ClassMetrics = {
   /** Its name. */
   label: string,
-  /** Of the rows predicted as this class, the share that is. */
+  /** Share of the rows predicted as this class that have its label. */
   precision: number,
-  /** Of the rows of this class, the share that was found. */
+  /** Share of the rows with this label that are predicted as this class. */
   recall: number,
   /** Harmonic mean of precision and recall. */
   f1: number,
-  /** Rows of this class. */
+  /** Number of rows with this label. */
   support: number,
 };
 
-/** One thing that happened in a comparison. */
+/** An event of a comparison. */
 export type CompareEvent = { "event": "planned",
-  /** All cells; the others are told by their index in it. */
+  /** All cells; other events refer to them by index. */
   cells: Array<Cell>,
 } | { "event": "cell_started",
-  /** Which. */
+  /** Index of the cell. */
   cell: number,
   /** Its variant. */
   name: string,
   /** Its seed. */
   seed: number,
 } | { "event": "run",
-  /** Which cell. */
+  /** Index of the cell. */
   cell: number,
-  /** What. */
+  /** The event. */
   run: RunEvent,
 } | { "event": "cell_done",
-  /** Which. */
+  /** Index of the cell. */
   cell: number,
-  /** What it came to. */
+  /** Its result. */
   result: CellResult,
-  /** The table with it. */
+  /** The table including it. */
   rows: Array<Row>,
 } | { "event": "cell_failed",
-  /** Which. */
+  /** Index of the cell. */
   cell: number,
-  /** Why, and what to do. */
+  /** What is wrong, and what to do. */
   error: string,
 } | { "event": "done",
   /** The table. */
   rows: Array<Row>,
 };
 
-/** A variant under a seed. */
+/** A variant with a seed. */
 export type Cell = {
-  /** The variant as it was written. */
+  /** The variant as written by the user. */
   name: string,
-  /** The seed of its split, its order and its first values. */
+  /** The seed of its split, order and initial values. */
   seed: number,
 };
 
-/** What a run came to. */
+/** The result of a run. */
 export type CellResult = {
-  /** The variant as it was written. */
+  /** The variant as written by the user. */
   name: string,
   /** Its seed. */
   seed: number,
@@ -790,53 +793,53 @@ export type CellResult = {
   macro_f1: number,
   /** Of an ensemble: mean held-out accuracy of its members, each alone. */
   members_accuracy?: number,
-  /** Lowest held-out loss; none where nothing was trained. */
+  /** Lowest held-out loss; `None` if nothing was trained. */
   loss: number | null,
-  /** The same figures on further files. */
+  /** Metrics on the test files. */
   tests: Array<TestResult>,
-  /** Held-out evaluations on the way. */
+  /** Held-out evaluations during the run. */
   curve: Array<Point>,
-  /** Trained numbers beside the head. */
+  /** Trainable parameters without the head. */
   prompt_parameters: number,
-  /** Trained numbers of the head. */
+  /** Trainable parameters of the head. */
   head_parameters: number,
-  /** Training time, evaluations left out. */
+  /** Training time in seconds, without evaluations. */
   training_seconds: number,
-  /** Time of the whole run. */
+  /** Time of the whole run in seconds. */
   seconds: number,
-  /** Floating-point operations of the training, in the encoder. */
+  /** FLOPs of the training, in the encoder. */
   flops: number,
-  /** Those of the evaluations. */
+  /** FLOPs of the evaluations. */
   evaluation_flops: number,
-  /** Most memory that the encoder took, where it computes. */
+  /** Peak memory of the encoder, where it computes. */
   peak_bytes: number,
   /** Bytes of the adapter's tensors. */
   adapter_bytes: number,
-  /** Steps of a whole round of its schedule; 0 where nothing was trained. */
+  /** Steps of a whole round of its schedule; 0 if nothing was trained. */
   planned_steps: number,
   /** Steps done. */
   steps: number,
-  /** Steps of the best parameters. */
+  /** The best step. */
   best_step: number,
-  /** Method that was trained, where the variant chooses one. */
+  /** The trained method, if the variant selects one automatically. */
   chosen: string | null,
-  /** Where the encoder ran. */
+  /** The device. */
   device: string,
 };
 
-/** Figures on a further file. */
+/** Metrics on a test file. */
 export type TestResult = {
   /** The file's name. */
   name: string,
-  /** Share of its rows that are right. */
+  /** Accuracy. */
   accuracy: number,
-  /** Mean of the classes' F1. */
+  /** Macro-F1. */
   macro_f1: number,
 };
 
-/** A held-out evaluation on the way. */
+/** A held-out evaluation during the run. */
 export type Point = {
-  /** Training time so far, evaluations left out. */
+  /** Training time so far, without evaluations. */
   seconds: number,
   /** Steps so far. */
   step: number,
@@ -846,41 +849,41 @@ export type Point = {
   loss: number,
 };
 
-/** A variant over its seeds. */
+/** A variant, over its seeds. */
 export type Row = {
-  /** The variant as it was written. */
+  /** The variant as written by the user. */
   name: string,
-  /** Seeds that are done. */
+  /** Number of finished seeds. */
   seeds: number,
   /** Held-out accuracy. */
   accuracy: Spread,
   /** Held-out macro-F1. */
   macro_f1: Spread,
-  /** Lowest held-out loss; none where nothing was trained. */
+  /** Lowest held-out loss; `None` if nothing was trained. */
   loss: Spread | null,
-  /** Further files. */
+  /** Metrics on the test files. */
   tests: Array<TestRow>,
-  /** Accuracy against the first variant; none for itself. */
+  /** Difference in accuracy to the first variant; `None` for the first itself. */
   difference: Difference | null,
-  /** Trained numbers beside the head: the most of any seed. */
+  /** Trainable parameters without the head: the maximum over seeds. */
   prompt_parameters: number,
-  /** Trained numbers of the head. */
+  /** Trainable parameters of the head. */
   head_parameters: number,
-  /** Training time in seconds, evaluations left out. */
+  /** Training time in seconds, without evaluations. */
   training_seconds: Spread,
   /** Time of the whole run in seconds. */
   seconds: Spread,
-  /** Mean floating-point operations of the training, in the encoder. */
+  /** Mean FLOPs of the training, in the encoder. */
   flops: number,
-  /** Most memory of any seed. */
+  /** Peak memory: the maximum over seeds. */
   peak_bytes: number,
-  /** Largest adapter of any seed. */
+  /** Size of the adapter: the maximum over seeds. */
   adapter_bytes: number,
   /** Mean steps. */
   steps: number,
 };
 
-/** Figures on a further file over seeds. */
+/** Metrics on a test file, over seeds. */
 export type TestRow = {
   /** The file's name. */
   name: string,
@@ -890,7 +893,7 @@ export type TestRow = {
   macro_f1: Spread,
 };
 
-/** Mean and standard deviation over seeds (n - 1 in its denominator, 0 for a single seed). */
+/** Mean and standard deviation over seeds (with n - 1 in the denominator; 0 for a single seed). */
 export type Spread = {
   /** Mean. */
   mean: number,
@@ -898,12 +901,12 @@ export type Spread = {
   deviation: number,
 };
 
-/** Mean difference to the first variant over the seeds that both have. */
+/** Paired difference to the first variant, over the seeds that both have. */
 export type Difference = {
   /** Mean of the differences in held-out accuracy. */
   mean: number,
-  /** Standard error of that mean; none for a single seed. */
+  /** Standard error of that mean; `None` for a single seed. */
   error: number | null,
-  /** Seeds. */
+  /** Number of seeds. */
   seeds: number,
 };

@@ -5,7 +5,7 @@ use crate::setup;
 use crate::system::{self, Program};
 use crate::{Paths, Result, page};
 
-/// Where the browser bench lies.
+/// Folder of the browser bench.
 const BROWSER: &str = "benches/peers/browser";
 
 /// The same training step in softprompt, TensorFlow.js and jax-js, in one page of a headless Chromium. `options` go to the
@@ -25,7 +25,7 @@ pub fn browser(paths: &Paths, options: &[&str]) -> Result<()> {
     println!("Building the crate for the browser");
     page::wasm(paths)?;
     if !options.contains(&"--model") {
-        println!("Fetching the encoder, if it is not there");
+        println!("Downloading the encoder if necessary");
         setup::encoder(paths)?;
     }
     println!("Measuring");
@@ -33,8 +33,8 @@ pub fn browser(paths: &Paths, options: &[&str]) -> Result<()> {
     run(runner.env("CHROMIUM", chromium))
 }
 
-/// How long the built page takes, and how long its own thread is busy at a stretch: the scenarios of its tests, measured, then its
-/// start. It only reports. `options` go to Playwright (`--grep TEXT`), and then the start is left out.
+/// Response times of the built page, and how long its main thread is blocked: the scenarios of its tests, measured, then its
+/// start. Nothing is asserted. `options` go to Playwright (`--grep TEXT`); with options, the start is not measured.
 pub fn page(paths: &Paths, options: &[&str]) -> Result<()> {
     system::provide(&[Program::Chromium])?;
     page::build(paths)?;

@@ -1,18 +1,18 @@
-//! What a change can touch: the files that differ from a commit, and the stages whose patterns they match.
+//! The changed files since a commit, and the stages whose patterns they match.
 
 use crate::process::{answer, command};
 use crate::{Paths, Result};
 
-/// The files that differ from `since`, with those that git does not know yet. Without `since`: from where the branch left `main`, or on
-/// `main` itself from the last commit if something is uncommitted, else from the one before it.
+/// The files that differ from `since`, including untracked ones. Without `since`: from the commit where the branch left `main`;
+/// on `main`, from the last commit if something is uncommitted, otherwise from the one before it.
 pub fn files(paths: &Paths, since: Option<&str>) -> Result<Vec<String>> {
     let git = |args: &[&str]| answer(command(paths, "git").args(args));
     let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let untracked = git(&["ls-files", "--others", "--exclude-standard"]).map(lines).ok_or("git does not answer")?;
+    let untracked = git(&["ls-files", "--others", "--exclude-standard"]).map(lines).ok_or("git cannot be run")?;
     let base = match since {
         Some(commit) => commit.to_owned(),
         None => {
-            let head = git(&["rev-parse", "HEAD"]).ok_or("git knows no commit here: name one with --since")?;
+            let head = git(&["rev-parse", "HEAD"]).ok_or("there is no commit to compare with: give one with --since")?;
             let fork = ["origin/main", "main"].iter().find_map(|main| git(&["merge-base", "HEAD", main]));
             match fork {
                 Some(fork) if fork != head => fork,
@@ -21,11 +21,12 @@ pub fn files(paths: &Paths, since: Option<&str>) -> Result<Vec<String>> {
             }
         }
     };
-    let tracked = git(&["diff", "--name-only", &base]).ok_or_else(|| format!("git knows no commit {base}"))?;
+    let tracked = git(&["diff", "--name-only", &base]).ok_or_else(|| format!("there is no commit {base}"))?;
     Ok(lines(tracked).into_iter().chain(untracked).collect())
 }
 
-/// Whether one of the files matches one of the patterns: `*.rs` is an ending, all else is a beginning; `!` takes out what matched so far.
+/// Whether one of the files matches one of the patterns: `*.rs` is a suffix, anything else a prefix; `!` excludes earlier
+/// matches.
 pub fn touch(patterns: &[&str], files: &[String]) -> bool {
     files.iter().any(|file| {
         patterns.iter().fold(false, |touched, pattern| {

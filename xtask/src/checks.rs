@@ -1,4 +1,4 @@
-//! `cargo xtask test`: which stages are run, and what came of them.
+//! `cargo xtask test`: selects the stages, runs them, and prints the results.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ pub struct Options {
     only: Vec<String>,
     skip: Vec<String>,
     keep_going: bool,
-    /// Only the stages that a change can touch.
+    /// Only the stages that the changed files can affect.
     changed: bool,
-    /// The commit that the change is counted from.
+    /// The commit to compare with.
     since: Option<String>,
 }
 
@@ -35,17 +35,17 @@ impl Options {
                 "--changed" => options.changed = true,
                 "--since" => {
                     options.changed = true;
-                    options.since = Some((*args.next().ok_or("--since wants a commit")?).to_owned());
+                    options.since = Some((*args.next().ok_or("--since needs a commit")?).to_owned());
                 }
                 "--only" | "--skip" => {
-                    let stage = args.next().ok_or_else(|| format!("{arg} wants a stage: {}", names().join(", ")))?;
+                    let stage = args.next().ok_or_else(|| format!("{arg} needs a stage: {}", names().join(", ")))?;
                     if !names().contains(stage) {
-                        return Err(format!("there is no stage {stage}: {}", names().join(", ")));
+                        return Err(format!("unknown stage {stage}; stages are {}", names().join(", ")));
                     }
                     let list = if arg == "--only" { &mut options.only } else { &mut options.skip };
                     list.push((*stage).to_owned());
                 }
-                other => return Err(format!("test does not know {other}")),
+                other => return Err(format!("unknown option of test: {other}")),
             }
         }
         Ok(options)
@@ -66,7 +66,7 @@ impl Options {
     }
 }
 
-/// Only the preparations of every stage, and those of the page.
+/// Only the preparation of every stage, including those of the page.
 pub fn set_up(paths: &Paths) -> Result<()> {
     provide_programs(STAGES.iter())?;
     for stage in STAGES {
@@ -75,17 +75,17 @@ pub fn set_up(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Runs the stages; ends with a table and the sum of all tests.
+/// Runs the stages; prints a table and the sum of all tests.
 pub fn run_stages(paths: &Paths, options: &Options) -> Result<std::process::ExitCode> {
     let chosen = options.stages(paths)?;
     if chosen.is_empty() && options.changed {
-        println!("no stage checks what has changed");
+        println!("no stage is affected by the changes");
         return Ok(std::process::ExitCode::SUCCESS);
     }
     if chosen.is_empty() {
-        return Err("no stage is left to run".into());
+        return Err("all stages are skipped".into());
     }
-    // First of all, since it may need the person at the terminal.
+    // First, because it may need the user at the terminal.
     provide_programs(chosen.iter().copied())?;
     let start = Instant::now();
     let mut rows = Vec::new();
@@ -121,7 +121,7 @@ fn prepare(paths: &Paths, stage: &Stage) -> Result<()> {
     stage.prepare.iter().try_for_each(|step| step(paths))
 }
 
-/// Prints the table and, alone on the last line, the sum. A stage that failed outside its tests counts as one failure.
+/// Prints the table and, as the last line, the sum. A stage that failed outside its tests counts as one failure.
 fn summary(chosen: &[&Stage], rows: &[(&str, Outcome, Duration)], total: Duration) -> std::process::ExitCode {
     println!("\n{:<12} {:<8} {:>7} {:>8} {:>10}", "stage", "", "passed", "skipped", "time");
     let mut sum = Counts::default();

@@ -1,11 +1,11 @@
-//! How many tests ran: read from the closing lines of the runners (libtest and wasm-bindgen-test, Vitest, Playwright).
+//! Counts tests from the last lines of the runners (libtest and wasm-bindgen-test, Vitest, Playwright).
 
 /// Tests of one or more runners.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Ran and passed.
     pub passed: u64,
-    /// Ran and failed; a flaky test, which passed at a second try, counts here.
+    /// Ran and failed. A flaky test, which passed at the second attempt, counts as failed.
     pub failed: u64,
     /// Did not run: ignored, skipped, filtered out.
     pub skipped: u64,
@@ -19,7 +19,7 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
-/// Which closing lines to look for.
+/// The format of the last lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runner {
     /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`, one a test binary.
@@ -31,7 +31,7 @@ pub enum Runner {
 }
 
 impl Runner {
-    /// The sum over all closing lines in a runner's output.
+    /// The sum over all summary lines in a runner's output.
     pub fn count(self, output: &str) -> Counts {
         let mut sum = Counts::default();
         for line in output.lines() {
@@ -47,14 +47,14 @@ impl Runner {
                     let Some(rest) = line.strip_prefix("Tests ") else { continue };
                     rest.split(['|', '(']).for_each(|part| add(&mut sum, part));
                 }
-                // Exactly a number and a verdict, perhaps a time: the runner's other lines are the tests' own.
+                // Exactly a number and a verdict, optionally with a time; other lines are output of the tests.
                 Self::Playwright => add(&mut sum, line.split(" (").next().unwrap_or(line)),
             }
         }
         sum
     }
 
-    /// Test binaries that this output names, each with its sum: cargo says `Running tests/suite/main.rs (...)` before each.
+    /// The test binaries in this output, with their counts: cargo prints `Running tests/suite/main.rs (...)` before each.
     pub fn binaries(output: &str) -> Vec<(String, Counts)> {
         let mut found: Vec<(String, String)> = Vec::new();
         for line in output.lines() {
@@ -82,7 +82,7 @@ fn add(sum: &mut Counts, part: &str) {
     }
 }
 
-/// A line without its colours.
+/// A line without colour codes.
 fn plain(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut chars = line.chars();

@@ -1,4 +1,4 @@
-//! The page: the crate as wasm with its JavaScript, in `web/pkg`, then the page around it, in `web/dist`.
+//! Builds the page: the crate as wasm with its JavaScript in `web/pkg`, then the page in `web/dist`.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use crate::setup::{self, WASM};
 use crate::system::{self, Program};
 use crate::{Paths, Result};
 
-/// Largest wasm file, compressed as a web server would send it. (It was 3,000,000 before tables of many more kinds were read.)
+/// Maximum size of the wasm file, compressed with brotli. (It was 3,000,000 before more kinds of tables were supported.)
 const BROTLI_BUDGET: u64 = 3_050_000;
 
-/// Everything, from nothing.
+/// Builds everything from scratch.
 pub fn build(paths: &Paths) -> Result<()> {
     println!("Setting up");
     system::provide(&[Program::Node, Program::Pip])?;
@@ -19,22 +19,22 @@ pub fn build(paths: &Paths) -> Result<()> {
     setup::page_packages(paths)?;
     println!("Building the crate for the browser");
     wasm(paths)?;
-    println!("Fetching the encoder, if it is not there");
+    println!("Downloading the encoder if necessary");
     setup::encoder(paths)?;
     println!("Building the page");
     bundle(paths)
 }
 
-/// `web/dist`, and the npm package in `web/package/dist`, which is made of the same worker.
+/// `web/dist`, and the npm package in `web/package/dist`, which uses the same worker.
 pub fn bundle(paths: &Paths) -> Result<()> {
     run(&mut npm(paths, &["run", "build"]))?;
     run(&mut npm(paths, &["run", "package"]))
 }
 
-/// `web/pkg`: built by cargo, bound by wasm-bindgen.
+/// `web/pkg`: compiled by cargo, with bindings from wasm-bindgen.
 ///
-/// Not by wasm-opt after that: binaryen 132 took the file from 18.2 to 14.7 MB with -O2 and to 13.0 MB with -Oz, but what is sent (brotli)
-/// from 2.40 to 2.52 and 2.50 MB, in two minutes of computing. Worth another look when these figures change.
+/// Without wasm-opt: binaryen 132 reduced the file from 18.2 to 14.7 MB with -O2 and to 13.0 MB with -Oz, but increased the
+/// download (brotli) from 2.40 to 2.52 and 2.50 MB, in two minutes of computing. Worth checking again when these numbers change.
 pub fn wasm(paths: &Paths) -> Result<()> {
     run(&mut cargo(paths, &["build", "--lib", "--target", WASM, "--profile", "web"]))?;
     let built = paths.target.join(WASM).join("web/softprompt.wasm");
@@ -43,12 +43,12 @@ pub fn wasm(paths: &Paths) -> Result<()> {
     run(bindgen.arg(paths.web().join("pkg")).arg(built))
 }
 
-/// The page's types, from the crate's. A native test fails where they are out of date.
+/// The page's types, generated from the crate's. A native test fails if they are out of date.
 pub fn types(paths: &Paths) -> Result<()> {
     run(cargo(paths, &["test", "--release", "--lib", "contract"]).env("WRITE_TYPES", "1"))
 }
 
-/// The size of the wasm file, raw and compressed, against the budget.
+/// Compares the size of the wasm file, raw and compressed, with the budget.
 pub fn size(paths: &Paths) -> Result<()> {
     let module = paths.web().join("pkg/softprompt_bg.wasm");
     let raw = fs::metadata(&module).map_err(|e| format!("{}: {e}", module.display()))?.len();
@@ -56,7 +56,7 @@ pub fn size(paths: &Paths) -> Result<()> {
                     const params = { [z.constants.BROTLI_PARAM_SIZE_HINT]: bytes.length, [z.constants.BROTLI_PARAM_LGWIN]: 24 }; \
                     process.stdout.write(String(z.brotliCompressSync(bytes, { params }).length))";
     let brotli = answer(command(paths, "node").args(["-e", compress]).arg(&module)).and_then(|text| text.parse::<u64>().ok());
-    let brotli = brotli.ok_or("node did not say the compressed size")?;
+    let brotli = brotli.ok_or("node could not compute the compressed size")?;
     println!("  wasm: {raw} bytes, {brotli} with brotli (budget {BROTLI_BUDGET})");
     if brotli <= BROTLI_BUDGET {
         Ok(())

@@ -1,4 +1,4 @@
-//! Child processes: said before they run, their failure named, their output passed on and, where wanted, read.
+//! Child processes: printed before they run, with their output passed on and, if needed, read; errors name the command.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{Paths, Result};
 
-/// A command in the repository's root that finds xtask's own tools before others.
+/// A command in the repository's root; tools installed by xtask take precedence.
 pub fn command(paths: &Paths, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     let tools = paths.tools().join("bin");
@@ -19,7 +19,7 @@ pub fn command(paths: &Paths, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// `cargo`, the one that runs xtask.
+/// The `cargo` that runs xtask.
 pub fn cargo(paths: &Paths, args: &[&str]) -> Command {
     let mut cargo = command(paths, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(args);
@@ -33,7 +33,7 @@ pub fn npm(paths: &Paths, args: &[&str]) -> Command {
     npm
 }
 
-/// The command as one would type it.
+/// The command as it would be typed.
 pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args()).map(|word| {
@@ -43,7 +43,7 @@ pub fn shown(command: &Command) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Runs it, its output on ours.
+/// Runs it with its output on ours.
 pub fn run(command: &mut Command) -> Result<()> {
     let text = shown(command);
     println!("  $ {text}");
@@ -51,17 +51,17 @@ pub fn run(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("`{text}` failed ({status})")) }
 }
 
-/// How a command whose output was read came to its end.
+/// How a command ended whose output was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Succeeded,
     Failed,
-    /// It wrote nothing for longer than it was given, and was ended.
+    /// It wrote nothing for longer than allowed, and was killed.
     Stalled,
 }
 
-/// Runs it, its output on ours line by line; all of it, standard output and error in the order written, comes back with how the
-/// command ended. Where it writes nothing for `silence`, it is ended, with the processes that it started.
+/// Runs it with its output on ours, line by line. Returns all output, stdout and stderr in the order written, and how the command
+/// ended. If it writes nothing for `silence`, it is killed with all processes that it started.
 pub fn run_and_read(command: &mut Command, silence: Option<Duration>) -> Result<(End, String)> {
     let text = shown(command);
     println!("  $ {text}");
@@ -70,11 +70,11 @@ pub fn run_and_read(command: &mut Command, silence: Option<Duration>) -> Result<
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(problem)?).stderr(writer);
     #[cfg(unix)]
     if silence.is_some() {
-        // A group of its own, which can be ended as a whole.
+        // In its own process group, which can be killed as a whole.
         std::os::unix::process::CommandExt::process_group(command, 0);
     }
     let mut child = command.spawn().map_err(|e| format!("could not start `{text}`: {e}"))?;
-    // The command holds the pipe's writing end: as long as it lives here, reading would not end.
+    // The command holds the writing end of the pipe; as long as it exists here, reading would not end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let (sender, lines) = std::sync::mpsc::channel();
     // Not joined: a grandchild that outlives the command may hold the pipe open.
@@ -106,7 +106,7 @@ pub fn run_and_read(command: &mut Command, silence: Option<Duration>) -> Result<
     Ok((if succeeded { End::Succeeded } else { End::Failed }, output))
 }
 
-/// Ends a command and, where the system has groups of processes, everything that it started.
+/// Kills a command and, if the system has process groups, everything that it started.
 fn end(child: &mut Child) {
     #[cfg(unix)]
     let _ = Command::new("kill").args(["-9", "--"]).arg(format!("-{}", child.id())).status();
@@ -114,13 +114,13 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Standard output of a command that succeeded, if it did: for questions such as `--version`.
+/// Standard output of a command if it succeeded, for queries such as `--version`.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Where a program is: the search path, or nothing.
+/// The path of a program on the search path, if found.
 pub fn which(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = if cfg!(windows) { vec![format!("{program}.exe"), format!("{program}.cmd")] } else { vec![program.to_owned()] };

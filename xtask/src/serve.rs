@@ -1,4 +1,4 @@
-//! A static file server for the built page, on this machine only.
+//! A static file server for the built page, reachable only from this machine.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// Takes the port, on this machine only.
+/// Listens on the port, only for this machine.
 pub fn listen(port: u16) -> Result<TcpListener> {
     let other = port.wrapping_add(1);
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map_err(|e| format!("port {port}: {e}. Another one: cargo xtask serve --port {other}"))
+        .map_err(|e| format!("port {port}: {e}. To use another one: cargo xtask serve --port {other}"))
 }
 
 /// Serves a folder until it is killed.
@@ -20,10 +20,10 @@ pub fn serve(folder: &Path, listener: &TcpListener) -> Result<()> {
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let policy =
         std::fs::read_to_string(folder.join("index.html")).ok().and_then(|page| security_policy(&page)).unwrap_or_default();
-    println!("\nThe page is at http://{address}/ (Ctrl-C ends it)");
+    println!("\nThe page is at http://{address}/ (press Ctrl-C to stop)");
     for stream in listener.incoming().flatten() {
         let (folder, policy) = (folder.to_path_buf(), policy.clone());
-        // One connection's trouble (a browser that went away) is no reason to end the server or to fill the terminal.
+        // A failed connection (such as a closed browser tab) must not end the server or fill the terminal.
         std::thread::spawn(move || answer(&folder, &policy, stream).ok());
     }
     Ok(())
@@ -33,7 +33,7 @@ fn answer(folder: &Path, policy: &str, stream: TcpStream) -> std::io::Result<()>
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    // The headers say nothing that matters here, but must be read: a connection closed on unread bytes is reset.
+    // The headers are not used but must be read: closing a connection with unread bytes resets it.
     for line in lines {
         if line?.is_empty() {
             break;
@@ -61,7 +61,7 @@ fn answer(folder: &Path, policy: &str, stream: TcpStream) -> std::io::Result<()>
     Ok(())
 }
 
-/// The policy that the page declares. A worker has that of its own response, not of its page, so every response says it.
+/// The policy in the page. A worker has the policy of its own response instead of its page's, so every response contains it.
 fn security_policy(page: &str) -> Option<String> {
     let rest = page.split_once("http-equiv=\"Content-Security-Policy\"")?.1;
     let policy = rest.split_once("content=\"")?.1.split_once('"')?.0;
@@ -69,12 +69,12 @@ fn security_policy(page: &str) -> Option<String> {
     (!policy.contains(['\r', '\n'])).then_some(policy)
 }
 
-/// The file that a request's target names, if it lies in the folder.
+/// The file of a request's target, if it is inside the folder.
 fn resolve(folder: &Path, target: &str) -> Option<PathBuf> {
     let path = target.split(['?', '#']).next()?.strip_prefix('/')?;
     let mut file = folder.to_path_buf();
     for part in path.split('/').filter(|part| !part.is_empty()) {
-        // The page's file names are plain; anything else is not its own request.
+        // The page's file names are plain; anything else is not a request of the page.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+@".contains(c);
         if part == "." || part == ".." || !part.chars().all(plain) {
             return None;

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: trainings that are killed and resumed, natively or in the page.
+//! `cargo xtask soak`: runs that are killed and resumed, natively or in the page.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ impl Options {
             match flag {
                 "--kills" => options.kills = value.parse().map_err(|_| wrong())?,
                 "--seed" => options.seed = value.parse().map_err(|_| wrong())?,
-                other => return Err(format!("soak does not know {other}")),
+                other => return Err(format!("unknown option of soak: {other}")),
             }
         }
         Ok(options)
@@ -47,15 +47,15 @@ fn native(paths: &Paths, options: &Options) -> Result<()> {
     let folder = folder(paths)?;
     let encoder = paths.root.join("tests/golden/tiny");
     let summary = trainings::soak(&program, &encoder, &folder, options.kills, options.seed)
-        .map_err(|problem| format!("{problem}\n  {} has the files", folder.display()))?;
+        .map_err(|problem| format!("{problem}\n  the files are in {}", folder.display()))?;
     println!("soak: {}", summary.line(options.seed));
     if summary.differences > 0 {
-        return Err(format!("adapters differ from those of unbroken runs; {} has them", folder.display()));
+        return Err(format!("adapters differ from those of uninterrupted runs; they are in {}", folder.display()));
     }
     std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-/// A folder of its own.
+/// A separate folder.
 fn folder(paths: &Paths) -> Result<PathBuf> {
     let folder = paths.target.join(format!("soak-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

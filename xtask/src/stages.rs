@@ -62,7 +62,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "doc",
-        what: "documentation builds without a warning",
+        what: "documentation builds without warnings",
         touched_by: &["src/", "Cargo.toml", "Cargo.lock"],
         programs: &[],
         prepare: &[],
@@ -103,7 +103,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "browser",
-        what: "the tests of what can differ in a browser, in headless Chromium",
+        what: "tests of what can differ in a browser, in headless Chromium",
         touched_by: &[
             "shaders/",
             "src/engine/",

@@ -1,4 +1,4 @@
-//! Programs that come from the operating system: looked for, and on Debian and Ubuntu installed where that is allowed.
+//! Programs of the operating system: finds them and, on Debian and Ubuntu, installs them if permitted.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,18 +9,18 @@ use crate::process::{answer, run, which};
 /// Oldest major version of Node.js that the page's build tool runs on.
 const NODE: u32 = 20;
 
-/// Something that the operating system provides.
+/// A program that the operating system provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// Node.js with npm.
     Node,
-    /// `pip`, by which the default encoder comes where its own site cannot be reached.
+    /// `pip`, which downloads the default encoder if the hub cannot be reached.
     Pip,
     /// A Vulkan driver; Mesa's lavapipe is one for machines without a GPU.
     Vulkan,
     /// Chromium or Chrome.
     Chromium,
-    /// The driver that belongs to it.
+    /// The matching driver.
     ChromeDriver,
 }
 
@@ -31,7 +31,7 @@ impl Program {
             Self::Pip => {
                 ["python3", "python"].iter().any(|python| answer(Command::new(python).args(["-m", "pip", "--version"])).is_some())
             }
-            // Elsewhere the GPU's interface is part of the system (Metal, DX12).
+            // Elsewhere, the GPU's interface is part of the system (Metal, DX12).
             Self::Vulkan => !cfg!(target_os = "linux") || vulkan_driver(),
             Self::Chromium => chromium().is_some(),
             Self::ChromeDriver => chromedriver().is_some(),
@@ -59,10 +59,10 @@ impl Program {
     }
 }
 
-/// Makes sure that all of these are there.
+/// Makes sure that all of these are installed.
 ///
 /// # Errors
-/// Names what is missing and the exact command that installs it, where it may not install it itself.
+/// What is missing, and the exact command that installs it if it cannot be installed automatically.
 pub fn provide(programs: &[Program]) -> Result<()> {
     let missing: Vec<Program> = programs.iter().copied().filter(|p| !p.is_there()).collect();
     if missing.is_empty() {
@@ -85,16 +85,16 @@ pub fn provide(programs: &[Program]) -> Result<()> {
     apt(&["update"]).and_then(|()| apt(&install)).map_err(|e| format!("{e}. By hand:\n\n    {by_hand}\n"))?;
     match missing.iter().find(|p| !p.is_there()) {
         None => Ok(()),
-        Some(still) => Err(format!("the packages are installed, yet this is missing: {}", still.advice())),
+        Some(still) => Err(format!("the packages are installed, but this is still missing: {}", still.advice())),
     }
 }
 
-/// What to put before a command that needs root: nothing, `sudo`, or it is not allowed.
+/// The prefix of a command that needs root: empty, `sudo`, or `None` if not permitted.
 fn superuser() -> Option<Vec<&'static str>> {
     if answer(Command::new("id").arg("-u")).as_deref() == Some("0") {
         return Some(Vec::new());
     }
-    // Only where sudo asks for no password: a question in the middle of a build would wait unseen.
+    // Only if sudo asks for no password: a prompt in the middle of a build would go unnoticed.
     answer(Command::new("sudo").args(["-n", "true"])).map(|_| vec!["sudo", "-n"])
 }
 
@@ -105,7 +105,7 @@ fn node_version() -> Option<u32> {
 fn vulkan_driver() -> bool {
     let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
     let lists = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
-    // Mesa's package brings drivers for GPUs that are not there, too; the two that work alone are lavapipe and NVIDIA's.
+    // Mesa's package also contains drivers for absent GPUs; only lavapipe and NVIDIA's are certain to work.
     let works = |name: &str| name.starts_with("lvp_icd") || name.starts_with("nvidia_icd");
     let listed = lists.iter().filter_map(|folder| Path::new(folder).read_dir().ok()).flatten().flatten();
     named || listed.into_iter().any(|file| works(&file.file_name().to_string_lossy()))
@@ -124,7 +124,7 @@ pub fn chromium() -> Option<PathBuf> {
 /// The browser's driver.
 pub fn chromedriver() -> Option<PathBuf> {
     let named = std::env::var_os("CHROMEDRIVER").map(PathBuf::from);
-    // Where GitHub's machines keep it.
+    // Where GitHub's runners have it.
     let github =
         || std::env::var_os("CHROMEWEBDRIVER").map(|folder| PathBuf::from(folder).join("chromedriver")).filter(|p| p.is_file());
     named.or_else(|| which("chromedriver")).or_else(github)

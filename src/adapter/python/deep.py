@@ -7,6 +7,6 @@ cache = DynamicCache()
 for layer, (key, value) in enumerate(prefix.permute(1, 2, 3, 0, 4)):
     cache.update(key[None], value[None], layer)
 mask = torch.ones(1, @LENGTH@ + len(words))
-# What transformers calls it depends on its version.
+# The name of this argument depends on the version of transformers.
 name = "cache" if "cache" in inspect.signature(encoder.forward).parameters else "past_key_values"
 rows = encoder(inputs_embeds=words[None], attention_mask=mask, **{name: cache}).last_hidden_state[0]

@@ -1,4 +1,4 @@
-//! What is given on the command line, against the settings of a checkpoint.
+//! Compares the given flags with the settings of a checkpoint.
 
 use std::path::Path;
 
@@ -70,15 +70,15 @@ const FLAGS: &[(&str, &str)] = &[
 ];
 
 impl Settings {
-    /// Checks that whatever is given, by a flag or in a `--config` file, is as in the checkpoint. The device may be another one.
+    /// Checks that every setting given by a flag or in a `--config` file matches the checkpoint. The device may differ.
     ///
     /// # Errors
-    /// [`Error::Config`] with each setting that differs; [`Error::Io`] for a file that cannot be read.
+    /// [`Error::Config`] with each setting that differs; [`Error::Io`] if the file cannot be read.
     pub(crate) fn check_against(&self, file: Option<&Path>, checkpoint: &Checkpoint) -> Result<()> {
         let theirs = &checkpoint.config;
         let with_flags = |mut config: RunConfig| {
             self.apply(&mut config);
-            // Trials chose the method that the checkpoint names.
+            // The checkpoint names the method that the trials chose.
             if checkpoint.chosen && config.prompt.method == Method::Auto {
                 config.prompt.method = theirs.prompt.method;
             }
@@ -103,12 +103,12 @@ impl Settings {
         if differences.is_empty() {
             return Ok(());
         }
-        let hint = "leave that out to continue with the settings of the checkpoint, or leave out --resume to start again";
+        let hint = "omit the differing flags to resume with the settings of the checkpoint, or omit --resume to start again";
         Err(Error::config("resume", differences.join("; "), hint))
     }
 }
 
-/// Every setting; a part that can be left out is one.
+/// Every setting; an optional group counts as one.
 fn settings() -> impl Iterator<Item = &'static Setting> {
     let inside =
         |path: &str| path.rsplit_once('.').is_some_and(|(part, _)| groups().iter().any(|group| holds(group.options, part)));
@@ -119,19 +119,19 @@ fn holds(settings: &[Setting], path: &str) -> bool {
     settings.iter().any(|setting| setting.path == path)
 }
 
-/// A setting as its flag gives it, such as `--seed 7`.
+/// A setting as its flag, such as `--seed 7`.
 fn flag(setting: &Setting, config: &Value) -> String {
     let name = |path: &str| FLAGS.iter().find(|(known, _)| *known == path).map_or(path, |(_, flag)| *flag).to_owned();
     match value_at(config, setting.path) {
-        // A flag of its own says so.
+        // A switch is a flag without a value.
         Some(Value::Bool(_)) => name(setting.path),
-        // It gives way to the epochs.
+        // `--epochs` turns `--steps` off.
         Some(Value::Null) if setting.path == "optim.steps" => name("optim.epochs"),
         _ => format!("{} {}", name(setting.path), text(setting, config)),
     }
 }
 
-/// The value of a setting as a flag has it.
+/// The value of a setting, written as for its flag.
 fn text(setting: &Setting, config: &Value) -> String {
     match value_at(config, setting.path) {
         None | Some(Value::Null) => format!("({})", setting.absent.unwrap_or("none")),

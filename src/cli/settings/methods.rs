@@ -1,4 +1,4 @@
-//! The flags of the methods, as those of [`super::Settings`].
+//! The flags of the methods, like those of [`super::Settings`].
 
 use std::str::FromStr;
 
@@ -156,11 +156,11 @@ impl MethodSettings {
     }
 }
 
-/// Stages as one flag has them: clap would take a list for many values.
+/// The stages of one flag; clap would treat a list as several values.
 #[derive(Debug, Clone)]
 struct Stages(Vec<StageConfig>);
 
-/// `--prune` alone; the test below holds it to [`PruneConfig::default`].
+/// Value of `--prune` alone; the test below checks that it equals [`PruneConfig::default`].
 const DEFAULT_PRUNE: &str = "0.2:16:0.2";
 
 fn stages_text(stages: &[StageConfig]) -> String {
@@ -171,7 +171,7 @@ fn prune_text(prune: &PruneConfig) -> String {
     format!("{}:{}:{}", prune.tokens, prune.pieces, prune.piece_share)
 }
 
-/// Of a flag that turns a setting off.
+/// Help of a flag that turns a setting off.
 fn off(path: &str, more: &str) -> String {
     format!("Turns off: {}", described(path, more))
 }

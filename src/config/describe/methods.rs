@@ -1,4 +1,4 @@
-//! The methods, by the names of their papers, and the settings of each.
+//! The methods, named as in their papers, and the settings of each.
 
 use super::{Choice, Condition, ConditionValue, Limits, Setting, SettingKind};
 use crate::config::MOST_STEPS;
@@ -175,7 +175,7 @@ pub(super) const LATE: &[Setting] = &[
     Setting::new(
         "prompt.late.cache_mb",
         "Hidden-state cache",
-        "Keeps the output of the layers below the prompt between epochs. 0 turns the cache off.",
+        "Caches the output of the layers below the prompt between epochs. 0 turns the cache off.",
         whole(0, 1 << 20),
     )
     .also(&["feature cache"])

@@ -1,4 +1,4 @@
-//! The settings that every method has, and the list of all.
+//! The settings common to all methods, and the table of all settings.
 
 use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRESSIVE, PRUNABLE, PRUNED, TRAINED_RATE};
 use super::{Choice, Condition, ConditionValue, Group, Limits, Setting, SettingKind};
@@ -229,7 +229,7 @@ const DATA: &[Setting] = &[
         "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
         SettingKind::Column,
     )
-    .or_absent("found by looking"),
+    .or_absent("detected"),
     Setting::new(
         "data.held_out_fraction",
         "Held-out share",

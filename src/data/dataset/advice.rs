@@ -1,19 +1,19 @@
-//! What a person who knows such data would say about a table.
+//! Advice on a table: what is likely to go wrong, and what to do about it.
 
 use super::{ClassCount, DataReport, TextRow};
 use serde::Serialize;
 
-/// Rows of a class below which its figures are luck.
+/// Minimum number of rows of a class for meaningful metrics.
 const FEW_OF_CLASS: usize = 10;
-/// Rows below which the held-out part is too small to say much.
+/// Minimum number of rows for a held-out set that is large enough.
 const FEW: usize = 50;
-/// Share of one class from which accuracy says little.
+/// Share of the largest class from which accuracy is not informative.
 const LOPSIDED: f64 = 0.9;
-/// Share of rows that are not used from which something is probably wrong with the file.
+/// Share of unused rows from which something is probably wrong with the file.
 const LOST: f64 = 0.2;
-/// Characters of the median text below which the column is probably another one.
+/// Median text length in characters below which the text column is probably wrong.
 const SHORT: usize = 4;
-/// Classes that are listed by name.
+/// Maximum number of classes to list by name.
 const LISTED: usize = 4;
 
 /// How long the usable texts are, in characters.
@@ -22,7 +22,7 @@ const LISTED: usize = 4;
 pub struct Lengths {
     /// The shortest text.
     pub shortest: usize,
-    /// The text in the middle; of two the longer one.
+    /// The median; of two middle texts, the longer one.
     pub median: usize,
     /// The longest text.
     pub longest: usize,
@@ -37,7 +37,7 @@ impl Lengths {
     }
 }
 
-/// Plain sentences on what is likely to go wrong with these rows, and what helps; the most important first.
+/// Short advice on these rows, the most important first.
 pub(super) fn advice(report: &DataReport) -> Vec<String> {
     let DataReport { rows, usable, classes, lengths, .. } = report;
     let (rows, usable) = (*rows, *usable);
@@ -46,7 +46,7 @@ pub(super) fn advice(report: &DataReport) -> Vec<String> {
     }
     if let [class] = classes.as_slice() {
         return vec![format!(
-            "all usable rows have the label `{}`: there is nothing to tell apart; choose another label column, or add rows of other classes",
+            "all usable rows have the label `{}`: choose another label column, or add rows of other classes",
             class.name
         )];
     }
@@ -61,13 +61,13 @@ pub(super) fn advice(report: &DataReport) -> Vec<String> {
     let few: Vec<&ClassCount> = classes.iter().filter(|class| class.count < FEW_OF_CLASS).collect();
     if usable < FEW_OF_CLASS * classes.len() {
         found.push(format!(
-            "{} classes for {usable} rows are {:.1} rows a class: {FEW_OF_CLASS} or more of each are a start, 50 are good",
+            "{} classes in {usable} rows are {:.1} rows per class: at least {FEW_OF_CLASS} per class are recommended, 50 are better",
             classes.len(),
             usable as f64 / classes.len() as f64
         ));
     } else if let [class] = few.as_slice() {
         found.push(format!(
-            "class `{}` has only {}: add some, {FEW_OF_CLASS} or more are a start, 50 are good",
+            "class `{}` has only {}: add more; at least {FEW_OF_CLASS} are recommended, 50 are better",
             class.name,
             rows_of(class.count)
         ));
@@ -77,31 +77,31 @@ pub(super) fn advice(report: &DataReport) -> Vec<String> {
             names.push("...".into());
         }
         found.push(format!(
-            "{} classes have fewer than {FEW_OF_CLASS} rows ({}): add some, or put classes together",
+            "{} classes have fewer than {FEW_OF_CLASS} rows ({}): add more, or merge classes",
             few.len(),
             names.join(", ")
         ));
     } else if usable < FEW {
-        found.push(format!("{} can be used: with fewer than {FEW} the figures say little", rows_of(usable)));
+        found.push(format!("only {} can be used: with fewer than {FEW}, the metrics are not reliable", rows_of(usable)));
     }
     if let Some(class) = classes.iter().max_by_key(|class| class.count)
         && class.count as f64 >= LOPSIDED * usable as f64
     {
         found.push(format!(
-            "{:.0} % of the rows are of class `{}`: always answering that is right as often; look at the macro F1, and add rows of other classes",
+            "{:.0} % of the rows are in class `{}`: always predicting it has that accuracy; look at the macro-F1, and add rows of other classes",
             (class.count as f64 / usable as f64 * 100.0).floor(),
             class.name
         ));
     }
     if (rows - usable) as f64 > LOST * rows as f64 {
         found.push(format!(
-            "{:.0} % of the rows are not used, for the reasons given",
+            "{:.0} % of the rows are not used, for the reasons in the notes",
             (rows - usable) as f64 / rows as f64 * 100.0
         ));
     }
     if lengths.median < SHORT {
         found.push(format!(
-            "half of the texts have {} characters or fewer: choose another text column if these are no texts",
+            "half of the texts have {} characters or fewer: choose another text column if these are not the texts",
             lengths.median
         ));
     }

@@ -1,4 +1,4 @@
-//! Which column is the text and which the label.
+//! Chooses the text column and the label column.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::data::names::A_NAME;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
-/// Columns of a [`Table`], counted from 0.
+/// The chosen columns of a [`Table`], counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnChoice {
     /// Column of the text.
@@ -19,38 +19,40 @@ pub struct ColumnChoice {
     pub label: usize,
 }
 
-/// Columns that could have been chosen as well, and what to say of the choice.
+/// Other columns that could have been chosen, and notes on the choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// Columns that could be the text, the chosen one first; only it where no other comes close, or where it was named.
+    /// Columns that could contain the texts, the chosen one first. Only the chosen one if no other comes close or if it was
+    /// named.
     pub text: Vec<usize>,
-    /// Columns that could be the label, the chosen one first; only it where no other comes close, or where it was named.
+    /// Columns that could contain the labels, the chosen one first. Only the chosen one if no other comes close or if it was
+    /// named.
     pub label: Vec<usize>,
-    /// What the user should know of the choice, a sentence each.
+    /// Notes on the choice, one sentence each.
     pub(super) notes: Vec<String>,
 }
 
-/// Share of the best score from which a column of texts comes close.
+/// Share of the best score from which a text column comes close.
 const CLOSE_TEXT: f64 = 0.6;
-/// Share of the best score from which a column of labels comes close.
+/// Share of the best score from which a label column comes close.
 const CLOSE_LABEL: f64 = 0.7;
-/// Score of a column of texts from which it is said that it is left out.
+/// Score of a text column from which a note says that it is not used.
 const A_TEXT: f64 = 0.25;
-/// The same of one with the name of texts.
+/// The same for a column with the name of a text column.
 const A_NAMED_TEXT: f64 = 0.1;
-/// Score of a column of labels from which the other one of two columns is the text, whatever it looks like.
+/// Score of a label column from which, in a table of two columns, the other one is the text in any case.
 const A_LABEL: f64 = 0.4;
-/// Columns that are listed in a hint or a note.
+/// Maximum number of columns to list in a hint or a note.
 const LISTED: usize = 30;
 
 impl ColumnChoice {
-    /// The columns that the config names (by name, else by name without regard to case, else by number counted from 1); what it
-    /// does not name is guessed from the content and from the names: texts are words that mostly differ and follow no single
-    /// pattern, labels are short and repeat. Of two columns with the name that is wanted, the likelier one.
+    /// The columns named in the config (matched by name, then by name ignoring case, then by number counted from 1). Columns that
+    /// are not named are guessed from their content and their names: texts are words, mostly differ and follow no single pattern;
+    /// labels are short and repeat. If two columns have the wanted name, the likelier one is used.
     ///
     /// # Errors
-    /// [`Error::Data`] if a named column does not exist (it lists those that do), if both are the same, or if none looks
-    /// right.
+    /// [`Error::Data`] if a named column does not exist (the message lists the columns), if both are the same, or if no column is
+    /// suitable.
     pub fn guess(table: &Table, config: &DataConfig) -> Result<Self> {
         let named = |name: &Option<String>| name.as_deref().map(|name| find_all(table, name)).transpose();
         let (texts, labels) = (named(&config.text_column)?, named(&config.label_column)?);
@@ -79,18 +81,19 @@ impl ColumnChoice {
                 good
             }
         };
-        // Of two columns the other one is the label, whatever it looks like: what is wrong with it is said later.
+        // In a table of two columns, the other one is the label in any case. Problems with it are reported later.
         let may_be_label = |i: &usize| looks.len() == 2 || looks[*i].label > 0.0;
         let labels = labels.unwrap_or_else(|| all().into_iter().filter(may_be_label).collect());
         let pairs = texts.iter().flat_map(|&text| labels.iter().map(move |&label| Self { text, label }));
         let score = |pair: &Self| looks[pair.text].as_text() + looks[pair.label].as_label();
-        // The last of equals would win: turned round, the first does.
+        // `max_by` returns the last of equal elements; reversed, the first.
         let pairs: Vec<Self> = pairs.filter(|pair| pair.text != pair.label).collect();
         let best = pairs.into_iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)));
         best.ok_or_else(|| missing(if texts.is_empty() { "the text" } else { "the label" }))
     }
 
-    /// The columns of the same names in another table; else, if it has as many columns, at the same places; else guessed.
+    /// The columns with the same names in another table; otherwise, if it has the same number of columns, those at the same
+    /// positions; otherwise a guess.
     pub(super) fn in_other(self, table: &Table, other: &Table, config: &DataConfig) -> Result<Self> {
         let mut config = config.clone();
         for (setting, column) in [(&mut config.text_column, self.text), (&mut config.label_column, self.label)] {
@@ -108,7 +111,7 @@ impl ColumnChoice {
         Self::guess(other, &config)
     }
 
-    /// Which other columns could have been chosen, and what to say of the choice.
+    /// Other columns that could have been chosen, and notes on the choice.
     #[must_use]
     pub fn candidates(self, table: &Table, config: &DataConfig) -> Candidates {
         let mut found = Candidates { text: vec![self.text], label: vec![self.label], notes: Vec::new() };
@@ -132,7 +135,7 @@ impl ColumnChoice {
             self.other_labels(table, &looks, &mut found);
             if looks[self.label].is_about() {
                 found.notes.push(format!(
-                    "the labels are taken from column {}, which by its name is about the row: --label-column names another",
+                    "the labels are read from column {}, whose name suggests metadata; --label-column selects another column",
                     called(table, self.label)
                 ));
             }
@@ -157,8 +160,8 @@ impl ColumnChoice {
         let list = names(table, &left_out);
         match left_out.as_slice() {
             [] => {}
-            [_] => found.notes.push(format!("column {list} also holds texts, which are left out; only {name} is read")),
-            _ => found.notes.push(format!("columns {list} also hold texts, which are left out; only {name} is read")),
+            [_] => found.notes.push(format!("column {list} also contains texts, which are not used; only {name} is read")),
+            _ => found.notes.push(format!("columns {list} also contain texts, which are not used; only {name} is read")),
         }
         found.text.extend(close);
     }
@@ -181,21 +184,23 @@ impl ColumnChoice {
             });
             found.notes.push(if single {
                 format!(
-                    "columns {list} are one column a class, with a single 1 in each row: only {name} is learned; put the names of the classes into one column"
+                    "columns {list} are one-hot labels, one column per class: only {name} is used as the label; put the class names into a single column"
                 )
             } else {
-                format!("columns {list} hold 0 or 1, so that a row can have several labels: only {name} is learned")
+                format!("columns {list} contain 0 or 1, as for several labels per row: only {name} is used as the label")
             });
         } else if !close.is_empty() {
             let list = names(table, &close);
             let verb = if close.len() == 1 { "column" } else { "columns" };
-            found.notes.push(format!("the labels could also be {verb} {list}: {name} is taken; --label-column names another"));
+            found
+                .notes
+                .push(format!("the labels could also be {verb} {list}: {name} is used; --label-column selects another column"));
         }
         found.label.extend(close);
     }
 }
 
-/// Of two columns, the one beside a column of labels in words may be the texts, whatever it looks like.
+/// In a table of two columns, the one beside a clear label column is accepted as the text, whatever it contains.
 fn beside_a_label(looks: &[Looks]) -> Vec<usize> {
     let label = |i: &usize| looks[*i].as_label() >= A_LABEL && looks[*i].kind == Kind::Words;
     match looks {
@@ -204,18 +209,18 @@ fn beside_a_label(looks: &[Looks]) -> Vec<usize> {
     }
 }
 
-/// Says what the texts are, where they are no words.
+/// A note if the texts are not words.
 fn no_words(table: &Table, column: usize, looks: &Looks) -> Option<String> {
     let what = looks.kind.words();
     (looks.kind != Kind::Words).then(|| {
         format!(
-            "the texts of column `{}` look like {what}: choose another text column if these are no texts",
+            "the texts of column `{}` look like {what}: choose another text column if these are not the texts",
             table.columns[column]
         )
     })
 }
 
-/// Says that a column's name is not its own, unless it was chosen by its number.
+/// A note if several columns have this name, unless the column was chosen by number.
 fn named_twice(table: &Table, column: usize, named: Option<&str>, flag: &str) -> Option<String> {
     let name = &table.columns[column];
     let same: Vec<usize> = (0..table.columns.len()).filter(|&i| table.columns[i] == *name).collect();
@@ -225,14 +230,14 @@ fn named_twice(table: &Table, column: usize, named: Option<&str>, flag: &str) ->
     }
     let numbers: Vec<String> = same.iter().take(LISTED).map(|i| (i + 1).to_string()).collect();
     Some(format!(
-        "{} columns are named `{name}` ({}): column {} is read; {flag} with a number names another",
+        "{} columns are named `{name}` ({}): column {} is read; {flag} with a number selects another one",
         same.len(),
         numbers.join(", "),
         column + 1
     ))
 }
 
-/// Whether each value of one column stands beside a single value of the other, and the other way round.
+/// Whether the values of two columns correspond one to one.
 fn same_classes(table: &Table, a: usize, b: usize) -> bool {
     let (mut there, mut back) = (HashMap::new(), HashMap::new());
     table
@@ -242,7 +247,7 @@ fn same_classes(table: &Table, a: usize, b: usize) -> bool {
         .all(|(a, b)| is_blank(a) && is_blank(b) || *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a)
 }
 
-/// A column for notes: its name, and its number where the name is not its own.
+/// A column in a note: its name, and its number if the name is not unique.
 fn called(table: &Table, column: usize) -> String {
     let name = &table.columns[column];
     let own = table.columns.iter().filter(|other| *other == name).count() == 1;
@@ -255,15 +260,15 @@ fn names(table: &Table, columns: &[usize]) -> String {
     list.join(", ") + more
 }
 
-/// The column with this name, else with this name without regard to case, else with this number counted from 1.
+/// The column with this name; otherwise with this name ignoring case; otherwise with this number counted from 1.
 ///
 /// # Errors
-/// [`Error::Data`] where there is none; it lists those that there are.
+/// [`Error::Data`] if there is none; the message lists the columns.
 pub fn find_column(table: &Table, name: &str) -> Result<usize> {
     find_all(table, name).map(|found| found[0])
 }
 
-/// The column that looks most like texts, where there need not be labels.
+/// The column that looks most like texts, for files without labels.
 #[must_use]
 pub fn text_alone(table: &Table) -> Option<usize> {
     let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
@@ -271,7 +276,7 @@ pub fn text_alone(table: &Table) -> Option<usize> {
     texts.max_by(|&a, &b| looks[a].as_text().total_cmp(&looks[b].as_text()))
 }
 
-/// All columns that a name means; at least one.
+/// All columns that a name refers to; at least one.
 fn find_all(table: &Table, name: &str) -> Result<Vec<usize>> {
     let all = |test: &dyn Fn(&str) -> bool| {
         let found: Vec<usize> = (0..table.columns.len()).filter(|&i| test(&table.columns[i])).collect();
@@ -297,5 +302,5 @@ pub(super) fn listing(table: &Table) -> String {
     if table.columns.len() > LISTED {
         columns.push(format!("and {} more", table.columns.len() - LISTED));
     }
-    format!("its columns are {}", columns.join(", "))
+    format!("the columns are {}", columns.join(", "))
 }

@@ -1,34 +1,34 @@
-//! What a cell is: words, a number, a date, an id, an address of the web, the name of a browser.
+//! Classifies the content of a cell: words, a number, a date, an id, a URL, a user agent.
 
-/// What a cell is.
+/// The kind of a cell's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Words,
     Number,
-    /// A date, a time, or other figures with signs between them.
+    /// A date, a time, or other digits with punctuation.
     Time,
-    /// An id, a hash, a name in code.
+    /// An id, a hash, an identifier.
     Code,
-    /// An address of the web or of mail, or the name of a file.
+    /// A URL, an email address or a file name.
     Link,
-    /// What a browser calls itself.
+    /// A user agent.
     Agent,
 }
 
 impl Kind {
-    /// In words, for notes.
+    /// The kind as a phrase, for notes.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Words => "words",
             Self::Number => "numbers",
             Self::Time => "dates or times",
             Self::Code => "ids",
-            Self::Link => "addresses or names of files",
-            Self::Agent => "names of browsers",
+            Self::Link => "URLs, email addresses or file names",
+            Self::Agent => "user agents",
         }
     }
 
-    /// Of a cell that is not empty.
+    /// The kind of a non-empty cell.
     pub(super) fn of(cell: &str) -> Self {
         if is_number(cell) {
             Self::Number
@@ -56,7 +56,7 @@ fn is_number(cell: &str) -> bool {
     bare.parse::<f64>().is_ok() || bare.replace([',', ' ', '\u{a0}', '\''], "").parse::<f64>().is_ok()
 }
 
-/// Words inside of dates and times. Lower case; of months and days the first three letters are looked at.
+/// Words in dates and times, in lower case. For months and days, the first three letters are compared.
 #[rustfmt::skip]
 const TIME_WORDS: &[&str] = &[
     "t", "z", "am", "pm", "utc", "gmt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt", "cet", "cest", "bst", "ist", "jst",
@@ -68,7 +68,7 @@ const TIME_STEMS: &[&str] = &[
     "mai", "okt", "dez", "mär", "fév", "avr", "ene", "abr", "ago", "dic",
 ];
 
-/// Two groups of digits or more, and nothing beside them but signs and words of dates.
+/// At least two groups of digits, and otherwise only punctuation and words of dates.
 fn is_time(cell: &str) -> bool {
     if cell.len() > 60 {
         return false;
@@ -105,7 +105,7 @@ fn is_agent(cell: &str) -> bool {
     ["Mozilla/", "Opera/", "Dalvik/", "curl/", "okhttp/", "python-requests/"].iter().any(|start| cell.starts_with(start))
 }
 
-/// Without white space.
+/// For a cell without white space.
 fn is_link(cell: &str) -> bool {
     let separators = |sign: char| cell.chars().filter(|&letter| letter == sign).count();
     let extension = cell.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -120,19 +120,19 @@ fn is_link(cell: &str) -> bool {
         || cell.is_ascii() && file && FILES.contains(&extension.to_ascii_lowercase().as_str())
 }
 
-/// Ends of names of files.
+/// File name extensions.
 #[rustfmt::skip]
 const FILES: &[&str] = &[
     "txt", "csv", "tsv", "json", "jsonl", "xml", "html", "htm", "pdf", "doc", "docx", "xls", "xlsx", "png", "jpg", "jpeg", "gif", "svg",
     "wav", "mp3", "mp4", "flac", "ogg", "zip", "eml", "log", "md", "py", "com", "org", "net",
 ];
 
-/// Without white space: letters of ASCII with a digit among them, names with underscores, or longer than any word.
+/// For a cell without white space: ASCII letters and a digit, a name with underscores, or longer than any word.
 fn is_code(cell: &str) -> bool {
     cell.is_ascii() && (cell.bytes().any(|byte| byte.is_ascii_digit()) || cell.contains('_') || cell.len() >= 40)
 }
 
-/// Words of a cell. In scripts without spaces a letter counts half.
+/// Number of words in a cell. In scripts without spaces, a character counts half.
 pub(super) fn words(cell: &str) -> f64 {
     let word = |token: &str| {
         let unspaced = token.chars().filter(|&letter| is_unspaced(letter)).count();
@@ -148,7 +148,7 @@ pub(super) fn words(cell: &str) -> f64 {
     cell.split_whitespace().map(word).sum()
 }
 
-/// A letter of a script that is written without spaces: Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese.
+/// Characters of scripts that are written without spaces: Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese.
 fn is_unspaced(letter: char) -> bool {
     matches!(
         letter,
@@ -157,7 +157,7 @@ fn is_unspaced(letter: char) -> bool {
     )
 }
 
-/// A cell with every number as 0: cells of one pattern have one shape.
+/// A cell with every number replaced by 0: cells with the same pattern have the same shape.
 pub(super) fn shape(cell: &str) -> String {
     let mut shape = String::with_capacity(cell.len());
     for letter in cell.chars() {

@@ -1,7 +1,7 @@
-//! Labels that mean the same: `1` and `1.0`, composed and decomposed letters, `Spam` and `spam`.
+//! Merges labels with the same meaning: `1` and `1.0`, composed and decomposed characters, `Spam` and `spam`.
 //!
-//! Two keys say so. Where the first is equal, the labels differ in notation alone and are one class. Where only the second is,
-//! they look the same to a person: they are merged if the settings say so, and else it is said.
+//! There are two keys. Labels with the same first key differ only in notation and are one class. Labels with only the same second
+//! key look the same to a person: they are merged if the settings say so; otherwise a note lists them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,15 +15,15 @@ use crate::data::cells::{is_invisible, is_odd_hyphen};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct LabelGroup {
-    /// The class that they are, or would be merged into.
+    /// The class that they are, or would be, merged into.
     pub name: String,
-    /// The labels as they stand in the file, with their rows that have a text.
+    /// The labels as in the file, with their number of rows that have a text.
     pub labels: Vec<ClassCount>,
-    /// Whether they are one class. Those that are not would be with `data.merge_labels`.
+    /// Whether they are merged. If not, `data.merge_labels` merges them.
     pub merged: bool,
 }
 
-/// What people and programs write for a missing value. Lower case.
+/// How people and programs write a missing value. Lower case.
 const MISSING: &[&str] = &[
     "nan",
     "-nan",
@@ -44,24 +44,24 @@ const MISSING: &[&str] = &[
 ];
 const TRUE: &[&str] = &["1", "true", "yes", "y", "t"];
 const FALSE: &[&str] = &["0", "false", "no", "n", "f"];
-/// Cyrillic and Greek letters, in lower case, and the Latin ones that they look like.
+/// Cyrillic and Greek letters, in lower case, and the Latin letters that they look like.
 const LOOKALIKES: (&str, &str) = ("аеорсухіјѕԁһӏοναρ", "aeopcyxijsdhlovap");
 
-/// Letters as HTML writes them.
+/// Characters as HTML entities.
 const ENTITIES: &[(&str, &str)] =
     &[("&nbsp;", " "), ("&#39;", "'"), ("&apos;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
-/// Whether a cell is one of the words for a missing value.
+/// Whether a cell is a word for a missing value.
 pub(super) fn looks_missing(cell: &str) -> bool {
     cell.len() <= 12 && MISSING.contains(&cell.to_lowercase().as_str())
 }
 
-/// What all labels of a column are.
+/// What all labels of a column have in common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Column {
-    /// All are numbers, but for words for a missing value.
+    /// All are numbers, except words for a missing value.
     numbers: bool,
-    /// All are words for true and false, of more than one kind.
+    /// All are words for true and false, in more than one notation.
     truths: bool,
 }
 
@@ -75,10 +75,10 @@ impl Column {
         }
     }
 
-    /// Labels with the same key differ in notation alone: in their Unicode form, in what cannot be seen, in the kind and the
-    /// number of spaces, and `1` and `1.0` in a column of numbers.
+    /// Labels with the same key differ only in notation: in their Unicode form, in invisible characters, in the kind and number
+    /// of spaces, or as `1` and `1.0` in a column of numbers.
     fn certain(self, label: &str) -> String {
-        // Selectors of variants make other pictures of emoji.
+        // Variation selectors change the appearance of emoji.
         let variant = |letter: char| matches!(letter, '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}');
         let letters = label.nfc().map(|(letter, _)| if is_odd_hyphen(letter) { '-' } else { letter });
         let key = words(&visible(letters, variant));
@@ -97,7 +97,7 @@ impl Column {
     }
 }
 
-/// Without what is invisible, but for what is `meant`, and for joiners where they change the letters around them.
+/// Removes invisible characters, except those that `meant` accepts and joiners that change the surrounding characters.
 fn visible(letters: impl Iterator<Item = char>, meant: impl Fn(char) -> bool) -> String {
     let mut text = String::new();
     for letter in letters {
@@ -118,12 +118,12 @@ fn truth(word: &str) -> Option<&'static str> {
     }
 }
 
-/// With one space between words.
+/// With single spaces between words.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `1.0` is `1`, `2.50` is `2.5`. Nothing for what is no such number.
+/// `1.0` is `1`, `2.50` is `2.5`. `None` for anything else.
 fn without_zeros(key: &str) -> Option<String> {
     let (whole, fraction) = key.split_once('.')?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -140,14 +140,14 @@ fn number(key: &str) -> Option<String> {
         return None;
     }
     let value: f64 = key.parse().ok().filter(|value: &f64| value.is_finite())?;
-    // Codes of many digits are more than a float can tell apart.
+    // Codes with many digits exceed the precision of a float.
     if key.len() > 15 {
         return None;
     }
     Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
 }
 
-/// Without regard to case, width, dashes and underscores between words, quotes and punctuation at the end.
+/// Ignores case, width, dashes and underscores between words, quotes, and punctuation at the end.
 fn folded(label: &str) -> String {
     let mut label = std::borrow::Cow::Borrowed(label);
     for (entity, letter) in ENTITIES.iter().filter(|_| label.contains('&')).copied().collect::<Vec<_>>() {
@@ -158,7 +158,7 @@ fn folded(label: &str) -> String {
     let is_word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());
     let mut key = String::with_capacity(visible.len());
     for (at, &letter) in letters.iter().enumerate() {
-        // A sign of a number is none between words.
+        // The sign of a number is not a dash between words.
         let between = matches!(letter, '-' | '_') && is_word(at.checked_sub(1)) && is_word(Some(at + 1));
         key.push(if between { ' ' } else { letter });
     }
@@ -167,7 +167,7 @@ fn folded(label: &str) -> String {
     if bare.is_empty() { key } else { bare.to_owned() }
 }
 
-/// One letter for those that look like it.
+/// One character for those that look like it.
 fn plain(letter: char) -> char {
     match letter {
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' => '-',
@@ -181,19 +181,19 @@ fn plain(letter: char) -> char {
     }
 }
 
-/// Labels as they stand in a file, with their rows.
+/// Labels as in a file, with their number of rows.
 type Forms<'a> = Vec<(&'a str, usize)>;
 
-/// The classes that the labels of a file are.
+/// Maps the labels of a file to classes.
 pub(super) struct Merging {
-    /// Of each label: its class.
+    /// The class of each label.
     class: HashMap<String, String>,
     /// Labels that look the same.
     pub(super) groups: Vec<LabelGroup>,
 }
 
 impl Merging {
-    /// `labels` with their rows; `merge` merges those that look the same.
+    /// `labels` with their number of rows; `merge` also merges those that look the same.
     pub(super) fn new(labels: &BTreeMap<&str, usize>, merge: bool) -> Self {
         let column = Column::of(labels.keys().copied());
         let mut certain: BTreeMap<String, Forms<'_>> = BTreeMap::new();
@@ -242,24 +242,24 @@ fn group(name: &str, labels: &[(&str, usize)], merged: bool) -> LabelGroup {
     LabelGroup { name: name.to_owned(), labels, merged }
 }
 
-/// The form of the most rows; of equals the key itself, or else the first.
+/// The form with the most rows; if several have as many, the key itself or the first of them.
 fn named<'a>(key: &str, forms: &[(&'a str, usize)]) -> &'a str {
     forms.iter().rev().max_by_key(|(form, rows)| (*rows, *form == key)).map_or("", |(form, _)| form)
 }
 
-/// Finds the class of a label in another file than the one that the classes are from.
+/// Finds the class of a label from a further file.
 #[derive(Debug, Clone)]
 pub struct ClassIndex {
     column: Column,
     merge: bool,
     exact: HashMap<String, u32>,
     certain: HashMap<String, u32>,
-    /// None where two classes look the same.
+    /// `None` if two classes look the same.
     loose: HashMap<String, Option<u32>>,
 }
 
 impl ClassIndex {
-    /// Of these classes; `merge` also finds labels that only look like theirs.
+    /// An index of these classes; `merge` also finds labels that only look like theirs.
     #[must_use]
     pub fn new(classes: &[String], merge: bool) -> Self {
         let column = Column::of(classes.iter().map(String::as_str));
@@ -272,7 +272,7 @@ impl ClassIndex {
         index
     }
 
-    /// The class that has this label, in whatever notation.
+    /// The class with this label, in any notation.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<u32> {
         let exact = self.exact.get(label).copied();
@@ -280,13 +280,13 @@ impl ClassIndex {
         exact.or_else(certain).or_else(|| if self.merge { self.similar(label) } else { None })
     }
 
-    /// The class that has a label which looks the same.
+    /// The class whose label looks the same.
     #[must_use]
     pub fn similar(&self, label: &str) -> Option<u32> {
         self.loose.get(&self.column.loose(label)).copied().flatten()
     }
 
-    /// Whether the label is the name of a class, letter for letter.
+    /// Whether the label is exactly the name of a class.
     pub(super) fn is_exact(&self, label: &str) -> bool {
         self.exact.contains_key(label)
     }

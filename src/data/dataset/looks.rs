@@ -1,4 +1,4 @@
-//! What a column looks like: how much like texts, how much like labels.
+//! Scores how much a column looks like texts and how much like labels.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ use crate::data::cells::is_blank;
 use crate::data::names::Named;
 use crate::data::table::Table;
 
-/// Cells that are looked at, of all columns together; of each column a part that grows less with their number.
+/// Maximum number of cells to examine in all columns. The number per column decreases slowly with the number of columns.
 const CELLS: usize = 200_000;
-/// And at most so many of one column.
+/// Maximum number of cells to examine in one column.
 const ROWS: usize = 10_000;
-/// What is left of the score of a column whose name says that it is about the row.
+/// Factor for the score of a column whose name suggests metadata.
 const ABOUT: f64 = 0.3;
 
-/// Codes of languages, of which a column of labels rarely consists.
+/// Language codes; a column of labels rarely consists of them.
 #[rustfmt::skip]
 const LANGUAGES: &[&str] = &[
     "en", "de", "fr", "es", "it", "pt", "nl", "ru", "zh", "ja", "ko", "ar", "tr", "pl", "sv", "da", "fi", "nb", "cs", "el", "he", "hi",
@@ -25,24 +25,24 @@ const LANGUAGES: &[&str] = &[
     "en-us", "en-gb", "pt-br", "fr-ca", "es-mx", "de-at", "de-ch",
 ];
 
-/// What a column looks like.
+/// The properties of a column.
 #[derive(Debug, Clone)]
 pub(super) struct Looks {
-    /// How much its cells look like texts; 0 is "not at all".
+    /// How much its cells look like texts; 0 is not at all.
     pub(super) text: f64,
-    /// How much its cells look like labels; 0 is "not at all".
+    /// How much its cells look like labels; 0 is not at all.
     pub(super) label: f64,
-    /// What its name says.
+    /// What its name suggests.
     pub(super) named: Named,
     /// Share of its cells that are words.
     wordy: f64,
-    /// Share of its rows with something in it.
+    /// Share of its rows with a non-empty cell.
     pub(super) filled: f64,
-    /// Of its cells, the share that differ.
+    /// Share of its cells that are distinct.
     pub(super) distinct: f64,
-    /// What most cells are.
+    /// The kind of most cells.
     pub(super) kind: Kind,
-    /// All cells are 0 or 1, true or false, and both are there.
+    /// Whether all cells are 0 or 1, or true or false, and both occur.
     pub(super) binary: bool,
 }
 
@@ -113,12 +113,12 @@ impl Looks {
         }
     }
 
-    /// Whether its name says that it is about the row, and not a text or a label.
+    /// Whether its name suggests metadata, and not a text or a label.
     pub(super) fn is_about(&self) -> bool {
         self.named.about
     }
 
-    /// Names help where the cells could be what they say.
+    /// The name raises the score if the cells agree with it.
     pub(super) fn as_text(&self) -> f64 {
         self.text + self.says_text() - self.says_label()
     }
@@ -136,7 +136,7 @@ impl Looks {
         self.named.label * (self.label * 3.0).min(1.0)
     }
 
-    /// Whether the column could be the texts: for its cells, or at least for its name.
+    /// Whether the column could contain the texts, by its cells or at least by its name.
     pub(super) fn may_be_text(&self) -> bool {
         self.text > 0.0
     }

@@ -1,20 +1,20 @@
-//! One note a kind: with a count, and five examples at most.
+//! Notes: one per kind, with a count and at most five examples.
 
 use super::labels::LabelGroup;
 use crate::data::cells::shown;
 use crate::data::table::rows_have;
 
-/// Examples in a note.
+/// Maximum number of examples in a note.
 const EXAMPLES: usize = 5;
 
-/// Adds `rows_have` and what they have, if there are any.
+/// Adds a note on some rows, if there are any: `rows_have`, then `what`.
 pub(super) fn rows(notes: &mut Vec<String>, rows: &[u64], what: &str) {
     if !rows.is_empty() {
         notes.push(format!("{} {what}", rows_have(rows)));
     }
 }
 
-/// Adds a note on some classes: `one` for a single class, else `many`, each behind the class or the number of classes.
+/// Adds a note on some classes: the class, then `one`, or the number of classes, then `many`.
 pub(super) fn classes<'a>(notes: &mut Vec<String>, classes: impl IntoIterator<Item = &'a str>, one: &str, many: &str) {
     let classes: Vec<&str> = classes.into_iter().collect();
     match classes.as_slice() {
@@ -33,7 +33,7 @@ pub(super) fn some<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// Adds the notes on labels that look the same: one on those that are merged, one on those that are not.
+/// Adds the notes on labels that look the same: one on merged labels, one on labels that are not merged.
 pub(super) fn similar(notes: &mut Vec<String>, groups: &[LabelGroup]) {
     let examples = |merged: bool| {
         let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.merged == merged).collect();
@@ -49,10 +49,10 @@ pub(super) fn similar(notes: &mut Vec<String>, groups: &[LabelGroup]) {
     };
     match examples(true) {
         (0, _) => {}
-        (1, list) => notes.push(format!("1 class has labels in more than one notation, which are merged: {list}")),
-        (count, list) => notes.push(format!("{count} classes have labels in more than one notation, which are merged: {list}")),
+        (1, list) => notes.push(format!("1 class has labels in different notations, which are merged: {list}")),
+        (count, list) => notes.push(format!("{count} classes have labels in different notations, which are merged: {list}")),
     }
-    let taken = "taken as different classes; data.merge_labels (--merge-labels) merges them";
+    let taken = "treated as different classes; data.merge_labels (--merge-labels) merges them";
     match examples(false) {
         (0, _) => {}
         (1, list) => notes.push(format!("1 group of labels looks the same ({list}): they are {taken}")),

@@ -1,4 +1,4 @@
-//! The words by which a file says to which part of a data set a row belongs.
+//! The words with which a file assigns rows to a part of the data: train, test or dev.
 
 /// Words of a split column. Lower case.
 const TRAIN: &[&str] = &["train", "training", "trn", "train_set", "trainset", "training set"];
@@ -7,7 +7,7 @@ const TEST: &[&str] = &[
     "hold-out",
 ];
 const DEV: &[&str] = &["dev", "develop", "development", "val", "valid", "validation", "eval", "evaluation", "dev_set", "devset"];
-/// Names of columns that say yes or no to a part.
+/// Names of columns that assign rows to a part with yes or no.
 const FLAGS: &[(&str, Part)] = &[
     ("is_test", Part::Test),
     ("is_held_out", Part::Test),
@@ -19,7 +19,7 @@ const FLAGS: &[(&str, Part)] = &[
     ("is_training", Part::Train),
 ];
 
-/// A part of a data set.
+/// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Train,
@@ -28,7 +28,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// The part that a word names, whatever its case.
+    /// The part that a word names, ignoring case.
     pub(super) fn named(word: &str) -> Option<Self> {
         let word = word.trim().to_lowercase();
         match word.as_str() {
@@ -40,18 +40,18 @@ impl Part {
     }
 }
 
-/// Whether all of these cells are words for parts of a data set.
+/// Whether all of these cells are names of parts.
 pub(super) fn are_parts(cells: &[&str]) -> bool {
     !cells.is_empty() && cells.iter().all(|cell| Part::named(cell).is_some())
 }
 
-/// The part that a column says yes or no to, by its name.
+/// The part that a yes/no column stands for, by its name.
 pub(super) fn flag(name: &str) -> Option<Part> {
     let name = name.trim().to_lowercase().replace([' ', '-'], "_");
     FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, part)| *part)
 }
 
-/// The part that a cell names, in a column of words or in one that says yes or no to `flag`.
+/// The part that a cell names, in a column of words or in a yes/no column for `flag`.
 pub(super) fn part(cell: &str, flag: Option<Part>) -> Option<Part> {
     let Some(flag) = flag else { return Part::named(cell) };
     let other = if flag == Part::Train { Part::Test } else { Part::Train };

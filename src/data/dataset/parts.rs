@@ -8,15 +8,15 @@ use crate::config::DataConfig;
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
-/// The rows of one file, divided by its split column where it has one.
+/// The rows of one file, divided by its split column if it has one.
 pub(super) struct Parts {
     pub(super) labels: Vec<String>,
-    /// Rows to train on; without a split column all.
+    /// Training rows; all rows if there is no split column.
     pub(super) train: Vec<TextRow>,
-    /// Rows that the split column holds out.
+    /// Held-out rows of the split column.
     pub(super) held_out: Option<Vec<TextRow>>,
     pub(super) report: DataReport,
-    /// Why the split column that the settings name cannot be used.
+    /// Why the split column in the settings cannot be used.
     pub(super) refused: Option<Error>,
 }
 
@@ -28,14 +28,14 @@ impl Parts {
             Ok(Some(given)) => match Self::divided(table, columns, config, &given) {
                 Ok(parts) => (parts, None),
                 Err(error) if named => (Self::whole(table, columns, config), Some(error)),
-                // What was only found must not make a file useless.
+                // A split column that was only detected must not make a file unusable.
                 Err(error) => {
                     let mut parts = Self::whole(table, columns, config);
                     let column = &table.columns[given.column];
                     parts
                         .report
                         .notes
-                        .push(format!("the split in column `{column}` is not used ({error}); a random split is drawn instead"));
+                        .push(format!("the split in column `{column}` is not used ({error}); a random split is used instead"));
                     (parts, None)
                 }
             },
@@ -52,7 +52,7 @@ impl Parts {
     }
 
     /// # Errors
-    /// [`Error::Data`] where the parts cannot be used: a held-out label that no training row has, or too few rows.
+    /// [`Error::Data`] if the parts cannot be used: a held-out label without a training row, or too few rows.
     fn divided(table: &Table, columns: ColumnChoice, config: &DataConfig, given: &Given) -> Result<Self> {
         const PART: &str = "held-out part";
         let rows = Rows::new(table, columns, config, |at| given.trains(at));
@@ -63,10 +63,10 @@ impl Parts {
             let column = &table.columns[given.column];
             return Err(Error::data(
                 format!(
-                    "column `{column}` leaves {} rows of fewer than 2 classes, or fewer than {FEWEST_ROWS}, to train on",
+                    "column `{column}` leaves {} training rows, but at least {FEWEST_ROWS} rows and 2 classes are needed",
                     rows.len()
                 ),
-                "give more rows to train on, or set data.split_column (--split-column) to none",
+                "add training rows, or set data.split_column (--split-column) to none",
             ));
         }
         let HeldOut { rows: held, empty, unlabelled, ragged, notes } = held_out;
@@ -82,7 +82,7 @@ impl Parts {
         report.advice = advice(&report);
         let other = |count: usize, what: &str| if count > 0 { format!(", {count} rows {what}") } else { String::new() };
         let mut said = vec![format!(
-            "the split is taken from column `{}`: {} training rows, {} held-out rows{}{}; --split-column none draws a random split instead",
+            "the split is taken from column `{}`: {} training rows, {} held-out rows{}{}; --split-column none selects a random split",
             table.columns[given.column],
             rows.len(),
             held.len(),
@@ -97,7 +97,7 @@ impl Parts {
     }
 }
 
-/// Notes on a file, before those on its rows: on its reading, and on the choice of its columns.
+/// Notes on the file and on the choice of its columns, before those on its rows.
 pub(super) fn file_notes(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Vec<String> {
     [table.notes.clone(), columns.candidates(table, config).notes].concat()
 }

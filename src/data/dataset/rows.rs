@@ -1,4 +1,4 @@
-//! Which rows of a table can be used, and what became of the others.
+//! Sorts the rows of a table into usable and unusable ones.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::data::cells::{normalised, shown};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
 
-/// The usable rows of a table, or of a part of it, in its order.
+/// The usable rows of a table, or of a part of it, in order.
 pub(super) struct Rows {
     pub(super) labels: Vec<String>,
     pub(super) rows: Vec<TextRow>,
@@ -21,14 +21,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Of the rows whose index passes `part`. The report is on them alone.
+    /// The rows whose index passes `part`. The report covers only these.
     pub(super) fn new(table: &Table, columns: ColumnChoice, config: &DataConfig, part: impl Fn(usize) -> bool) -> Self {
         let Sorted { filled, rows: all, empty, unlabelled, ragged, mut notes } = Sorted::new(table, columns, part);
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         filled.iter().for_each(|cells| *counts.entry(&cells.label).or_default() += 1);
         let merging = Merging::new(&counts, config.merge_labels);
         let keys: Vec<String> = filled.iter().map(|cells| normalised(&cells.text)).collect();
-        // Of each text: the class of its first row, and whether another row says otherwise.
+        // For each text: the class of its first row, and whether another row has a different label.
         let mut texts: HashMap<&str, (&str, bool)> = HashMap::with_capacity(keys.len());
         for (key, cells) in keys.iter().zip(&filled) {
             let class = merging.class(&cells.label);
@@ -46,8 +46,8 @@ impl Rows {
                 duplicates.push(cells.row);
             }
         }
-        notes::rows(&mut notes, &duplicates, "the text and the label of an earlier row, which is used once");
-        notes::rows(&mut notes, &contradictory, "a text that also occurs with another label; no such row is used");
+        notes::rows(&mut notes, &duplicates, "the text and the label of an earlier row; duplicates are used once");
+        notes::rows(&mut notes, &contradictory, "a text that also occurs with another label; contradictory rows are not used");
 
         let all_classes: BTreeSet<&str> = filled.iter().map(|cells| merging.class(&cells.label)).collect();
         let used: BTreeSet<&str> = usable.iter().map(|cells| merging.class(&cells.label)).collect();
@@ -87,7 +87,7 @@ impl Rows {
         Self { labels, rows, report }
     }
 
-    /// Takes out what is held out as well: nobody may learn it.
+    /// Removes texts that are also held out, so that they are not trained on.
     pub(super) fn without(mut self, held_out: &[TextRow], which: &str) -> Self {
         let known: HashSet<String> = held_out.iter().map(|row| normalised(&row.text)).collect();
         let before = self.rows.len();
@@ -99,10 +99,13 @@ impl Rows {
         report.lengths = Lengths::new(&self.rows);
         report.advice = advice(report);
         if report.leaked > 0 {
-            report.notes.push(format!("{} training rows have a text of the {which} and are not trained on", report.leaked));
+            report.notes.push(match report.leaked {
+                1 => format!("1 training row has a text that is also in the {which}; it is not trained on"),
+                rows => format!("{rows} training rows have a text that is also in the {which}; they are not trained on"),
+            });
         }
         let lost = report.classes.iter().filter(|class| class.count == 0).map(|class| class.name.as_str());
-        notes::classes(&mut report.notes, lost, "has no row left to train on", "have no row left to train on");
+        notes::classes(&mut report.notes, lost, "has no training row left", "have no training row left");
         self
     }
 }
@@ -113,7 +116,7 @@ pub(super) fn count(classes: &mut [ClassCount], rows: &[TextRow]) {
     rows.iter().for_each(|row| classes[row.label as usize].count += 1);
 }
 
-/// Says which classes have no held-out row.
+/// A note on the classes without a held-out row.
 pub(super) fn not_evaluated(notes: &mut Vec<String>, labels: &[String], held_out: &[TextRow]) {
     let there: HashSet<u32> = held_out.iter().map(|row| row.label).collect();
     let missing = labels.iter().zip(0..).filter(|(_, class)| !there.contains(class)).map(|(label, _)| label.as_str());
@@ -121,21 +124,21 @@ pub(super) fn not_evaluated(notes: &mut Vec<String>, labels: &[String], held_out
     notes::classes(notes, missing, one, many);
 }
 
-/// Rows to evaluate on: all that have a text and a label.
+/// Rows for evaluation: all that have a text and a label.
 pub(super) struct HeldOut {
     pub(super) rows: Vec<TextRow>,
     pub(super) empty: usize,
     pub(super) unlabelled: usize,
     pub(super) ragged: usize,
-    /// What the user should know of them, a sentence each.
+    /// Notes for the user, one sentence each.
     pub(super) notes: Vec<String>,
 }
 
 impl HeldOut {
-    /// Of the rows whose index passes `part`; `which` is what they are called: `held-out file`.
+    /// The rows whose index passes `part`; `which` is their name in messages, such as `held-out file`.
     ///
     /// # Errors
-    /// [`Error::Data`] for a label that is not among `labels`, with its row, and if no row is left.
+    /// [`Error::Data`] for a label that is not in `labels`, with its row, and if there are no rows.
     pub(super) fn new(
         table: &Table,
         columns: ColumnChoice,
@@ -160,7 +163,7 @@ impl HeldOut {
         if rows.is_empty() {
             return Err(Error::data(format!("the {which} has no row with a text and a label"), super::columns::listing(table)));
         }
-        notes::rows(&mut notes, &repeated, "the text of an earlier row; they are evaluated all the same");
+        notes::rows(&mut notes, &repeated, "the text of an earlier row; duplicates are also evaluated");
         if !other.is_empty() {
             let list: Vec<String> = other
                 .iter()
@@ -168,7 +171,7 @@ impl HeldOut {
                 .map(|(class, label)| format!("`{}` is `{}`", shown(label), shown(&labels[*class as usize])))
                 .collect();
             let more = if other.len() > 5 { ", ..." } else { "" };
-            notes.push(format!("labels in another notation than in training are merged: {}{more}", list.join(", ")));
+            notes.push(format!("labels in a different notation than in the training data are merged: {}{more}", list.join(", ")));
         }
         let notes = notes.iter().map(|note| format!("{which}: {note}")).collect();
         Ok(Self { rows, empty, unlabelled, ragged, notes })
@@ -193,14 +196,14 @@ fn unknown(
     }
 }
 
-/// A row with a text and a label, both without white space at their ends.
+/// A row with a text and a label, both without leading and trailing white space.
 struct Cells<'a> {
     text: Cow<'a, str>,
     label: Cow<'a, str>,
     row: u64,
 }
 
-/// The rows of a table, or of a part of it, by whether they have a text and a label.
+/// The rows of a table, or of a part of it, sorted by whether they have a text and a label.
 struct Sorted<'a> {
     filled: Vec<Cells<'a>>,
     rows: usize,
@@ -246,13 +249,13 @@ impl<'a> Sorted<'a> {
         notes::rows(notes, &unlabelled, "no label and cannot be used");
         inside.0.note(notes, &texts, "text");
         inside.1.note(notes, &labels, "label");
-        notes::rows(notes, &missing, "a text that looks like a missing value, such as `nan`; it is taken as it is");
+        notes::rows(notes, &missing, "a text that looks like a missing value, such as `nan`; it is used as it is");
         (sorted.empty, sorted.unlabelled) = (empty.len(), unlabelled.len());
         sorted
     }
 }
 
-/// Rows whose value was inside of a list or an object.
+/// Rows whose value was inside a list or an object.
 #[derive(Default)]
 struct Insides {
     one: Vec<u64>,
@@ -271,16 +274,15 @@ impl Insides {
     }
 
     fn note(&self, notes: &mut Vec<String>, reading: &Reading, what: &str) {
-        let member = reading.member.as_ref().map(|member| format!(": of objects the member `{member}`")).unwrap_or_default();
-        notes::rows(notes, &self.one, &format!("a list or an object as {what}, from which the {what} is taken{member}"));
-        let whole =
-            if what == "label" { "each combination is taken as a class of its own" } else { "the list is taken as it is" };
+        let member = reading.member.as_ref().map(|member| format!(" (of objects, the member `{member}`)")).unwrap_or_default();
+        notes::rows(notes, &self.one, &format!("a list or an object as {what}; the {what} inside it is used{member}"));
+        let whole = if what == "label" { "each combination is treated as a separate class" } else { "the list is used as it is" };
         notes::rows(notes, &self.several, &format!("several values in a list as {what}; {whole}"));
-        notes::rows(notes, &self.nested, &format!("an object as {what}, which is taken as its JSON"));
+        notes::rows(notes, &self.nested, &format!("an object as {what}; its JSON is used"));
     }
 }
 
-/// Says that labels are words for missing values.
+/// A note on labels that look like missing values.
 fn missing_labels(labels: &[(&str, usize)]) -> Option<String> {
     let missing: Vec<&(&str, usize)> = labels.iter().filter(|(label, _)| looks_missing(label)).collect();
     if missing.is_empty() {
@@ -291,12 +293,12 @@ fn missing_labels(labels: &[(&str, usize)]) -> Option<String> {
     let more = if missing.len() > 5 { ", ..." } else { "" };
     let (noun, verb) = if rows == 1 { ("row", "has") } else { ("rows", "have") };
     Some(format!(
-        "{rows} {noun} {verb} a label that looks like a missing value ({}{more}); it is taken as a class: leave the cell empty if there is no label",
+        "{rows} {noun} {verb} a label that looks like a missing value ({}{more}); it is treated as a class: leave the cell empty if the row has no label",
         list.join(", ")
     ))
 }
 
-/// By value if all are numbers, else by code point.
+/// Sorted by value if all are numbers, otherwise by code point.
 fn sorted_labels(labels: BTreeSet<&str>) -> Vec<String> {
     let value = |label: &str| label.parse::<f64>().ok().filter(|value| value.is_finite());
     let mut labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();

@@ -1,9 +1,9 @@
-//! Some rows of a long file, to look at.
+//! Samples rows of a long file.
 
 use crate::rng::Rng;
 
-/// Rows of a long file, at most `most`: one of every stretch, none of which is at a fixed place, since files may be sorted by class
-/// or have their classes in turn.
+/// At most `most` rows: one at a random position in each of equally long ranges, since files may be sorted by class or alternate
+/// between classes.
 pub(super) fn sample(rows: usize, most: usize) -> impl Iterator<Item = usize> {
     let step = rows.div_ceil(most).max(1);
     let mut rng = Rng::stream(0, "columns");

@@ -1,24 +1,25 @@
-//! Cells with several labels: `billing|urgent`.
+//! Cells with several labels, such as `billing|urgent`.
 
 use std::collections::{HashMap, HashSet};
 
 use super::notes::some;
 
-/// What stands between labels of a cell.
+/// Separators between the labels of a cell.
 const SEPARATORS: [char; 5] = ['|', ';', ',', '/', '+'];
 
-/// Says that cells hold several labels, where labels with a separator are made of others. `labels` with their rows.
+/// A note if cells contain several labels, that is, if labels with a separator are composed of other labels. `labels` come with
+/// their number of rows.
 pub(super) fn note(labels: &[(&str, usize)]) -> Option<String> {
     let (separator, rows, examples) =
         SEPARATORS.into_iter().filter_map(|separator| combined(labels, separator)).max_by_key(|(_, rows, _)| *rows)?;
     let (noun, verb) = if rows == 1 { ("row", "has") } else { ("rows", "have") };
     Some(format!(
-        "{rows} {noun} {verb} several labels in a cell, separated by `{separator}` ({}): each combination is taken as a class of its own",
+        "{rows} {noun} {verb} several labels in a cell, separated by `{separator}` ({}): each combination is treated as a separate class",
         some(&examples)
     ))
 }
 
-/// The labels that are made of others by one separator, and their rows.
+/// Labels that are composed of others with one separator, and their number of rows.
 fn combined<'a>(labels: &[(&'a str, usize)], separator: char) -> Option<(char, usize, Vec<&'a str>)> {
     let parts = |label: &'a str| -> Vec<&'a str> { label.split(separator).map(str::trim).collect() };
     let combinations: Vec<&(&str, usize)> = labels
@@ -28,7 +29,7 @@ fn combined<'a>(labels: &[(&'a str, usize)], separator: char) -> Option<(char, u
     let alone: HashSet<&str> = labels.iter().filter(|(label, _)| !label.contains(separator)).map(|(label, _)| *label).collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     combinations.iter().flat_map(|(label, _)| parts(label)).for_each(|part| *uses.entry(part).or_default() += 1);
-    // A part that stands alone or in another combination too is a label; a title with a comma has no such parts.
+    // A part is a label if it also occurs alone or in another combination. A title with a comma has no such parts.
     let known = uses.iter().filter(|(part, uses)| alone.contains(*part) || **uses > 1).count();
     if combinations.is_empty() || known * 2 < uses.len() || known < 2 {
         return None;

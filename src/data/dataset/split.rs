@@ -1,4 +1,4 @@
-//! The split into training and held-out rows: by a column of the file, or drawn.
+//! The split into training set and held-out set: by a column of the file, or at random.
 
 use super::TextRow;
 use super::columns::{self, ColumnChoice};
@@ -9,27 +9,27 @@ use crate::data::table::Table;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 
-/// Names that a split column has, where several columns could be it.
+/// Common names of split columns, used if several columns are candidates.
 const NAMES: &[&str] = &["split", "set", "subset", "fold", "partition", "part", "dataset", "usage"];
 
-/// What a split column says.
+/// The content of a split column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Given {
     pub(super) column: usize,
-    /// Of each row; a row without a word is one to train on.
+    /// The part of each row; a row without a value is trained on.
     parts: Vec<Part>,
-    /// The part that is held out: the test part, or the dev part where there is none.
+    /// The part that is held out: the test part, or the dev part if there is no test part.
     held_out: Part,
-    /// Rows without a word.
+    /// Number of rows without a value.
     pub(super) blank: usize,
 }
 
 impl Given {
-    /// The split column that the settings name, or else one that is found: every filled cell is a word for a part, and there are rows
-    /// to train on and others.
+    /// The split column named in the settings, or a detected one: every non-empty cell names a part, and there are training rows
+    /// and other rows.
     ///
     /// # Errors
-    /// [`Error::Data`] where the named column is not there or does not say which rows are held out.
+    /// [`Error::Data`] if the named column does not exist or does not say which rows are held out.
     pub(super) fn find(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Result<Option<Self>> {
         let Some(name) = &config.split_column else { return Ok(Self::look(table, columns)) };
         let none = name.trim().is_empty() || name.trim().eq_ignore_ascii_case("none");
@@ -38,20 +38,22 @@ impl Given {
         }
         let column = columns::find_column(table, name)?;
         let wrong = |problem: String, row: Option<u64>| {
-            let hint = "name a column with the words train, test, dev or validation, or none".to_owned();
+            let hint = "name a column with the values train, test, dev or validation, or none".to_owned();
             Error::Data { problem, hint, row, column: Some(table.columns[column].clone()) }
         };
         if column == columns.text || column == columns.label {
-            return Err(wrong("the split cannot be the column of the texts or of the labels".into(), None));
+            return Err(wrong("the split column cannot be the text column or the label column".into(), None));
         }
         let flag = flag(&table.columns[column]);
         for (cells, &row) in table.rows.iter().zip(&table.row_numbers) {
             let cell = &cells[column];
             if !is_blank(cell) && part(cell, flag).is_none() {
-                return Err(wrong(format!("`{}` is no part of a data set", cell.trim()), Some(row)));
+                return Err(wrong(format!("`{}` is not train, test, dev or validation", cell.trim()), Some(row)));
             }
         }
-        Self::of(table, column).map(Some).ok_or_else(|| wrong("the split column needs rows to train on and others".into(), None))
+        Self::of(table, column)
+            .map(Some)
+            .ok_or_else(|| wrong("the split column needs both training rows and held-out rows".into(), None))
     }
 
     fn look(table: &Table, columns: ColumnChoice) -> Option<Self> {
@@ -80,23 +82,23 @@ impl Given {
         (has(Part::Train) && has(held_out)).then_some(Self { column, parts, held_out, blank })
     }
 
-    /// Whether a row, by its index, is trained on.
+    /// Whether a row, by index, is trained on.
     pub(super) fn trains(&self, at: usize) -> bool {
         self.parts[at] == Part::Train
     }
 
-    /// Whether a row, by its index, is held out.
+    /// Whether a row, by index, is held out.
     pub(super) fn holds_out(&self, at: usize) -> bool {
         self.parts[at] == self.held_out
     }
 
-    /// Rows of no part that is used.
+    /// Number of rows in parts that are not used.
     pub(super) fn set_aside(&self) -> usize {
         (0..self.parts.len()).filter(|&at| !self.trains(at) && !self.holds_out(at)).count()
     }
 }
 
-/// Holds out `fraction` of each class, rounded, but at least one row and not all; of a class with a single row none. Both parts
+/// Holds out `fraction` of each class, rounded, but at least one row and not all; none of a class with a single row. Both parts
 /// keep the order of `rows`, in which no text occurs twice.
 pub(super) fn stratified(rows: Vec<TextRow>, classes: usize, fraction: f64, seed: u64) -> (Vec<TextRow>, Vec<TextRow>) {
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); classes];

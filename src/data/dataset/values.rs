@@ -1,4 +1,4 @@
-//! Values inside of a cell: lists and objects, as JSON files and the exports of annotation tools have them.
+//! Values inside a cell: lists and objects, as in JSON files and exports of annotation tools.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,46 +9,47 @@ use super::sample::sample;
 use crate::data::cells::is_blank;
 use crate::data::table::Table;
 
-/// Members of an object that name a label, the first that is there.
+/// Members of an object that name a label; the first one present is used.
 const LABEL_MEMBERS: &[&str] =
     &["label", "labels", "name", "class", "category", "intent", "value", "choices", "choice", "title", "text", "tag"];
-/// Members of an object that hold a text, the first that is there.
+/// Members of an object that contain a text; the first one present is used.
 const TEXT_MEMBERS: &[&str] = &["text", "body", "content", "message", "sentence", "value", "utterance", "question", "title"];
 
 /// How the cells of a column are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The member that is read of each object.
+    /// The member that is read from objects.
     pub(super) member: Option<String>,
     /// Lists of words are texts.
     words: bool,
-    /// Lists and objects are taken apart at all.
+    /// Whether values inside lists and objects are used at all.
     nested: bool,
 }
 
-/// What was inside of a cell.
+/// What a cell contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inside {
     /// A plain cell.
     Plain,
-    /// A list or an object, from which one value was taken, or none.
+    /// A list or an object from which one value, or none, was taken.
     One,
-    /// A list of several values: the cell stays as it is.
+    /// A list of several values; the cell is unchanged.
     Several,
-    /// A list or an object that stays as it is.
+    /// A list or an object that is used unchanged.
     Nested,
 }
 
 impl Reading {
-    /// Of a column of labels: a list of one value is that value, an empty list or object is no label, of scores of classes the
-    /// class with the largest is the label.
+    /// For a column of labels: a list with one value is that value, an empty list or object is no label, and of class scores, the
+    /// class with the largest score is the label.
     #[must_use]
     pub fn of_labels(table: &Table, column: usize) -> Self {
         let objects = Objects::of(table, column);
         Self { member: objects.label_member(), words: false, nested: true }
     }
 
-    /// Of a column of texts: lists and objects are taken apart where most cells hold them; a list of words is their text.
+    /// For a column of texts: values inside lists and objects are used if most cells contain them; a list of words is joined to a
+    /// text.
     #[must_use]
     pub fn of_texts(table: &Table, column: usize) -> Self {
         let objects = Objects::of(table, column);
@@ -58,13 +59,13 @@ impl Reading {
         Self { member: objects.text_member(), words: true, nested: true }
     }
 
-    /// The value of a cell, without white space at its ends; empty where nothing of it can be seen.
+    /// The value of a cell, without leading and trailing white space; empty if nothing of it is visible.
     #[must_use]
     pub fn value<'a>(&self, cell: &'a str) -> Cow<'a, str> {
         self.look(cell).0
     }
 
-    /// The same, and where it was.
+    /// The same, and where the value was found.
     pub(super) fn look<'a>(&self, cell: &'a str) -> (Cow<'a, str>, Inside) {
         let cell = cell.trim();
         if is_blank(cell) {
@@ -83,7 +84,7 @@ impl Reading {
         }
     }
 
-    /// The one value of a list or an object.
+    /// The single value of a list or an object.
     fn inside(&self, json: &Json) -> Result<String, Inside> {
         match json {
             Json::Array(values) => {
@@ -127,7 +128,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// Looks at some rows of a long file.
+    /// Examines a sample of the rows of a long file.
     fn of(table: &Table, column: usize) -> Self {
         let mut objects = Self::default();
         let cells = sample(table.rows.len(), 2000).map(|row| table.rows[row][column].trim());
@@ -142,12 +143,12 @@ impl Objects {
         objects
     }
 
-    /// Objects with something in them.
+    /// Non-empty objects.
     fn filled(&self) -> impl Iterator<Item = &Map<String, Json>> {
         self.maps.iter().filter(|members| members.values().any(|value| !is_empty(value)))
     }
 
-    /// Whether most filled objects have such a member.
+    /// Whether most non-empty objects have such a member.
     fn have(&self, member: &str, test: impl Fn(&Json) -> bool) -> bool {
         let (mut all, mut with) = (0, 0);
         for members in self.filled() {
@@ -162,7 +163,7 @@ impl Objects {
         LABEL_MEMBERS.iter().find(|member| self.have(member, label)).map(|&member| member.to_owned())
     }
 
-    /// A usual name, or else the member with the longest texts.
+    /// A common name, otherwise the member with the longest texts.
     fn text_member(&self) -> Option<String> {
         if let Some(member) = TEXT_MEMBERS.iter().find(|member| self.have(member, Json::is_string)) {
             return Some((*member).to_owned());
@@ -186,7 +187,7 @@ fn is_empty(value: &Json) -> bool {
     }
 }
 
-/// Scores of two classes or more, each from 0 to 1.
+/// Scores of at least two classes, each from 0 to 1.
 fn scores(members: &Map<String, Json>) -> Option<Vec<(&str, f64)>> {
     let score =
         |value: &Json| value.as_f64().or_else(|| value.as_bool().map(f64::from)).filter(|score| (0.0..=1.0).contains(score));
@@ -194,7 +195,7 @@ fn scores(members: &Map<String, Json>) -> Option<Vec<(&str, f64)>> {
     scores.filter(|scores| scores.len() > 1)
 }
 
-/// The class with the largest score; none where all are 0.
+/// The class with the largest score; none if all are 0.
 fn largest(scores: &[(&str, f64)]) -> Result<String, Inside> {
     let most = scores.iter().fold(0.0, |most: f64, (_, score)| most.max(*score));
     let mut best = scores.iter().filter(|(_, score)| *score >= most);
@@ -205,7 +206,7 @@ fn largest(scores: &[(&str, f64)]) -> Result<String, Inside> {
     }
 }
 
-/// A value as a cell has it: 1.0 is 1, as in the reader of JSON files.
+/// A value as the text of a cell: 1.0 is 1, as in the JSON reader.
 fn plain(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
@@ -218,7 +219,7 @@ fn plain(value: &Json) -> String {
     }
 }
 
-/// A cell that is a list or an object, in JSON or, for a list, in Python's notation.
+/// A cell that is a list or an object in JSON or, for a list, in Python's notation.
 fn parse(cell: &str) -> Option<Json> {
     match (cell.as_bytes().first(), cell.as_bytes().last()) {
         (Some(b'['), Some(b']')) => serde_json::from_str(cell).ok().or_else(|| python_list(cell)).filter(Json::is_array),

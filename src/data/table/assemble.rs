@@ -1,4 +1,4 @@
-//! Records -> [`Table`]: the header is told from the rows, and every row gets as many cells as there are columns.
+//! Records -> [`Table`]: separates the header from the rows and gives every row as many cells as there are columns.
 
 use csv::StringRecord;
 
@@ -9,15 +9,15 @@ use super::records::{Names, Records};
 use super::{Format, Line, Table, bare, fill, limits, rows_have};
 use crate::error::{Error, Result};
 
-/// Rows that are kept as they stand, so that a person can say which of them is the header.
+/// Number of rows that are stored unchanged, so that the user can select the header.
 const HEAD: usize = 30;
-/// Share of the rows that must agree on the number of columns.
+/// Share of the rows that must have the same number of columns.
 const AGREEING: f64 = 0.5;
 
 impl Table {
     /// # Errors
-    /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows that do not agree on a number of columns, and for a header
-    /// row that is not there.
+    /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows with different numbers of columns, and for a header
+    /// row that does not exist.
     pub(super) fn from_records(read: Records, header_row: Option<u64>, fewest: usize) -> Result<Self> {
         let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } =
             read;
@@ -82,15 +82,12 @@ impl Table {
             ));
         }
         if !short.is_empty() {
-            notes.push(format!(
-                "{} fewer cells than the {columns} columns; the missing ones are taken as empty",
-                rows_have(&short)
-            ));
+            notes.push(format!("{} fewer cells than the {columns} columns; the missing cells are empty", rows_have(&short)));
         }
         let broken = broken_rows(header.as_deref(), &records, &rows, columns);
         if !broken.is_empty() {
             let rows = rows_have(&broken);
-            notes.push(format!("{rows} cells in mostly empty columns without a name; the text may have been broken apart there"));
+            notes.push(format!("{rows} cells in mostly empty columns without a name; the text may have been split there"));
         }
         let name = |column: usize| {
             let name =
@@ -121,7 +118,7 @@ impl Table {
     }
 }
 
-/// Takes the items at these places, rising, out of a list.
+/// Removes the items at these ascending positions from a list.
 fn leave_out<T>(list: &mut Vec<T>, places: &[usize]) {
     let mut places = places.iter().peekable();
     let mut at = 0;
@@ -133,10 +130,10 @@ fn leave_out<T>(list: &mut Vec<T>, places: &[usize]) {
     });
 }
 
-/// Rows of at least `least` cells and no more than there are columns are alike.
+/// Rows with at least `least` cells and at most as many as there are columns count as equal.
 ///
 /// # Errors
-/// [`Error::Data`] with the first row that is not like the most of them, where these are fewer than half.
+/// [`Error::Data`] with the first row that differs from most rows, if fewer than half agree.
 fn agree(records: &[StringRecord], rows: &[u64], width: usize, least: usize, separator: u8) -> Result<()> {
     let is_odd = |record: &StringRecord| !is_blank(record) && (record.len() < least || length(record) > width);
     let filled = records.iter().filter(|record| !is_blank(record)).count();
@@ -147,7 +144,7 @@ fn agree(records: &[StringRecord], rows: &[u64], width: usize, least: usize, sep
     let odd = records.iter().position(is_odd).unwrap_or(0);
     Err(Error::Data {
         problem: format!(
-            "the rows do not agree on the number of columns: only {:.0} % have {width}, this one has {}",
+            "the rows have different numbers of columns: only {:.0} % have {width}, this one has {}",
             fits as f64 / filled as f64 * 100.0,
             records[odd].len()
         ),
@@ -160,7 +157,7 @@ fn agree(records: &[StringRecord], rows: &[u64], width: usize, least: usize, sep
     })
 }
 
-/// What to say where the header has another number of names than the rows have cells.
+/// A note if the header and the rows have different numbers of cells.
 fn odd_names(names: &[String], records: &[StringRecord], columns: usize) -> Option<String> {
     let given = names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1);
     if given > columns {
@@ -175,15 +172,15 @@ fn odd_names(names: &[String], records: &[StringRecord], columns: usize) -> Opti
         let filled = records.iter().filter(|record| record.get(column).is_some_and(|cell| !cell.trim().is_empty())).count();
         filled * 2 >= records.len()
     };
-    // Columns without a name that are empty in most rows are told of by their rows.
+    // Mostly empty columns without a name are reported by row.
     let nameless = (given..columns).filter(|&column| most(column)).count();
     (nameless > 0 && given >= 2).then(|| {
-        format!("the header has {given} names and the rows have {columns} cells: those behind the named columns have no name")
+        format!("the header has {given} names and the rows have {columns} cells: the columns after the named ones have no name")
     })
 }
 
-/// Rows with something in a column that has no name and is empty in most rows: the program that wrote the file took a part of a
-/// text for another cell.
+/// Rows with content in a mostly empty column without a name: the program that wrote the file has split a text into several
+/// cells.
 fn broken_rows(header: Option<&[String]>, records: &[StringRecord], rows: &[u64], columns: usize) -> Vec<u64> {
     let Some(header) = header else { return Vec::new() };
     let filled = |record: &StringRecord, column: usize| record.get(column).is_some_and(|cell| !cell.trim().is_empty());

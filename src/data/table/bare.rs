@@ -1,5 +1,5 @@
-//! Rows with more cells than the header has names: separators inside a text that nobody has put in quotes. Where the other columns
-//! show which cells are theirs, the rest of the row is the text.
+//! Rows with more cells than the header has names, because separators inside a text are not in quotes. If the other columns
+//! identify their cells, the rest of the row is the text.
 
 use std::collections::HashMap;
 
@@ -8,22 +8,22 @@ use csv::StringRecord;
 use super::header::{is_label_name, is_text_name};
 use super::{record, rows_have};
 
-/// What was found.
+/// The result.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Columns of the table.
+    /// Number of columns.
     pub(super) width: usize,
     pub(super) note: Option<String>,
-    /// The rows begin with a cell that the header has no name for.
+    /// Whether the rows begin with a cell that has no name in the header.
     pub(super) row_names: bool,
 }
 
-/// Score from which a column is taken for the one with the texts, and by how much it must be better than any other.
+/// Minimum score of the text column, and its minimum distance to any other column.
 const ENOUGH: f64 = 1.5;
 const BETTER: f64 = 0.5;
 
-/// Puts the text of each row with too many cells together again, if it is certain which column is the text. `width` is the number
-/// of cells of most records, without header.
+/// Joins the text of each row with too many cells, if it is certain which column is the text. `width` is the number of cells of
+/// most records, without the header.
 pub(super) fn settle(
     header: Option<&[String]>,
     records: &mut [StringRecord],
@@ -48,7 +48,7 @@ pub(super) fn settle(
         settled.row_names = true;
         settled.width = narrow + 1;
         settled.note =
-            Some("the rows have a cell more than the header has names: the first one, a row number, is `column 1`".into());
+            Some("the rows have one cell more than the header has names: the first cell, a row number, is `column 1`".into());
         return settled;
     }
     let Some(split) = split else { return settled };
@@ -65,14 +65,14 @@ pub(super) fn settle(
         .and_then(|names| names.get(split.text))
         .map_or_else(|| format!("column {}", split.text + 1), |name| name.trim().to_owned());
     settled.note = Some(format!(
-        "{} more cells than the {narrow} columns, because `{}` in a text is not in quotes; they are taken as part of `{name}`",
+        "{} more cells than the {narrow} columns, because `{}` in a text is not in quotes; the extra cells are treated as part of `{name}`",
         rows_have(&joined),
         char::from(separator).escape_debug(),
     ));
     settled
 }
 
-/// The fewest cells that a tenth of the records have; the usual number where some have more than that.
+/// The smallest number of cells that a tenth of the records have; the usual number if some have more.
 fn narrowest(records: &[StringRecord], width: usize) -> usize {
     let mut counts: HashMap<usize, usize> = HashMap::new();
     for record in records.iter().filter(|record| !record::is_blank(record)) {
@@ -114,15 +114,15 @@ fn are_row_names(records: &[StringRecord], width: usize) -> bool {
         })
 }
 
-/// Values of a column, where they say something about a cell.
+/// The values of a column, if they identify its cells.
 enum Values {
     /// Numbers.
     Numbers,
-    /// All of one pattern, such as dates and codes.
+    /// All follow one pattern, such as dates and codes.
     Shape(String),
-    /// Few values, each of them several times.
+    /// Few values, each occurring several times.
     Few(HashMap<String, usize>),
-    /// Anything.
+    /// No restriction.
     Any,
 }
 
@@ -157,7 +157,7 @@ impl Values {
     }
 }
 
-/// A cell with 9 for digits and a for letters, each once for several.
+/// A cell with runs of digits replaced by 9 and runs of letters by a.
 fn shape(cell: &str) -> String {
     let mut shape = String::new();
     for letter in cell.chars() {
@@ -173,11 +173,11 @@ fn shape(cell: &str) -> String {
     shape
 }
 
-/// A way to divide the cells of a row: so many columns before the text, the text, and those behind it.
+/// A division of a row's cells: columns before the text, the text, and columns after it.
 struct Split {
     text: usize,
     width: usize,
-    /// Of each column but the text.
+    /// The values of each column except the text.
     values: Vec<Values>,
 }
 
@@ -211,12 +211,12 @@ impl Split {
         let fitting = records.iter().filter(|record| record::length(record) == self.width);
         let own: Vec<&str> =
             fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        // A column of numbers or labels is not the one that a text was broken in.
+        // A column of numbers or labels is not the one whose text was split.
         if own.len() >= 4 && !Values::new(&own).is_any() {
             return -1.0;
         }
         let others = || (0..self.width).filter(|&column| column != self.text);
-        // Every other column must say something, or a row could be divided in any way.
+        // Every other column must be identifiable; otherwise a row could be divided arbitrarily.
         let mute = others().filter(|&column| self.values[column].is_any()).count();
         let holding = over.iter().filter(|&&at| self.holds(&records[at])).count() as f64 / over.len() as f64;
         let values = if mute == 0 { holding } else { 0.0 };
@@ -231,17 +231,17 @@ impl Split {
                 0.0
             }
         });
-        // As many cells in each row, of which one has a few values only, may as well be a column without a name.
+        // If all rows have the same number of cells, the extra one may also be a column without a name.
         let same = over.len() == records.iter().filter(|record| !record::is_blank(record)).count()
             && over.windows(2).all(|pair| record::length(&records[pair[0]]) == record::length(&records[pair[1]]));
         if same && blanks < 0.5 && self.is_column(records, over) {
             return 0.0;
         }
-        // Names and blanks alone are not enough: what stands in the other columns must fit.
+        // Names and spaces are not sufficient: the content of the other columns must fit.
         if values < 0.5 { values + name.min(0.0) } else { values + blanks + name }
     }
 
-    /// Are the cells of the other columns values of theirs?
+    /// Whether the cells of the other columns are among their values.
     fn holds(&self, record: &StringRecord) -> bool {
         (0..self.width).filter(|&column| column != self.text).all(|column| {
             let cell = record.get(cell_index(record, self.width, self.text, column)).unwrap_or_default().trim();
@@ -249,14 +249,14 @@ impl Split {
         })
     }
 
-    /// Does what would be put behind the beginning of the text have a few values only?
+    /// Whether the cells that would be joined to the text have only a few different values.
     fn is_column(&self, records: &[StringRecord], over: &[usize]) -> bool {
         let pieces: Vec<&str> = over.iter().filter_map(|&at| records[at].get(self.text + 1)).map(str::trim).collect();
         let distinct: std::collections::HashSet<&str> = pieces.iter().copied().collect();
         distinct.len() * 2 <= pieces.len()
     }
 
-    /// In a text a blank follows each comma, between columns it does not.
+    /// A space follows a comma inside a text, but not between columns.
     fn by_blanks(&self, record: &StringRecord, separator: u8) -> bool {
         let length = record::length(record);
         let last = length - (self.width - self.text);

@@ -1,4 +1,4 @@
-//! Bytes -> text: byte order marks, UTF-16, 8-bit encodings; and files that are no text at all.
+//! Bytes -> text: byte order marks, UTF-16 and 8-bit encodings. Rejects files that are not text.
 
 use chardetng::EncodingDetector;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -8,17 +8,17 @@ use crate::error::{Error, Result};
 /// A file as text.
 pub(super) struct Decoded {
     pub(super) text: String,
-    /// The WHATWG name of the encoding it was in.
+    /// The WHATWG name of its encoding.
     pub(super) encoding: &'static str,
-    /// What the reader should know about the decoding.
+    /// A note on the decoding.
     pub(super) note: Option<String>,
 }
 
-/// How files begin that people take for tables: first bytes, what it is, what to do.
+/// Signatures of file types that are mistaken for tables: first bytes, description, hint.
 const SIGNATURES: &[(&[u8], &str, &str)] = &[
     (b"\xD0\xCF\x11\xE0", "an old Excel or Word file (.xls, .doc)", SAVE_AS_CSV),
-    (b"\x89PNG", "a PNG picture", GIVE_A_TABLE),
-    (b"\xFF\xD8\xFF", "a JPEG picture", GIVE_A_TABLE),
+    (b"\x89PNG", "a PNG image", GIVE_A_TABLE),
+    (b"\xFF\xD8\xFF", "a JPEG image", GIVE_A_TABLE),
     (b"GIF87a", "a GIF picture", GIVE_A_TABLE),
     (b"GIF89a", "a GIF picture", GIVE_A_TABLE),
     (b"%PDF-", "a PDF document", GIVE_A_TABLE),
@@ -42,7 +42,7 @@ const EXPORT: &str = "export the table as CSV";
 /// The file as text.
 ///
 /// # Errors
-/// [`Error::Data`] for an empty file and for one that is not a table, saying what it looks like.
+/// [`Error::Data`] for an empty file and for a file that is not a table; the message names its type.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(Error::data("the file is empty", GIVE_A_TABLE));
@@ -55,7 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
         None => unmarked(bytes),
     };
     let mut decoded = decoded;
-    // The end of a file to old programs.
+    // Old programs mark the end of a file with it.
     if decoded.text.ends_with('\u{1A}') {
         decoded.text.pop();
     }
@@ -76,7 +76,7 @@ fn signature(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             ("a zip archive", UNPACK)
         });
     }
-    // "PAR1" is four letters that a text may begin with, but no text also ends with them.
+    // A text may begin with "PAR1", but a Parquet file also ends with it.
     let found = SIGNATURES.iter().find(|(start, ..)| bytes.starts_with(start) && (*start != b"PAR1" || bytes.ends_with(b"PAR1")));
     found.map(|(_, what, hint)| (*what, *hint))
 }
@@ -107,8 +107,8 @@ fn unmarked(bytes: &[u8]) -> Decoded {
         letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
         broken += usize::from(!chunk.invalid().is_empty());
     }
-    // A few broken bytes among many good letters are damage in a UTF-8 file; letters of an 8-bit encoding are hardly ever
-    // valid UTF-8 by accident.
+    // A few invalid bytes among many valid characters mean a damaged UTF-8 file; text in an 8-bit encoding is hardly ever valid
+    // UTF-8 by chance.
     if broken * 20 <= letters {
         return with_encoding(bytes, UTF_8);
     }
@@ -119,10 +119,10 @@ fn unmarked(bytes: &[u8]) -> Decoded {
     with_encoding(bytes, detector.guess(None, false))
 }
 
-/// Refuses what decodes as text but is no table.
+/// Rejects content that decodes as text but is not a table.
 fn check_text(text: &str) -> Result<()> {
     if text.trim().is_empty() {
-        return Err(Error::data("the file is empty but for white space", GIVE_A_TABLE));
+        return Err(Error::data("the file contains only white space", GIVE_A_TABLE));
     }
     if text.contains('\0') {
         return Err(Error::data("this is a binary file, not a table: it contains NUL bytes", GIVE_A_TABLE));
@@ -130,7 +130,7 @@ fn check_text(text: &str) -> Result<()> {
     let control =
         text.chars().filter(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0B' | '\x0C' | '\x1A')).count();
     if control > 8 && control * 50 > text.len() {
-        return Err(Error::data("this is a binary file, not a table: it is full of control characters", GIVE_A_TABLE));
+        return Err(Error::data("this is a binary file, not a table: it contains many control characters", GIVE_A_TABLE));
     }
     let head: String = text.chars().filter(|c| !c.is_whitespace()).take(9).collect::<String>().to_ascii_lowercase();
     if head.starts_with("<html") || head.starts_with("<!doctype") || head.starts_with("<?xml") {

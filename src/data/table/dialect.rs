@@ -1,4 +1,4 @@
-//! Text -> records: which separator, and are quotes quotes. Parsing is the `csv` crate's; this file chooses how to call it.
+//! Text -> records: detects the separator and whether `"` is a quote. The `csv` crate parses; this file chooses its parameters.
 
 use std::collections::HashMap;
 
@@ -9,25 +9,25 @@ use super::quotes::{Frequent, Quotes, scan};
 use super::record::{fits, half_quoted, is_blank};
 use crate::error::{Error, Result};
 
-/// A text as read in one way.
+/// A text parsed in one way.
 pub(super) struct Reading {
     pub(super) separator: u8,
     pub(super) quotes: Quotes,
     pub(super) records: Vec<StringRecord>,
-    /// Row of the file of each record, see [`super::Table::row_numbers`].
+    /// Row number of each record, see [`super::Table::row_numbers`].
     pub(super) rows: Vec<u64>,
-    /// Cells of most records.
+    /// Number of cells of most records.
     pub(super) width: usize,
-    /// Share of the records that are not blank and have `width` cells, or more but empty ones.
+    /// Share of the non-blank records with `width` cells, not counting empty cells at the end.
     pub(super) consistent: f64,
     pub(super) note: Option<String>,
-    /// The file has more rows or cells than are taken; the rest of it was not read.
+    /// The file exceeds the limits of rows or cells; the rest was not read.
     cut: bool,
 }
 
 impl Reading {
     /// # Errors
-    /// [`Error::Data`] for a file that is larger than what is taken.
+    /// [`Error::Data`] for a file that exceeds the limits.
     pub(super) fn check(&self) -> Result<()> {
         match self.cut {
             false => Ok(()),
@@ -37,13 +37,13 @@ impl Reading {
     }
 }
 
-/// Candidates; where all else is equal, the first wins.
+/// Candidate separators; if all else is equal, the first one is used.
 pub(super) const SEPARATORS: [u8; 4] = [b'\t', b';', b',', b'|'];
 const SAMPLE: usize = 1 << 18;
-/// A file whose rows agree this well without quotes is taken to have none, if its quotes make no sense as quotes.
+/// Share of consistent rows from which a file is read without quoting, if its quotes are inconsistent.
 const UNQUOTED: f64 = 0.98;
 
-/// Reads a text in the way that makes most sense, with `"` as the only quote.
+/// Parses a text in the most plausible way, with `"` as the only quote.
 ///
 /// # Errors
 /// As [`records`].
@@ -52,18 +52,18 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     choose_quotes(text, separator)
 }
 
-/// What to do with a text in which no separator was found.
+/// The hint for a text without a separator.
 fn hint(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty()).take(1000);
     let prefixes: Vec<&str> = lines().filter_map(|line| line.split_once(": ")).map(|(label, _)| label).collect();
     let distinct: std::collections::HashSet<&str> = prefixes.iter().copied().collect();
     if prefixes.len() >= 4 && prefixes.len() * 10 >= lines().count() * 9 && distinct.len() * 2 <= prefixes.len() {
-        return "the lines look like `label: text`: put a tab in place of the first `: ` of each line".into();
+        return "the lines look like `label: text`: replace the first `: ` of each line with a tab".into();
     }
-    "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator belongs in double quotes".into()
+    "each row needs a text and a label, separated by a comma, a semicolon or a tab; a text that contains the separator must be in double quotes".into()
 }
 
-/// A separator in words.
+/// A separator as a phrase.
 pub(super) fn name_of(separator: u8) -> &'static str {
     match separator {
         b'\t' => "a tab",
@@ -74,7 +74,7 @@ pub(super) fn name_of(separator: u8) -> &'static str {
     }
 }
 
-/// The separator that splits the beginning of the text into the most regular table, if any makes two columns.
+/// The separator that gives the most regular table for the beginning of the text, if any gives two columns.
 fn sniff(text: &str) -> Option<u8> {
     let sample = match text.char_indices().nth(SAMPLE).and_then(|(end, _)| text[..end].rfind('\n')) {
         Some(end) => &text[..end],
@@ -96,8 +96,8 @@ fn sniff(text: &str) -> Option<u8> {
                 continue;
             }
             let score = reading.consistent - trouble as f64 / reading.records.len() as f64;
-            // A separator that makes more columns with equal regularity is the real one (a list inside a cell is separated
-            // too); but nobody writes tabs by accident.
+            // A separator that gives more columns with the same regularity is the real one, because a list inside a cell is
+            // separated, too. Tabs take precedence, because they do not occur by accident.
             let columns = if separator == b'\t' { usize::MAX } else { reading.width };
             if best.is_none_or(|(other, width, _)| score > other || (score == other && columns > width)) {
                 best = Some((score, columns, separator));
@@ -135,49 +135,49 @@ fn choose_quotes(text: &str, separator: u8) -> Result<Reading> {
         let record = quoted.records.partition_point(|record| start_of(record) <= open).saturating_sub(1);
         Error::Data {
             problem,
-            hint: "close the quote, or write a quote inside a quoted text twice (\"\")".into(),
+            hint: "close the quote; inside a quoted text, write a quote twice (\"\")".into(),
             row: quoted.rows.get(record).copied(),
             column: None,
         }
     };
-    // Torn first: where a quote in the middle is lost, all later ones change sides, and the last one stays open.
+    // Torn quotes first: if a quote is missing in the middle, all later ones are inverted, and the last one is not closed.
     let frequent_plain = Frequent::new(&plain.records, plain.width);
     let swallows = |cell: &str| frequent.swallowed(cell, separator) || frequent_plain.swallowed(cell, separator);
     if let Some(&(open, close)) = quotes.torn.iter().find(|&&(open, close)| swallows(&text[open + 1..close])) {
         let lines = text[open..close].lines().count();
         return Err(error(
-            format!("a double quote opens here and closes only {} lines later, before the text of another row", lines - 1),
+            format!("a double quote opens here and is closed only {} lines later, before the text of another row", lines - 1),
             open,
         ));
     }
     if let Some(open) = quotes.unclosed {
         let lines = text[open..].lines().count();
         return Err(error(
-            format!("a double quote opens here and never closes: it swallows the {lines} lines from here to the end"),
+            format!("a double quote opens here and is never closed: the remaining {lines} lines are inside it"),
             open,
         ));
     }
     quoted.note = match swallowing {
-        Some(i) => Some(format!("row {}: a quoted cell holds lines that look like rows; check its quotes", quoted.rows[i])),
+        Some(i) => Some(format!("row {}: a quoted cell contains lines that look like rows; check its quotes", quoted.rows[i])),
         None => Some(format!(
-            "{} cells have a double quote inside quotes that is not written twice; their text may lack a quote",
+            "{} cells have a double quote inside quotes that is not written twice; a quote may be missing from their text",
             quotes.torn.len()
         )),
     };
     Ok(quoted)
 }
 
-/// Whether some separator makes two columns or more.
+/// Whether some separator gives at least two columns.
 pub(super) fn has_columns(text: &str) -> bool {
     sniff(text).is_some()
 }
 
-/// A file with a single column: its lines, or its quoted cells where all quotes make sense as quotes.
+/// A file with a single column: its lines, or its quoted cells if the quoting is consistent.
 ///
 /// # Errors
-/// [`Error::Data`] for a file that is larger than what is taken.
+/// [`Error::Data`] for a file that exceeds the limits.
 pub(super) fn single(text: &str) -> Result<Reading> {
-    // Separates cells in no file.
+    // Not used as a separator in any file.
     const NOTHING: u8 = 0x1F;
     let found = scan(text, NOTHING, Quotes::Doubled);
     let clean = found.torn.is_empty() && found.unclosed.is_none();
@@ -194,13 +194,13 @@ fn parse(text: &str, separator: u8, quotes: Quotes) -> Reading {
         .quoting(quotes != Quotes::None)
         .escape((quotes == Quotes::Backslash).then_some(b'\\'))
         .from_reader(text.as_bytes());
-    // The only errors a flexible reader can give are of input and UTF-8, and the input is a str.
+    // A flexible reader can only fail on I/O or invalid UTF-8, and the input is a str.
     let mut cells = 0;
     let mut fits_in = |record: &StringRecord| {
         cells += record.len();
         cells <= limits::CELLS
     };
-    // One more than the rows and their header.
+    // One more than the limit plus the header.
     let records: Vec<StringRecord> =
         reader.records().filter_map(Result::ok).take_while(&mut fits_in).take(limits::ROWS + 2).collect();
     let cut = cells > limits::CELLS || records.len() > limits::ROWS + 1;
@@ -220,7 +220,7 @@ fn start_of(record: &StringRecord) -> usize {
     record.position().map_or(0, |position| position.byte() as usize)
 }
 
-/// Row of each record as a spreadsheet counts it: blank lines count, line breaks inside a cell do not.
+/// Row number of each record, as in a spreadsheet: blank lines count, line breaks inside a cell do not.
 fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
     let newline = if text.contains('\n') { b'\n' } else { b'\r' };
     let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == newline).count() as u64;
@@ -228,11 +228,11 @@ fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
     let (mut at, mut line, mut inside, mut row) = (0, 1, 0, 0);
     let mut rows = Vec::with_capacity(records.len());
     for record in records {
-        // The reader skips blank lines on its way to a record and reports where it began to skip.
+        // The reader skips blank lines before a record and reports the position where it began to skip.
         let start = start_of(record).max(at);
         let start = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         line += count(&bytes[at..start]);
-        // At least one more than before: line breaks of two kinds in one file cannot all be told apart.
+        // At least one more than before: different line breaks in one file cannot always be distinguished.
         row = u64::saturating_sub(line, inside).max(row + 1);
         rows.push(row);
         inside += count(record.as_slice().as_bytes());
@@ -241,7 +241,7 @@ fn rows_of(text: &str, records: &[StringRecord]) -> Vec<u64> {
     rows
 }
 
-/// Without quoting: is there a column whose cells nearly all stand in quotes?
+/// Without quoting: whether nearly all cells of some column are in quotes.
 fn has_quoted_column(plain: &Reading) -> bool {
     (0..plain.width).any(|column| {
         let cells =

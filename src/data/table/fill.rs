@@ -1,19 +1,19 @@
-//! Labels that stand in the first row of a block only, as in a table that is made for people.
+//! Labels that are only written in the first row of a block, as in tables made for people.
 
 use std::collections::HashSet;
 
 use super::{Table, rows_list};
 
-/// Rows below which nothing shows that a column is one of blocks.
+/// Minimum number of rows for detecting such a column.
 const FEWEST: usize = 6;
-/// Letters of the longest value of such a column.
+/// Maximum length of a value of such a column, in characters.
 const LONGEST: usize = 60;
 
-/// Fills down the only column that can be one of labels, where it is certain that it is written in blocks.
+/// Fills down the only column that can be the label, if it is certain that it is written in blocks.
 pub(super) fn down(table: &mut Table) {
     let blocks: Vec<usize> = (0..table.columns.len()).filter(|&column| is_in_blocks(table, column)).collect();
     let [column] = blocks[..] else { return };
-    // Beside a column of labels in every row, one with gaps is another matter.
+    // If another column has a label in every row, a column with gaps is something else.
     if (0..table.columns.len()).any(|other| other != column && repeats(table, other)) {
         return;
     }
@@ -28,15 +28,16 @@ pub(super) fn down(table: &mut Table) {
         }
     }
     table.notes.push(format!(
-        "the column `{}` is filled in the first row of each block only: {} {} the value above",
+        "the column `{}` has a value only in the first row of each block: {} {} the value above",
         table.columns[column],
         rows_list(&filled),
         if filled.len() == 1 { "gets" } else { "get" }
     ));
 }
 
-/// Is a column blank but for the first row of each block? Its first row has a value, no two rows with one follow each other, a value
-/// differs from the one before; each value heads one block, or all blocks are equally long; and another column is full.
+/// Whether a column is blank except in the first row of each block: the first row has a value, no two consecutive rows have one,
+/// each value differs from the one before; each value heads one block, or all blocks have the same length; and another column has
+/// no gaps.
 fn is_in_blocks(table: &Table, column: usize) -> bool {
     let rows = &table.rows;
     if rows.len() < FEWEST || !table.ragged.is_empty() {
@@ -61,7 +62,7 @@ fn is_in_blocks(table: &Table, column: usize) -> bool {
     long && changes && regular && full
 }
 
-/// Do the values of a column, filled nearly everywhere, repeat as labels do?
+/// Whether the values of a nearly complete column repeat, as labels do.
 fn repeats(table: &Table, column: usize) -> bool {
     let values: Vec<&str> = table.rows.iter().map(|cells| cells[column].trim()).filter(|cell| !cell.is_empty()).collect();
     let distinct: HashSet<&str> = values.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Which row holds the names of the columns, and which lines above, below and behind the rows are none.
+//! Detects the header row, and lines above, below and after the rows that are not part of the data.
 
 use std::collections::HashSet;
 
@@ -10,48 +10,48 @@ use crate::error::{Error, Result};
 
 mod around;
 
-/// Rows in which a header is looked for.
+/// Number of rows that are searched for a header.
 const DEPTH: usize = 50;
-/// Rows below a candidate that are compared with it.
+/// Number of rows below a candidate that are compared with it.
 const BELOW: usize = 2000;
-/// Words of the longest cell that reads as a name rather than as a text.
+/// Maximum number of words in a cell that looks like a name rather than a text.
 const NAME_WORDS: usize = 3;
-/// Letters of it.
+/// Maximum number of characters in such a cell.
 const NAME_LETTERS: usize = 40;
 /// Texts of several words below a single word from which the word may be a name.
 const DOUBT_ROWS: usize = 10;
 
-/// Names by which a header is known whatever is below it. Lower case.
+/// Names that identify a header whatever is below it. Lower case.
 #[rustfmt::skip]
 pub(super) const HEADER_WORDS: &[&str] = &[
     "text", "texts", "sentence", "sentences", "message", "label", "labels", "category", "class", "intent", "target", "sentiment",
     "topic", "utterance", "v1", "v2", "label_text", "label_name", "id", "idx", "index",
 ];
 
-/// What the records of a file are.
+/// The role of each record of a file.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
-    /// The record with the names.
+    /// The record with the column names.
     pub(super) header: Option<usize>,
-    /// The names, where there is a header.
+    /// The column names, if there is a header.
     pub(super) names: Vec<String>,
-    /// Records that are neither names nor rows.
+    /// Records that are neither the header nor rows.
     pub(super) left_out: Vec<usize>,
     pub(super) notes: Vec<String>,
 }
 
 impl Layout {
-    /// The header is this record, and nothing is left out.
+    /// This record is the header, and no record is left out.
     pub(super) fn named(header: usize, record: &StringRecord) -> Self {
         let names = record.iter().map(str::to_owned).collect();
         Self { header: Some(header), names, ..Self::default() }
     }
 }
 
-/// Looks for the header: in the row that was named (0: there is none), or in the first rows of the file.
+/// Finds the header: the given row (0: there is none), or one of the first rows of the file.
 ///
 /// # Errors
-/// [`Error::Data`] for a row that the file does not have, or that is blank.
+/// [`Error::Data`] for a row that does not exist or is blank.
 pub(super) fn find(records: &[StringRecord], rows: &[u64], width: usize, wanted: Option<u64>) -> Result<Layout> {
     let header = match wanted {
         Some(0) => None,
@@ -91,23 +91,23 @@ fn named_row(records: &[StringRecord], rows: &[u64], row: u64) -> Result<usize> 
             Some(&last) if row > last => format!("row {row} cannot be the header: the last row of the file is {last}"),
             _ => format!("row {row} cannot be the header: it is blank, or belongs to the row above it"),
         },
-        hint: "name the row with the names of the columns, or 0 where no row has them".into(),
+        hint: "give the number of the row with the column names, or 0 if there is none".into(),
         row: Some(row),
         column: None,
     })
 }
 
-/// How sure it is that a record holds names.
+/// Why a record is considered a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sure {
-    /// Two usual names or more, and nothing but names.
+    /// It has at least two common names and only names.
     Words,
-    /// What stands below is of another kind.
+    /// The rows below it are of a different kind.
     Looks,
 }
 
-/// The header by looking: the first row with usual names if there is one and no row of the table is above it, else the first row
-/// that differs from what is below it. Above it there may be lines that are no rows.
+/// Detects the header: the first row with common names, if no row of the table is above it; otherwise the first row that differs
+/// from the rows below it. Lines above it may be other content.
 fn search(records: &[StringRecord], width: usize) -> Option<usize> {
     let depth = records.len().min(DEPTH);
     let most = (BELOW * 10 / width.max(1)).clamp(20, BELOW);
@@ -120,7 +120,7 @@ fn search(records: &[StringRecord], width: usize) -> Option<usize> {
     if let Some(at) = candidates(Sure::Words).next() {
         return Some(at);
     }
-    // A line above the header can look like one: then the one whose cells read as names is it.
+    // A line above the header can look like one; then the header is the one whose cells look like names.
     let mut looks = candidates(Sure::Looks).peekable();
     let first = *looks.peek()?;
     let reads_as_names = |at: usize| cells(&records[at]).all(reads_as_name);
@@ -135,10 +135,10 @@ fn reads_as_name(cell: &str) -> bool {
     cell.split_whitespace().count() <= NAME_WORDS && cell.chars().count() <= NAME_LETTERS
 }
 
-/// Whether a record holds names, by what is below it.
+/// Whether a record is a header, judged by the rows below it.
 fn judge(record: &StringRecord, below: &[StringRecord], width: usize, first: bool) -> Option<Sure> {
     let names: Vec<&str> = cells(record).collect();
-    // A title over a table is no header of it.
+    // A title above a table is not its header.
     if names.is_empty() || (names.len() == 1 && width > 1) || names.iter().any(|name| is_date(name)) {
         return None;
     }
@@ -153,28 +153,28 @@ fn judge(record: &StringRecord, below: &[StringRecord], width: usize, first: boo
     (looks(record, below, width) && !(comment && words == 0 && !reads_as_name(names[0]))).then_some(Sure::Looks)
 }
 
-/// Is it a usual name of a column of texts?
+/// Whether it is a common name of a text column.
 pub(super) fn is_text_name(name: &str) -> bool {
     Named::new(name).text >= 1.0
 }
 
-/// Is it a usual name of a column of labels?
+/// Whether it is a common name of a label column.
 pub(super) fn is_label_name(name: &str) -> bool {
     Named::new(name).label >= 1.0
 }
 
-/// Of texts or of labels.
+/// Whether it is a common name of a text column or a label column.
 pub(super) fn is_usual(name: &str) -> bool {
     is_text_name(name) || is_label_name(name)
 }
 
-/// A usual name, perhaps behind the mark of a comment.
+/// A common name, possibly after a comment character.
 fn known(name: &str) -> bool {
     let name = name.trim_start_matches('#').trim();
     is_usual(name) || HEADER_WORDS.contains(&name.to_lowercase().as_str())
 }
 
-/// Does a cell come again below in its column, in a record that is not the whole record once more?
+/// Whether a cell occurs again in its column below, in a record that is not a copy of the whole record.
 fn recurs(record: &StringRecord, below: &[StringRecord]) -> bool {
     below
         .iter()
@@ -186,7 +186,7 @@ fn is_number(cell: &str) -> bool {
     cell.trim().parse::<f64>().is_ok()
 }
 
-/// A date or a time, as programs write them: digits with marks between them.
+/// A date or a time in machine notation: digits and punctuation.
 fn is_date(cell: &str) -> bool {
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
     digits >= 4
@@ -194,12 +194,12 @@ fn is_date(cell: &str) -> bool {
         && cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'/' | b'.' | b':' | b' ' | b'T' | b'Z' | b'+'))
 }
 
-/// Is none of the records above a row of the table? Below usual names, a row is known by a value, in a column whose values repeat,
-/// that comes again below the names; else whatever has as many cells, of the same kinds, is taken for a row.
+/// Whether no record above is a row of the table. Below common names, a row is identified by a value that occurs again in a
+/// column with repeating values; otherwise, by the same number and kinds of cells.
 fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], sure: Sure) -> bool {
     let names = cells(&records[at]).count();
     let above: Vec<&StringRecord> = records[..at].iter().filter(|record| !is_blank(record)).collect();
-    // More lines than rows are no preamble.
+    // More lines than rows cannot be a preamble.
     if at >= below.len() {
         return above.is_empty();
     }
@@ -223,11 +223,11 @@ fn nothing_above(records: &[StringRecord], at: usize, below: &[StringRecord], su
     })
 }
 
-/// Is a record one of names? It is not, if its value for some column whose values repeat (a label) occurs again below, or if it
-/// has a number above numbers; otherwise it is, if it holds a usual name, if such a column never repeats it, or if it has a
-/// word above a column of numbers or of sentences. A sentence above sentences is a row like them.
+/// Whether a record is a header. It is not, if its value in a column with repeating values (a label) occurs again below, or if it
+/// has a number above numbers. Otherwise it is, if it contains a common name, if a column with repeating values never repeats its
+/// value, or if it has a word above a column of numbers or of sentences. A sentence above sentences is a row.
 fn looks(first: &StringRecord, rest: &[StringRecord], columns: usize) -> bool {
-    // pandas names columns that have no name by their numbers.
+    // pandas names unnamed columns with their numbers.
     if first.len() == columns && first.iter().enumerate().all(|(i, name)| name == i.to_string()) {
         return rest.iter().any(|record| record.iter().any(|cell| !cell.is_empty() && !is_number(cell)));
     }

@@ -1,4 +1,4 @@
-//! Several files as one [`Table`].
+//! Joins several files into one [`Table`].
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::{Table, limits};
 use crate::error::{Error, Result};
 
-/// Several files as one table.
+/// Several files joined into one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
-    /// The rows of all files, in their order, numbered as [`Table::to_csv`] numbers them.
+    /// The rows of all files, in order, numbered as by [`Table::to_csv`].
     pub table: Table,
     /// The files.
     pub parts: Vec<Part>,
@@ -26,17 +26,17 @@ pub struct Part {
     pub rows: usize,
     /// Row number of its first row in the joined table.
     pub first_row: u64,
-    /// What the reader should know about the file.
+    /// Notes on the file.
     pub notes: Vec<String>,
 }
 
 impl Table {
-    /// Puts tables with the same columns under one another: columns of the same names, in any order, or else as many.
-    /// The joined columns have the names of the first file that has any.
+    /// Appends tables with the same columns: columns with the same names, in any order, or else the same number of columns. The
+    /// joined columns have the names of the first file with a header.
     ///
     /// # Errors
-    /// [`Error::Data`] for a file with other columns (it names both files and their columns), for no file, and for more rows
-    /// than are taken.
+    /// [`Error::Data`] for a file with different columns (the message names both files and their columns), for no file, and for
+    /// too many rows.
     pub fn join(tables: Vec<(String, Self)>) -> Result<Joined> {
         let Some((first, _)) = tables.first() else {
             return Err(Error::data("no file was given", "give at least one"));
@@ -50,15 +50,15 @@ impl Table {
             let order = order(&columns, &table).ok_or_else(|| {
                 Error::data(
                     format!(
-                        "{name} has other columns than {leader}: {} in place of {}",
+                        "{name} has different columns than {leader}: {} instead of {}",
                         listing(&table.columns),
                         listing(&columns)
                     ),
-                    "give files with the same columns, or one file at a time",
+                    "use files with the same columns, or one file at a time",
                 )
             })?;
             if table.has_header && table.columns.iter().any(|column| !columns.contains(column)) {
-                notes.push(format!("its columns {} are taken as {}, in this order", listing(&table.columns), listing(&columns)));
+                notes.push(format!("its columns {} are used as {}, in this order", listing(&table.columns), listing(&columns)));
             }
             let before = joined.rows.len() as u64 + 2;
             parts.push(Part { name, rows: table.rows.len(), first_row: before, notes });
@@ -76,7 +76,7 @@ impl Table {
     }
 }
 
-/// Of each of `columns`: where it is in a table.
+/// The position of each of `columns` in a table.
 fn order(columns: &[String], table: &Table) -> Option<Vec<usize>> {
     if columns.len() != table.columns.len() {
         return None;

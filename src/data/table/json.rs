@@ -1,4 +1,4 @@
-//! JSON -> records: objects or lists, one a line or in a list, and the other shapes of [`shapes`].
+//! JSON -> records: objects or lists, one per line or in a list, and the other shapes of [`shapes`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -19,11 +19,11 @@ mod tools;
 mod value;
 
 const HINT: &str = "write every row as an object such as {\"text\": \"so good\", \"label\": \"positive\"}";
-/// The values of a JSON file, or one of Python's or JavaScript's that is like it; none for a text that is neither.
+/// The values of a JSON file, or of a similar Python or JavaScript literal; `None` for a text that is neither.
 ///
 /// # Errors
-/// [`Error::Data`] for what is no JSON or no row, with its row: the line, or in a list the number of the object; and for a value
-/// whose rows cannot be told.
+/// [`Error::Data`] for content that is not JSON or not a row, with its row (the line, or the number of the object in a list), and
+/// for a value whose rows cannot be identified.
 pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     let text = decoded.text.trim_start_matches('\u{feff}');
     let mut letters = text.chars().filter(|letter| !letter.is_whitespace());
@@ -48,10 +48,10 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
         },
         _ if relaxed::begins(&mended) => match relaxed::values(&mended) {
             Some(values) => code(values)?,
-            // `('a', ...` and `['a', ...` may be texts; what begins like a list of objects is nothing else.
+            // `('a', ...` and `['a', ...` may be texts; only a list of objects is certain.
             None if matches!(start, (Some('{'), Some('\''))) => return Err(quotes()),
             None if matches!(start, (Some('['), Some('(' | '{'))) => {
-                return Err(Error::data("this looks like a list of Python or JavaScript, but it cannot be read", HINT));
+                return Err(Error::data("this looks like a Python or JavaScript list, but it cannot be parsed", HINT));
             }
             None => return Ok(None),
         },
@@ -64,17 +64,17 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
         let spoilt =
             records.records.iter().zip(&records.rows).filter(|(record, _)| record.iter().any(|cell| cell.contains('\u{FFFD}')));
         let rows: Vec<u64> = spoilt.map(|(_, &row)| row).collect();
-        notes.push(format!("{} half an emoji (its other half was cut off), replaced by \u{FFFD}", rows_have(&rows)));
+        notes.push(format!("{} half an emoji (an unpaired surrogate), which is replaced by \u{FFFD}", rows_have(&rows)));
     }
     records.notes.splice(0..0, notes);
     Ok(Some(records))
 }
 
-/// Objects one a line; several on a line, or one on several lines; or a single object with all rows in it.
+/// One object per line; several per line, or one on several lines; or a single object that contains all rows.
 fn lines(text: &str, table: &mut Objects) -> Result<Format> {
     let filled = || text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty());
     let bare = |line: &'_ str| -> usize { line.trim_end().strip_suffix(',').map_or(line.len(), str::len) };
-    // An object that goes on to the next line, or another behind it: the text as a whole.
+    // An object that continues on the next line, or several on one line: parse the text as a whole.
     let first = filled().next().map_or("", |(line, _)| line);
     let alone = filled().nth(1).is_none();
     match serde_json::from_str::<Json>(&first[..bare(first)]) {
@@ -105,7 +105,7 @@ fn lines(text: &str, table: &mut Objects) -> Result<Format> {
         table.add_value(serde_json::from_str(&line[..end]).map_err(|error| wrong_line(line, row, &error))?, row)?;
     }
     if commas {
-        table.notes.push("the commas behind the objects are left out".into());
+        table.notes.push("the commas after the objects are ignored".into());
     }
     Ok(Format::Jsonl)
 }
@@ -128,7 +128,7 @@ fn stream(text: &str) -> Result<Vec<(Json, u64)>, serde_json::Error> {
     }
 }
 
-/// A file that is one value.
+/// A file with a single value.
 fn whole(value: Json, table: &mut Objects) -> Result<Format> {
     let shape = shapes::rows(value)?;
     table.notes.extend(shape.note);
@@ -138,7 +138,7 @@ fn whole(value: Json, table: &mut Objects) -> Result<Format> {
     Ok(Format::Json)
 }
 
-/// One by one, so that what is wrong has a row.
+/// One by one, so that an error has a row.
 fn list(text: &str, table: &mut Objects) -> Result<()> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let filled = reader.deserialize_seq(List(table)).and_then(|()| reader.end());
@@ -148,18 +148,18 @@ fn list(text: &str, table: &mut Objects) -> Result<()> {
     filled.map_err(|error| wrong(text, table.rows.len() as u64 + 1, &error))
 }
 
-/// A list with a comma behind its last object, as people write it by hand.
+/// A list with a comma after its last object, as in hand-written JSON.
 fn trailing(text: &str, error: Error) -> Result<Records> {
     if !error.to_string().contains("trailing comma") {
         return Err(error);
     }
     let Some(values) = relaxed::values(text) else { return Err(error) };
     let mut records = of_values(values)?;
-    records.notes.push("the comma behind the last value of a list is left out".into());
+    records.notes.push("the comma after the last value of a list is ignored".into());
     Ok(records)
 }
 
-/// Lists in a list, or one a line; none for a text that only begins like one.
+/// Lists in a list, or one per line; `None` for a text that only begins like one.
 fn lists(text: &str) -> Result<Option<Records>> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
@@ -201,21 +201,21 @@ fn lists(text: &str) -> Result<Option<Records>> {
     }
 }
 
-/// What was read as Python or JavaScript.
+/// Values that were parsed as Python or JavaScript.
 fn code(values: Vec<Json>) -> Result<Records> {
     let mut records = of_values(values)?;
-    records.notes.push("the file is Python or JavaScript: its values are read, and no code is run".into());
+    records.notes.push("the file is Python or JavaScript: its values are read, but no code is run".into());
     Ok(records)
 }
 
-/// A single value with the rows in it, or values that are the rows.
+/// A single value that contains the rows, or values that are the rows.
 fn of_values(mut values: Vec<Json>) -> Result<Records> {
     if values.len() > 1
         || values
             .first()
             .is_some_and(|value| value.as_list().is_some_and(|items| items.len() > 1 && items.iter().all(Json::is_plain)))
     {
-        // A single list of texts has them as its rows.
+        // A list of texts: each one is a row.
         let rows = match values.pop() {
             Some(Json::List(items)) if values.is_empty() => items.into_iter().map(|item| Json::List(vec![item])).collect(),
             Some(last) => {
@@ -234,7 +234,7 @@ fn of_values(mut values: Vec<Json>) -> Result<Records> {
     Ok(records)
 }
 
-/// Objects, or lists of plain values, whose first may be the names.
+/// Objects, or lists of plain values, of which the first may contain the names.
 fn of_rows(rows: Vec<Json>, numbers: Vec<u64>, format: Format) -> Result<Records> {
     let plain = |row: &Json| row.as_list().is_some_and(|items| items.iter().all(|item| item.cell().is_some()));
     if rows.iter().all(plain) {
@@ -252,7 +252,7 @@ fn of_rows(rows: Vec<Json>, numbers: Vec<u64>, format: Format) -> Result<Records
     table.into_records(format)
 }
 
-/// What was read so far.
+/// The rows read so far.
 #[derive(Default)]
 struct Objects {
     names: Vec<String>,
@@ -264,26 +264,23 @@ struct Objects {
     /// Names of the lists of which each text is a row.
     lists: BTreeSet<String>,
     notes: Vec<String>,
-    /// Tasks of Label Studio, the names of their data, and those with annotations that differ.
+    /// Number of Label Studio tasks, the names of their data, and tasks with differing annotations.
     studio: usize,
     plain: BTreeSet<String>,
     differ: Vec<u64>,
-    /// Why a list was given up.
+    /// Why reading a list was aborted.
     failed: Option<Error>,
 }
 
 impl Objects {
     /// # Errors
-    /// [`Error::Data`] for a value that is no object, and for too many rows or names.
+    /// [`Error::Data`] for a value that is not an object, and for too many rows or keys.
     fn add_value(&mut self, value: Json, row: u64) -> Result<()> {
         match value {
             Json::Object(members) => self.add(members, row),
-            _ => Err(Error::Data {
-                problem: "this is no JSON object: expected an object".into(),
-                hint: HINT.into(),
-                row: Some(row),
-                column: None,
-            }),
+            _ => {
+                Err(Error::Data { problem: "this is not a JSON object".into(), hint: HINT.into(), row: Some(row), column: None })
+            }
         }
     }
 
@@ -329,12 +326,12 @@ impl Objects {
 
     fn named(&mut self, name: &str) -> Result<usize, String> {
         if !self.columns.contains_key(name) && self.names.len() >= limits::COLUMNS {
-            return Err(format!("the objects have more than {} different names for their values", limits::COLUMNS));
+            return Err(format!("the objects have more than {} different keys", limits::COLUMNS));
         }
         Ok(self.column(name))
     }
 
-    /// The column of this name, which is made if there is none.
+    /// The column with this name, added if missing.
     fn column(&mut self, name: &str) -> usize {
         if let Some(&column) = self.columns.get(name) {
             return column;
@@ -344,7 +341,7 @@ impl Objects {
         self.names.len() - 1
     }
 
-    /// Takes columns out: which ones, in words.
+    /// Removes columns and returns their names as text.
     fn drop_columns(&mut self, out: impl Fn(&str) -> bool) -> String {
         let mut places = Vec::with_capacity(self.names.len());
         let (mut names, mut dropped) = (Vec::new(), Vec::new());
@@ -397,7 +394,7 @@ impl Objects {
     }
 }
 
-/// A list that is taken in object by object.
+/// A list that is read object by object.
 struct List<'a>(&'a mut Objects);
 
 impl<'de> Visitor<'de> for List<'_> {
@@ -422,13 +419,13 @@ impl<'de> Visitor<'de> for List<'_> {
 fn wrong_line(line: &str, row: u64, error: &serde_json::Error) -> Error {
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
     let problem = match error.to_string().split_once(" at line ") {
-        Some((what, _)) => format!("this line is no JSON object: {what} at letter {}", error.column()),
-        None => format!("this line is no JSON object: {error}"),
+        Some((what, _)) => format!("this line is not a JSON object: {what} at character {}", error.column()),
+        None => format!("this line is not a JSON object: {error}"),
     };
     if error.is_eof() && line.trim_start().starts_with('{') {
-        let hint = "write each object on a line of its own, or all of them as one list in [ ]";
+        let hint = "write each object on its own line, or all of them as one list in [ ]";
         return Error::Data {
-            problem: "the JSON object of this line does not end on it".into(),
+            problem: "the JSON object on this line does not end there".into(),
             hint: hint.into(),
             row: Some(row),
             column: None,
@@ -440,20 +437,25 @@ fn wrong_line(line: &str, row: u64, error: &serde_json::Error) -> Error {
 fn wrong(text: &str, row: u64, error: &serde_json::Error) -> Error {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    Error::Data { problem: format!("this is no list of JSON objects: {error}"), hint: hint(rest), row: Some(row), column: None }
+    Error::Data {
+        problem: format!("this is not a list of JSON objects: {error}"),
+        hint: hint(rest),
+        row: Some(row),
+        column: None,
+    }
 }
 
-/// What was read neither as JSON nor as Python.
+/// Content that is neither JSON nor Python.
 fn quotes() -> Error {
     Error::Data {
-        problem: "this line is no JSON object: its names are in single quotes".into(),
-        hint: "JSON has double quotes around names and texts".into(),
+        problem: "this line is not a JSON object: its keys are in single quotes".into(),
+        hint: "JSON requires double quotes around keys and texts".into(),
         row: Some(1),
         column: None,
     }
 }
 
-/// What to do, by what stands where the reading stopped.
+/// The hint, depending on the position where parsing stopped.
 fn hint(rest: &str) -> String {
     let word = rest.trim_start_matches('-');
     for (python, json) in [("NaN", "null"), ("None", "null"), ("Infinity", "null"), ("True", "true"), ("False", "false")] {
@@ -462,7 +464,7 @@ fn hint(rest: &str) -> String {
         }
     }
     if rest.starts_with('\'') {
-        return "JSON has double quotes around names and texts".into();
+        return "JSON requires double quotes around keys and texts".into();
     }
     HINT.into()
 }

@@ -1,4 +1,4 @@
-//! Files of texts alone: one column, which is no table to learn from but can be classified.
+//! Files that only contain texts: one column, which can be classified but not trained on.
 
 use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
 use crate::config::DataConfig;
@@ -6,22 +6,22 @@ use crate::data::cells::is_blank;
 use crate::data::names::is_text_name;
 use crate::error::{Error, Result};
 
-/// Ends of the names of files that are tables.
+/// Extensions of table files.
 const TABLES: [&str; 10] = ["csv", "tsv", "tab", "psv", "json", "jsonl", "ndjson", "xlsx", "xlsm", "xltx"];
 
-/// What the name of a file says about it.
+/// What the file's name suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// A table.
     Table,
-    /// A table with tabs.
+    /// A table separated by tabs.
     Tabs,
-    /// A text a line, unless it is plainly a table.
+    /// One text per line, unless it is clearly a table.
     Lines,
 }
 
 impl Written {
-    /// By the end of the name.
+    /// By the extension.
     #[must_use]
     pub fn by_name(name: &str) -> Self {
         let end = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_lowercase());
@@ -34,22 +34,22 @@ impl Written {
 }
 
 impl Table {
-    /// Reads a file of texts: any table that [`Table::from_bytes`] reads, a file with a single column, a JSON list of texts, or a
-    /// text a line (then blank lines are rows as well). `known` is the name that the column of the texts is expected to have;
-    /// `reading` may name the header row and the sheet.
+    /// Reads a file of texts: any table that [`Table::from_bytes`] reads, a file with a single column, a JSON list of texts, or
+    /// one text per line (then blank lines are rows, too). `known` is the expected name of the text column; `reading` may name
+    /// the header row and the sheet.
     ///
     /// # Errors
-    /// [`Error::Data`] for a file that cannot be read, and for one without a text.
+    /// [`Error::Data`] for a file that cannot be read, and for one without texts.
     pub fn of_texts(bytes: &[u8], written: Written, known: Option<&str>, reading: &DataConfig) -> Result<Self> {
         limits::bytes(bytes.len())?;
         let is_name = |name: &str| is_text_name(name) || known.is_some_and(|known| known.eq_ignore_ascii_case(name.trim()));
-        // A workbook does not decode as text.
+        // A workbook cannot be decoded as text.
         let decoded = decode::decode(bytes);
         if let Ok(decoded) = &decoded {
             if let Some(texts) = strings(&decoded.text) {
                 return Self::of_cells(texts.into_iter().zip(1..).collect(), None, decoded);
             }
-            // A name alone above: no separator below is one.
+            // A name alone in the first line: the lines below are not separated.
             let first = decoded.text.split(LINE_ENDS).find(|line| !is_blank(line)).unwrap_or_default().trim();
             if written != Written::Lines && is_name(first.trim_matches('"')) {
                 return Self::of_single(decoded, written, &is_name);
@@ -70,7 +70,7 @@ impl Table {
                 None
             }
             Err(error) => {
-                // Whatever is wrong with a table is said; a file with no second column is one of texts alone.
+                // Errors of a table are reported; a file without a second column contains only texts.
                 let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
                 let table = |text: &str| match written {
                     Written::Table => is_json(text) || dialect::has_columns(text),
@@ -101,7 +101,7 @@ impl Table {
         let cells: Vec<(String, u64)> = reading.records.iter().map(first).zip(reading.rows).collect();
         let named = cells.first().is_some_and(|(name, _)| {
             let name = name.trim();
-            // A first text of one word must not be lost: only what is written as names are is one.
+            // A first text of one word must not be lost: only what is written like a name is a header.
             let identifier = name.contains('_') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             is_name(name) || HEADER_WORDS.contains(&name.to_lowercase().as_str()) || identifier
         });
@@ -109,7 +109,7 @@ impl Table {
     }
 
     /// # Errors
-    /// [`Error::Data`] for no text.
+    /// [`Error::Data`] if there is no text.
     fn of_cells(mut cells: Vec<(String, u64)>, named: Option<bool>, decoded: &decode::Decoded) -> Result<Self> {
         limits::cells(cells.len(), 1)?;
         let name = if named == Some(true) && !cells.is_empty() { Some(cells.remove(0).0.trim().to_owned()) } else { None };
@@ -131,7 +131,7 @@ impl Table {
 
 const LINE_ENDS: [char; 2] = ['\n', '\r'];
 
-/// Lines, whichever of the three ends they have.
+/// Lines, with any of the three line endings.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -146,7 +146,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A JSON list of texts, or JSON texts a line.
+/// A JSON list of texts, or one JSON text per line.
 fn strings(text: &str) -> Option<Vec<String>> {
     let text = text.trim();
     let filled = |texts: Vec<Option<String>>| texts.into_iter().map(Option::unwrap_or_default).collect();

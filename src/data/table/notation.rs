@@ -1,5 +1,5 @@
-//! Text that is no CSV: fastText's labels, tables drawn with bars, ARFF. What is easy and certain is read, the rest is refused by
-//! name.
+//! Texts that are not CSV: fastText labels, drawn tables, ARFF. Notations that are simple and unambiguous are read; others are
+//! rejected by name.
 
 use csv::StringRecord;
 
@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 mod arff;
 mod drawn;
 
-/// What fastText writes before a label.
+/// The prefix of fastText labels.
 const LABEL: &str = "__label__";
-/// Lines by which a notation is known.
+/// Number of lines that are examined to detect a notation.
 const SAMPLE: usize = 200;
 
-/// The records of a text in another notation; none where it is none of these.
+/// The records of a text in one of these notations; `None` if it is in none of them.
 ///
 /// # Errors
-/// [`Error::Data`] for a notation that is not read, and for one that is broken.
+/// [`Error::Data`] for a notation that is not supported, and for one that is malformed.
 pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     let text = decoded.text.as_str();
     let first: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(SAMPLE).collect();
@@ -40,7 +40,7 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
 }
 
 /// # Errors
-/// [`Error::Data`] with the name of the notation and what to do.
+/// [`Error::Data`] with the name of the notation and a hint.
 fn refuse(first: &[&str]) -> Result<()> {
     let starts = |start: &str| first.first().is_some_and(|line| line.starts_with(start));
     let share = |test: fn(&str) -> bool| first.iter().filter(|line| test(line)).count() * 10 >= first.len() * 4;
@@ -80,7 +80,7 @@ fn refuse(first: &[&str]) -> Result<()> {
     found.map_or(Ok(()), |(what, hint)| Err(Error::data(format!("this is {what}"), hint)))
 }
 
-/// `INSERT INTO t VALUES (...)`, or the values on lines of their own.
+/// `INSERT INTO t VALUES (...)`, or values on separate lines.
 fn is_insert(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     let values = lower.strip_prefix("insert into ").and_then(|rest| rest.split_once("values")).map(|(_, rest)| rest.trim_start());
@@ -99,7 +99,7 @@ fn is_svmlight(line: &str) -> bool {
     label && all && features > 1
 }
 
-/// Do most lines begin with a label, or have one that stands apart?
+/// Whether most lines begin with a label or contain a separate one.
 fn is_fasttext(first: &[&str]) -> bool {
     let most = |test: &dyn Fn(&str) -> bool| {
         let count = first.iter().filter(|line| test(line)).count();
@@ -108,14 +108,14 @@ fn is_fasttext(first: &[&str]) -> bool {
     most(&|line| line.trim_start_matches('"').starts_with(LABEL)) || most(&|line| line.contains(" __label__"))
 }
 
-/// Names over a file of labels and texts.
+/// A header above lines with labels and texts.
 fn is_header(line: &str) -> bool {
     !line.contains(LABEL)
         && line.split([',', '\t', ';']).count() > 1
         && line.split([',', '\t', ';']).all(|name| is_usual(name.trim().trim_matches('"')))
 }
 
-/// `__label__good so good`: labels first, in front of the text or anywhere in it.
+/// `__label__good so good`: labels in front of the text or anywhere in it.
 fn fasttext(text: &str) -> Option<Records> {
     let mut records = vec![StringRecord::from(vec!["label", "text"])];
     let (mut rows, mut several) = (vec![0], Vec::new());
@@ -125,7 +125,7 @@ fn fasttext(text: &str) -> Option<Records> {
         }
         let mut labels = Vec::new();
         let mut rest = String::with_capacity(line.len());
-        // Labels stand apart by blanks; some put a comma or a tab behind them.
+        // Labels are separated by spaces; some files put a comma or a tab after them.
         let mut left = line.trim();
         while let Some(at) = left.find(LABEL) {
             let behind = &left[at + LABEL.len()..];
@@ -159,7 +159,7 @@ fn fasttext(text: &str) -> Option<Records> {
         let rows = rows_have(&several);
         records
             .notes
-            .push(format!("{rows} several labels, which are taken as one, such as `a|b`: a text can only have one label here"));
+            .push(format!("{rows} several labels, which are combined into one, such as `a|b`: a text can only have one label"));
     }
     Some(records)
 }

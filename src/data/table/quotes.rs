@@ -1,22 +1,21 @@
-//! Are the quotes of a text sound, and do they swallow rows?
+//! Checks whether the quotes of a text are consistent, and whether they enclose whole rows.
 
 use std::collections::{HashMap, HashSet};
 
 use csv::StringRecord;
 
-/// What a `"` means.
+/// The meaning of `"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quotes {
-    /// It encloses cells; inside them it is written twice.
+    /// It encloses cells; inside them, it is doubled.
     Doubled,
-    /// It encloses cells; inside them it is written `\"`.
+    /// It encloses cells; inside them, it is written as `\"`.
     Backslash,
-    /// A letter like any other.
+    /// An ordinary character.
     None,
 }
 
-/// Values that occur again and again in the first and the last column: what a row that was swallowed by a quoted cell gives
-/// itself away by.
+/// Values that occur often in the first and the last column. They reveal a row inside a quoted cell.
 pub(super) struct Frequent<'a> {
     width: usize,
     first: HashSet<&'a str>,
@@ -30,7 +29,7 @@ impl<'a> Frequent<'a> {
             let whole = records.iter().filter(|record| record.len() == width);
             let rows =
                 whole.filter_map(|record| record.get(column)).inspect(|&cell| *counts.entry(cell).or_insert(0_u32) += 1).count();
-            // A column of texts tells nothing, though some of them occur twice.
+            // A column of texts is not usable for this, even if some texts occur twice.
             if counts.len() * 4 > rows * 3 {
                 counts.clear();
             }
@@ -39,7 +38,7 @@ impl<'a> Frequent<'a> {
         Self { width, first: repeated(0), last: repeated(width.saturating_sub(1)) }
     }
 
-    /// Does a cell of several lines contain one that is a row?
+    /// Whether a cell with several lines contains a line that is a row.
     pub(super) fn swallowed(&self, cell: &str, separator: u8) -> bool {
         self.width >= 2
             && cell.contains(['\n', '\r'])
@@ -51,16 +50,16 @@ impl<'a> Frequent<'a> {
     }
 }
 
-/// What is wrong with the quotes of a text.
+/// Inconsistencies in the quotes of a text.
 #[derive(Default)]
 pub(super) struct Scan {
     /// Byte offsets of the quotes of each cell whose closing quote is followed by more text.
     pub(super) torn: Vec<(usize, usize)>,
-    /// Byte offset of a quote that opens and never closes.
+    /// Byte offset of a quote that is never closed.
     pub(super) unclosed: Option<usize>,
 }
 
-/// Looks at the quotes of a text (the `csv` crate accepts any and does not tell).
+/// Scans the quotes of a text (the `csv` crate accepts any without reporting them).
 pub(super) fn scan(text: &str, separator: u8, quotes: Quotes) -> Scan {
     let bytes = text.as_bytes();
     let ends_cell = |byte: u8| byte == separator || byte == b'\n' || byte == b'\r';

@@ -1,15 +1,15 @@
-//! [`Records`]: a file's rows before anybody has looked for a header.
+//! [`Records`]: the rows of a file before header detection.
 
 use csv::StringRecord;
 
 use super::Format;
 
-/// A file's rows before anybody has looked for a header. The fields without a comment are those of [`Table`].
+/// The rows of a file before header detection. Fields without a comment are those of [`Table`].
 pub(super) struct Records {
     pub(super) records: Vec<StringRecord>,
-    /// Of each record.
+    /// Row number of each record.
     pub(super) rows: Vec<u64>,
-    /// Columns, empty ones at the end too.
+    /// Number of columns, including empty ones at the end.
     pub(super) width: usize,
     pub(super) names: Names,
     pub(super) format: Format,
@@ -21,19 +21,19 @@ pub(super) struct Records {
     pub(super) sheet: Option<String>,
 }
 
-/// Where the names of the columns are.
+/// Where the column names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
-    /// Nobody has said: a header is looked for, and with it lines above it and below the last row.
+    /// Unknown: the header is detected, and with it other lines above it and below the last row.
     Unknown,
-    /// In the first record, which is a row of the file. Nothing else is looked for.
+    /// In the first record, which is a row of the file. Nothing is detected.
     First,
-    /// In the first record, which is no row of the file: the format names every value.
+    /// In the first record, which is not a row of the file: the format names every value.
     Given,
 }
 
 impl Records {
-    /// Rows of UTF-8 text with a comma between their cells.
+    /// Rows of UTF-8 text, separated by commas.
     pub(super) fn new(records: Vec<StringRecord>, rows: Vec<u64>, names: Names, format: Format) -> Self {
         let width = records.iter().map(StringRecord::len).max().unwrap_or(0);
         Self {

@@ -1,5 +1,5 @@
-//! Quotes that are not those of CSV: blanks in front of them, single or curly ones, lines that stand in quotes as a whole. A text in
-//! such a style is written as CSV and read again; it is taken where that explains the rows better than the text as it stands.
+//! Quotes that differ from CSV: with spaces around them, single or curly ones, or around a whole line. A text in such a style is
+//! rewritten as CSV and parsed again; the result is used if it explains the rows better than the original.
 
 use std::borrow::Cow;
 
@@ -15,54 +15,54 @@ use cells::rewritten;
 /// How cells are enclosed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// `"`, with blanks before or behind it.
+    /// `"`, with spaces around it.
     Blanks,
-    /// `'`, on one line.
+    /// `'`, without line breaks inside.
     Single,
-    /// `'`, with line breaks between.
+    /// `'`, with line breaks inside.
     SingleLines,
-    /// `“` and `”`, or their like.
+    /// `“` and `”`, or similar.
     Curly,
-    /// Not at all: `\` stands before a separator that is none.
+    /// Not enclosed: `\` precedes a separator that is part of a cell.
     Escaped,
-    /// Tabs, of which several in a row are one.
+    /// Tabs; consecutive tabs are one separator.
     Tabs,
     /// Each line is one cell in quotes.
     Lines,
 }
 
-/// In the order in which they are tried; the first of equals wins.
+/// In the order in which they are tried; of equally good ones, the first is used.
 const STYLES: [Style; 7] =
     [Style::Blanks, Style::Single, Style::SingleLines, Style::Curly, Style::Escaped, Style::Tabs, Style::Lines];
-/// Bytes by which a style is judged.
+/// Number of bytes that are examined for a style.
 const SAMPLE: usize = 1 << 22;
-/// Share of the rows that a style must explain where its quotes are rare.
+/// Share of the rows that a style must explain if its quotes are rare.
 const SURE: f64 = 0.98;
-/// Share of the cells of a column that makes its quotes certain.
+/// Share of enclosed cells in a column from which the style is certain.
 const COLUMN: f64 = 0.8;
 
 /// A text rewritten as CSV.
 pub(super) struct Rewritten {
     pub(super) text: String,
-    /// Cells that were enclosed in this style, or separators that were escaped.
+    /// Number of cells enclosed in this style, or of escaped separators.
     pub(super) found: usize,
-    /// The largest share of enclosed cells in a column, of those that are not empty.
+    /// The largest share of enclosed cells among the non-empty cells of a column.
     pub(super) share: f64,
 }
 
 impl Style {
     fn note(self) -> &'static str {
         match self {
-            Self::Blanks => "blanks stand between separators and quotes: they are left out",
-            Self::Single | Self::SingleLines => "cells are in single quotes, which are taken as quotes",
-            Self::Curly => "cells are in curly quotes, which are taken as quotes",
-            Self::Escaped => "a backslash stands before separators that belong to a text: it is left out",
-            Self::Tabs => "several tabs in a row are taken as one",
-            Self::Lines => "each line is in quotes as a whole: they are left out",
+            Self::Blanks => "spaces between separators and quotes are ignored",
+            Self::Single | Self::SingleLines => "cells are in single quotes, which are removed",
+            Self::Curly => "cells are in curly quotes, which are removed",
+            Self::Escaped => "backslashes before separators that belong to a text are removed",
+            Self::Tabs => "several consecutive tabs are treated as one",
+            Self::Lines => "each line as a whole is in quotes, which are removed",
         }
     }
 
-    /// Whether a text has what the style is known by. Cheap, and may be wrong.
+    /// Whether a text contains the characters of the style. A cheap check, which may be wrong.
     fn possible(self, text: &str) -> bool {
         match self {
             Self::Blanks => text.contains(" \"") || text.contains("\" ") || text.contains("\t\""),
@@ -78,14 +78,14 @@ impl Style {
     }
 }
 
-/// Reads a text in the way that makes most sense, whatever its quotes are.
+/// Parses a text in the most plausible way, with any style of quotes.
 ///
 /// # Errors
-/// As [`dialect::read`], where no other style does better.
+/// As [`dialect::read`], if no other style is better.
 pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     let plain = dialect::read(text, separator);
     let possible: Vec<Style> = STYLES.into_iter().filter(|style| style.possible(text)).collect();
-    // A separator that was named by mistake must not hide the real one.
+    // A wrongly stated separator must not hide the real one.
     let plain = match plain {
         Ok(reading) if reading.width < 2 && separator.is_some() && possible.is_empty() => return dialect::read(text, None),
         plain => plain,
@@ -106,15 +106,15 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
             let score = explained(&reading);
             let better = score > best + 1e-9;
             let certain = match style {
-                // Nobody writes blanks and quotes by accident where both ends agree.
+                // Spaces next to quotes at both ends of a cell are not accidental.
                 Style::Blanks => score >= best - 1e-9,
-                // An apostrophe that opens one row and another that closes a later one.
+                // An apostrophe may open in one row and another one close in a later row.
                 Style::SingleLines => other.share >= COLUMN && score >= best - 1e-9 && !swallows(&reading, plain_sample),
                 Style::Single | Style::Curly => (other.share >= COLUMN && score >= best - 1e-9) || (better && score >= SURE),
                 Style::Escaped => better,
                 Style::Tabs | Style::Lines => better && score >= SURE,
             };
-            // Of equals the style that was tried first.
+            // Of equally good styles, the first one.
             if reading.width >= 2 && certain && (chosen.is_none() || better) {
                 best = best.max(score);
                 chosen = Some((style, by));
@@ -129,7 +129,7 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     Ok(reading)
 }
 
-/// Does a cell of several lines hold a row, by the values that repeat in this reading, or in the plain one?
+/// Whether a cell with several lines contains a row, judged by the repeating values of this reading or of the plain one.
 fn swallows(reading: &Reading, plain: Option<&Reading>) -> bool {
     let both = [Some(reading), plain];
     both.into_iter().flatten().map(|of| Frequent::new(&of.records, of.width)).any(|frequent| {
@@ -149,15 +149,15 @@ fn sample(text: &str) -> &str {
     if end == text.len() { text } else { text[..end].rfind('\n').map_or(text, |end| &text[..=end]) }
 }
 
-/// How much of the rows a reading explains: those that have as many cells as the most, and less if the first is narrower, because
-/// that is where the names are.
+/// How much of the rows a reading explains: the share of rows with the most common number of cells, reduced if the first row,
+/// which contains the names, has fewer.
 fn explained(reading: &Reading) -> f64 {
     if reading.width < 2 {
         return 0.0;
     }
     let first = reading.records.iter().find(|record| !record::is_blank(record));
     let narrow = first.is_some_and(|first| record::length(first) < reading.width && record::length(first) > 1);
-    // Quotes that were left on either end of a cell explain nothing.
+    // Quotes that remain at one end of a cell do not explain anything.
     let apostrophe = |cell: &str| cell.starts_with('\'') != cell.ends_with('\'');
     let half = |cell: &str| record::is_half_quoted(cell) || apostrophe(cell);
     let quoted = reading.records.iter().filter(|record| record.iter().any(half)).count();

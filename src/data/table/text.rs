@@ -1,4 +1,4 @@
-//! A text with cells between separators -> records: the line that names the separator, and the style in which the rows are written.
+//! A text with separated cells -> records: handles a line that names the separator, and the style of quotes.
 
 use super::decode::Decoded;
 use super::dialect::SEPARATORS;
@@ -8,10 +8,11 @@ use super::records::{Names, Records};
 use super::{Format, limits, styles};
 use crate::error::{Error, Result};
 
-/// The records of a text that is no other notation.
+/// The records of a text that is not in another notation.
 ///
 /// # Errors
-/// [`Error::Data`] for a quote that swallows rows (with its row), for a single column, and for more than is taken.
+/// [`Error::Data`] for a quote that is closed in a later row (with its row), for a single column, and for a file that exceeds the
+/// limits.
 pub(super) fn records(decoded: &Decoded) -> Result<Records> {
     let (separator, text) = separator_line(&decoded.text);
     let is_separator = |byte: &&u8| SEPARATORS.contains(byte);
@@ -34,8 +35,8 @@ pub(super) fn records(decoded: &Decoded) -> Result<Records> {
     Ok(records)
 }
 
-/// The separator that a first line such as `sep=;` names, in any form in which programs and people write it, and the text with that
-/// line blank (a blank line still counts as a row).
+/// The separator named by a first line such as `sep=;`, in any common form, and the text with that line blanked (a blank line
+/// still counts as a row).
 fn separator_line(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
     let bare = line.trim_start().trim_start_matches('"');
@@ -52,7 +53,7 @@ fn separator_line(text: &str) -> (Option<u8>, &str) {
             _ => return (None, text),
         },
     };
-    // A spreadsheet fills the line up with separators, and may put it in quotes.
+    // Spreadsheets pad the line with separators, and may quote it.
     let nothing = |letter: char| letter.is_whitespace() || letter == '"' || letter == '\'' || letter == char::from(separator);
     if rest.chars().all(nothing) { (Some(separator), &text[line.len()..]) } else { (None, text) }
 }

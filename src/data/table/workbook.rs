@@ -1,4 +1,4 @@
-//! XLSX -> records: a sheet, or the first one with content, read by `calamine` after the zip around it was measured.
+//! XLSX -> records: a sheet, or the first one with content, read by `calamine` after the zip has been measured.
 
 use std::io::{Cursor, Read};
 
@@ -12,19 +12,19 @@ use crate::error::{Error, Result};
 
 mod markup;
 
-/// Parts of the largest workbook that is read.
+/// Maximum number of parts of a workbook.
 const MOST_PARTS: usize = 10_000;
-/// Bytes in which the table of texts must have said how many it holds.
+/// Number of bytes within which the shared strings table must state its length.
 const HEAD: usize = 1 << 12;
-const HINT: &str = "open it in the spreadsheet program and save it again, as .xlsx or as \"CSV UTF-8\"";
+const HINT: &str = "open it in a spreadsheet program and save it again, as .xlsx or as \"CSV UTF-8\"";
 
-/// Is it a workbook in a zip?
+/// Whether the file is a workbook.
 pub(super) fn is_workbook(bytes: &[u8]) -> bool {
     let has = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     bytes.starts_with(b"PK\x03\x04") && (has(b"xl/workbook") || has(b"xl/worksheets")) && !has(b"xl/workbook.bin")
 }
 
-/// Does a workbook have a sheet of this name?
+/// Whether a workbook has a sheet with this name.
 pub(super) fn has_sheet(bytes: &[u8], name: &str) -> bool {
     is_workbook(bytes)
         && measure(bytes).is_ok()
@@ -36,17 +36,17 @@ fn sheet_names(workbook: &Xlsx<Cursor<&[u8]>>) -> Vec<String> {
     sheets.map(|sheet| sheet.name.clone()).collect()
 }
 
-/// The name as the workbook has it: the same, or else the same but for case and white space at its ends.
+/// The name as in the workbook: the same, otherwise ignoring case and surrounding white space.
 fn find<'a>(names: &'a [String], name: &str) -> Option<&'a String> {
     let folded = |name: &str| name.trim().to_lowercase();
     names.iter().find(|other| *other == name).or_else(|| names.iter().find(|other| folded(other) == folded(name)))
 }
 
-/// The sheet of this name, or the first visible one with content.
+/// The sheet with this name, or the first visible one with content.
 ///
 /// # Errors
-/// [`Error::Data`] for a workbook that is broken, protected by a password, larger than what is taken when it is unpacked, or
-/// empty, and for a sheet that is not there or is empty.
+/// [`Error::Data`] for a workbook that is damaged, protected by a password, too large when unpacked, or empty, and for a sheet
+/// that does not exist or is empty.
 pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     measure(bytes)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
@@ -60,7 +60,7 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     };
     let tables =
         sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && wanted.is_none_or(|wanted| sheet.name == *wanted));
-    // Visible ones first: what the user sees is what the user means.
+    // Visible sheets first: they are what the user sees.
     let visible = tables.clone().filter(|sheet| sheet.visible == SheetVisible::Visible);
     let hidden = tables.filter(|sheet| sheet.visible != SheetVisible::Visible);
     for sheet in visible.chain(hidden) {
@@ -84,16 +84,16 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
         let (hidden, uncomputed) = (among(&markup.hidden), among(&markup.uncomputed));
         if !hidden.is_empty() {
             read.notes
-                .push(format!("{} hidden in the sheet, by hand or by a filter; they are read all the same", rows_are(&hidden)));
+                .push(format!("{} hidden in the sheet, manually or by a filter; hidden rows are also read", rows_are(&hidden)));
         }
         if !uncomputed.is_empty() {
             let rows = rows_have(&uncomputed);
             read.notes.push(format!(
-                "{rows} formulas whose values are not in the file: open it in the spreadsheet program and save it"
+                "{rows} formulas whose values are not in the file: open it in a spreadsheet program and save it again"
             ));
         }
         if !merged.is_empty() {
-            read.notes.push(format!("{} cells that are merged with those above, and get their value", rows_have(&merged)));
+            read.notes.push(format!("{} cells that are merged with the cell above and get its value", rows_have(&merged)));
         }
         read.sheet = Some(sheet.name.clone());
         read.sheets = names;
@@ -116,16 +116,13 @@ fn broken(error: &dyn std::fmt::Display) -> Error {
     Error::data(format!("the workbook is damaged: {error}"), HINT)
 }
 
-/// Unpacks every part of the workbook that is read, into nothing, to know how large it is: what its zip says about that need not
-/// be true.
+/// Decompresses every part of the workbook that is read and discards the result, to measure its size: the sizes stated in the zip
+/// need not be true.
 fn measure(bytes: &[u8]) -> Result<()> {
     let large = || {
         Error::data(
-            format!(
-                "the workbook has more than {} MB when it is unpacked, which is the most that is taken",
-                limits::BYTES / 1_000_000
-            ),
-            "give only the sheet with the texts, or save it as CSV",
+            format!("the workbook has more than {} MB when it is unpacked, which is the limit", limits::BYTES / 1_000_000),
+            "use a workbook with only the sheet of the texts, or save it as CSV",
         )
     };
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
@@ -173,7 +170,7 @@ fn measure(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The table of texts says how many it has, and as many are made room for: not more than there are bytes.
+/// The shared strings table states its length, and memory is reserved for it: not more than it has bytes.
 fn check_count(head: &[u8], size: u64) -> Result<()> {
     let text = String::from_utf8_lossy(head);
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
@@ -186,30 +183,30 @@ fn check_count(head: &[u8], size: u64) -> Result<()> {
     let Some(tag) =
         tag.filter(|tag| tag.split_whitespace().next().is_some_and(|name| name.trim_end_matches('/').ends_with("sst")))
     else {
-        return Err(broken(&"its table of texts does not begin like one"));
+        return Err(broken(&"its shared strings table is malformed"));
     };
     for rest in tag.split("uniqueCount").skip(1) {
         let digits = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'' | '+'));
         let digits = &digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())];
         if !digits.is_empty() && !digits.parse::<u64>().is_ok_and(|count| count <= size) {
-            return Err(broken(&"it says that it has more texts than it has bytes"));
+            return Err(broken(&"its shared strings table states more texts than it has bytes"));
         }
     }
     Ok(())
 }
 
-/// A sheet's rows with something in them.
+/// The non-empty rows of a sheet.
 struct Sheet {
     records: Vec<StringRecord>,
-    /// Of each record.
+    /// Row number of each record.
     rows: Vec<u64>,
-    /// Columns.
+    /// Number of columns.
     width: usize,
-    /// Rows with a cell that got the value of the merged cell it belongs to.
+    /// Rows with a cell that got the value of its merged region.
     merged: Vec<u64>,
 }
 
-/// The rows of a sheet. Empty columns on the left are left out; of cells that are merged downwards, each row gets the value.
+/// The rows of a sheet. Empty columns on the left are left out; with vertically merged cells, each row gets the value.
 fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) -> Result<Sheet> {
     let mut reader = workbook.worksheet_cells_reader(sheet).map_err(|error| broken(&error))?;
     let mut cells: Vec<(u32, u32, String)> = Vec::new();
@@ -221,7 +218,7 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) 
         }
     }
     drop(reader);
-    // Nobody writes them in another order, but a file can have any.
+    // Rows are usually in order, but a file may have any order.
     cells.sort_by_key(|&(row, column, _)| (row, column));
     let left = cells.iter().map(|&(_, column, _)| column).min().unwrap_or(0);
     let width = cells.iter().map(|&(_, column, _)| (column - left) as usize + 1).max().unwrap_or(0);
@@ -247,7 +244,7 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) 
             let at = lines.partition_point(|(row, _)| *row < top);
             let Some(value) = lines.get(at).filter(|(row, _)| *row == top).map(|(_, record)| record[column]) else { continue };
             for (row, record) in lines[at + 1..].iter_mut().take_while(|(row, _)| *row <= bottom).take(left_to_fill) {
-                // Regions that lie over one another are no reason to go on for ever.
+                // Overlapping regions must not make this loop endless.
                 left_to_fill = left_to_fill.saturating_sub(1);
                 if record[column].is_empty() && !value.is_empty() {
                     record[column] = value;
@@ -263,7 +260,7 @@ fn sheet_records(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, merged: bool) 
     Ok(Sheet { records, rows, width, merged: filled })
 }
 
-/// A cell as a spreadsheet shows it, but for formats of its own: dates are ISO 8601, numbers have up to 15 digits.
+/// A cell as displayed by a spreadsheet, without custom formats: dates are ISO 8601, numbers have up to 15 digits.
 fn shown(cell: &DataRef<'_>) -> Option<String> {
     Some(match cell {
         DataRef::Empty => return None,
@@ -278,7 +275,7 @@ fn shown(cell: &DataRef<'_>) -> Option<String> {
     })
 }
 
-/// 1 and not 1.0, 0.3 and not 0.30000000000000004.
+/// 1 rather than 1.0, 0.3 rather than 0.30000000000000004.
 pub(super) fn number(value: f64) -> String {
     format!("{value:.14e}").parse::<f64>().unwrap_or(value).to_string()
 }

@@ -1,4 +1,4 @@
-//! Tables that this program has written: CSV for every spreadsheet, which reads back as it was.
+//! Tables written by this program: CSV that every spreadsheet opens and that reads back unchanged.
 
 use csv::{QuoteStyle, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 
@@ -7,20 +7,19 @@ use super::{Format, Table};
 use crate::error::{Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// The last cell of a row that had too many: what was in them is not known any more, but that it cannot be used is.
+/// Stands for the extra cells of a row with too many cells. Their content is lost, but the row must stay marked as unusable.
 const SURPLUS: &str = "(more cells)";
 
 impl Table {
-    /// UTF-8 CSV with a header, all cells in quotes, that reads back to the same columns and rows. Rows are numbered anew: the header
-    /// is row 1. The header ends with a line feed and the rows with a carriage return before it, by which the reader knows
-    /// that nothing needs guessing.
+    /// UTF-8 CSV with a header and all cells in quotes, which reads back to the same columns and rows. Rows are renumbered: the
+    /// header is row
+    /// 1. The header ends with LF and the rows with CRLF; the reader recognises such files by this and skips detection.
     ///
     /// # Errors
-    /// Never, in practice.
+    /// Cannot fail in practice.
     pub fn to_csv(&self) -> Result<Vec<u8>> {
-        let fault = |error: &dyn std::fmt::Display| {
-            Error::data(format!("the table cannot be written: {error}"), "report this as a fault")
-        };
+        let fault =
+            |error: &dyn std::fmt::Display| Error::data(format!("the table cannot be written: {error}"), "report this as a bug");
         let writer = |terminator: Terminator, bytes: Vec<u8>| {
             WriterBuilder::new().quote_style(QuoteStyle::Always).flexible(true).terminator(terminator).from_writer(bytes)
         };
@@ -35,7 +34,7 @@ impl Table {
     }
 }
 
-/// The records of a file that [`Table::to_csv`] has written; nothing for any other.
+/// The records of a file written by [`Table::to_csv`]; `None` for any other file.
 pub(super) fn read(bytes: &[u8]) -> Option<Records> {
     let text = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK)?).ok()?;
     let quoted = |text: &str| text.starts_with('"') && text.ends_with('"');

@@ -1,36 +1,36 @@
-//! What a method gives the encoder: rows in front of the text, changes of its embeddings, states to join.
+//! The method's input to the encoder: rows in front of the text, an update of the embeddings, hidden states.
 
 use burn::tensor::Tensor;
 
 use crate::engine::{Entry, Pooling, Route};
 
-/// What a method gives the encoder beside a batch.
+/// The method's input to the encoder, besides a batch.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The rows in front of the text.
     pub prompt: Prompt,
     /// Rows `[N, D]` that are added to the word embeddings: row i to the i-th token of every text.
     pub update: Option<Tensor<2>>,
-    /// Text rows `[T - B P, D]` of [`states`](super::FrozenEncoder::states) after so many layers, where the prompt joins them; none where it
-    /// joins at the word embeddings.
+    /// Hidden states `[T - B P, D]` of [`states`](super::FrozenEncoder::states) after a number of layers, where the prompt is
+    /// inserted; `None` if it is inserted at the word embeddings.
     pub states: Option<(usize, Tensor<2>)>,
 }
 
 /// Rows in front of every text.
 #[derive(Debug, Clone)]
 pub enum Prompt {
-    /// None; the tensor, of any `[1, D]`, says on which device.
+    /// None; the tensor, any `[1, D]`, determines the device.
     None(Tensor<2>),
     /// The same `[P, D]` for every example.
     Shared(Tensor<2>),
-    /// Of each example its own, one example after another: `[B P, D]`.
+    /// Different for each example, concatenated: `[B P, D]`.
     PerExample(Tensor<2>),
     /// Keys and values of P prefix rows in every layer: `[P, 2 L D]`, `k_0 | v_0 | k_1 | v_1 | ..` (PEFT's `PREFIX_TUNING`).
     Prefix(Tensor<2>),
 }
 
 impl Inputs {
-    /// A prompt alone, at the word embeddings.
+    /// Only a prompt, at the word embeddings.
     #[must_use]
     pub fn new(prompt: Prompt) -> Self {
         Self { prompt, update: None, states: None }
@@ -46,7 +46,7 @@ impl Inputs {
         }
     }
 
-    /// One matrix `[R, D]` of everything that is trained, and the states.
+    /// One matrix `[R, D]` of everything that is trained, and the hidden states.
     pub(super) fn join(self, hidden: usize) -> (Tensor<2>, Option<Tensor<2>>) {
         let states = self.states.map(|(_, states)| states);
         let mut parts: Vec<Tensor<2>> = self.update.into_iter().collect();

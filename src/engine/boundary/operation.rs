@@ -71,7 +71,7 @@ impl OfBackend for CpuEngine {
     }
 }
 
-/// What one pass needs besides its tensors.
+/// What a pass needs besides its tensors.
 #[derive(Clone)]
 pub struct Pass {
     meter: Arc<Meter>,
@@ -140,12 +140,12 @@ impl Pass {
     }
 }
 
-/// burn's backends, with the frozen encoder as one more operation.
+/// burn's backends, extended with the frozen encoder as an operation.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Backend: burn::backend::Backend {
-    /// The trained input `[R, D]`, and text rows at the entry, to pooled rows `[B, D]`.
+    /// The trained input `[R, D]`, and hidden states at the entry, to pooled rows `[B, D]`.
     fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-    /// Gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`.
+    /// Gradient of the pooled rows `[B, D]` to gradient of the trained input `[R, D]`.
     fn encode_backward(d_pooled: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
 }
 
@@ -170,7 +170,7 @@ impl Backend for Flex {
 #[derive(Debug)]
 struct EncodeBackward;
 
-/// What the backward pass needs: the pass, which has the activations.
+/// State for the backward pass: the pass, which owns the activations.
 #[derive(Clone)]
 struct Saved(Pass);
 

@@ -5,8 +5,8 @@ use crate::engine::RowInfo;
 
 /// `ctx = softmax(q k^T / sqrt(head size)) v` for every row and head, over the rows of the row's example.
 ///
-/// * `rows` `[T]`, `qkv` `[T, 3 D]` (q, k, v in turn; in each, the heads one after another) -> `ctx` `[T, D]`, `lse` `[T, H]`:
-///   the logarithm of the softmax's denominator, which is all that the backward pass needs of the scores
+/// * `rows` `[T]`, `qkv` `[T, 3 D]` (q, k and v; in each, the heads one after another) -> `ctx` `[T, D]`, `lse` `[T, H]`:
+///   the logarithm of the softmax's denominator, from which the backward pass recomputes the softmax
 /// * `heads`, `head_size`: `D = heads * head_size`
 pub fn attention<F: Scalar>(rows: &[RowInfo], qkv: &[F], ctx: &mut [F], lse: &mut [F], heads: usize, head_size: usize) {
     let hidden = heads * head_size;
@@ -23,7 +23,7 @@ pub fn attention<F: Scalar>(rows: &[RowInfo], qkv: &[F], ctx: &mut [F], lse: &mu
             for (p, s) in p.iter_mut().zip(start as usize..) {
                 *p = dot(q, part(s, 1)) * scale;
             }
-            // The row attends to itself at least. A NaN score is not the maximum, but still makes the sum NaN.
+            // A row attends at least to itself. A NaN score is not the maximum, but the sum is still NaN.
             let max = p.iter().copied().fold(p[0], |max, score| if score > max { score } else { max });
             p.iter_mut().for_each(|p| *p = (*p - max).exp());
             let sum = p.iter().copied().sum::<F>();

@@ -1,4 +1,4 @@
-//! Gradient of [`super::attention`] at the keys and values.
+//! Gradient of [`super::attention`] with respect to keys and values.
 
 use super::{Scalar, add_scaled, dot, for_rows, row};
 use crate::engine::{GradRows, RowInfo};

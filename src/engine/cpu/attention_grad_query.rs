@@ -1,4 +1,4 @@
-//! Gradient of [`super::attention`] at the queries.
+//! Gradient of [`super::attention`] with respect to queries.
 
 use super::{Scalar, add_scaled, dot, for_rows, row};
 use crate::engine::{GradRows, RowInfo};
@@ -8,7 +8,7 @@ use crate::engine::{GradRows, RowInfo};
 /// * `rows` `[T]`, `qkv` `[T, 3 D]`, `d_ctx` `[T, D]`, `lse` `[T, H]` -> `d_qkv` `[T, 3 D]` or `[B P, 3 D]` (the q third only;
 ///   the rest is left as it was), `delta` `[T, H]`
 /// * `heads`, `head_size`: `D = heads * head_size`
-/// * `made`: the rows of `d_qkv`; `delta` is made for all
+/// * `made`: the rows of `d_qkv`; `delta` is computed for all
 #[allow(clippy::too_many_arguments, reason = "the arguments are the shader's bindings, in their order")]
 pub fn attention_grad_query<F: Scalar>(
     rows: &[RowInfo],

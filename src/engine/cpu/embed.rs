@@ -4,7 +4,7 @@ use super::layer_norm::normalise;
 use super::{Scalar, for_rows, row};
 use crate::engine::{PROMPT_BIT, RowInfo};
 
-/// `h_t = LN(source_t + position[t - start])`, where the source is a row of the word table or of the prompt. Where there is an
+/// `h_t = LN(source_t + position[t - start])`, where the source is a row of the word table or of the prompt. If there is an
 /// update, its row i is added to the source of the i-th text row of every example (Shi and Lipani 2024, DePT).
 ///
 /// * `rows` `[T]`, `table` `[U, D]`, `prompt` `[P, D]` or `[B P, D]`, `update` `[N, D]` (empty: none), `position` `[positions, D]`,
@@ -13,7 +13,7 @@ use crate::engine::{PROMPT_BIT, RowInfo};
 /// * `eps`: epsilon of the norm
 ///
 /// # Panics
-/// Where a row's source, position or update does not exist.
+/// If a row's source, position or update does not exist.
 #[allow(clippy::too_many_arguments, reason = "the arguments are the shader's bindings, in their order")]
 pub fn embed<F: Scalar>(
     rows: &[RowInfo],

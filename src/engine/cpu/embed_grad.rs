@@ -1,16 +1,16 @@
-//! Gradient of [`super::embed`] at the prompt.
+//! Gradient of [`super::embed`] with respect to the prompt.
 
 use super::insert_grad::{examples_of, prompt_length};
 use super::layer_norm::moments;
 use super::layer_norm_grad::input_grad;
 use super::{Scalar, for_rows, row};
 
-/// Of every prompt row, the sum of its examples' gradients (in the order of the examples) through the norm. The norm's
-/// input is the same in every example, so that summing first is exact and costs one norm instead of B. With `per_example`, the
-/// gradient of its only example.
+/// For every prompt row, the sum of its examples' gradients (in the order of the examples) through the norm. The norm's input is
+/// the same in every example, so summing first is exact and needs one norm instead of B. With `per_example`, the gradient of its
+/// only example.
 ///
-/// The gradient of an embedding comes in two parts, which are added: along the residual and through the first layer's product.
-/// Where every row has been given one ([`crate::engine::GradRows::All`]), `d_residual` is their sum and `d_product` is empty.
+/// The gradient of an embedding has two parts, which are added: along the residual and through the first layer's product. If
+/// every row has a gradient ([`crate::engine::GradRows::All`]), `d_residual` is their sum and `d_product` is empty.
 ///
 /// * `offsets` `[B + 1]`, `d_residual` `[T, D]`, `d_product` `[B P, D]` or empty, `prompt` `[P, D]` or `[B P, D]`, `position`
 ///   `[positions, D]`, `gamma` `[D]` -> `d_prompt`, as `prompt`

@@ -1,4 +1,4 @@
-//! The frozen encoder made of the twins: forward pass, and gradient at what is trained.
+//! The frozen encoder built from the twins: forward pass, and gradient of the trained input.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -21,21 +21,21 @@ use crate::model::spec::{EncoderSpec, EncoderWeights, LinearWeights};
 
 /// A frozen post-norm BERT encoder on the CPU, computing in `F`.
 ///
-/// It shares the weights with whoever else holds them. In f32 they are used where they are; in f64, which is for checks, they
-/// are widened again for each use.
+/// The weights are shared, not copied. In f32 they are used directly; in f64, which is for checks, they are converted for each
+/// use.
 #[derive(Debug, Clone)]
 pub struct CpuEncoder<F> {
     weights: Arc<EncoderWeights>,
     precision: PhantomData<F>,
 }
 
-/// What a tracked forward pass keeps for the backward pass. Its buffers grow to the largest batch seen and are used again.
+/// Activations that a tracked forward pass saves for the backward pass. The buffers grow to the largest batch and are reused.
 #[derive(Debug, Clone, Default)]
 pub struct Saved<F> {
     layers: Vec<SavedLayer<F>>,
 }
 
-/// Kept of one layer; names as in [`CpuEncoder::forward`].
+/// Saved activations of one layer; names as in [`CpuEncoder::forward`].
 #[derive(Debug, Clone, Default)]
 struct SavedLayer<F> {
     qkv: Vec<F>,
@@ -49,7 +49,7 @@ struct SavedLayer<F> {
 }
 
 impl<F: Scalar> SavedLayer<F> {
-    /// Every element is written by the forward pass.
+    /// The forward pass writes every element.
     fn resize(&mut self, rows: usize, spec: &EncoderSpec) {
         self.qkv.resize(rows * 3 * spec.hidden, F::ZERO);
         self.ctx.resize(rows * spec.hidden, F::ZERO);
@@ -66,7 +66,7 @@ impl<F: Scalar> CpuEncoder<F> {
     /// An encoder with these weights.
     ///
     /// # Panics
-    /// Where a weight does not have the shape that the spec says.
+    /// If a weight does not have the shape in the spec.
     #[must_use]
     pub fn new(weights: Arc<EncoderWeights>) -> Self {
         check_weights(&weights);
@@ -79,12 +79,13 @@ impl<F: Scalar> CpuEncoder<F> {
         &self.weights.spec
     }
 
-    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
-    /// the prompt joins behind the embeddings. Where `saved` is given, everything [`Self::backward`] needs is kept in it.
+    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the hidden states
+    /// of the text where the prompt is inserted after the embeddings. If `saved` is given, everything for [`Self::backward`] is
+    /// saved in it.
     ///
     /// # Panics
-    /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
-    /// its shape, or an example does not have the row of [`Pooling::Row`].
+    /// If the encoder does not support the batch on this route ([`crate::engine::check_route`]), the input or the states have the
+    /// wrong shape, or an example does not have the row of [`Pooling::Row`].
     pub fn forward(&self, batch: &PackedBatch, input: &[F], states: &[F], route: Route, saved: Option<&mut Saved<F>>) -> Vec<F> {
         let h = self.run(&RoutedInput::new(&self.weights, batch, input, route), states, saved, |_, _| {});
         let hidden = self.spec().hidden;
@@ -93,8 +94,8 @@ impl<F: Scalar> CpuEncoder<F> {
         pooled
     }
 
-    /// Output of the embeddings and of each layer, lowest first, of a batch behind the prompt rows `[P, D]`: `L + 1` times
-    /// `[T, D]`.
+    /// Output of the embeddings and of each layer, lowest first, of a batch after the prompt rows `[P, D]`: `L + 1` times `[T,
+    /// D]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -105,8 +106,8 @@ impl<F: Scalar> CpuEncoder<F> {
         states
     }
 
-    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
-    /// absolute activation, behind the prompt rows `[P, D]`: `[L, F]`.
+    /// For every neuron of every layer, the sum over the examples of the mean absolute activation over an example's rows
+    /// (including prompt rows), after the prompt rows `[P, D]`: `[L, F]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -124,11 +125,11 @@ impl<F: Scalar> CpuEncoder<F> {
         scores
     }
 
-    /// Gradient at the trained input `[R, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
+    /// Gradient of the trained input `[R, D]` from the gradient of the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
     /// are those of the forward pass that filled `saved`.
     ///
     /// # Panics
-    /// Where `saved` is of a batch of another size.
+    /// If `saved` belongs to a batch of another size.
     pub fn backward(&self, batch: &PackedBatch, input: &[F], route: Route, saved: &Saved<F>, d_pooled: &[F]) -> Vec<F> {
         let &EncoderSpec { hidden, heads, ffn, .. } = self.spec();
         let routed = RoutedInput::new(&self.weights, batch, input, route);
@@ -174,8 +175,8 @@ impl<F: Scalar> CpuEncoder<F> {
         d_input
     }
 
-    /// All layers from the lowest of the pass on; `visit` sees its input, and of each layer the output and the activated neurons.
-    /// Returns the last output `[T, D]`.
+    /// All layers from the lowest of the pass; `visit` receives its input and, for each layer, the output and the activated
+    /// neurons. Returns the last output `[T, D]`.
     fn run(
         &self,
         routed: &RoutedInput<'_, F>,
@@ -192,7 +193,7 @@ impl<F: Scalar> CpuEncoder<F> {
         if let Some(saved) = saved.as_deref_mut() {
             saved.layers.resize_with(spec.layers - first, SavedLayer::default);
         }
-        // Without tracking, every layer writes to the same buffers.
+        // Without tracking, all layers use the same buffers.
         let mut scratch = SavedLayer::default();
         let (mut h1, mut g) = (vec![F::ZERO; h.len()], vec![F::ZERO; rows * spec.ffn]);
         for index in first..spec.layers {
@@ -244,7 +245,7 @@ fn back<F: Scalar>(d_out: &[F], linear: &LinearWeights, extra: &[F], d_in: &mut 
     matmul(d_out, &F::weights(&linear.weight), &[], extra, d_in, &mut [], epilogue, MatmulSize { m: d_out.len() / k, n, k });
 }
 
-/// Panics where a weight does not have the shape that the spec says.
+/// Panics if a weight does not have the shape in the spec.
 pub(super) fn check_weights(weights: &EncoderWeights) {
     let EncoderSpec { hidden, heads, ffn, vocab, max_positions, layers, .. } = weights.spec;
     assert!(heads > 0 && hidden.is_multiple_of(heads), "the heads share the hidden size");

@@ -1,15 +1,15 @@
-//! Prompt rows that join the text behind the embeddings.
+//! Insertion of prompt rows after the embeddings.
 
 use super::{Scalar, for_rows, row};
 use crate::engine::{PROMPT_BIT, RowInfo};
 
-/// `h_t` = its row of the prompt or of the text's states, as it is: no position, token type or norm (Liu et al. 2022, late prompt
-/// tuning).
+/// `h_t` = its row of the prompt or of the text's hidden states, unchanged: no position, token type or norm (Liu et al. 2022,
+/// late prompt tuning).
 ///
 /// * `rows` `[T]`, `prompt` `[P, hidden]` or `[B P, hidden]`, `states` `[T - B P, hidden]` -> `h` `[T, hidden]`
 ///
 /// # Panics
-/// Where a row's source does not exist.
+/// If a row's source does not exist.
 pub fn insert<F: Scalar>(rows: &[RowInfo], prompt: &[F], states: &[F], h: &mut [F], hidden: usize) {
     assert_eq!(h.len(), rows.len() * hidden, "h is [T, D]");
     for_rows(h, hidden, |t, h| {

@@ -1,9 +1,9 @@
-//! Gradient of [`super::insert`] at the prompt.
+//! Gradient of [`super::insert`] with respect to the prompt.
 
 use super::{Scalar, for_rows, row};
 
-/// Of every prompt row, the sum of its examples' gradients (in the order of the examples); with `per_example`, the gradient of
-/// its only example. It comes in two parts, as that of [`super::embed_grad`]: along the residual and through the first product.
+/// For every prompt row, the sum of its examples' gradients (in the order of the examples); with `per_example`, the gradient of
+/// its only example. It has two parts, as in [`super::embed_grad`]: along the residual and through the first product.
 ///
 /// * `offsets` `[B + 1]`, `d_residual` `[T, hidden]`, `d_product` `[B P, hidden]` -> `d_prompt` `[P, hidden]` or `[B P, hidden]`
 pub fn insert_grad<F: Scalar>(
@@ -30,7 +30,7 @@ pub fn insert_grad<F: Scalar>(
     });
 }
 
-/// Rows P of each example's prompt, where the prompt has `rows` of them, shared or not.
+/// Rows P of each example's prompt, if the prompt has `rows` rows, shared or not.
 pub(super) fn prompt_length(rows: usize, examples: usize, per_example: bool) -> usize {
     if per_example { rows / examples.max(1) } else { rows }
 }

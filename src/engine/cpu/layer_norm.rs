@@ -18,7 +18,7 @@ pub fn layer_norm<F: Scalar>(x: &[F], gamma: &[F], beta: &[F], y: &mut [F], stat
     });
 }
 
-/// Mean and reciprocal standard deviation of one row, in two passes: no cancellation where the mean is large.
+/// Mean and reciprocal standard deviation of one row, in two passes: no cancellation if the mean is large.
 #[inline(always)]
 pub(super) fn moments<F: Scalar>(x: &[F], eps: f64) -> (F, F) {
     let size = F::from_f64(x.len() as f64);

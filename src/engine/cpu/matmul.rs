@@ -2,11 +2,11 @@
 
 use super::{Scalar, for_row_pairs, for_rows, row};
 
-/// Target of the log lines that tell the nanoseconds of each product, as `transposed m n k ns`, where a logger wants them at
-/// level trace. The fast path's products are blocks of rows, each on one thread, and their time includes the epilogue.
+/// Target of the log lines with the time of each product in nanoseconds, as `transposed m n k ns`, at level trace. Here, a
+/// product is a block of rows on one thread, and its time includes the epilogue.
 pub const TIMES: &str = "softprompt::products";
 
-/// Runs a product, and tells its time where that is wanted.
+/// Runs a product, and logs its time if that is enabled.
 #[inline(always)]
 pub(super) fn timed<R>(transposed: bool, MatmulSize { m, n, k }: MatmulSize, product: impl FnOnce() -> R) -> R {
     let begin = log::log_enabled!(target: TIMES, log::Level::Trace).then(web_time::Instant::now);
@@ -17,7 +17,7 @@ pub(super) fn timed<R>(transposed: bool, MatmulSize { m, n, k }: MatmulSize, pro
     result
 }
 
-/// What a product is for: which way round its weight is, and what happens to the result before it is stored.
+/// The kind of a product: the orientation of its weight, and what happens to the result before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
     /// NT, `out = a w^T + bias`.
@@ -35,7 +35,7 @@ pub enum Epilogue {
 }
 
 impl Epilogue {
-    /// Whether the weight is used transposed, `[N, K]` (forward), and not as `[K, N]` (input gradient): one copy serves both.
+    /// Whether the weight is used transposed, `[N, K]` (forward), rather than as `[K, N]` (input gradient): one copy serves both.
     #[must_use]
     pub fn transposed(self) -> bool {
         matches!(self, Self::Bias | Self::BiasResidual | Self::BiasGelu)
@@ -119,7 +119,7 @@ pub fn gelu_grad<F: Scalar>(u: F) -> F {
     normal_distribution(u) + u * normal_density(u)
 }
 
-/// [`gelu`] and [`gelu_grad`], which share the most of their work.
+/// [`gelu`] and [`gelu_grad`], which share most of their computation.
 #[inline(always)]
 pub(super) fn gelu_and_grad<F: Scalar>(u: F) -> (F, F) {
     let distribution = normal_distribution(u);
@@ -136,10 +136,10 @@ fn normal_distribution<F: Scalar>(u: F) -> F {
     F::from_f64(0.5) * (F::ONE + (u * F::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
 
-/// `out = a w`, or `a w^T` where `transposed`.
+/// `out = a w`, or `a w^T` if `transposed`.
 ///
-/// The crate `gemm` takes pointers; it splits the work into tiles of `out` and sums each tile in one thread, so that the
-/// number of threads does not change the result.
+/// The crate `gemm` takes pointers. It splits the work into tiles of `out` and sums each tile in one thread, so the number of
+/// threads does not change the result.
 #[allow(unsafe_code, reason = "gemm has no safe entry; the slices' lengths are checked against the sizes above the call")]
 pub(super) fn product<F: Scalar>(a: &[F], w: &[F], out: &mut [F], transposed: bool, MatmulSize { m, n, k }: MatmulSize) {
     assert_eq!(Some(a.len()), m.checked_mul(k), "a is [m, k]");

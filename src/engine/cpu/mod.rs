@@ -1,13 +1,12 @@
-//! The engine on the CPU: one plain function a kernel (the "twin" of `shaders/NAME.wgsl`) and the encoder made of them.
+//! The engine on the CPU: one plain function per kernel (the "twin" of `shaders/NAME.wgsl`), and the encoder built from them.
 //!
-//! Every twin is generic over [`Scalar`]. In f32 they are the path for machines without a usable GPU; in f64 they are what
-//! the shaders and the finite differences are checked against. A twin takes the shader's bindings in their order, inputs
-//! first, and writes every element of its outputs, whatever was in them before; a binding that a variant does not use is an
-//! empty slice. All matrices are row-major; the shape letters are those of [`crate::engine`]. Slices of the wrong length
-//! are a programming error and panic.
+//! Every twin is generic over [`Scalar`]. In f64, the shaders and the finite differences are checked against the twins; `fast` is
+//! the optimised f32 implementation. A twin takes the shader's bindings in the same order, inputs first, and writes every element
+//! of its outputs, whatever they contained before; a binding that a variant does not use is an empty slice. All matrices are
+//! row-major; the shape letters are those of [`crate::engine`]. Slices of the wrong length are a programming error and panic.
 //!
-//! Rows are worked on in parallel natively and one after another in wasm. No sum is ever split between threads, so that a
-//! machine gives the same bits every time.
+//! Rows are processed in parallel natively and sequentially in wasm. No sum is ever split between threads, so a machine always
+//! gives the same bits.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -40,7 +39,7 @@ pub mod update_grad;
 pub use encoder::{CpuEncoder, Saved};
 pub use fast::{Activations, FastEncoder};
 
-/// A floating-point number the twins compute with: f32 or f64.
+/// A floating-point number of the twins: f32 or f64.
 pub trait Scalar:
     Copy
     + Debug
@@ -166,10 +165,10 @@ impl Scalar for f64 {
     }
 }
 
-/// Partial sums a reduction keeps side by side: enough for the compiler to use vector registers, and a fixed order.
+/// Number of partial sums of a reduction: enough for the compiler to use vector registers, in a fixed order.
 const LANES: usize = 8;
 
-/// `sum(f(a_i, b_i))` over two slices of one length.
+/// `sum(f(a_i, b_i))` over two slices of the same length.
 #[inline(always)]
 fn sum_of<F: Scalar>(a: &[F], b: &[F], f: impl Fn(F, F) -> F) -> F {
     let mut lanes = [F::ZERO; LANES];
@@ -197,7 +196,7 @@ fn add_scaled<F: Scalar>(y: &mut [F], scale: F, x: &[F]) {
     }
 }
 
-/// Rows one thread takes at a time: few enough to share a small batch, enough to pay for the hand-over.
+/// Rows per task of a thread: few enough to divide a small batch, enough to outweigh the overhead.
 #[cfg(not(target_family = "wasm"))]
 const ROWS_PER_TASK: usize = 8;
 

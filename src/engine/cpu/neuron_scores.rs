@@ -1,10 +1,10 @@
-//! How much the neurons of a feed-forward block are used.
+//! Importance of the neurons of a feed-forward block.
 
 use super::Scalar;
 
-/// Of every neuron, the sum over the examples of the mean over an example's rows of its absolute activation, so that a long text
-/// counts as much as a short one (Huang et al. 2022, FPT, section 3; `abs_activations` of the authors' code, which divides by the
-/// number of texts at last).
+/// For every neuron, the sum over the examples of the mean absolute activation over an example's rows, so that a long text counts
+/// as much as a short one (Huang et al. 2022, FPT, section 3; `abs_activations` in the authors' code, which finally divides by
+/// the number of texts).
 ///
 /// * `offsets` `[B + 1]`, `g` `[T, F]` -> `scores` `[F]`
 pub fn neuron_scores<F: Scalar>(offsets: &[u32], g: &[F], scores: &mut [F]) {

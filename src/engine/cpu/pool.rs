@@ -8,7 +8,7 @@ use crate::engine::Pooling;
 /// * `offsets` `[B + 1]`, `h` `[T, hidden]` -> `pooled` `[B, hidden]`
 ///
 /// # Panics
-/// Where an example does not have the row of [`Pooling::Row`].
+/// If an example does not have the row of [`Pooling::Row`].
 pub fn pool<F: Scalar>(offsets: &[u32], h: &[F], pooled: &mut [F], pooling: Pooling, hidden: usize) {
     assert_eq!(pooled.len(), offsets.len().saturating_sub(1) * hidden, "pooled is [B, D]");
     for_rows(pooled, hidden, |example, pooled| {

@@ -3,7 +3,7 @@
 use super::{Scalar, add_scaled, for_rows, row};
 use crate::engine::{Pooling, RowInfo};
 
-/// Hands an example's gradient to its rows: an equal share to each, or all to the one that was taken.
+/// Distributes an example's gradient to its rows: an equal share to each, or all of it to the pooled row.
 ///
 /// * `rows` `[T]`, `d_pooled` `[B, hidden]` -> `d_h` `[T, hidden]`
 pub fn pool_grad<F: Scalar>(rows: &[RowInfo], d_pooled: &[F], d_h: &mut [F], pooling: Pooling, hidden: usize) {

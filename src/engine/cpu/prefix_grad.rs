@@ -1,10 +1,10 @@
-//! Gradient of [`super::prefix`] at the prefix.
+//! Gradient of [`super::prefix`] with respect to the prefix.
 
 use super::{Scalar, add_scaled};
 use crate::engine::GradRows;
 
-/// Sums the gradients of k and v of each prefix row over the examples (in their order) into one layer's rows of `d_prefix`, and
-/// then sets the whole of q, k and v of those rows to 0: nothing flows from a prefix row into the layer below.
+/// Sums the gradients of k and v of each prefix row over the examples (in order) into one layer's rows of `d_prefix`, and then
+/// sets q, k and v of those rows to 0: no gradient flows from a prefix row into the layer below.
 ///
 /// * `offsets` `[B + 1]`, `d_qkv` `[T, 3 hidden]` or `[B P, 3 hidden]` (in and out) -> `d_prefix` `[2 L P, hidden]` (rows
 ///   `2 L p + 2 l` and the next; the rest is left as it was)

@@ -20,13 +20,13 @@ pub(super) struct RoutedInput<'a, F: Clone> {
     pub(super) route: Route,
     pub(super) rows: Vec<RowInfo>,
     weights: &'a EncoderWeights,
-    /// `[P, D]` or `[B P, D]`; zeros where there is a prefix.
+    /// `[P, D]` or `[B P, D]`; zeros if there is a prefix.
     prompt: Cow<'a, [F]>,
     /// `[N, D]`.
     update: &'a [F],
     /// `[2 L P, D]`.
     prefix: &'a [F],
-    /// Numbers in the three parts of the trained input.
+    /// Number of elements in the three parts of the trained input.
     sizes: [usize; 3],
 }
 
@@ -34,7 +34,7 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
     /// A batch with a trained input `[R, D]`.
     ///
     /// # Panics
-    /// Where the encoder cannot take the batch on this route, or the input is not that of [`Route::input_rows`].
+    /// If the encoder does not support the batch on this route, or the input does not match [`Route::input_rows`].
     pub(super) fn new(weights: &'a EncoderWeights, batch: &'a PackedBatch, input: &'a [F], route: Route) -> Self {
         let &EncoderSpec { hidden, layers, .. } = &weights.spec;
         if let Err(problem) = check_route(batch, &route, &weights.spec) {
@@ -48,7 +48,7 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
         Self { batch, route, rows: route.row_infos(batch, |id| id), weights, prompt, update, prefix, sizes }
     }
 
-    /// The lowest layer that is run.
+    /// The lowest layer of the pass.
     pub(super) fn first(&self) -> usize {
         self.route.lowest_layer()
     }
@@ -75,7 +75,7 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
         );
     }
 
-    /// Puts the prefix of a layer, if there is one, into its `qkv` `[T, 3 D]`.
+    /// Writes the prefix of a layer, if there is one, into its `qkv` `[T, 3 D]`.
     pub(super) fn put_prefix(&self, layer: usize, qkv: &mut [F]) {
         if self.route.prefix {
             let &EncoderSpec { hidden, layers, .. } = &self.weights.spec;
@@ -83,8 +83,8 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
         }
     }
 
-    /// Takes the gradient of a layer's prefix, if there is one, out of `d_qkv` (`[T, 3 D]`, in the lowest layer
-    /// [`Route::lowest_grad`]) into that of the trained input.
+    /// Moves the gradient of a layer's prefix, if there is one, from `d_qkv` (`[T, 3 D]`, in the lowest layer
+    /// [`Route::lowest_grad`]) to that of the trained input.
     pub(super) fn take_prefix(&self, layer: usize, d_qkv: &mut [F], d_input: &mut [F]) {
         if self.route.prefix {
             let &EncoderSpec { hidden, layers, .. } = &self.weights.spec;

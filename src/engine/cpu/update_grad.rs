@@ -1,4 +1,4 @@
-//! Gradient of [`super::embed`] at the update of the text.
+//! Gradient of [`super::embed`] with respect to the update of the text.
 
 use super::embed::text_input;
 use super::layer_norm::moments;
@@ -6,9 +6,8 @@ use super::layer_norm_grad::input_grad;
 use super::{Scalar, add_scaled, for_rows, row};
 use crate::engine::RowInfo;
 
-/// Of every row i of the update, the sum over the examples that have an i-th text row (in the order of the examples) of that
-/// row's gradient through the norm. The norm's input is made again: it is another one in every example. 0 where no example is
-/// so long.
+/// For every row i of the update, the sum over the examples with an i-th text row (in the order of the examples) of that row's
+/// gradient through the norm. The norm's input is recomputed, because it differs in every example. 0 if no example is that long.
 ///
 /// * `offsets` `[B + 1]`, `rows` `[T]`, `d_h` `[T, D]` (the whole gradient at the embeddings), `table` `[U, D]`, `update` `[N, D]`,
 ///   `position` `[positions, D]`, `gamma` `[D]` -> `d_update` `[N, D]`

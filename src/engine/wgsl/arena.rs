@@ -1,7 +1,7 @@
 //! `Arena`: the buffers of a batch, with every step recorded on them.
 //!
-//! Without tracking, every layer writes to the same set of buffers; what tracking adds is in `track.rs`. Layers below the entry of
-//! a route are not replayed.
+//! Without tracking, all layers use the same set of buffers; `track.rs` adds what tracking needs. Layers below the entry of a
+//! route are not replayed.
 
 use super::batch_buffers::{BatchBuffers, Capacity, scratch_width};
 use super::layer::SavedLayer;

@@ -8,16 +8,16 @@ use crate::engine::GradRows;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "attention";
 
-/// Largest head size: a thread keeps up to four vectors of it.
+/// Largest head size: a thread holds up to four vectors of it.
 pub const LARGEST_HEAD: u32 = 128;
 
-/// Largest head size of which a thread makes two rows.
+/// Largest head size for which a thread computes two rows.
 pub const LARGEST_HEAD_OF_TWO_ROWS: u32 = 64;
 
-/// The layout that `shaders/lib/heads.wgsl` declares, for all three attention kernels.
+/// Parameters, in the layout that `shaders/lib/heads.wgsl` declares, for all three attention kernels.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -25,63 +25,63 @@ pub struct Params {
     pub heads: u32,
     /// 1 / sqrt(head size).
     pub scale: f32,
-    /// Gradients: 1 where only those of the prompt rows are made.
+    /// Gradients: 1 if only those of the prompt rows are computed.
     pub prompt_only: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: u32,
 }
 
 impl Params {
-    /// For so many heads of this size.
+    /// Parameters for a number of heads of this size.
     #[must_use]
     pub fn new(heads: u32, head_size: u32) -> Self {
         Self { heads, scale: f64::from(head_size).sqrt().recip() as f32, prompt_only: 0, pad: 0 }
     }
 
-    /// The same for gradients at these rows.
+    /// The same, for gradients of these rows.
     #[must_use]
     pub fn at(self, rows: GradRows) -> Self {
         Self { prompt_only: u32::from(rows == GradRows::Prompt), ..self }
     }
 }
 
-/// The head size, if the kernels can do it.
+/// The head size, if the kernels support it.
 ///
 /// # Errors
-/// [`Error::Model`] where it is not a multiple of 4 up to [`LARGEST_HEAD`].
+/// [`Error::Model`] if it is not a multiple of 4, or larger than [`LARGEST_HEAD`].
 pub fn check_head_size(spec: &EncoderSpec) -> Result<u32> {
     let head = spec.head_size();
     if head == 0 || !head.is_multiple_of(4) || head > LARGEST_HEAD as usize || head * spec.heads != spec.hidden {
         return Err(Error::model(
-            format!("{} heads share a hidden size of {}: the GPU kernels cannot do that", spec.heads, spec.hidden),
+            format!("{} heads share a hidden size of {}: the GPU kernels do not support that", spec.heads, spec.hidden),
             "use the CPU, or an encoder whose head size is a multiple of 4, at most 128",
         ));
     }
     Ok(head as u32)
 }
 
-/// How rows are shared out, in all three attention kernels: a workgroup makes a block of `lanes * rows` rows of one example and one
-/// head, so that all its threads read the same keys.
+/// The division of rows in all three attention kernels: a workgroup computes a block of `lanes * rows` rows of one example and
+/// one head, so that all its threads read the same keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocking {
     /// Threads of a workgroup.
     pub lanes: u32,
-    /// Rows of a thread: what it reads of a key serves all of them.
+    /// Rows per thread, which share what the thread reads of a key.
     pub rows: u32,
 }
 
 impl Blocking {
-    /// For GPUs: 32 threads with a row each, whose state (up to 4 vectors of a head, 128 registers for heads of 32) stays in
+    /// For GPUs: 32 threads with one row each, whose state (up to 4 vectors of a head, 128 registers for heads of 32) stays in
     /// registers.
     pub const GPU: Self = Self { lanes: 32, rows: 1 };
-    /// For adapters computed by a CPU: as many threads as vector lanes, two rows each for half of the loads.
+    /// For software GPUs: as many threads as vector lanes, with two rows each, for half as many loads.
     pub const SOFTWARE: Self = Self { lanes: 8, rows: 2 };
-    /// The same for large heads, of which two rows would be too much code.
+    /// The same for large heads, for which two rows would be too much code.
     pub const SOFTWARE_LARGE: Self = Self { lanes: 8, rows: 1 };
     /// All of them.
     pub const ALL: [Self; 3] = [Self::GPU, Self::SOFTWARE, Self::SOFTWARE_LARGE];
 
-    /// The one for an adapter and a head size.
+    /// The blocking for a GPU and a head size.
     #[must_use]
     pub fn choose(gpu: &Gpu, head_size: u32) -> Self {
         match (gpu.is_software(), head_size <= LARGEST_HEAD_OF_TWO_ROWS) {
@@ -98,7 +98,7 @@ impl Blocking {
         offsets.windows(2).flat_map(|pair| (pair[0]..pair[1]).step_by(size)).collect()
     }
 
-    /// What the shaders are told, for a head size.
+    /// The constants of the shaders, for a head size.
     #[must_use]
     pub fn constants(self, head_size: u32) -> Vec<(&'static str, u32)> {
         vec![("QUADS", head_size / 4), ("LANES", self.lanes), ("ROWS", self.rows)]

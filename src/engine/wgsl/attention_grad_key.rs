@@ -1,11 +1,11 @@
-//! Gradient of attention at the keys and values: pipeline and launch of `shaders/attention_grad_key.wgsl`.
+//! Gradient of attention with respect to keys and values: pipeline and launch of `shaders/attention_grad_key.wgsl`.
 
 use super::attention::{Blocking, Params};
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "attention_grad_key";
 
 /// The shader for a head size.

@@ -1,11 +1,11 @@
-//! Gradient of attention at the queries: pipeline and launch of `shaders/attention_grad_query.wgsl`.
+//! Gradient of attention with respect to queries: pipeline and launch of `shaders/attention_grad_query.wgsl`.
 
 use super::attention::{Blocking, Params};
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "attention_grad_query";
 
 /// The shader for a head size.

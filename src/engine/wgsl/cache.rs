@@ -1,11 +1,11 @@
-//! [`StateCache`]: hidden states of examples in buffers of the device, within a number of bytes.
+//! [`StateCache`]: hidden states of examples in buffers of the device, up to a number of bytes.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::device::{Gpu, lock};
 
-/// Hidden states of a run's examples after one number of layers, kept where they were made. What is there stays.
+/// Hidden states of a run's examples after a number of layers, cached on the device. Entries are never removed.
 #[derive(Debug)]
 pub struct StateCache {
     state: Mutex<CacheState>,
@@ -16,34 +16,34 @@ struct CacheState {
     /// Bytes that may still be allocated.
     budget: u64,
     chunks: Vec<wgpu::Buffer>,
-    /// Bytes of the last chunk that are taken.
+    /// Used bytes of the last chunk.
     used: u64,
     /// Chunk, first byte there and bytes, by the example's key.
     entries: HashMap<u32, (usize, u64, u64)>,
 }
 
-/// Bytes of a buffer that holds the states of several examples.
+/// Size in bytes of a buffer for the states of several examples.
 const CHUNK: u64 = 16 << 20;
 
 impl StateCache {
-    /// An empty cache for at most so many bytes.
+    /// An empty cache with at most `budget` bytes.
     pub(super) fn new(budget: u64) -> Self {
         Self { state: Mutex::new(CacheState { budget, chunks: Vec::new(), used: 0, entries: HashMap::new() }) }
     }
 
-    /// Examples whose states are there.
+    /// Number of cached examples.
     #[must_use]
     pub fn examples(&self) -> usize {
         lock(&self.state).entries.len()
     }
 
-    /// Bytes of the device that it has taken.
+    /// Allocated bytes on the device.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         lock(&self.state).chunks.iter().map(wgpu::Buffer::size).sum()
     }
 
-    /// Where the states of an example are, of so many bytes.
+    /// Where the states of an example are cached, if they have this number of bytes.
     pub(in crate::engine) fn find(&self, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let state = lock(&self.state);
         let &(chunk, offset, len) = state.entries.get(&key)?;

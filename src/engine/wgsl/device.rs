@@ -1,4 +1,4 @@
-//! [`Gpu`]: the wgpu device that the engine computes on and that burn is given too.
+//! [`Gpu`]: the wgpu device that the engine and burn share.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -7,50 +7,50 @@ use std::task::{Poll, Waker};
 
 use crate::error::{Error, Result};
 
-/// A wgpu device with its queue. It belongs into an `Arc`, never into a `thread_local!`: dropping wgpu objects at thread exit
-/// panics natively.
+/// A wgpu device with its queue. It must be in an `Arc`, never in a `thread_local!`: natively, dropping wgpu objects at thread
+/// exit panics.
 #[derive(Debug)]
 pub struct Gpu {
-    /// Where the adapter comes from; burn wants it too.
+    /// The instance of the adapter, which burn also needs.
     pub instance: wgpu::Instance,
-    /// The hardware, or what stands in for it.
+    /// The hardware or a software GPU.
     pub adapter: wgpu::Adapter,
     /// The device, with all of the adapter's features and limits.
     pub device: wgpu::Device,
-    /// The one queue that burn shares.
+    /// The queue that burn shares.
     pub queue: wgpu::Queue,
     /// Name, type and backend of the adapter.
     pub info: wgpu::AdapterInfo,
-    /// The first error that no call returned.
+    /// The first error outside a call.
     error: Arc<Mutex<Option<Raised>>>,
-    /// Pipelines that were compiled on it, by their source with its overrides: a second encoder, a partial one of a stage of training,
-    /// has most of them in common with the first.
+    /// Compiled pipelines by their source and overrides. A second encoder, such as a partial one, shares most of them with the
+    /// first.
     pub(super) pipelines: Arc<Mutex<HashMap<String, wgpu::ComputePipeline>>>,
 }
 
-/// An error that no call returned.
+/// An error outside a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Raised {
     text: String,
-    /// The device has no memory left.
+    /// Whether the device is out of memory.
     memory: bool,
 }
 
 impl Gpu {
-    /// Opens the fastest adapter there is; a software one where there is nothing else.
+    /// Opens the fastest GPU adapter; a software GPU only if there is nothing else.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no adapter or it refuses a device.
+    /// [`Error::Device`] if there is no GPU adapter or it does not provide a device.
     pub async fn open() -> Result<Self> {
         Self::open_within(|limits| limits).await
     }
 
-    /// [`Gpu::open`] with other limits than the adapter's own, none of them wider: what a smaller GPU would say.
+    /// [`Gpu::open`] with narrower limits than those of the adapter, like a smaller GPU.
     ///
     /// # Errors
     /// As [`Gpu::open`].
     pub async fn open_within(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> Result<Self> {
-        // Not OpenGL: its compute is a subset, and looking for it complains about a missing display on servers.
+        // Not OpenGL: its compute is a subset, and its detection prints errors on servers without a display.
         let backends = wgpu::Backends::PRIMARY;
         let instance =
             wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() });
@@ -58,12 +58,12 @@ impl Gpu {
             wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
         let adapter = instance.request_adapter(&options).await.map_err(|error| {
             Error::device(
-                format!("there is no GPU adapter: {error}"),
-                "use a browser with WebGPU, or a driver for Vulkan, Metal or DX12; the CPU works everywhere",
+                format!("no GPU found: {error}"),
+                "use a browser with WebGPU or a driver for Vulkan, Metal or DX12, or use the CPU",
             )
         })?;
-        // burn's compiler looks at the adapter's features, not at the device's: the device must have them all, except for
-        // memory that the CPU sees (slow for everything else) and the experimental ones, which burn's WGSL does not use.
+        // burn's compiler checks the adapter's features instead of the device's, so the device must have all of them, except
+        // CPU-visible memory (slow for everything else) and experimental features, which burn's WGSL does not use.
         let unwanted = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS | wgpu::Features::all_experimental_mask();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("softprompt"),
@@ -73,10 +73,7 @@ impl Gpu {
             ..Default::default()
         };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
-            Error::device(
-                format!("the GPU adapter gives no device: {error}"),
-                "close other programs that use the GPU, or use the CPU",
-            )
+            Error::device(format!("the GPU cannot be opened: {error}"), "close other programs that use the GPU, or use the CPU")
         })?;
         #[cfg(test)]
         DEVICES.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -86,56 +83,56 @@ impl Gpu {
         Ok(gpu)
     }
 
-    /// Keeps the first error that no call returns, and the loss of the device, for [`Self::check`]. To be called again after
-    /// burn has been given the device, because burn installs handlers of its own, which panic.
+    /// Stores the first error outside a call, and the loss of the device, for [`Self::check`]. To be called again after burn has
+    /// received the device, because burn installs its own handlers, which panic.
     pub fn watch(&self) {
         let error = self.error.clone();
         self.device
             .on_uncaptured_error(Arc::new(move |raised: wgpu::Error| store(&error, raised.to_string(), is_memory(&raised))));
         let error = self.error.clone();
         self.device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped is "lost" too.
+            // A dropped device is reported as lost, too.
             if reason != wgpu::DeviceLostReason::Destroyed {
                 store(&error, format!("the device was lost: {message}"), false);
             }
         });
     }
 
-    /// The first error that the device raised outside of a call. The results of all work since are worthless.
+    /// The first error that the device raised outside a call. The results of all later work are invalid.
     ///
     /// # Errors
-    /// [`Error::Device`] with its text; [`Error::DeviceMemory`] where memory ran out.
+    /// [`Error::Device`] with its text; [`Error::DeviceMemory`] if the device is out of memory.
     pub fn check(&self) -> Result<()> {
         match &*lock(&self.error) {
             None => Ok(()),
             Some(Raised { text, memory: true }) => {
-                let problem = format!("the GPU ({}) has not enough memory: {text}", self.name());
+                let problem = format!("the GPU ({}) does not have enough memory: {text}", self.name());
                 Err(Error::device_memory(problem, "use a smaller batch size, a smaller encoder, or the CPU"))
             }
             Some(Raised { text, memory: false }) => {
                 let problem = format!("the GPU ({}) failed: {text}", self.name());
-                Err(Error::device(problem, "start again with a smaller batch, or use the CPU"))
+                Err(Error::device(problem, "try again with a smaller batch size, or use the CPU"))
             }
         }
     }
 
-    /// Waits for all work and lets go of what was dropped meanwhile. The browser does so by itself.
+    /// Waits for all work and frees resources that were dropped in the meantime. Browsers do this themselves.
     pub(super) fn collect(&self) {
         #[cfg(not(target_family = "wasm"))]
-        // A device that was lost has nothing left to wait for.
+        // A lost device has nothing left to wait for.
         let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
     }
 
-    /// Reports an error found outside of a call to [`Self::check`].
+    /// Reports an error outside a call to [`Self::check`].
     pub(super) fn report(&self, problem: String) {
         store(&self.error, problem, false);
     }
 
-    /// What a person would call the adapter, such as `NVIDIA H200 (Vulkan)`.
+    /// The displayed name of the adapter, such as `NVIDIA H200 (Vulkan)`.
     #[must_use]
     pub fn name(&self) -> String {
         let name = match self.info.name.as_str() {
-            // Browsers may keep it to themselves.
+            // Browsers may hide it.
             "" => "GPU",
             name => name,
         };
@@ -146,33 +143,33 @@ impl Gpu {
         format!("{name} ({backend})")
     }
 
-    /// Whether the "GPU" is computed by the CPU (lavapipe, SwiftShader, WARP).
+    /// Whether it is a software GPU, which computes on the CPU (lavapipe, SwiftShader, WARP).
     #[must_use]
     pub fn is_software(&self) -> bool {
         is_software(&self.info)
     }
 
-    /// Bytes of the largest storage buffer that a kernel can be given.
+    /// Size of the largest storage buffer that a kernel can bind, in bytes.
     pub(crate) fn largest_binding(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
-    /// A storage buffer of at least `bytes` that may be copied from and to.
+    /// A storage buffer of at least `bytes` bytes, usable for copies in both directions.
     ///
     /// # Errors
-    /// [`Error::DeviceMemory`] where it is larger than the device binds.
+    /// [`Error::DeviceMemory`] if it is larger than the device can bind.
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let largest = self.largest_binding();
         if bytes > largest {
             return Err(Error::device_memory(
-                format!("{label} needs {bytes} bytes, but this GPU binds {largest} at most"),
+                format!("{label} needs {bytes} bytes, but the largest buffer of this GPU is {largest} bytes"),
                 "use a smaller batch size or shorter texts, or use the CPU",
             ));
         }
         Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            // No binding is empty, and none is smaller than one vector.
+            // A binding must not be empty, nor smaller than one vector.
             size: bytes.next_multiple_of(16).max(16),
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
@@ -210,10 +207,10 @@ impl Gpu {
         buffer
     }
 
-    /// The first `len` values of a buffer, after all work submitted so far. It blocks natively and awaits in the browser.
+    /// The first `len` values of a buffer, after all work submitted so far. Blocks natively and awaits in the browser.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device raised an error, also an earlier one.
+    /// [`Error::Device`] if the device has raised an error, now or earlier.
     pub async fn read(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
         if len == 0 {
             self.check()?;
@@ -239,9 +236,12 @@ impl Gpu {
             }
         });
         let failed = |error: &dyn std::fmt::Display| {
-            // The cause, where there is one, says more than its consequence.
+            // The cause, if known, is more informative than its consequence.
             self.check().err().unwrap_or_else(|| {
-                Error::device(format!("reading from the GPU failed: {error}"), "start again with a smaller batch, or use the CPU")
+                Error::device(
+                    format!("reading from the GPU failed: {error}"),
+                    "try again with a smaller batch size, or use the CPU",
+                )
             })
         };
         #[cfg(not(target_family = "wasm"))]
@@ -263,18 +263,18 @@ impl Gpu {
     }
 }
 
-/// Devices that were opened.
+/// Number of opened devices.
 #[cfg(test)]
 pub(in crate::engine) static DEVICES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
-/// The state of a mapping on its way.
+/// The state of a pending mapping.
 #[derive(Default)]
 struct Mapped {
     result: Option<Result<(), wgpu::BufferAsyncError>>,
     waker: Option<Waker>,
 }
 
-/// Browsers hide the type of an adapter, wgpu reads its fallback flag as [`wgpu::DeviceType::Cpu`]; the names are those of
+/// Browsers hide the type of an adapter, and wgpu maps its fallback flag to [`wgpu::DeviceType::Cpu`]; the names are those of
 /// Mesa, Chromium and Windows.
 fn is_software(info: &wgpu::AdapterInfo) -> bool {
     let text = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
@@ -282,7 +282,7 @@ fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu || names.iter().any(|name| text.contains(name))
 }
 
-/// Whether an error says that there is no memory.
+/// Whether an error means that the device is out of memory.
 pub(super) fn is_memory(error: &wgpu::Error) -> bool {
     matches!(error, wgpu::Error::OutOfMemory { .. })
 }
@@ -291,7 +291,7 @@ fn store(error: &Mutex<Option<Raised>>, text: String, memory: bool) {
     lock(error).get_or_insert(Raised { text, memory });
 }
 
-/// A panic elsewhere while a lock was held leaves nothing half-written in this module's values.
+/// A panic elsewhere while a lock was held leaves the values of this module consistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

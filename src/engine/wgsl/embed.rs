@@ -5,10 +5,10 @@ use super::layer_norm;
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "embed";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -18,11 +18,11 @@ pub struct Params {
     pub eps: f32,
     /// 1: there is an update.
     pub update: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: u32,
 }
 
-/// The shader with so many threads a row, a power of two.
+/// The shader with `lanes` threads per row, a power of two.
 #[must_use]
 pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }

@@ -1,14 +1,14 @@
-//! Gradient of the embedding at the prompt: pipeline and launch of `shaders/embed_grad.wgsl`.
+//! Gradient of the embedding with respect to the prompt: pipeline and launch of `shaders/embed_grad.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::layer_norm;
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "embed_grad";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -16,24 +16,24 @@ pub struct Params {
     pub columns: u32,
     /// Epsilon of the norm.
     pub eps: f32,
-    /// 1: every example has prompt rows of its own.
+    /// 1: every example has its own prompt rows.
     pub per_example: u32,
     /// 1: d_residual is the whole gradient.
     pub whole: u32,
 }
 
-/// The shader with so many threads a row, a power of two.
+/// The shader with `lanes` threads per row, a power of two.
 #[must_use]
 pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }
 }
 
-/// What the gradient of the embedding looks like.
+/// The shape of the embedding's gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GradientLayout {
     /// Every example has prompt rows of its own.
     pub per_example: bool,
-    /// `d_residual` is the whole gradient, and `d_product` any buffer that is not read.
+    /// Whether `d_residual` is the whole gradient; then `d_product` is not read.
     pub whole: bool,
 }
 

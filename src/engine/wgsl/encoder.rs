@@ -1,10 +1,10 @@
 //! [`WgslEncoder`]: the frozen encoder on a wgpu device, forward pass and gradient of the trained input.
 //!
-//! One pass is: [`WgslEncoder::prepare`] a batch and its route, bring the trained input into the buffers of [`WgslEncoder::input`]
-//! and, where the prompt joins after a layer, the text's states into [`WgslEncoder::states_buffer`], record [`WgslEncoder::forward`],
-//! read [`WgslEncoder::pooled_buffer`]; for the gradient bring `d_pooled` into its buffer, record [`WgslEncoder::backward`], read
-//! [`WgslEncoder::gradients`]. Recorded work has to be submitted before the next batch is prepared. Nothing
-//! here waits for the device, except where it says `async`.
+//! A pass consists of these steps: [`WgslEncoder::prepare`] a batch and its route; write the trained input into the buffers of
+//! [`WgslEncoder::input`] and, if the prompt is inserted after a layer, the text's hidden states into
+//! [`WgslEncoder::states_buffer`]; record [`WgslEncoder::forward`]; read [`WgslEncoder::pooled_buffer`]. For the gradient: write
+//! `d_pooled` into its buffer, record [`WgslEncoder::backward`], read [`WgslEncoder::gradients`]. Recorded work has to be
+//! submitted before the next batch is prepared. Only `async` functions wait for the device.
 
 mod buffers;
 mod passes;
@@ -35,12 +35,12 @@ pub struct WgslEncoder {
     pipelines: Pipelines,
     weights: Weights,
     pub(super) state: Mutex<State>,
-    /// Last, so that it is dropped after everything that is the device's.
+    /// Last, so that it is dropped after everything else on the device.
     gpu: Collected,
 }
 
-/// A device that lets go of what was dropped before this: wgpu keeps whatever the latest work used until it is asked, and burn keeps
-/// the device for as long as the program runs.
+/// Frees what was dropped before it: wgpu holds the resources of the latest work until it is polled, and burn holds the device as
+/// long as the program runs.
 #[derive(Debug)]
 struct Collected(Arc<Gpu>);
 
@@ -58,17 +58,17 @@ impl std::ops::Deref for Collected {
     }
 }
 
-/// What changes from batch to batch.
+/// The state that changes from batch to batch.
 #[derive(Debug)]
 pub(super) struct State {
     table: WordTable,
     pub(super) arena: Arena,
     pub(super) size: BatchSize,
-    /// The current batch's.
+    /// Route of the current batch.
     route: Route,
     /// Rows of its trained input: prompt, update, prefix.
     input_rows: [usize; 3],
-    /// Pairs of rows of one example.
+    /// Number of pairs of rows of the same example.
     pairs: u64,
     /// Whether the arena holds the activations of a tracked forward pass over the current batch.
     pub(super) activations_saved: bool,
@@ -76,19 +76,19 @@ pub(super) struct State {
 }
 
 impl WgslEncoder {
-    /// Compiles every kernel that the encoder needs and uploads its weights; of the word embeddings only rows that are used
-    /// follow later, which is why the weights on the host stay.
+    /// Compiles every kernel that the encoder needs and uploads its weights. Word embeddings are uploaded later, only those in
+    /// use; this is why the weights stay on the host.
     ///
     /// # Errors
-    /// [`Error::Device`] where a kernel does not compile (it is named) or a weight is larger than the device binds;
-    /// [`Error::Model`] where the weights do not fit the spec, or the head size is not one that the kernels know.
+    /// [`Error::Device`] if a kernel does not compile (it is named) or a weight is larger than the device can bind;
+    /// [`Error::Model`] if the weights do not match the spec, or the kernels do not support the head size.
     pub async fn new(gpu: Arc<Gpu>, weights: &Arc<EncoderWeights>) -> Result<Self> {
         check_fit(&gpu, &weights.spec)?;
         let pipelines = Pipelines::new(&gpu, &weights.spec).await?;
         Self::build(gpu, weights, pipelines)
     }
 
-    /// [`Self::new`] with products cut into these tiles, without a measurement.
+    /// [`Self::new`] with given tiles, without a measurement.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -116,15 +116,15 @@ impl WgslEncoder {
         Ok(Self { spec, pipelines, weights: on_device, state: Mutex::new(state), gpu: Collected(gpu) })
     }
 
-    /// Runs every kernel of this encoder once, on few rows of the true widths, and compares it with its CPU twin.
+    /// Runs every kernel of this encoder once, on a few rows of the real widths, and compares it with its CPU twin.
     ///
     /// # Errors
-    /// [`Error::Device`] with the name of the first kernel that computes wrongly on this very GPU.
+    /// [`Error::Device`] with the name of the first kernel that computes wrong results on this GPU.
     pub async fn self_test(&self) -> Result<()> {
         self_test(&self.gpu, &self.pipelines, &self.spec).await
     }
 
-    /// Which tile each product takes.
+    /// The tile of each product.
     #[must_use]
     pub fn tiles(&self) -> &Tiles {
         self.pipelines.tiles()
@@ -142,25 +142,25 @@ impl WgslEncoder {
         &self.spec
     }
 
-    /// Loads word embeddings ahead of the first batch that uses them.
+    /// Loads word embeddings before the first batch that uses them.
     ///
     /// # Errors
-    /// [`Error::Model`] for an id outside the vocabulary; [`Error::Device`] where the table gets larger than the device binds.
+    /// [`Error::Model`] for an id outside the vocabulary; [`Error::Device`] if the table becomes larger than the device can bind.
     pub fn load_tokens(&self, ids: impl IntoIterator<Item = u32>) -> Result<()> {
         self.load(&mut lock(&self.state), ids)
     }
 
-    /// Makes room for batches of this size ahead of the first one: `rows` T, `examples` B, `prompt` P shared rows. What the arena
-    /// held is gone where it grows.
+    /// Allocates memory for batches of this size before the first one: `rows` T, `examples` B, `prompt` P shared rows. If the
+    /// arena grows, its content is lost.
     ///
     /// # Errors
-    /// [`Error::Device`] where a buffer is larger than the device binds.
+    /// [`Error::Device`] if a buffer is larger than the device can bind.
     pub fn reserve(&self, rows: usize, examples: usize, prompt: usize) -> Result<()> {
         self.grow(&mut lock(&self.state), Capacity::new(rows, examples, prompt)?)
     }
 
-    /// Whether tracked passes from now on keep all activations, or make the largest again on the way back: a third of the memory
-    /// for a quarter more time, and the same bits. Activations kept for the current batch are gone where this changes it.
+    /// Sets whether tracked passes save all activations, or recompute the largest in the backward pass: less than half of the memory
+    /// and about 20 % more time, with the same bits. If this changes the setting, saved activations of the current batch are lost.
     pub fn set_recompute(&self, recompute: Recompute) {
         let state = &mut *lock(&self.state);
         if state.recompute != recompute {
@@ -168,32 +168,32 @@ impl WgslEncoder {
         }
     }
 
-    /// Bytes of activations of a tracked pass on the current batch's route, for the largest batch so far.
+    /// Size of the activations of a tracked pass on the current batch's route in bytes, for the largest batch so far.
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {
         let state = lock(&self.state);
         state.arena.activation_bytes(&self.spec, &state.route, self.recomputes(&state))
     }
 
-    /// Bytes on the device of the weights, and of the word embeddings that are there.
+    /// Size of the weights on the device in bytes, and of the word embeddings in use.
     #[must_use]
     pub fn weight_bytes(&self) -> (u64, u64) {
         (self.weights.bytes(), lock(&self.state).table.buffer.size())
     }
 
-    /// Checks a batch and brings it to the device: it is the current one until the next. Loads the word embeddings it needs
-    /// and makes room for it; nothing is allocated once both have been seen. Activations kept for an earlier batch are gone.
+    /// Checks a batch and uploads it to the device, where it is the current one until the next. Loads its word embeddings and
+    /// allocates memory; nothing is allocated for words and sizes seen before. Saved activations of an earlier batch are lost.
     ///
     /// # Errors
-    /// [`Error::Model`] for an empty batch, a token id or a length that the encoder has no embedding for, a row to pool that an
-    /// example does not have, or a route that the encoder cannot take; [`Error::Device`] where it is too large for the device.
+    /// [`Error::Model`] for an empty batch, a token id or a length that the encoder has no embedding for, a pooled row that an
+    /// example does not have, or an unsupported route; [`Error::Device`] if it is too large for the device.
     pub fn prepare(&self, batch: &PackedBatch, route: Route) -> Result<()> {
         let layers = self.spec.layers;
         let capacity = Capacity::of(batch, &route, layers)?;
         let lengths = || batch.offsets().windows(2).map(|pair| pair[1] - pair[0]);
         let shortest = lengths().min().unwrap_or(0) as usize;
         if shortest == 0 {
-            return Err(Error::model("an example has no rows", "give each text one token at least"));
+            return Err(Error::model("an example has no rows", "every text needs at least one token"));
         }
         check_route(batch, &route, &self.spec)?;
         let first = route.pooling.first();
@@ -240,12 +240,12 @@ impl WgslEncoder {
         Ok(())
     }
 
-    /// Whether the backward pass of this arena makes activations again.
+    /// Whether the backward pass of this arena recomputes activations.
     fn recomputes(&self, state: &State) -> bool {
         match state.recompute {
             Recompute::On => true,
             Recompute::Off => false,
-            // WebGPU tells no amount of memory. The largest buffer that an adapter gives says how much it has to give.
+            // WebGPU does not report the amount of memory. The size of the largest buffer of an adapter is an indication.
             Recompute::Auto => {
                 state.arena.activation_bytes(&self.spec, &state.route, false) > self.gpu.device.limits().max_buffer_size
             }

@@ -4,16 +4,16 @@ use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "insert";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
     /// Hidden size D.
     pub columns: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: [u32; 3],
 }
 

@@ -1,5 +1,5 @@
-//! One compiled kernel, and a dispatch of it. Every pipeline is made inside an error scope, because a browser does not refuse a
-//! broken shader: it leaves the output as it was.
+//! A compiled kernel, and a dispatch of it. Every pipeline is created inside an error scope, because a browser does not report a
+//! broken shader otherwise: the output is left unchanged.
 
 use super::device::{Gpu, is_memory, lock};
 use super::recorder::{DispatchSize, KernelCost, Step};
@@ -10,17 +10,17 @@ use crate::error::{Error, Result};
 /// A compiled kernel.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    /// The name it has everywhere.
+    /// The kernel's name.
     pub name: &'static str,
     pipeline: wgpu::ComputePipeline,
 }
 
 impl Kernel {
-    /// Compiles one shader, or takes the pipeline that this device has of it. The work begins with the call: call for several before
-    /// awaiting the first, and they are compiled side by side where the device can.
+    /// Compiles a shader, or returns the pipeline that this device already has. Compilation starts with the call: call it for
+    /// several shaders before awaiting the first, and they are compiled in parallel if the device can.
     ///
     /// # Errors
-    /// [`Error::Device`] with the kernel's name and what the compiler says.
+    /// [`Error::Device`] with the kernel's name and the compiler's message.
     pub fn compile(gpu: &Gpu, shader: &Shader) -> impl Future<Output = Result<Self>> + use<> {
         let name = shader.name;
         let compiled = gpu.pipelines.clone();
@@ -36,11 +36,11 @@ impl Kernel {
             };
             if let Some(error) = validation.await.or(memory.await).or(internal.await) {
                 if is_memory(&error) {
-                    let problem = format!("the GPU has no memory for the kernel {name}: {error}");
+                    let problem = format!("the GPU does not have enough memory for the kernel {name}: {error}");
                     return Err(Error::device_memory(problem, "close other programs that use the GPU, or use the CPU"));
                 }
                 return Err(Error::device(
-                    format!("the GPU refuses the kernel {name}: {error}"),
+                    format!("the GPU rejects the kernel {name}: {error}"),
                     "update the browser or the driver, or use the CPU; please report this message",
                 ));
             }
@@ -49,13 +49,13 @@ impl Kernel {
         }
     }
 
-    /// The pipeline, and what will be known to be wrong with it.
+    /// The pipeline, and its future error.
     fn begin(
         gpu: &Gpu,
         shader: &Shader,
         source: String,
     ) -> (wgpu::ComputePipeline, [impl Future<Output = Option<wgpu::Error>> + use<>; 3]) {
-        // One scope a filter: a driver's own compiler fails as an internal error.
+        // One scope per filter: a driver's own compiler fails with an internal error.
         let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -70,16 +70,16 @@ impl Kernel {
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &shader.overrides,
-                // The kernels write workgroup memory before they read it; a browser zeroes it all the same.
+                // The kernels write workgroup memory before they read it; browsers zero it in any case.
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,
         });
-        // The scopes close here, innermost first; what they caught may arrive later.
+        // The scopes are closed here, innermost first; their errors may arrive later.
         (pipeline, [validation.pop(), memory.pop(), internal.pop()])
     }
 
-    /// A dispatch of this kernel: its storage buffers by binding, its parameter block, and what it has to do.
+    /// A dispatch of this kernel: its storage buffers by binding, its parameter block, and its amount of work.
     pub(super) fn step<P: bytemuck::Pod>(
         &self,
         launch: &Launch<'_>,
@@ -123,14 +123,14 @@ impl Kernel {
     }
 }
 
-/// What every step is made with.
+/// The common inputs of all steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Launch<'a> {
     /// The device.
     pub gpu: &'a Gpu,
-    /// The uniform with the current [`super::recorder::BatchSize`], as `rows` asks for it.
+    /// The uniform with the current [`super::recorder::BatchSize`], matching `rows`.
     pub batch: &'a wgpu::Buffer,
-    /// Whether the step works on all rows, or on the prompt rows alone.
+    /// Whether the step works on all rows, or only on the prompt rows.
     pub rows: GradRows,
 }
 

@@ -1,4 +1,4 @@
-//! The steps of one layer: forward, backward, and what recomputation repeats in between.
+//! The steps of one layer: forward, backward, and the recomputation between them.
 
 use super::kernel::Launch;
 use super::parts::EncoderParts;
@@ -10,7 +10,7 @@ use crate::engine::cpu::matmul::Epilogue;
 use crate::error::Result;
 use crate::model::spec::EncoderSpec;
 
-/// Activations of one layer that its backward pass needs. With recomputation all layers share `qkv` and `u`.
+/// Activations of one layer that its backward pass needs. With recomputation, all layers share `qkv` and `u`.
 #[derive(Debug, Clone)]
 pub(super) struct SavedLayer {
     /// `[T, 3 D]`.
@@ -21,7 +21,7 @@ pub(super) struct SavedLayer {
     pub(super) x1: wgpu::Buffer,
     /// `[T, 2]`.
     pub(super) stats1: wgpu::Buffer,
-    /// `[T, F]`, before the activation; the backward pass leaves its gradient there.
+    /// `[T, F]`, before the activation function; the backward pass overwrites it with its gradient.
     pub(super) u: wgpu::Buffer,
     /// `[T, D]`, before the norm after the feed-forward part.
     pub(super) x2: wgpu::Buffer,
@@ -62,19 +62,19 @@ impl SavedLayer {
 /// What no layer saves.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    /// `[T, D]`: output of the embeddings, then of each layer; then the gradient at it.
+    /// `[T, D]`: output of the embeddings, then of each layer; then its gradient.
     pub(super) h: wgpu::Buffer,
-    /// `[T, D]`: output of the norm after attention; then the gradient at the input of a norm.
+    /// `[T, D]`: output of the norm after attention; then the gradient of the input of a norm.
     pub(super) x: wgpu::Buffer,
-    /// `[T, D]`: output of attention; then the gradient at it, or at the output of the norm before.
+    /// `[T, D]`: output of attention; then its gradient, or that of the output of the norm before.
     pub(super) y: wgpu::Buffer,
-    /// `[T, max(F, 3 D)]`: activated neurons; then the gradient at qkv.
+    /// `[T, max(F, 3 D)]`: activated neurons; then the gradient of qkv.
     pub(super) wide: wgpu::Buffer,
     /// `[T, H]`.
     pub(super) delta: wgpu::Buffer,
 }
 
-/// Makes the steps of layers on one set of buffers.
+/// Creates the steps of layers on one set of buffers.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
     pub(super) parts: EncoderParts<'a>,
@@ -147,7 +147,7 @@ impl<'a> Layers<'a> {
             self.back(Epilogue::Residual, u, &layer.ffn_in, Some(d_x), d_y, GradRows::All),
             self.norm_grad(d_y, x1, stats1, &layer.attention_norm),
             self.back(Epilogue::Plain, d_x, &layer.attention_out, None, d_y, GradRows::All),
-            // Five products of the size of the scores: what the algorithm asks for, not that scores are made twice.
+            // Five products of the size of the scores: what the algorithm requires, not counting that scores are computed twice.
             query.costing(self.attention_cost(6, 5)),
             key.costing(self.attention_cost(4, 6)),
         ];

@@ -5,10 +5,10 @@ use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "layer_norm";
 
-/// The layout that the shader declares; the embedding kernels, which normalise too, declare the same.
+/// Parameters, in the layout that the shader declares; the embedding kernels, which normalise too, declare the same.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -16,18 +16,18 @@ pub struct Params {
     pub columns: u32,
     /// Epsilon of the norm.
     pub eps: f32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: [u32; 2],
 }
 
-/// Threads that share a row, in every kernel that sums over one: two or more vector registers of a GPU, one of a CPU, where
-/// each step of the reduction would cost a switch between its "threads".
+/// Threads per row, in every kernel that sums over one: two or more vector registers of a GPU, one of a CPU, where each step of
+/// the reduction would need a switch between its "threads".
 #[must_use]
 pub fn lanes(gpu: &Gpu) -> u32 {
     if gpu.is_software() { 8 } else { 64 }
 }
 
-/// The shader with so many threads a row, a power of two.
+/// The shader with `lanes` threads per row, a power of two.
 #[must_use]
 pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }

@@ -4,20 +4,20 @@ use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "layer_norm_grad";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
     /// Hidden size D.
     pub columns: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: [u32; 3],
 }
 
-/// The shader with so many threads a row, a power of two.
+/// The shader with `lanes` threads per row, a power of two.
 #[must_use]
 pub fn shader(lanes: u32) -> Shader {
     Shader { overrides: vec![("LANES", f64::from(lanes))], ..Shader::new(NAME) }

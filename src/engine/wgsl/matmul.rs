@@ -9,10 +9,10 @@ use crate::engine::cpu::matmul::Epilogue;
 use crate::error::Result;
 use crate::model::spec::EncoderSpec;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "matmul";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -20,30 +20,30 @@ pub struct Params {
     pub n: u32,
     /// Columns K of `a`.
     pub k: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: [u32; 2],
 }
 
 /// One pipeline of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
-    /// Which way round the weight is, and what happens to the result.
+    /// The orientation of the weight, and what happens to the result.
     pub epilogue: Epilogue,
     /// How the operands are read.
     pub operands: Operands,
-    /// How it is cut.
+    /// The tile.
     pub tile: Tile,
 }
 
 impl Variant {
-    /// The variant for a product of N columns and sums over K.
+    /// The variant for a product with N columns and sums over K.
     #[must_use]
     pub fn of(epilogue: Epilogue, n: usize, k: usize, tile: Tile) -> Self {
         let operands = tile.operands(n, k);
         Self { epilogue, operands, tile: tile.reading(operands) }
     }
 
-    /// Every variant there is.
+    /// All variants.
     pub fn all() -> impl Iterator<Item = Self> {
         use Epilogue::{Bias, BiasGelu, BiasResidual, GeluGrad, Plain, Residual};
         let operands = |tile: Tile| match tile.source {
@@ -58,7 +58,7 @@ impl Variant {
     }
 }
 
-/// Every product of an encoder: its epilogue, N and K. The last two are those of recomputation and of the lowest layer.
+/// All products of an encoder: epilogue, N and K. The last two are those of recomputation and of the lowest layer.
 #[must_use]
 pub fn products(spec: &EncoderSpec) -> [(Epilogue, usize, usize); 10] {
     let (d, f) = (spec.hidden, spec.ffn);
@@ -120,10 +120,10 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// Brings a weight of so many columns to where products with these operands look for it.
+    /// Uploads a weight with this number of columns in the form that products with these operands read.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] where it is larger than the device binds.
+    /// [`crate::error::Error::Device`] if it is larger than the device can bind.
     pub fn upload(gpu: &Gpu, label: &str, values: &[f32], columns: usize, operands: Operands) -> Result<Self> {
         if operands != Operands::Texture {
             return Ok(Self::Buffer(gpu.upload(label, values)?));
@@ -145,7 +145,7 @@ impl Weight {
         Ok(Self::Texture(texture.create_view(&wgpu::TextureViewDescriptor::default())))
     }
 
-    /// Bytes on the device.
+    /// Size on the device in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         match self {
@@ -162,7 +162,7 @@ impl Weight {
     }
 }
 
-/// Buffers of a product, in the order of its bindings; those that its epilogue does not know are `None`.
+/// Buffers of a product, in the order of its bindings; `None` for those that its epilogue does not have.
 #[derive(Debug, Clone, Copy)]
 pub struct Buffers<'a> {
     /// `[T, K]`.
@@ -173,13 +173,13 @@ pub struct Buffers<'a> {
     pub bias: Option<&'a wgpu::Buffer>,
     /// `[T, N]`.
     pub extra: Option<&'a wgpu::Buffer>,
-    /// `[T, N]`; [`Epilogue::GeluGrad`] finds the input of the activation there.
+    /// `[T, N]`; for [`Epilogue::GeluGrad`], it contains the input of the activation function.
     pub out: &'a wgpu::Buffer,
     /// `[T, N]`.
     pub pre: Option<&'a wgpu::Buffer>,
 }
 
-/// Rows of K values that a buffer has room for.
+/// Number of rows of K values that a buffer can hold.
 pub(super) fn rows(a: &wgpu::Buffer, k: u32) -> u32 {
     u32::try_from(a.size() / (4 * u64::from(k.max(1)))).unwrap_or(u32::MAX)
 }
@@ -191,7 +191,7 @@ pub fn takes(epilogue: Epilogue) -> (bool, bool, bool) {
     (matches!(epilogue, Bias | BiasResidual | BiasGelu), matches!(epilogue, BiasResidual | Residual), epilogue == BiasGelu)
 }
 
-/// What a product is called in profiles.
+/// The label of a product in profiles.
 #[must_use]
 pub fn label(epilogue: Epilogue, n: u32, k: u32) -> String {
     format!("{NAME} {epilogue:?} {k} -> {n}")

@@ -5,9 +5,9 @@
 //!   NAME::step (bindings, parameters) -> arena (buffers, steps recorded once) -> encoder (replays them)
 //! ```
 //!
-//! One kernel has one name in four places: `shaders/NAME.wgsl`, `wgsl/NAME.rs` (pipeline and launch), `cpu/NAME.rs` (its
-//! twin) and its label. No burn here: whoever puts the encoder into burn's graph copies rows in and out of the encoder's own
-//! buffers.
+//! A kernel has the same name in four places: `shaders/NAME.wgsl`, `wgsl/NAME.rs` (pipeline and launch), `cpu/NAME.rs` (its twin)
+//! and its label. This module does not use burn: the code that adds the encoder to burn's graph copies rows to and from the
+//! encoder's own buffers.
 
 mod arena;
 pub mod attention;

@@ -1,19 +1,19 @@
-//! How much neurons are used: pipeline and launch of `shaders/neuron_scores.wgsl`.
+//! Importance of neurons: pipeline and launch of `shaders/neuron_scores.wgsl`.
 
 use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step, THREADS};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "neuron_scores";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
     /// Neurons F.
     pub columns: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: [u32; 3],
 }
 

@@ -16,7 +16,7 @@ use crate::engine::cpu::matmul::Epilogue;
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
-/// Every kernel that one encoder needs.
+/// All kernels of one encoder.
 #[derive(Debug, Clone)]
 pub struct Pipelines {
     pub(super) embed: Kernel,
@@ -39,7 +39,7 @@ pub struct Pipelines {
     tiles: Tiles,
 }
 
-/// A pipeline of the product kernel, with N and K of one product that uses it.
+/// A pipeline of the product kernel, with N and K of a product that uses it.
 #[derive(Debug, Clone)]
 pub(super) struct Product {
     pub(super) kernel: Kernel,
@@ -48,7 +48,7 @@ pub(super) struct Product {
 }
 
 impl Pipelines {
-    /// Compiles what an encoder of this shape needs, with the tiles that are fastest here.
+    /// Compiles the kernels for an encoder of this shape, with the fastest tiles.
     ///
     /// # Errors
     /// [`Error::Device`] with the name of the first kernel that does not compile; [`Error::Model`] for a head size that the attention
@@ -57,7 +57,7 @@ impl Pipelines {
         Self::with(gpu, spec, tune::tiles(gpu, spec).await).await
     }
 
-    /// Compiles what an encoder of this shape needs, with these tiles.
+    /// Compiles the kernels for an encoder of this shape, with these tiles.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -126,7 +126,7 @@ impl Pipelines {
         })
     }
 
-    /// The product with this epilogue and these sizes, which must be among those of the spec, over about so many rows.
+    /// The product with this epilogue and these sizes, which must be among those of the spec, for about `rows` rows.
     pub(super) fn matmul(&self, epilogue: Epilogue, n: u32, k: u32, rows: u32) -> (&Kernel, Variant) {
         let tile = self.tiles.tile(epilogue, n, k, rows);
         let wanted = Variant::of(epilogue, n as usize, k as usize, tile);
@@ -135,17 +135,17 @@ impl Pipelines {
         (&product.kernel, product.variant)
     }
 
-    /// Every pipeline of the product kernel.
+    /// All pipelines of the product kernel.
     pub(super) fn products(&self) -> &[Product] {
         &self.matmul
     }
 
-    /// The tile that decides how weights are stored.
+    /// The tile that determines how weights are stored.
     pub(super) fn storage(&self) -> Tile {
         self.tiles.storage()
     }
 
-    /// Which tile each product takes.
+    /// The tile of each product.
     #[must_use]
     pub fn tiles(&self) -> &Tiles {
         &self.tiles

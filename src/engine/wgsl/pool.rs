@@ -5,10 +5,10 @@ use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 use crate::engine::Pooling;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "pool";
 
-/// The layout that the shader declares; `pool_grad` declares the same.
+/// Parameters, in the layout that the shader declares; `pool_grad` declares the same.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -18,12 +18,12 @@ pub struct Params {
     pub mean: u32,
     /// Row of the example, counted from its first.
     pub row: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: u32,
 }
 
 impl Params {
-    /// For this pooling.
+    /// Parameters for this pooling.
     #[must_use]
     pub fn new(pooling: Pooling, columns: u32) -> Self {
         let (mean, row) = match pooling {

@@ -5,7 +5,7 @@ use super::pool::Params;
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "pool_grad";
 
 /// The shader.

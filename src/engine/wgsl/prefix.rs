@@ -4,10 +4,10 @@ use super::kernel::{Kernel, Launch, bindings};
 use super::recorder::{DispatchSize, Step};
 use super::source::Shader;
 
-/// The name it has everywhere.
+/// The kernel's name.
 pub const NAME: &str = "prefix";
 
-/// The layout that the shader declares.
+/// Parameters, in the layout that the shader declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
@@ -17,7 +17,7 @@ pub struct Params {
     pub layer: u32,
     /// Layers L.
     pub layers: u32,
-    /// Zero.
+    /// Padding: zero.
     pub pad: u32,
 }
 

@@ -1,5 +1,5 @@
-//! The time of every step of a training pass, kernel by kernel: by timestamp queries where the adapter has them, else by the
-//! wall time of repetitions.
+//! The time of every step of a training pass, kernel by kernel: with timestamp queries if the adapter supports them, otherwise
+//! with the wall time of repetitions.
 
 use web_time::Instant;
 
@@ -7,18 +7,18 @@ use super::device::Gpu;
 use super::recorder::{BatchSize, Step};
 use crate::error::{Error, Result};
 
-/// One kernel of a pass, all its dispatches together.
+/// One kernel of a pass, summed over its dispatches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
     /// The kernel's name, with the sizes of a product.
     pub label: String,
-    /// Seconds of all its dispatches.
+    /// Seconds of all dispatches.
     pub seconds: f64,
-    /// Its dispatches.
+    /// Number of dispatches.
     pub dispatches: usize,
-    /// Floating-point operations that its results ask for.
+    /// FLOPs that its result requires.
     pub flops: f64,
-    /// Bytes of its operands, read and written once.
+    /// Size of its operands in bytes, read and written once.
     pub bytes: f64,
 }
 
@@ -38,10 +38,10 @@ impl Clock {
     }
 }
 
-/// Seconds of each step, the mean of so many repetitions.
+/// Seconds of each step, as the mean of several repetitions.
 ///
 /// # Errors
-/// [`Error::Device`] with what the device raised.
+/// [`Error::Device`] with the error of the device.
 pub(super) async fn time(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: BatchSize) -> Result<Vec<f64>> {
     match Clock::of(gpu) {
         Clock::Timestamps => by_timestamps(gpu, steps, repetitions, batch).await,
@@ -49,14 +49,14 @@ pub(super) async fn time(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: B
     }
 }
 
-/// Repetitions of a dispatch under [`Clock::Wall`].
+/// Repetitions of a dispatch with [`Clock::Wall`].
 const REPETITIONS: usize = 10;
 
-/// Times each step on its own, in order, and adds up those of one label. `pairs`: pairs of rows of one example,
-/// `sum(n_i^2)`.
+/// Times each step separately, in order, and sums those with the same label. `pairs`: number of pairs of rows of the same
+/// example, `sum(n_i^2)`.
 ///
 /// # Errors
-/// [`Error::Device`] with what the device raised.
+/// [`Error::Device`] with the error of the device.
 pub async fn profile(gpu: &Gpu, steps: &[Step], batch: BatchSize, pairs: u64) -> Result<(Clock, Vec<Timing>)> {
     let clock = Clock::of(gpu);
     let seconds = match clock {
@@ -123,7 +123,7 @@ async fn by_wall(gpu: &Gpu, steps: &[Step], repetitions: usize, batch: BatchSize
     let end = gpu.storage("profile", 4)?;
     let mut seconds = Vec::new();
     for step in steps {
-        // Once to warm up.
+        // One warm-up run.
         for (last, repetitions) in [(false, 1), (true, repetitions)] {
             let begin = Instant::now();
             let mut commands = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("profile") });

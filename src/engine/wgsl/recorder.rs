@@ -1,9 +1,9 @@
-//! Commands recorded once and replayed for every batch: a [`Step`] is one dispatch with its pipeline and bindings, whose size
-//! is worked out from the batch when it is replayed.
+//! Commands that are recorded once and replayed for every batch: a [`Step`] is one dispatch with its pipeline and bindings, whose
+//! size is computed from the batch when it is replayed.
 
 use crate::engine::GradRows;
 
-/// What changes from batch to batch; the layout that `shaders/lib/batch.wgsl` declares.
+/// Parameters that change from batch to batch, in the layout that `shaders/lib/batch.wgsl` declares.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct BatchSize {
@@ -13,57 +13,57 @@ pub struct BatchSize {
     pub examples: u32,
     /// Prompt rows P of each example.
     pub prompt: u32,
-    /// Blocks of rows that attention works on.
+    /// Number of blocks of rows in the attention kernels.
     pub blocks: u32,
 }
 
 impl BatchSize {
-    /// The same batch with its prompt rows, `[B P]`, in the place of all its rows.
+    /// The same batch with its prompt rows, `[B P]`, instead of all rows.
     #[must_use]
     pub fn prompt_rows(self) -> Self {
         Self { rows: self.prompts(true), ..self }
     }
 
-    /// Prompt rows: of every example, or shared by all.
+    /// Number of prompt rows: of all examples, or shared by all.
     #[must_use]
     pub fn prompts(self, per_example: bool) -> u32 {
         if per_example { self.examples * self.prompt } else { self.prompt }
     }
 }
 
-/// Threads of a workgroup, in the kernels where one thread makes one thing.
+/// Threads per workgroup, in kernels with one result per thread.
 pub const THREADS: u32 = 64;
 
-/// How much a dispatch has to do.
+/// The amount of work of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispatchSize {
     /// One workgroup a packed row.
     Rows,
-    /// One workgroup a prompt row.
+    /// One workgroup per prompt row.
     PromptRows {
         /// Of every example, `[B P]` rows, instead of `[P]`.
         per_example: bool,
     },
-    /// So many threads a prompt row.
+    /// A number of threads per prompt row.
     PromptThreads {
-        /// Threads of a row.
+        /// Threads per row.
         each: u32,
         /// Of every example, `[B P]` rows, instead of `[P]`.
         per_example: bool,
     },
-    /// So many workgroups, whatever the batch.
+    /// A number of workgroups, independent of the batch.
     Groups(u32),
-    /// So many threads a packed row.
+    /// A number of threads per packed row.
     RowThreads(u32),
-    /// So many threads an example.
+    /// A number of threads per example.
     ExampleThreads(u32),
-    /// So many workgroups a block of rows.
+    /// A number of workgroups per block of rows.
     Blocks(u32),
-    /// Tiles of so many packed rows, so many side by side.
+    /// Tiles of packed rows, several side by side.
     Tiles {
-        /// Packed rows of a tile.
+        /// Packed rows per tile.
         rows: u32,
-        /// Tiles side by side.
+        /// Number of tiles side by side.
         across: u32,
     },
 }
@@ -86,11 +86,11 @@ impl DispatchSize {
     }
 }
 
-/// Most workgroups a dimension of a dispatch, by WebGPU's default limits.
+/// Maximum number of workgroups per dimension of a dispatch, in WebGPU's default limits.
 pub const MOST_WORKGROUPS: u64 = 65_535;
 
-/// Folds a line of workgroups into two dimensions, with as few too many as possible. The shaders' `workgroup_number` unfolds
-/// it. More than 65,535^2 workgroups do not occur: the buffers they would write are larger than any device binds.
+/// Folds a line of workgroups into two dimensions, with as few extra ones as possible. The shaders' `workgroup_number` unfolds
+/// it. More than 65,535^2 workgroups do not occur: their output buffers would be larger than any device can bind.
 #[must_use]
 pub fn fold(workgroups: u64) -> (u32, u32) {
     let high = workgroups.div_ceil(MOST_WORKGROUPS).max(1);
@@ -98,16 +98,16 @@ pub fn fold(workgroups: u64) -> (u32, u32) {
     (wide as u32, high as u32)
 }
 
-/// What a dispatch costs at least: arithmetic that its result asks for, and bytes of its operands read and written once.
+/// Lower bounds for the cost of a dispatch: FLOPs that its result requires, and bytes of its operands read and written once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KernelCost {
     /// Floating-point operations a row.
     pub flops_per_row: u64,
-    /// Floating-point operations a pair of rows of one example, `sum(n_i^2)` pairs in all.
+    /// FLOPs per pair of rows of the same example; there are `sum(n_i^2)` pairs.
     pub flops_per_pair: u64,
-    /// Bytes a row.
+    /// Bytes per row.
     pub bytes_per_row: u64,
-    /// Bytes whatever the rows: weights.
+    /// Bytes independent of the rows: weights.
     pub bytes: u64,
 }
 
@@ -132,7 +132,7 @@ impl Step {
         Self { cost, ..self }
     }
 
-    /// The batch as this dispatch sees it.
+    /// The size of the batch for this dispatch.
     #[must_use]
     pub fn size(&self, batch: BatchSize) -> BatchSize {
         match self.rows {

@@ -1,7 +1,7 @@
-//! Each kernel against its CPU twin in f64, on random inputs: at start on the user's own GPU, and in the tests on odd sizes.
+//! Each kernel against its CPU twin in f64, on random inputs: when a GPU is opened, and in the tests with odd sizes.
 //!
-//! A check returns the worst error of each kernel it ran, `|got - want| / (1 + |want|)`. Outputs start as junk. A kernel that
-//! leaves a value as it was, or writes past its output, has an infinite error; one that makes a NaN has a NaN.
+//! A check returns the largest error of each kernel, `|got - want| / (1 + |want|)`. Outputs are filled with junk first. A kernel
+//! that leaves a value unchanged, or writes beyond its output, has an infinite error; one that produces NaN has the error NaN.
 
 use super::attention::Blocking;
 use super::device::Gpu;
@@ -18,16 +18,16 @@ use crate::rng::Rng;
 
 mod inputs;
 
-/// Largest error of a kernel that is right. Rounding stays below 1e-5 where `exp` and division are as precise as WebGPU asks.
+/// Tolerance for a correct kernel. Rounding errors are below 1e-5 if `exp` and division have the precision that WebGPU requires.
 pub const TOLERANCE: f64 = 1e-3;
 
-/// The kernels with their worst errors.
+/// The kernels with their largest errors.
 pub type Errors = Vec<(&'static str, f64)>;
 
-/// Runs every kernel of an encoder on few rows of the true widths.
+/// Runs every kernel of an encoder on a few rows of the real widths.
 ///
 /// # Errors
-/// [`Error::Device`] with the name of the first kernel that computes wrongly, or with what the device raised.
+/// [`Error::Device`] with the name of the first kernel that computes wrong results, or with the error of the device.
 pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> Result<()> {
     let shape = Shape { lengths: vec![5, 3, 9], prompt: 3, heads: spec.heads, head_size: spec.head_size() };
     let mut bench = Bench::new(gpu, &shape, 1);
@@ -40,7 +40,7 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
     judge(bench.prefix(&pipelines.prefix, &pipelines.prefix_grad).await?)?;
     judge(bench.neuron_scores(&pipelines.neuron_scores).await?)?;
     for Product { kernel, variant, size: (n, k) } in pipelines.products() {
-        // A few tiles show as much as all of them.
+        // A few tiles are as informative as all of them.
         let few = if *n > 260 { 260 + n % 4 } else { *n };
         judge(bench.matmul(kernel, *variant, few, *k).await?)?;
     }
@@ -53,11 +53,11 @@ pub async fn self_test(gpu: &Gpu, pipelines: &Pipelines, spec: &EncoderSpec) -> 
 }
 
 fn judge(errors: Errors) -> Result<()> {
-    // A NaN is wrong too.
+    // NaN is wrong, too.
     match errors.into_iter().find(|(_, error)| error.is_nan() || *error > TOLERANCE) {
         None => Ok(()),
         Some((kernel, error)) => Err(Error::device(
-            format!("the kernel {kernel} computes wrongly on this GPU (error {error:.1e})"),
+            format!("the kernel {kernel} computes wrong results on this GPU (error {error:.1e})"),
             "update the browser or the driver, or use the CPU; please report this message with the name of the GPU",
         )),
     }
@@ -76,9 +76,9 @@ pub struct Shape {
     pub head_size: usize,
 }
 
-/// What an untouched value looks like.
+/// Initial value of outputs.
 const JUNK: f32 = 9.0;
-/// Values behind an output that nobody may write.
+/// Number of values after an output that must stay unchanged.
 const GUARD: usize = 70;
 
 /// Runs kernels on random values.
@@ -93,7 +93,7 @@ pub struct Bench<'a> {
     rng: Rng,
 }
 
-/// An output buffer, its name, and what should be in it.
+/// An output buffer, its name, and the expected content.
 struct Output {
     buffer: wgpu::Buffer,
     want: Vec<f64>,
@@ -126,11 +126,11 @@ impl<'a> Bench<'a> {
     /// A product over all rows.
     ///
     /// # Errors
-    /// [`Error::Device`] with what the device raised, here and in the other checks.
+    /// [`Error::Device`] with the error of the device, here and in the other checks.
     pub async fn matmul(&mut self, kernel: &Kernel, variant: Variant, n: usize, k: usize) -> Result<Errors> {
         let (m, epilogue) = (self.rows.len(), variant.epilogue);
         let (has_bias, has_extra, has_pre) = matmul::takes(epilogue);
-        // The twin takes it apart from `out`, the shader finds it there.
+        // The twin takes it as a separate argument, the shader in `out`.
         let in_place = epilogue == cpu::matmul::Epilogue::GeluGrad;
         let (a, w) = (self.values(m * k, 1.0), self.values(n * k, 2.0 / (k as f64).sqrt()));
         let bias = self.values(if has_bias { n } else { 0 }, 1.0);
@@ -170,7 +170,7 @@ impl<'a> Bench<'a> {
         let (qkv, d_ctx) = (self.values(3 * t * d, 2.0), self.values(t * d, 1.0));
         let (mut ctx, mut lse) = (junk(t * d), junk(t * heads));
         cpu::attention::attention(&self.rows, &qkv, &mut ctx, &mut lse, heads, head_size);
-        // The gradients get what the GPU can hold of these.
+        // The gradients receive these rounded to f32.
         let lse_in = rounded(&lse);
         let gradient = |made: GradRows| {
             let junk_d_qkv = || junk(3 * made.list(&self.rows).len() * d);
@@ -262,7 +262,7 @@ impl<'a> Bench<'a> {
         Launch { gpu: self.gpu, batch: &self.batch, rows: GradRows::All }
     }
 
-    /// Uniform values up to `scale`, which f32 holds exactly.
+    /// Uniformly distributed values up to `scale` that f32 represents exactly.
     fn values(&mut self, len: usize, scale: f64) -> Vec<f64> {
         (0..len).map(|_| f64::from(((2.0 * self.rng.uniform() - 1.0) * scale) as f32)).collect()
     }
@@ -271,7 +271,7 @@ impl<'a> Bench<'a> {
         self.gpu.upload("input", &narrow(values))
     }
 
-    /// An output with what should be in it; values that should stay as they were are [`JUNK`].
+    /// An output with its expected content; values that should stay unchanged are [`JUNK`].
     fn output(&self, want: Vec<f64>) -> Result<Output> {
         let buffer = self.gpu.upload("output", &vec![JUNK; want.len() + GUARD])?;
         Ok(Output { buffer, want })
@@ -312,7 +312,7 @@ fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }
 
-/// Worst `|got - want| / (1 + |want|)`; infinite where the guard behind the output was written.
+/// Largest `|got - want| / (1 + |want|)`; infinite if the guard after the output was written.
 fn error(got: &[f32], want: &[f64]) -> f64 {
     let guard = got.get(want.len()..).unwrap_or_default();
     if got.len() < want.len() || guard.iter().any(|&value| value != JUNK) {

@@ -1,17 +1,17 @@
-//! From `shaders/` to the text that wgpu compiles: a tiny include step, nothing else.
+//! From `shaders/` to the text that wgpu compiles: a small include step.
 //!
-//! * `#include "lib/x.wgsl"` on a line of its own puts that file there, once: a second include of it is empty.
-//! * `#include <slot>` puts the file there that the [`Shader`] names for the slot.
+//! * `#include "lib/x.wgsl"` on a separate line inserts that file once; a second include of it is empty.
+//! * `#include <slot>` inserts the file that the [`Shader`] names for the slot.
 //! * The lines between `#for $i < N` and `#end`, where N is a number or one of the shader's constants, are repeated with `$i` as 0, 1 and
 //!   so on: an unrolled loop. Not every compiler unrolls one over a register array, and one that does not keeps the array in memory.
-//! * [`Shader::constants`] go before everything as `const NAME: u32 = value;`, for what `override` cannot do: sizes of register
-//!   arrays and aliases. Everything else that is fixed in a pipeline is an `override`, everything that varies a uniform.
+//! * [`Shader::constants`] are inserted at the beginning as `const NAME: u32 = value;`, for what `override` does not support:
+//!   sizes of register arrays and aliases. All other constants of a pipeline are an `override`, all variables a uniform.
 
 use crate::error::{Error, Result};
 
 macro_rules! files {
     ($($path:literal),* $(,)?) => {
-        /// Every file of `shaders/`, by its path there.
+        /// All files of `shaders/`, by path.
         pub const FILES: &[(&str, &str)] = &[$(($path, include_str!(concat!("../../../shaders/", $path)))),*];
     };
 }
@@ -52,12 +52,12 @@ files![
     "update_grad.wgsl",
 ];
 
-/// One variant of a kernel's shader: everything that its pipeline is made of.
+/// One variant of a kernel's shader, from which a pipeline is created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shader {
     /// The kernel: `shaders/NAME.wgsl`.
     pub name: &'static str,
-    /// Which file each slot holds.
+    /// The file for each slot.
     pub slots: Vec<(&'static str, &'static str)>,
     /// Constants of the source.
     pub constants: Vec<(&'static str, u32)>,
@@ -106,7 +106,7 @@ impl Shader {
             let constant = self.constants.iter().find(|(name, _)| *name == count).map(|&(_, value)| value);
             let count = constant.or_else(|| count.parse().ok()).ok_or_else(|| self.wrong(line))?;
             let body = lines.clone();
-            // Once without writing, to get behind the body.
+            // Once without writing, to skip the body.
             self.unroll(lines, variables, &mut String::new())?;
             for value in 0..count {
                 let variables = [variables, &[(variable, value)]].concat();

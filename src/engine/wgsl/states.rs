@@ -1,4 +1,4 @@
-//! What is read in the middle of the encoder: hidden states, with and without a cache, and the activations of its neurons.
+//! Intermediate results of the encoder: hidden states, with and without a cache, and the activations of its neurons.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ impl WgslEncoder {
     /// Output of the embeddings and of each layer for a batch and its prompt `[P, D]`, lowest first: `L + 1` times `[T, D]`.
     ///
     /// # Errors
-    /// As [`Self::prepare`] and [`Self::read`]; [`Error::Model`] where the prompt is not `[P, D]`.
+    /// As [`Self::prepare`] and [`Self::read`]; [`Error::Model`] if the prompt is not `[P, D]`.
     pub async fn hidden_states(&self, batch: &PackedBatch, prompt: &[f32]) -> Result<Vec<Vec<f32>>> {
         if prompt.len() != batch.prompt_length() * self.spec().hidden {
             return Err(Error::model(
@@ -48,15 +48,16 @@ impl WgslEncoder {
         Ok(states)
     }
 
-    /// An empty cache of hidden states for at most so many bytes of the device.
+    /// An empty cache of hidden states with at most `budget` bytes on the device.
     #[must_use]
     pub fn cache(&self, budget: u64) -> StateCache {
         StateCache::new(budget)
     }
 
-    /// Records what brings the text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without
-    /// prompt rows to a place. With a cache and a key for each example, what is there is copied, and only what is missing is run and
-    /// kept. What was recorded has to be submitted before anything else of this encoder is prepared. The current batch is gone.
+    /// Records commands that write the hidden states `[T, D]` after `layers` layers (0: after the norm of the embeddings) of a
+    /// batch without prompt rows to a buffer. With a cache and a key for each example, cached states are copied, and only missing
+    /// ones are computed and cached. The commands have to be submitted before anything else is prepared with this encoder. The
+    /// current batch is lost.
     ///
     /// # Errors
     /// As [`Self::prepare`]; [`Error::Model`] for prompt rows, more layers than there are, or another number of keys. Nothing has
@@ -73,7 +74,7 @@ impl WgslEncoder {
         if wrong_keys || batch.prompt_length() > 0 || layers > self.spec().layers {
             return Err(Error::model(
                 format!("hidden states of {} examples after {layers} layers", batch.examples()),
-                "report this as a fault",
+                "report this as a bug",
             ));
         }
         let row_bytes = (self.spec().hidden * size_of::<f32>()) as u64;
@@ -119,8 +120,8 @@ impl WgslEncoder {
         Ok(())
     }
 
-    /// Records the layers over the current batch, which is behind shared prompt rows in [`Self::prompt_buffer`], and brings of every
-    /// neuron the sum over the examples of the mean absolute activation of an example's rows to a place, `[L, F]`.
+    /// Records the layers over the current batch after shared prompt rows in [`Self::prompt_buffer`], and writes for every neuron
+    /// the sum over the examples of the mean absolute activation over an example's rows to a buffer, `[L, F]`.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no room for a layer's scores.
@@ -147,7 +148,7 @@ impl WgslEncoder {
     }
 }
 
-/// These examples of a batch without prompt rows.
+/// A batch with these examples of a batch without prompt rows.
 fn part(batch: &PackedBatch, examples: &[usize]) -> PackedBatch {
     let example = |&index: &usize| {
         let (start, end) = (batch.offsets()[index] as usize, batch.offsets()[index + 1] as usize);

@@ -1,18 +1,18 @@
-//! [`Tile`]: how a product is cut into tiles, one list of shapes for all adapters. `shaders/README.md` says what each of them
-//! costs and which adapter wants it.
+//! [`Tile`]: the tiling of a product, one list of shapes for all adapters. `shaders/README.md` explains the cost of each of them
+//! and which adapter it is for.
 
 use serde::{Deserialize, Serialize};
 
 use super::device::Gpu;
 
-/// Where the values of a tile come from.
+/// Where the values of a tile are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Through workgroup memory: for GPUs.
     Staged,
-    /// Straight from the buffers: for adapters computed by a CPU.
+    /// Directly from the buffers: for software GPUs.
     Direct,
-    /// The same with the weight in a texture, which those adapters read four values at a time.
+    /// The same with the weight in a texture, which software GPUs read four values at a time.
     Texture,
 }
 
@@ -27,17 +27,17 @@ pub enum Operands {
     Texture,
 }
 
-/// One way to cut a product. It is written as its [`Self::name`].
+/// A tile of a product. It is serialised as its [`Self::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Tile {
-    /// Where its values come from.
+    /// Where its values are read from.
     pub source: Source,
     /// Threads of a workgroup, across and down.
     pub threads: (u32, u32),
     /// 4x4 blocks of a thread, across and down.
     pub blocks: (u32, u32),
-    /// Quads of K in a stage; 1 where nothing is staged. All threads load the same number of quads of a stage.
+    /// Quads of K per stage; 1 if nothing is staged. All threads load the same number of quads of a stage.
     pub stage: u32,
 }
 
@@ -51,23 +51,23 @@ const fn software(source: Source, rows: u32) -> Tile {
 }
 
 impl Tile {
-    /// 32 x 32 x 16, 4 x 4 a thread: for products too small for anything else.
+    /// 32 x 32 x 16, 4 x 4 per thread: for small products.
     pub const STAGED_32X32: Self = staged((8, 8), (1, 1), 4);
-    /// 32 x 64 x 16, 4 x 4 a thread.
+    /// 32 x 64 x 16, 4 x 4 per thread.
     pub const STAGED_32X64: Self = staged((16, 8), (1, 1), 4);
-    /// 64 x 64 x 16, 4 x 4 a thread.
+    /// 64 x 64 x 16, 4 x 4 per thread.
     pub const STAGED_64X64: Self = staged((16, 16), (1, 1), 4);
-    /// 64 x 64 x 16, 8 x 8 a thread.
+    /// 64 x 64 x 16, 8 x 8 per thread.
     pub const STAGED_64X64_WIDE: Self = staged((8, 8), (2, 2), 4);
-    /// 128 x 64 x 16, 8 x 8 a thread.
+    /// 128 x 64 x 16, 8 x 8 per thread.
     pub const STAGED_128X64: Self = staged((8, 16), (2, 2), 4);
-    /// 128 x 128 x 8, 8 x 8 a thread.
+    /// 128 x 128 x 8, 8 x 8 per thread.
     pub const STAGED_128X128: Self = staged((16, 16), (2, 2), 2);
-    /// 8 rows of 128 values, 8 x 16 a thread.
+    /// 8 rows of 128 values, 8 x 16 per thread.
     pub const DIRECT_8: Self = software(Source::Direct, 2);
     /// The same with the weight in a texture.
     pub const TEXTURE_8: Self = software(Source::Texture, 2);
-    /// 16 rows of 128 values, 16 x 16 a thread, with the weight in a texture.
+    /// 16 rows of 128 values, 16 x 16 per thread, with the weight in a texture.
     pub const TEXTURE_16: Self = software(Source::Texture, 4);
 
     /// All of them.
@@ -83,7 +83,7 @@ impl Tile {
         Self::TEXTURE_16,
     ];
 
-    /// The tiles that make sense for an adapter, the one to take without a measurement first.
+    /// The suitable tiles for an adapter; the default without a measurement is the first.
     #[must_use]
     pub fn candidates(gpu: &Gpu) -> &'static [Self] {
         if gpu.is_software() {
@@ -112,7 +112,7 @@ impl Tile {
         4 * self.blocks.0 * self.threads.0
     }
 
-    /// What people call it, such as `staged 64x64x16 by 8x8`: rows, columns and depth of the tile, rows and columns of a thread.
+    /// Its name, such as `staged 64x64x16 by 8x8`: rows, columns and depth of the tile, rows and columns per thread.
     #[must_use]
     pub fn name(self) -> String {
         let source = match self.source {
@@ -124,7 +124,7 @@ impl Tile {
         format!("{source} {rows}x{columns}x{depth} by {}x{}", 4 * self.blocks.1, 4 * self.blocks.0)
     }
 
-    /// How this tile reads a product of N columns and sums over K. The same for a weight's two products, which swap N and K.
+    /// How this tile reads a product with N columns and sums over K. The same for both products of a weight, which swap N and K.
     #[must_use]
     pub fn operands(self, n: usize, k: usize) -> Operands {
         if !n.is_multiple_of(4) || !k.is_multiple_of(4) {
@@ -136,14 +136,14 @@ impl Tile {
         }
     }
 
-    /// The tile that a product takes in this one's place where it cannot read its weight from a texture.
+    /// The tile that replaces this one for a product that cannot read its weight from a texture.
     #[must_use]
     pub fn reading(self, operands: Operands) -> Self {
         if self.source == Source::Texture && operands != Operands::Texture { Self::DIRECT_8 } else { self }
     }
 }
 
-/// Texels a side of a texture, by WebGPU's default limits.
+/// Maximum width and height of a texture, in WebGPU's default limits.
 const LARGEST_TEXTURE: usize = 8192;
 
 impl From<Tile> for String {

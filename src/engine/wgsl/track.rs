@@ -1,6 +1,6 @@
-//! What tracked passes add to the arena: a set of buffers for each layer of the route, and the backward pass over them, which
-//! takes over the forward pass's scratch buffers. With recomputation the largest two buffers of each set are shared, and made again on
-//! the way back.
+//! What tracked passes add to the arena: a set of buffers for each layer on the route, and the backward pass, which reuses the
+//! forward pass's scratch buffers. With recomputation, the two largest buffers of each set are shared, and computed again in the
+//! backward pass.
 
 use super::batch_buffers::BatchBuffers;
 use super::layer::{SavedLayer, norm_params};
@@ -13,9 +13,9 @@ use crate::error::Result;
 /// What only a tracked pass needs. The steps own the buffers that they bind.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    /// Steps of the layers that the route takes, lowest first.
+    /// Steps of the layers on the route, lowest first.
     pub(super) layers: Vec<Vec<Step>>,
-    /// From the gradient at the last layer's output to the gradient of the trained input.
+    /// From the gradient of the last layer's output to the gradient of the trained input.
     pub(super) backward: Vec<Step>,
     route: Route,
     recompute: bool,

@@ -1,5 +1,5 @@
-//! Which [`Tile`] each product takes, by a short measurement on the adapter at hand: remembered for the process, and
-//! serialisable for whoever wants to keep it. And the same measurement at length, for benchmarks: [`sweep`].
+//! Chooses the [`Tile`] of each product with a short measurement on the adapter in use. The choices are remembered in the process
+//! and can be serialised. For benchmarks, [`sweep`] is a longer version of the same measurement.
 
 mod measure;
 
@@ -15,7 +15,7 @@ use super::tile::{Operands, Source, Tile};
 use crate::engine::cpu::matmul::Epilogue;
 use crate::model::spec::EncoderSpec;
 
-/// The tile of one product, for so many rows at most.
+/// The tile of one product, up to a number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TileChoice {
     /// Whether the weight is `[N, K]` (forward) or `[K, N]` (input gradient).
@@ -24,9 +24,9 @@ pub struct TileChoice {
     pub n: u32,
     /// Columns K of the input.
     pub k: u32,
-    /// Largest number of rows that it is for.
+    /// Largest number of rows that it applies to.
     pub rows: u32,
-    /// The fastest tile; the usual one where the measurement did not come to this product.
+    /// The fastest tile; the default if this product was not measured.
     pub tile: Tile,
 }
 
@@ -43,13 +43,13 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// What an adapter of this kind takes without a measurement.
+    /// The defaults for this kind of adapter.
     #[must_use]
     pub fn usual(gpu: &Gpu) -> Self {
         Self { fixed: false, ..Self::forced(gpu, Tile::candidates(gpu)[0]) }
     }
 
-    /// One tile for every product, whatever is faster. Given to [`remember`], it is taken by every encoder of the process.
+    /// The same tile for every product. Given to [`remember`], it applies to every encoder in the process.
     #[must_use]
     pub fn forced(gpu: &Gpu, tile: Tile) -> Self {
         Self { adapter: adapter(gpu), usual: tile, fixed: true, choices: Vec::new() }
@@ -61,13 +61,13 @@ impl Tiles {
         &self.choices
     }
 
-    /// The tile that decides how weights are stored.
+    /// The tile that determines how weights are stored.
     #[must_use]
     pub fn storage(&self) -> Tile {
         self.usual
     }
 
-    /// The tile of a product over so many rows.
+    /// The tile of a product over `rows` rows.
     #[must_use]
     pub fn tile(&self, epilogue: Epilogue, n: u32, k: u32, rows: u32) -> Tile {
         let wanted = (epilogue.transposed(), n, k);
@@ -78,7 +78,7 @@ impl Tiles {
         fitting.min_by_key(|choice| choice.rows).map_or(self.usual, |choice| choice.tile)
     }
 
-    /// The tiles that a product may take.
+    /// The possible tiles of a product.
     pub(super) fn of(&self, epilogue: Epilogue, n: usize, k: usize) -> Vec<Tile> {
         let rows = self.choices.iter().map(|choice| choice.rows).chain([u32::MAX]);
         let mut tiles: Vec<Tile> = rows.map(|rows| self.tile(epilogue, n as u32, k as u32, rows)).collect();
@@ -87,30 +87,30 @@ impl Tiles {
     }
 }
 
-/// Measured in this process, or given to [`remember`].
+/// Tiles measured in this process, or passed to [`remember`].
 static REMEMBERED: Mutex<Vec<Tiles>> = Mutex::new(Vec::new());
 
-/// What was measured on an adapter so far, to be stored.
+/// What has been measured on an adapter so far, for storage.
 #[must_use]
 pub fn remembered(gpu: &Gpu) -> Option<Tiles> {
     let adapter = adapter(gpu);
     lock(&REMEMBERED).iter().find(|tiles| tiles.adapter == adapter).cloned()
 }
 
-/// Takes over what an earlier process measured; its adapter's products are not measured again.
+/// Takes over measurements of an earlier process; the adapter's products are not measured again.
 pub fn remember(tiles: Tiles) {
     let mut remembered = lock(&REMEMBERED);
     remembered.retain(|known| known.adapter != tiles.adapter);
     remembered.push(tiles);
 }
 
-/// An adapter and its driver: another driver, another measurement.
+/// An adapter and its driver; measurements are specific to both.
 pub(in crate::engine) fn adapter(gpu: &Gpu) -> String {
     format!("{}, {} {}", gpu.name(), gpu.info.driver, gpu.info.driver_info)
 }
 
-/// The tiles for an encoder's products; those that nobody has measured yet are, within [`SECONDS`]. A measurement that
-/// fails, comes to no clear result or does not happen leaves the usual tile of adapters of this kind.
+/// The tiles of an encoder's products; missing ones are measured now, within [`SECONDS`]. If a measurement fails, is not clear or
+/// is skipped, the default of this kind of adapter remains.
 pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     let mut tiles = remembered(gpu).unwrap_or_else(|| Tiles::usual(gpu));
     if tiles.fixed {
@@ -128,12 +128,12 @@ pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     if missing.is_empty() {
         return tiles;
     }
-    // What was found before an error holds.
+    // Results before an error remain valid.
     let mut found = Vec::new();
     if let Err(error) = measure::measure(gpu, &missing, &mut found).await {
-        log::warn!("the measurement of tiles was broken off: {error}");
+        log::warn!("the measurement of tiles was aborted: {error}");
     }
-    // What time did not allow is not tried again: the next encoder of this process gets the same tiles.
+    // Products that did not fit into the time are not measured later: the next encoder of this process gets the same tiles.
     for &(transposed, n, k) in &missing {
         if !found.iter().any(|choice| (choice.transposed, choice.n, choice.k) == (transposed, n, k)) {
             found.push(TileChoice { transposed, n, k, rows: u32::MAX, tile: tiles.usual });
@@ -142,14 +142,14 @@ pub async fn tiles(gpu: &Gpu, spec: &EncoderSpec) -> Tiles {
     tiles.choices.extend(&found);
     let mut remembered = lock(&REMEMBERED);
     match remembered.iter_mut().find(|known| known.adapter == tiles.adapter) {
-        // Another encoder may have been measured meanwhile.
+        // Another encoder may have been measured in the meantime.
         Some(known) => known.choices.extend(&found),
         None => remembered.push(tiles.clone()),
     }
     tiles
 }
 
-/// Products with a smaller weight are not worth a measurement.
+/// Products with a smaller weight are not measured.
 const WORTHWHILE: usize = 128 * 128;
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
-//! The frozen weights on the device: one buffer or texture each, one copy for forward and backward, and of the word embeddings only the
-//! rows that are used.
+//! The frozen weights on the device: one buffer or texture each, one copy for forward and backward pass, and only those word
+//! embeddings that are in use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) struct Layer {
     pub(super) ffn_norm: Norm,
 }
 
-/// Everything but the word embeddings.
+/// All weights except the word embeddings.
 #[derive(Debug)]
 pub(super) struct Weights {
     pub(super) position: wgpu::Buffer,
@@ -67,11 +67,11 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Uploads the weights, for products cut into tiles that read them like this one.
+    /// Uploads the weights, in the form that products with this tile read.
     ///
     /// # Errors
-    /// [`Error::Model`] where a weight does not have the shape that the spec says; [`Error::Device`] where one is larger than
-    /// the device binds.
+    /// [`Error::Model`] if a weight does not have the shape in the spec; [`Error::Device`] if one is larger than the device can
+    /// bind.
     pub(super) fn new(gpu: &Gpu, weights: &EncoderWeights, tile: Tile) -> Result<Self> {
         check_shapes(weights)?;
         let layers = weights.layers.iter().map(|layer| {
@@ -93,7 +93,7 @@ impl Weights {
 }
 
 impl Weights {
-    /// Bytes on the device.
+    /// Size on the device in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let linear = |linear: &Linear| linear.weight.size() + linear.bias.size();
         let norm = |norm: &Norm| norm.gamma.size() + norm.beta.size();
@@ -105,7 +105,8 @@ impl Weights {
     }
 }
 
-/// Whether the device binds every weight of an encoder of these sizes. Asked first: what else is prepared for it takes seconds.
+/// Checks that the device can bind every weight of an encoder of these sizes. Called first, because everything else takes
+/// seconds.
 ///
 /// # Errors
 /// [`Error::DeviceMemory`] with the largest weight and the limit.
@@ -116,13 +117,13 @@ pub(super) fn check_fit(gpu: &Gpu, spec: &EncoderSpec) -> Result<()> {
         return Ok(());
     }
     let problem = format!(
-        "the encoder does not fit this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, and {} binds {limit} at most",
+        "the encoder is too large for this GPU: its largest {name} weight ({rows} x {d}) has {bytes} bytes, but the largest buffer of {} is {limit} bytes",
         gpu.name()
     );
     Err(Error::device_memory(problem, "use the CPU, or choose a smaller encoder"))
 }
 
-/// The kernels index by the spec, so that a wrong length here would be a wrong result there.
+/// The kernels index according to the spec, so a wrong length here would give wrong results.
 fn check_shapes(weights: &EncoderWeights) -> Result<()> {
     let spec = &weights.spec;
     let (d, f) = (spec.hidden, spec.ffn);
@@ -152,13 +153,13 @@ fn check_shapes(weights: &EncoderWeights) -> Result<()> {
     match lengths.iter().find(|(_, got, want)| got != want) {
         None => Ok(()),
         Some((name, got, want)) => {
-            let problem = format!("{name} has {got} values, the encoder's sizes ask for {want}");
+            let problem = format!("{name} has {got} values, but the encoder's sizes require {want}");
             Err(Error::model(problem, "use the config.json and model.safetensors of one encoder"))
         }
     }
 }
 
-/// The word embeddings that were asked for, in the order in which they came.
+/// The word embeddings in use, in the order in which they were loaded.
 #[derive(Debug)]
 pub(super) struct WordTable {
     weights: Arc<EncoderWeights>,
@@ -182,16 +183,16 @@ impl WordTable {
         gpu.storage("table", (capacity * weights.spec.hidden * size_of::<f32>()) as u64)
     }
 
-    /// The row of the table that holds a token that was loaded.
+    /// The row of a loaded token in the table.
     pub(super) fn slot(&self, id: u32) -> Option<u32> {
         self.slots.get(&id).copied()
     }
 
-    /// Loads the embeddings that are not there yet; whether the buffer was replaced.
+    /// Loads missing embeddings; returns whether the buffer was replaced.
     ///
     /// # Errors
-    /// [`Error::Model`] for an id outside the vocabulary (nothing is loaded then); [`Error::Device`] where the table gets
-    /// larger than the device binds.
+    /// [`Error::Model`] for an id outside the vocabulary (then nothing is loaded); [`Error::Device`] if the table becomes larger
+    /// than the device can bind.
     pub(super) fn load(&mut self, gpu: &Gpu, ids: impl IntoIterator<Item = u32>) -> Result<bool> {
         let (hidden, vocab) = (self.weights.spec.hidden, self.weights.spec.vocab);
         let mut fresh: Vec<u32> = ids.into_iter().filter(|id| !self.slots.contains_key(id)).collect();

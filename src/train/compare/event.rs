@@ -1,53 +1,53 @@
-//! [`CompareEvent`]: what a comparison tells, the same to the terminal, `--json` and the page.
+//! [`CompareEvent`]: the events of a comparison, the same for the terminal, `--json` and the page.
 
 use serde::Serialize;
 
 use super::result::{Cell, CellResult, Row};
 use crate::train::event::Event;
 
-/// One thing that happened in a comparison.
+/// An event of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub enum CompareEvent {
-    /// What will be run, seed after seed. Cells that are done already come as [`CompareEvent::CellDone`] right after it.
+    /// All cells, seed by seed. Cells that are already done follow immediately as [`CompareEvent::CellDone`].
     Planned {
-        /// All cells; the others are told by their index in it.
+        /// All cells; other events refer to them by index.
         cells: Vec<Cell>,
     },
-    /// A cell has begun.
+    /// A cell has started.
     CellStarted {
-        /// Which.
+        /// Index of the cell.
         cell: usize,
         /// Its variant.
         name: String,
         /// Its seed.
         seed: u64,
     },
-    /// Its run tells something.
+    /// An event of the cell's run.
     Run {
-        /// Which cell.
+        /// Index of the cell.
         cell: usize,
-        /// What.
+        /// The event.
         run: Event,
     },
     /// A cell is done.
     CellDone {
-        /// Which.
+        /// Index of the cell.
         cell: usize,
-        /// What it came to.
+        /// Its result.
         result: Box<CellResult>,
-        /// The table with it.
+        /// The table including it.
         rows: Vec<Row>,
     },
-    /// A cell cannot be run; the others go on.
+    /// A cell has failed; the others continue.
     CellFailed {
-        /// Which.
+        /// Index of the cell.
         cell: usize,
-        /// Why, and what to do.
+        /// What is wrong, and what to do.
         error: String,
     },
-    /// No cell is left.
+    /// All cells are done or have failed.
     Done {
         /// The table.
         rows: Vec<Row>,

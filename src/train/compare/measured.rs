@@ -1,4 +1,4 @@
-//! What a comparison works out beside its runs: the majority class, rows of further files, steps within a budget.
+//! Parts of a comparison besides its runs: the majority class, test files, and the number of steps within a budget.
 
 use std::collections::VecDeque;
 
@@ -15,12 +15,12 @@ use crate::train::examples::draw;
 use crate::train::job::Job;
 use crate::train::run::SampleLimits;
 
-/// Steps of an epoch of the short runs; the stages of a progressive run with its usual shares are whole steps of it.
+/// Steps per epoch of the short runs; the stages of a progressive run with the default shares are whole steps of it.
 const SHORT: usize = 20;
-/// Held-out rows of the short runs, which are not counted.
+/// Held-out rows of the short runs; their evaluation is not counted.
 const JUDGED: usize = 8;
 
-/// Rows of a further file, with the classes `labels` of the training.
+/// The rows of a test file, with the class names `labels` of the training.
 pub(super) fn test_rows(data: &Table, name: &str, table: &Table, labels: &[String], config: &RunConfig) -> Result<Vec<TextRow>> {
     Dataset::rows_of(data, table, labels, &config.data).map_err(|error| match error {
         Error::Data { problem, hint, row, column } => {
@@ -30,7 +30,7 @@ pub(super) fn test_rows(data: &Table, name: &str, table: &Table, labels: &[Strin
     })
 }
 
-/// Always the most frequent training class: the lowest of equals.
+/// Always predicts the most frequent training class (of equally frequent ones, the lowest).
 pub(super) fn majority(
     name: String,
     seed: u64,
@@ -85,11 +85,12 @@ pub(super) async fn steps_within(spend: Spend, model: &Encoder, dataset: &Datase
     Ok(steps_for(most, first / short as f64, (all - first) / (2 * short) as f64, epoch))
 }
 
-/// Steps that cost `most` together, where each of the first epoch costs `cold` and each later one `warm`; at least 1.
+/// The number of steps with a total cost of `most`, if a step of the first epoch costs `cold` and a later one `warm`; at least
+/// 1.
 fn steps_for(most: f64, cold: f64, warm: f64, epoch: usize) -> usize {
     let first = cold * epoch as f64;
     let steps = if most <= first || warm <= 0.0 { most / cold } else { epoch as f64 + (most - first) / warm };
-    // A cast of infinity saturates; no run has so many.
+    // Casting infinity saturates; no run has that many steps.
     (steps.round() as usize).clamp(1, 10_000_000)
 }
 

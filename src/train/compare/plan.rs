@@ -1,4 +1,4 @@
-//! What is compared: variants, seeds and a budget, each from a word of the command line or the page.
+//! The plan of a comparison: variants, seeds and a budget, each parsed from text of the command line or the page.
 
 use std::str::FromStr;
 
@@ -7,44 +7,44 @@ use serde_json::Value;
 use crate::config::{LARGEST_SEED, MOST_STEPS, Method, PruneConfig, RunConfig};
 use crate::error::{Error, Result};
 
-/// A comparison.
+/// The plan of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Settings that all variants share; the seed is that of each cell.
+    /// Settings common to all variants; the seed is set by each cell.
     pub config: RunConfig,
-    /// What is compared; differences are told to the first.
+    /// What is compared; differences are relative to the first.
     pub variants: Vec<Variant>,
-    /// Each gives a split, an order and first values of its own, the same for all variants.
+    /// Each seed gives a split, an order and initial values, the same for all variants.
     pub seeds: Vec<u64>,
-    /// What each run may take.
+    /// The budget of each run.
     pub budget: Option<Spend>,
 }
 
-/// Settings under a name.
+/// Settings with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
-    /// As it was written.
+    /// As written by the user.
     pub name: String,
     /// Its settings.
     pub config: RunConfig,
 }
 
-/// What the training of each run may take. The probe keeps the steps of the settings where it is not a number of steps: its features
-/// are made once, and its steps cost next to nothing.
+/// The training budget of each run. With a budget in seconds or FLOPs, the linear probe has the steps of the settings: its
+/// features are computed once, and its steps cost almost nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Spend {
     /// Optimizer steps.
     Steps(usize),
-    /// Seconds in steps, evaluations left out.
+    /// Seconds in steps, without evaluations.
     Seconds(f64),
-    /// Operations of the encoder, evaluations left out.
+    /// FLOPs of the encoder, without evaluations.
     Flops(f64),
 }
 
 impl FromStr for Spend {
     type Err = Error;
 
-    /// Reads the word of the command line or the page.
+    /// Parses the text of the command line or the page.
     fn from_str(word: &str) -> Result<Self> {
         let expected = "expected `steps:N`, `seconds:S` or `flops:F` with a number above 0";
         let wrong = || Error::config("budget", expected, "steps:500 is an example");
@@ -64,22 +64,26 @@ impl FromStr for Spend {
 }
 
 impl Plan {
-    /// A plan over variants as they are written; the probe is added where it is not among them.
+    /// A plan of variants as written by the user; the linear probe is added if it is not among them.
     ///
     /// # Errors
-    /// [`Error::Config`] for a variant that cannot work, two of the same name, or no variant or seed.
+    /// [`Error::Config`] for an invalid variant, two with the same name, or no variant or seed.
     pub fn new(config: RunConfig, names: &[String], seeds: Vec<u64>, budget: Option<Spend>) -> Result<Self> {
         let names = names.iter().map(String::as_str).filter(|name| *name != "majority");
         let mut variants = names.map(|name| Variant::parse(name, &config)).collect::<Result<Vec<_>>>()?;
         let twice = |i: usize| variants[..i].iter().any(|other| other.name == variants[i].name);
         if variants.is_empty() || (0..variants.len()).any(twice) {
-            return Err(Error::config("methods", "no variant, or one of them twice", "give names such as prompt,late,efficient"));
+            return Err(Error::config(
+                "methods",
+                "no method, or the same method twice",
+                "use different methods, such as prompt,late,efficient",
+            ));
         }
         if seeds.is_empty() || (1..seeds.len()).any(|i| seeds[..i].contains(&seeds[i])) {
             return Err(Error::config(
                 "seeds",
-                "no seed, or one of them twice",
-                "give a number of seeds, or seeds such as 1,2,3",
+                "no seed, or the same seed twice",
+                "use a number of seeds, or a list such as 1,2,3",
             ));
         }
         if let Some(seed) = seeds.iter().find(|&&seed| seed > LARGEST_SEED) {
@@ -91,7 +95,7 @@ impl Plan {
         Ok(Self { config, variants, seeds, budget })
     }
 
-    /// Names of the rows: the variants, then the majority class.
+    /// Names of the table's rows: the variants, then the majority class.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.variants.iter().map(|variant| variant.name.clone()).chain(["majority".to_owned()]).collect()
@@ -99,11 +103,11 @@ impl Plan {
 }
 
 impl Variant {
-    /// `METHOD[+path=value...]` over other settings: paths are those of [`RunConfig`], values JSON or a word. `dept` is `efficient`
-    /// without fusion and spaces, `xprompt` is `prompt` with pruning.
+    /// Parses `METHOD[+path=value...]` on top of other settings: paths are those of [`RunConfig`], values are JSON or a word.
+    /// `dept` is `efficient` without fusion and spaces, `xprompt` is `prompt` with pruning.
     ///
     /// # Errors
-    /// [`Error::Config`] with the variant and the path that cannot work.
+    /// [`Error::Config`] with the variant and the invalid path.
     pub fn parse(name: &str, base: &RunConfig) -> Result<Self> {
         let wrong = |problem: String, hint: &str| Error::config("methods", format!("{name}: {problem}"), hint);
         let mut parts = name.split('+');
@@ -129,7 +133,7 @@ impl Variant {
             let (path, value) = part.split_once('=').ok_or_else(|| wrong(format!("`{part}` has no value"), hint))?;
             let shared = path == "seed" || path == "device" || path.starts_with("data.");
             if shared || path == "prompt.method" {
-                return Err(wrong(format!("{path} is the same for all variants, or the method itself"), "leave it out"));
+                return Err(wrong(format!("{path} cannot be set for a single method"), "leave it out"));
             }
             let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
             config = with(&config, path, value).map_err(|problem| wrong(format!("{path}: {problem}"), hint))?;
@@ -145,7 +149,7 @@ fn with(config: &RunConfig, path: &str, value: Value) -> Result<RunConfig, Strin
     let mut place = &mut all;
     for part in path.split('.') {
         if place.is_null() {
-            // The one setting that is a whole group or nothing.
+            // The only setting that is an optional group.
             *place = serde_json::to_value(PruneConfig::default()).map_err(|error| error.to_string())?;
         }
         place = place.get_mut(part).ok_or_else(|| format!("there is no setting `{part}`"))?;
@@ -154,7 +158,7 @@ fn with(config: &RunConfig, path: &str, value: Value) -> Result<RunConfig, Strin
     serde_json::from_value(all).map_err(|error| error.to_string())
 }
 
-/// Variants of a list, cut at the commas that are not inside of brackets or quotes.
+/// Splits a list of variants at commas outside brackets and quotes.
 #[must_use]
 pub fn split(list: &str) -> Vec<String> {
     let (mut names, mut depth, mut quoted) = (vec![String::new()], 0_usize, false);

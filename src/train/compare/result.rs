@@ -1,22 +1,22 @@
-//! What a comparison tells: cells, and rows that put the seeds of a variant together.
+//! The results of a comparison: cells, and rows that aggregate the seeds of a variant.
 
 use serde::{Deserialize, Serialize};
 
-/// A variant under a seed.
+/// A variant with a seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Cell {
-    /// The variant as it was written.
+    /// The variant as written by the user.
     pub name: String,
-    /// The seed of its split, its order and its first values.
+    /// The seed of its split, order and initial values.
     pub seed: u64,
 }
 
-/// A held-out evaluation on the way.
+/// A held-out evaluation during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Point {
-    /// Training time so far, evaluations left out.
+    /// Training time so far, without evaluations.
     pub seconds: f64,
     /// Steps so far.
     pub step: usize,
@@ -26,23 +26,23 @@ pub struct Point {
     pub loss: f64,
 }
 
-/// Figures on a further file.
+/// Metrics on a test file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TestResult {
     /// The file's name.
     pub name: String,
-    /// Share of its rows that are right.
+    /// Accuracy.
     pub accuracy: f64,
-    /// Mean of the classes' F1.
+    /// Macro-F1.
     pub macro_f1: f64,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct CellResult {
-    /// The variant as it was written.
+    /// The variant as written by the user.
     pub name: String,
     /// Its seed.
     pub seed: u64,
@@ -54,41 +54,41 @@ pub struct CellResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub members_accuracy: Option<f64>,
-    /// Lowest held-out loss; none where nothing was trained.
+    /// Lowest held-out loss; `None` if nothing was trained.
     pub loss: Option<f64>,
-    /// The same figures on further files.
+    /// Metrics on the test files.
     pub tests: Vec<TestResult>,
-    /// Held-out evaluations on the way.
+    /// Held-out evaluations during the run.
     pub curve: Vec<Point>,
-    /// Trained numbers beside the head.
+    /// Trainable parameters without the head.
     pub prompt_parameters: usize,
-    /// Trained numbers of the head.
+    /// Trainable parameters of the head.
     pub head_parameters: usize,
-    /// Training time, evaluations left out.
+    /// Training time in seconds, without evaluations.
     pub training_seconds: f64,
-    /// Time of the whole run.
+    /// Time of the whole run in seconds.
     pub seconds: f64,
-    /// Floating-point operations of the training, in the encoder.
+    /// FLOPs of the training, in the encoder.
     pub flops: f64,
-    /// Those of the evaluations.
+    /// FLOPs of the evaluations.
     pub evaluation_flops: f64,
-    /// Most memory that the encoder took, where it computes.
+    /// Peak memory of the encoder, where it computes.
     pub peak_bytes: u64,
     /// Bytes of the adapter's tensors.
     pub adapter_bytes: u64,
-    /// Steps of a whole round of its schedule; 0 where nothing was trained.
+    /// Steps of a whole round of its schedule; 0 if nothing was trained.
     pub planned_steps: usize,
     /// Steps done.
     pub steps: usize,
-    /// Steps of the best parameters.
+    /// The best step.
     pub best_step: usize,
-    /// Method that was trained, where the variant chooses one.
+    /// The trained method, if the variant selects one automatically.
     pub chosen: Option<String>,
-    /// Where the encoder ran.
+    /// The device.
     pub device: String,
 }
 
-/// Mean and standard deviation over seeds (n - 1 in its denominator, 0 for a single seed).
+/// Mean and standard deviation over seeds (with n - 1 in the denominator; 0 for a single seed).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Spread {
@@ -98,19 +98,19 @@ pub struct Spread {
     pub deviation: f64,
 }
 
-/// Mean difference to the first variant over the seeds that both have.
+/// Paired difference to the first variant, over the seeds that both have.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Difference {
     /// Mean of the differences in held-out accuracy.
     pub mean: f64,
-    /// Standard error of that mean; none for a single seed.
+    /// Standard error of that mean; `None` for a single seed.
     pub error: Option<f64>,
-    /// Seeds.
+    /// Number of seeds.
     pub seeds: usize,
 }
 
-/// Figures on a further file over seeds.
+/// Metrics on a test file, over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct TestRow {
@@ -122,51 +122,51 @@ pub struct TestRow {
     pub macro_f1: Spread,
 }
 
-/// A variant over its seeds.
+/// A variant, over its seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct Row {
-    /// The variant as it was written.
+    /// The variant as written by the user.
     pub name: String,
-    /// Seeds that are done.
+    /// Number of finished seeds.
     pub seeds: usize,
     /// Held-out accuracy.
     pub accuracy: Spread,
     /// Held-out macro-F1.
     pub macro_f1: Spread,
-    /// Lowest held-out loss; none where nothing was trained.
+    /// Lowest held-out loss; `None` if nothing was trained.
     pub loss: Option<Spread>,
-    /// Further files.
+    /// Metrics on the test files.
     pub tests: Vec<TestRow>,
-    /// Accuracy against the first variant; none for itself.
+    /// Difference in accuracy to the first variant; `None` for the first itself.
     pub difference: Option<Difference>,
-    /// Trained numbers beside the head: the most of any seed.
+    /// Trainable parameters without the head: the maximum over seeds.
     pub prompt_parameters: usize,
-    /// Trained numbers of the head.
+    /// Trainable parameters of the head.
     pub head_parameters: usize,
-    /// Training time in seconds, evaluations left out.
+    /// Training time in seconds, without evaluations.
     pub training_seconds: Spread,
     /// Time of the whole run in seconds.
     pub seconds: Spread,
-    /// Mean floating-point operations of the training, in the encoder.
+    /// Mean FLOPs of the training, in the encoder.
     pub flops: f64,
-    /// Most memory of any seed.
+    /// Peak memory: the maximum over seeds.
     pub peak_bytes: u64,
-    /// Largest adapter of any seed.
+    /// Size of the adapter: the maximum over seeds.
     pub adapter_bytes: u64,
     /// Mean steps.
     pub steps: f64,
 }
 
 impl CellResult {
-    /// A cell that has not begun.
+    /// A cell that has not started.
     #[must_use]
     pub fn new(name: String, seed: u64) -> Self {
         Self { name, seed, ..Self::default() }
     }
 
-    /// The same figures with 15 significant digits: decimal numbers of that length are read back exactly, so that a comparison that
-    /// goes on keeps what it has.
+    /// The same numbers with 15 significant digits. Decimal numbers of that length read back exactly, so a continued comparison
+    /// has unchanged results.
     #[must_use]
     pub fn rounded(self) -> Self {
         let round = |figure: f64| format!("{figure:.14e}").parse().unwrap_or(figure);
@@ -194,7 +194,7 @@ impl CellResult {
 }
 
 impl Spread {
-    /// Of some numbers; zeros for none.
+    /// Mean and standard deviation of some numbers; zeros if there are none.
     #[must_use]
     pub fn of(values: &[f64]) -> Self {
         let count = values.len() as f64;
@@ -205,7 +205,7 @@ impl Spread {
 }
 
 impl Difference {
-    /// The second of each pair minus the first; none for no pair.
+    /// The second number of each pair minus the first; `None` if there are no pairs.
     #[must_use]
     pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
         let differences: Vec<f64> = pairs.iter().map(|(first, second)| second - first).collect();
@@ -215,7 +215,7 @@ impl Difference {
     }
 }
 
-/// A row for each of `names` that has a cell, in their order; differences are to the first name, paired by seed.
+/// A row for each of `names` that has a cell, in order; differences are to the first name, paired by seed.
 #[must_use]
 pub fn rows(names: &[String], cells: &[CellResult]) -> Vec<Row> {
     let of = |name: &String| -> Vec<&CellResult> { cells.iter().filter(|cell| cell.name == *name).collect() };

@@ -8,7 +8,7 @@ use crate::engine::boundary::FrozenEncoder;
 use crate::train::cost::Cost;
 use crate::train::step::Trainer;
 
-/// Whose account a piece of work goes on.
+/// What a unit of work is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Piece {
     /// The training.
@@ -16,7 +16,7 @@ pub(super) enum Piece {
     Training,
     /// A held-out evaluation.
     Evaluation,
-    /// The baseline beside a prompt: nobody's.
+    /// The linear probe beside a prompt, which is not charged.
     Baseline,
 }
 

@@ -1,4 +1,4 @@
-//! The baseline beside a run: features, then the probe, in small pieces.
+//! The linear probe beside a run: first its features, then its training, in small units.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ use crate::train::probe::{Best, Probe};
 use crate::train::schedule::Budget;
 use crate::train::step::{Source, Trainer};
 
-/// How far the baseline is.
+/// Progress of the linear probe.
 pub(super) enum Baseline {
-    /// Pooled rows of the frozen encoder are being computed, for a probe with this order and budget.
+    /// Pooled rows of the frozen encoder are being computed, for a linear probe with this order and budget.
     Features(Features, Order, Budget),
-    /// The probe is being trained on them.
+    /// The linear probe is being trained on them.
     Probe(Box<Probe>),
-    /// It is known.
+    /// It is finished.
     Known,
 }
 

@@ -1,4 +1,4 @@
-//! The start of a run: texts to tokens, a device, and everything that is trained at its start.
+//! The start of a run: tokenises the texts, opens the device, and initialises everything that is trained.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::train::schedule::Budget;
 use crate::train::step::Source;
 
 impl Run {
-    /// Tokenises, opens the device and gets ready; the first event is [`Event::Started`].
+    /// Tokenises the texts, opens the device and prepares the run; the first event is [`Event::Started`].
     ///
     /// # Errors
     /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work, [`Error::Device`](crate::error::Error::Device)
@@ -39,7 +39,7 @@ impl Run {
         Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
 
-    /// [`Run::start`] with other limits than the usual ones.
+    /// [`Run::start`] with other limits.
     ///
     /// # Errors
     /// As [`Run::start`].

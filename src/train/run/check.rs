@@ -1,5 +1,5 @@
-//! A [`Checkpoint`] against the run that it is to continue: whatever comes from the file is checked before anything is made of it. That
-//! its matrices are whole and finite is checked where they are read.
+//! Checks a [`Checkpoint`] against the run that it resumes, before any of it is used. Completeness and finite values of the
+//! matrices are checked where they are read.
 
 use super::progress::Progress;
 use super::setup::Setup;
@@ -10,21 +10,21 @@ use crate::train::checkpoint::{Checkpoint, Counters, damaged};
 use crate::train::order::Order;
 use crate::train::step::{MatrixState, Trained, Trainer};
 
-/// The checkpoint belongs to something else.
+/// The error for a checkpoint of something else.
 pub(super) fn other(what: &str) -> Error {
-    Error::adapter(format!("the checkpoint was made with another {what}"), "give the same files, or start the run again")
+    Error::adapter(format!("the checkpoint was made with another {what}"), "use the same files, or start the run again")
 }
 
-/// What must hold of a checkpoint, in words.
+/// Checks a condition on a checkpoint.
 fn ensure(holds: bool, what: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(damaged(format!("{what} does not fit its settings and data"))) }
+    if holds { Ok(()) } else { Err(damaged(format!("{what} does not match its settings and data"))) }
 }
 
 impl Run {
     /// Checks a checkpoint of the same data, encoder and settings.
     ///
     /// # Errors
-    /// [`Error::Adapter`] with the first part that cannot be.
+    /// [`Error::Adapter`] with the first invalid part.
     pub(super) fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let Some(Phase::Training(training)) = &self.phase else { return Err(other("method")) };
         let Some(trainer) = &training.trainer else { return Err(other("method")) };
@@ -86,7 +86,7 @@ impl Setup {
         found.eq(wanted) && self.is_head(trained, members)
     }
 
-    /// Whether the head is one of so many members.
+    /// Whether the head has this number of members.
     fn is_head(&self, trained: &Trained, members: usize) -> bool {
         let (rows, hidden) = (members * self.examples.labels.len(), self.model.spec().hidden);
         trained.head_weight.len() == rows * hidden && trained.head_bias.len() == rows

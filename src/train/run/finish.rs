@@ -1,5 +1,5 @@
-//! The end of a run. Where more rows are held out than were watched, the prompt and the probe, each at its best, are measured on
-//! all of them first.
+//! The end of a run. If only a sample of the held-out rows was evaluated during training, the best prompt and the best linear
+//! probe are first evaluated on all of them.
 
 use super::account::Piece;
 use super::{Phase, Run};
@@ -11,11 +11,11 @@ use crate::train::event::Event;
 use crate::train::examples::Examples;
 use crate::train::probe;
 
-/// A measurement under way.
+/// A final evaluation in progress.
 pub(super) struct Finish {
-    /// The prompt, then the probe.
+    /// For the prompt, then for the linear probe.
     predictors: Vec<Predictor>,
-    /// Class scores `[n, C]` of each predictor, so far.
+    /// Logits `[n, C]` of each predictor so far.
     scores: Vec<Vec<f32>>,
     done: usize,
 }
@@ -36,7 +36,7 @@ impl Finish {
         Ok(())
     }
 
-    /// The figures of each predictor, when all rows are done.
+    /// The metrics of each predictor, when all rows are done.
     fn metrics(&self, data: &Examples) -> Result<Vec<Metrics>> {
         let truth: Vec<u32> = data.all[data.held_out()].iter().map(|example| example.label).collect();
         self.scores.iter().map(|scores| data.metrics(&truth, scores)).collect()

@@ -18,9 +18,9 @@ use crate::train::event::Event;
 use crate::train::prune::mask;
 use crate::train::step::Trainer;
 
-/// Virtual tokens in front of the texts that neurons are scored on (Huang et al. 2022, FPT: an untrained random prompt).
+/// Virtual tokens in front of the texts when neurons are scored (Huang et al. 2022, FPT: an untrained random prompt).
 const SCORING_PROMPT: usize = 20;
-/// Examples that the importance of a prompt's parts is measured on at most.
+/// Maximum number of examples for measuring the importance of the prompt's parts.
 const PRUNING_EXAMPLES: usize = 256;
 
 impl Progress {
@@ -115,7 +115,7 @@ impl Progress {
         let (Some(PruneConfig { tokens, pieces, piece_share }), Some([rows, hidden])) =
             (setup.config.prompt.prune.clone(), trainer.prunable().map(|(_, shape)| shape))
         else {
-            return Err(Error::config("prompt.prune", "this method has no prompt rows of its own to prune", "leave it out"));
+            return Err(Error::config("prompt.prune", "this method has no prompt rows that can be pruned", "leave it out"));
         };
         if let Some(state) = results.best.take().and_then(|best| best.state) {
             trainer.set_state(&state)?;

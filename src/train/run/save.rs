@@ -1,4 +1,4 @@
-//! A run to a [`Checkpoint`] and back.
+//! Saves a run as a [`Checkpoint`] and resumes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::train::order::Order;
 use crate::train::probe;
 
 impl Run {
-    /// Whether everything that is behind has been told: then a [`Run::checkpoint`] and the events so far belong together.
+    /// Whether all events have been returned, so that a [`Run::checkpoint`] matches the events so far.
     #[must_use]
     pub fn has_no_pending_events(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// The device that it runs on.
+    /// The device of the run.
     #[must_use]
     pub fn device(&self) -> DeviceChoice {
         if self.setup.compute.gpu { DeviceChoice::Gpu } else { DeviceChoice::Cpu }
     }
 
-    /// Everything that is needed to go on from here with [`Run::resume`].
+    /// The complete state, from which [`Run::resume`] continues.
     ///
     /// # Errors
-    /// [`Error::Config`] where the run has no prompt, or is over: its result is [`Run::adapter`]; [`Error::Device`] where the
-    /// device failed.
+    /// [`Error::Config`] if the run has no prompt or is finished, in which case [`Run::adapter`] is its result; [`Error::Device`]
+    /// if the device failed.
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
         let (Some(Phase::Training(training)), true) = (&self.phase, self.setup.has_prompt()) else {
             return Err(Error::config("run", "there are no steps left to go on with", "save the adapter instead"));
         };
         let Some(trainer) = &training.trainer else {
-            return Err(Error::config("run", "the run has not begun", "ask again later"));
+            return Err(Error::config("run", "the run has not started", "try again later"));
         };
         let best = self.results.best.as_ref().map(|best| SavedBest {
             step: best.step,
@@ -84,8 +84,9 @@ impl Run {
         })
     }
 
-    /// Continues a run, on the same data and encoder: on the same machine, bit for bit as if it had never stopped. Where the settings
-    /// leave the device open, it is the one of the checkpoint, if that can be used. The first event is [`Event::Started`] again.
+    /// Resumes a run with the same data and encoder; on the same machine, with the same bits as without an interruption. If the
+    /// settings leave the device open, the device of the checkpoint is used if possible. The first event is [`Event::Started`]
+    /// again.
     ///
     /// # Errors
     /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
@@ -106,8 +107,8 @@ impl Run {
         Ok(run)
     }
 
-    /// [`Run::resume`] on a device of choice. The settings stay as they are. Where the machine is not the one of the checkpoint, an
-    /// [`Event::Warning`] says what that means.
+    /// [`Run::resume`] on a given device. The settings are unchanged. If the machine differs from that of the checkpoint, an
+    /// [`Event::Warning`] explains the consequences.
     ///
     /// # Errors
     /// As [`Run::resume`].

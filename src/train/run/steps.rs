@@ -1,4 +1,4 @@
-//! The steps of a run, and what each held-out evaluation keeps.
+//! The steps of a run, and the results of each held-out evaluation.
 
 use burn::tensor::Tensor;
 use web_time::Instant;
@@ -12,13 +12,13 @@ use crate::train::examples::Scored;
 use crate::train::order::Order;
 use crate::train::step::Trainer;
 
-/// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps: a step never waits for the
-/// CPU, and the CPU never runs further ahead.
+/// Losses are read back after about this many seconds, and after at most [`MOST_STEPS`] steps. A step never waits for the CPU,
+/// and the CPU is never further ahead.
 const GROUP_SECONDS: f64 = 0.25;
 const MOST_STEPS: usize = 16;
 
 impl Run {
-    /// A group of steps up to the next evaluation, and their losses. Says whether the evaluation is due.
+    /// A group of steps up to the next evaluation, and their losses. Returns whether the evaluation is due.
     pub(super) async fn step(&mut self, trainer: &mut Trainer, orders: &mut [Order]) -> Result<bool> {
         let begin = Instant::now();
         let (mut losses, mut rows) = (Vec::new(), 0);
@@ -44,7 +44,7 @@ impl Run {
         Ok(due)
     }
 
-    /// Reads a group's losses back and tells its steps.
+    /// Reads the losses of a group back and reports its steps.
     async fn report(&mut self, losses: Vec<(Tensor<1>, f64)>, rows: usize, begin: Instant, memory_bytes: u64) -> Result<()> {
         let (tensors, rates): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
         let values = read(Tensor::cat(tensors, 0)).await?;

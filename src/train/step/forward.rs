@@ -1,4 +1,4 @@
-//! The forward pass of a batch: what the method gives, the encoder, the head.
+//! The forward pass of a batch: the method's input, the encoder, the head.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::eval::vote_scores;
 use crate::prompt::{Context, Given};
 
 impl Trainer {
-    /// The examples at `indices` behind the method's rows, once for each member.
+    /// The examples at `indices` after the method's rows, once for each member.
     pub(super) fn batch(&self, examples: &[Example], indices: &[usize]) -> Arc<PackedBatch> {
         Arc::new(PackedBatch::new(indices.iter().map(|&i| &examples[i]), self.method.prompt_length()))
     }
@@ -34,7 +34,8 @@ impl Trainer {
         prompt.iter().zip(&self.parameters.prompt).map(masked).collect()
     }
 
-    /// Text rows of the examples at `indices` where the prompt joins, with the layers below; none where it joins at the words.
+    /// Hidden states of the examples at `indices` at the prompt's entry, with the number of layers below; `None` if the prompt is
+    /// at the word embeddings.
     fn hidden_states(
         &self,
         encoder: &FrozenEncoder,
@@ -48,8 +49,8 @@ impl Trainer {
         Ok(Some((layers, encoder.states(&texts, layers, cached, &self.parameters.head.weight.values)?)))
     }
 
-    /// Class scores `[N B, C]` under parameters, tracked or not, of the examples at `indices`: B for the first member, B for the
-    /// next.
+    /// Logits `[N B, C]` from the given parameters, tracked or not, of the examples at `indices`: B for the first member, B for
+    /// the next, and so on.
     pub(super) fn logits(
         &self,
         parameters: &Parameters<Tensor<2>>,
@@ -79,7 +80,7 @@ impl Trainer {
         Ok(self.head.logits(pooled, parameters.head.clone()))
     }
 
-    /// Class scores of the examples at `indices`, row-major `[B, C]` on the host: of an ensemble those that it decides by.
+    /// Logits of the examples at `indices`, row-major `[B, C]` on the host; for an ensemble, those of its vote.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`] and [`read`].
@@ -87,7 +88,7 @@ impl Trainer {
         Ok(self.vote_scores(self.member_scores(examples, indices).await?))
     }
 
-    /// The class scores of every member, one after another: `[N B, C]`.
+    /// The logits of every member, one after another: `[N B, C]`.
     ///
     /// # Errors
     /// As [`Trainer::scores`].
@@ -96,7 +97,7 @@ impl Trainer {
         read(self.logits(&self.values(), &self.batch(examples, &repeated), examples, &repeated)?).await
     }
 
-    /// What the members decide by.
+    /// The logits of the members' vote.
     #[must_use]
     pub fn vote_scores(&self, scores: Vec<f32>) -> Vec<f32> {
         vote_scores(scores, self.method.members(), self.classes, self.method.vote())

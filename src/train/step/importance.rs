@@ -1,4 +1,4 @@
-//! How much a trained prompt's rows and pieces matter, and pruning what matters least (XPrompt).
+//! Measures the importance of a trained prompt's rows and pieces, and prunes the least important ones (XPrompt).
 
 use burn::tensor::Tensor;
 
@@ -24,15 +24,15 @@ impl Trainer {
         self.parameters.prompt.iter().position(|matrix| matrix.info.name == PRUNED)
     }
 
-    /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the rows of the prompt, `[rows, D / width]`
-    /// row-major: the derivative with respect to a factor on the piece (Ma et al. 2022, XPrompt, equation 6; Michel et al. 2019).
-    /// One pass an example, so that the mean of the absolute values is exact.
+    /// Mean over examples of `|sum(dL/dP * P)|` over each piece of `width` elements of the prompt's rows, `[rows, D / width]`
+    /// row-major: the derivative with respect to a factor of the piece (Ma et al. 2022, XPrompt, equation 6; Michel et al. 2019).
+    /// One pass per example, so that the mean of the absolute values is exact.
     ///
     /// # Errors
     /// As [`Trainer::gradients`].
     ///
     /// # Panics
-    /// Where there is no prompt matrix or `width` does not divide its row.
+    /// If there is no prompt matrix, or `width` does not divide a row.
     pub async fn importance(&self, examples: &[Example], indices: &[usize], width: usize) -> Result<Vec<f32>> {
         let pruned = self.pruned().expect("a prompt matrix");
         let prompt = self.masked(&self.values().prompt).swap_remove(pruned);
@@ -53,7 +53,7 @@ impl Trainer {
     /// Prunes the prompt: a mask `[rows, D]` of 0 and 1.
     ///
     /// # Panics
-    /// Where there is no prompt matrix, or the mask is of another size.
+    /// If there is no prompt matrix, or the mask has another size.
     pub fn prune(&mut self, mask: &[f32]) {
         let pruned = self.pruned().expect("a prompt matrix");
         let matrix = &mut self.parameters.prompt[pruned];

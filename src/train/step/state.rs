@@ -1,4 +1,4 @@
-//! The whole state of a [`Trainer`], on the host and back.
+//! Saves and restores the whole state of a [`Trainer`].
 
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Tensor, TensorData};
@@ -34,23 +34,23 @@ impl Trainer {
         Ok(states)
     }
 
-    /// Checks that a state is one of a trainer of the same config.
+    /// Checks that a state is from a trainer with the same config.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where the matrices are others.
+    /// [`Error::Adapter`] if the matrices differ.
     pub fn check_state(&self, states: &[MatrixState]) -> Result<()> {
         let ours = self.parameters.iter().map(|matrix| (matrix.info.name, matrix.values.dims()));
         if !ours.eq(states.iter().map(|state| (state.name.as_str(), state.shape))) {
             let names: Vec<_> = states.iter().map(|state| (&state.name, state.shape)).collect();
             return Err(Error::adapter(
-                format!("the checkpoint has the matrices {names:?}, which are not those of its settings"),
+                format!("the checkpoint has the matrices {names:?}, which do not match its settings"),
                 "the checkpoint is damaged or was edited; start the run again",
             ));
         }
         Ok(())
     }
 
-    /// Continues from a state of a trainer of the same config.
+    /// Restores a state from a trainer with the same config.
     ///
     /// # Errors
     /// As [`Trainer::check_state`].
@@ -81,7 +81,7 @@ impl Trainer {
         }
     }
 
-    /// Forgets the optimizer's moments.
+    /// Resets the optimizer's moments.
     pub fn reset_optimizer(&mut self) {
         self.parameters.iter_mut().for_each(|matrix| matrix.moments = None);
     }

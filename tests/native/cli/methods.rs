@@ -39,11 +39,11 @@ fn late_prompts() {
         prompt["late"],
         json!({"layer": 1, "generator": "max", "reads": "mean", "bottleneck": 6, "generator_lr": 0.01, "cache_mb": 0})
     );
-    assert!(shown.contains("late prompt tuning after layer 1, max pooling generator of 6 neurons"), "{shown}");
-    assert!(shown.contains("4 virtual tokens (") && shown.contains("it has no such method"), "{shown}");
+    assert!(shown.contains("late prompt tuning after layer 1, max pooling generator with bottleneck 6"), "{shown}");
+    assert!(shown.contains("4 virtual tokens (") && shown.contains("PEFT does not have this method"), "{shown}");
     let (prompt, shown) = trained(&["--method", "late", "--reads", "mean"]);
     assert_eq!((&prompt["late"]["generator"], &prompt["late"]["reads"]), (&json!("naive"), &json!("mean")));
-    assert!(shown.contains("naive generator of 64 neurons on the mean row"), "{shown}");
+    assert!(shown.contains("naive generator with bottleneck 64 on the mean of the tokens"), "{shown}");
 }
 
 #[test]
@@ -73,22 +73,25 @@ fn efficient_prompts() {
         "gate": false, "module_lr": 0.002,
     });
     assert_eq!(prompt["efficient"], expected);
-    assert!(shown.contains("efficient prompt tuning, text update of rank 3"), "{shown}");
+    assert!(shown.contains("efficient prompt tuning, embedding update of rank 3"), "{shown}");
     let (prompt, shown) = trained(&[&flags[..], &["--no-update", "--no-fusion", "--head", "peft"]].concat());
     (expected["update"], expected["fusion"]) = (false.into(), false.into());
     assert_eq!(prompt["efficient"], expected);
-    assert!(shown.contains("without text update") && shown.contains("loads it"), "{shown}");
+    assert!(shown.contains("without embedding update") && shown.contains("can load it"), "{shown}");
 }
 
 #[test]
 fn prefixes_and_ensembles() {
     let (prompt, shown) = trained(&["--method", "deep", "--head", "text"]);
     assert_eq!(prompt["method"], "deep");
-    assert!(shown.contains("prefix of every layer") && shown.contains("4 prefix rows (512 numbers)"), "{shown}");
-    assert!(shown.contains("linear on the mean of the text rows"), "{shown}");
+    assert!(
+        shown.contains("P-tuning v2 (a prefix in every layer)") && shown.contains("4 prefix rows (512 parameters)"),
+        "{shown}"
+    );
+    assert!(shown.contains("linear layer on the mean of the text’s tokens"), "{shown}");
     let (prompt, shown) = trained(&["--method", "ensemble", "--members", "3", "--vote", "majority"]);
     assert_eq!(prompt["ensemble"], json!({"members": 3, "vote": "majority"}));
-    assert!(shown.contains("ensemble of prompts") && shown.contains("3 of 4 virtual tokens (384 numbers)"), "{shown}");
+    assert!(shown.contains("prompt ensemble") && shown.contains("3 of 4 virtual tokens (384 parameters)"), "{shown}");
 }
 
 #[test]
@@ -115,7 +118,10 @@ fn progressive_training() {
         "head": "refit", "refit_steps": 1, "score_texts": 7,
     });
     assert_eq!(prompt["progressive"], expected);
-    assert!(shown.contains("efficient prompt tuning, text update of rank 10, on partial encoders first"), "{shown}");
+    assert!(
+        shown.contains("efficient prompt tuning, embedding update of rank 10, progressive (partial encoders first)"),
+        "{shown}"
+    );
 }
 
 #[test]

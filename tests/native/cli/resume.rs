@@ -1,4 +1,4 @@
-//! Trainings that are killed, and go on.
+//! Runs that are killed and resumed.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -77,7 +77,7 @@ fn what_is_given_is_compared_with_the_checkpoint() {
     let checkpoint = fs::read(place.path("data-adapter.checkpoint")).unwrap();
     let resume = |flags: &[&str]| place.run(&[&["train", "data.csv", "--model", super::TINY, "--resume"], flags].concat());
     // 0 is what the seed is by default.
-    resume(&["--seed", "0"]).failed(2, &["--seed 0 differs from the checkpoint's 7", "leave out --resume"]);
+    resume(&["--seed", "0"]).failed(2, &["--seed 0 differs from the checkpoint's 7", "omit --resume"]);
     resume(&["--steps", "10"]).failed(2, &["--steps 10 differs from the checkpoint's 400"]);
     resume(&["--epochs", "5"]).failed(2, &["--epochs differs from the checkpoint's 400"]);
     resume(&["--patience", "never"]).failed(2, &["--patience (never) differs from the checkpoint's 4"]);
@@ -101,7 +101,7 @@ fn without_a_checkpoint_it_starts() {
     let (whole, place) = (Place::new(), Place::new());
     whole.train(&[]).succeeded();
     let started = place.train(&["--resume"]).succeeded();
-    assert!(started.stderr.contains("there is no data-adapter.checkpoint; the training starts from the beginning"));
+    assert!(started.stderr.contains("data-adapter.checkpoint does not exist; the run starts from the beginning"));
     assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
 }
 
@@ -146,7 +146,7 @@ fn another_device_is_told() {
     let place = Place::new();
     killed(&place, &["--steps", "60", "--device", "gpu"]);
     let resumed = place.train(&["--steps", "60", "--device", "cpu", "--resume"]).succeeded();
-    for words in ["the checkpoint was made on", "and the training continues on CPU (", "can differ slightly"] {
+    for words in ["the checkpoint was made on", "but the run resumes on CPU (", "can differ slightly"] {
         assert!(resumed.stderr.contains(words), "no {words:?} in {}", resumed.stderr);
     }
 }

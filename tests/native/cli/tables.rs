@@ -26,7 +26,7 @@ fn several_files_train_as_one() {
     let found = two.objects();
     let data = event(&found, "data")[0];
     assert_eq!((&data["file"], &data["rows"]), (&"first.csv, second.jsonl".into(), &48.into()));
-    assert_eq!(data["advice"][0], "48 rows can be used: with fewer than 50 the figures say little");
+    assert_eq!(data["advice"][0], "only 48 rows can be used: with fewer than 50, the metrics are not reliable");
     assert!(data["lengths"]["median"].as_u64().unwrap() > 3);
 
     place.write("other.csv", "id,text,label\n1,one and one,food\n2,two and two,music\n3,three and three,music\n");
@@ -42,13 +42,13 @@ fn every_kind_of_table_is_inspected() {
     place.write("tickets.xlsx", include_bytes!("../../files/tickets.xlsx"));
     let shown = place.run(&["inspect", "tickets.xlsx"]).succeeded().stdout;
     for words in
-        ["43 rows (Excel workbook, with a header)", "`Ticket text`", "`Queue`", "only the sheet `Tickets` is read", "advice: "]
+        ["43 rows (Excel workbook, with header)", "`Ticket text`", "`Queue`", "only the sheet `Tickets` is read", "advice: "]
     {
         assert!(shown.contains(words), "no {words:?} in {shown}");
     }
     place.write("rows.jsonl", jsonl(&csv(0..12)));
     let shown = place.run(&["inspect", "rows.jsonl"]).succeeded().stdout;
-    assert!(shown.contains("12 rows (JSON, an object a line)") && shown.contains("length of a text: "), "{shown}");
+    assert!(shown.contains("12 rows (JSON Lines)") && shown.contains("text length: "), "{shown}");
     let data = place.run(&["inspect", "rows.jsonl", "--json"]).succeeded().objects().pop().unwrap();
     assert_eq!((&data["format"], &data["rows"]), (&"jsonl".into(), &12.into()));
 }

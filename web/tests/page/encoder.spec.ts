@@ -96,7 +96,7 @@ test("what cannot be used is refused where it was chosen, and the encoder before
           const json = JSON.parse(all["tokenizer.json"]!.toString()) as Record<string, unknown>;
           json.normalizer = { type: "Precompiled", precompiled_charsmap: "AAAA" };
           all["tokenizer.json"] = Buffer.from(JSON.stringify(json));
-        }, "precompiled_charsmap is broken"],
+        }, "precompiled_charsmap is invalid"],
       ["large", (all: Record<string, Buffer>) => void (all["tokenizer.json"] = Buffer.alloc(100e6, " ")), "tokenizer.json has 100.0 MB"],
     ] as const) {
       const all = files();

@@ -49,7 +49,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
   const alert = page.getByRole("alert");
-  await expect(alert).toContainText(/does not fit this GPU: its largest .* binds 1000 at most/);
+  await expect(alert).toContainText(/too large for this GPU: its largest .* but the largest buffer of .* is 1000/);
   await expect(alert).toHaveCount(1);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
@@ -80,7 +80,7 @@ test("memory that ends in the middle ends the run with words, and it goes on wit
   await expect(heading(page, "The training could not go on")).toBeVisible();
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
-  await expect(alert).toContainText("has not enough memory");
+  await expect(alert).toContainText("does not have enough memory");
   await expect(alert).toContainText(/a smaller batch size.* or the CPU/);
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);

@@ -49,7 +49,7 @@ test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   await expect(page.getByRole("cell", { name: "one of two lines, with \"quotes\" & <b>markup</b>" })).toBeVisible();
   expect(await page.locator("main b").count()).toBe(0);
   await expect(classes(page)).toHaveCount(7);
-  await expect(advice(page).first()).toContainText("7 classes for 43 rows are 6.1 rows a class");
+  await expect(advice(page).first()).toContainText("7 classes in 43 rows are 6.1 rows per class");
   await expect(page.getByText(/^No text is too long for the encoder, which takes \d+ tokens/)).toBeVisible();
   await expectAccessible(page, "a workbook");
   await screenshot(page, "import-workbook", true);
@@ -75,7 +75,7 @@ test("several files become one table, and more can be put to it", async ({ page 
   // One with other columns changes nothing, and is named with its columns.
   const [again] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Add files").click()]);
   await again.setFiles({ name: "other.csv", mimeType: "text/csv", buffer: Buffer.from("id,text,label\n1,so it is,x\n2,no it is not,y\n") });
-  await expect(alert(page)).toContainText("other.csv has other columns than monday.csv and 2 more: `id`, `text`, `label`");
+  await expect(alert(page)).toContainText("other.csv has different columns than monday.csv and 2 more: `id`, `text`, `label`");
   await expect(page.getByText("100 rows of 3 files, put under one another:")).toBeVisible();
   await expectAccessible(page, "a file with other columns");
 });
@@ -152,7 +152,7 @@ test("a first table is typed row by row", async ({ page }) => {
   await expect(heading(page, "Typed rows")).toBeVisible();
   await expect(page.getByText("4 rows were typed here.")).toBeVisible();
   await expect(classes(page)).toHaveCount(2);
-  await expect(advice(page).first()).toContainText("2 classes for 4 rows are 2.0 rows a class");
+  await expect(advice(page).first()).toContainText("2 classes in 4 rows are 2.0 rows per class");
 });
 
 test("columns are changed at their heads, by mouse and by keyboard", async ({ page }) => {
@@ -184,7 +184,7 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
   await drop(page, "long.csv", "text/csv", ["text,label", ...rows, "it came on day 4,lost", "it came on day 5,came"].join("\n"));
   await expect(advice(page)).toHaveCount(2);
   await expect(advice(page).first()).toContainText("Class `lost` has only 3 rows");
-  await expect(advice(page).last()).toContainText("94 % of the rows are of class `came`");
+  await expect(advice(page).last()).toContainText("94 % of the rows are in class `came`");
   const findings = page.getByRole("region", { name: "What was found" });
   await expect(findings).toContainText("16 to 1,281 characters");
   for (const [name, value] of [["Duplicates", 1], ["Contradictions", 2], ["Usable", 59]])

@@ -368,7 +368,7 @@ test("memory that does not suffice for a batch ends in words, at once, and the p
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Batch size": "560" }, SAMPLE);
   await expect(heading(page, "The training could not go on")).toBeVisible();
-  await expect(page.getByRole("alert")).toContainText("There is no memory for a batch of");
+  await expect(page.getByRole("alert")).toContainText("There is not enough memory for a batch of");
   await expect(page.getByRole("alert")).toContainText("optim.batch_size");
   // It would only come again: nothing was tried a second time. And there is no other device to try.
   await expect(page.getByText(/went on by itself/)).toHaveCount(0);

@@ -94,7 +94,7 @@ describe("the crate", () => {
     const other = bytes("id,text,label\n1,so so,x\n2,no no,y\n");
     expect(thrown(() => core.join_tables(["a.csv", "b.csv"], [files[0]!, other]))).toMatchObject({
       code: "data",
-      message: expect.stringMatching(/^b\.csv has other columns than a\.csv/),
+      message: expect.stringMatching(/^b\.csv has different columns than a\.csv/),
     });
     expect(thrown(() => core.edit_table(joined.csv, defaults, [{ row: 99, label: "x" }]))).toMatchObject({ code: "data", row: 99 });
   });

@@ -1,5 +1,6 @@
-//! Trainings of the native program that are killed with SIGKILL at random moments and resumed until they are done. The adapter must be
-//! byte for byte that of an unbroken run. Standard library only: `cargo xtask soak` and a test of the crate share it.
+//! Runs of the native program that are killed with SIGKILL at random moments and resumed until they are finished. The adapter
+//! must equal that of an uninterrupted run byte for byte. Standard library only: `cargo xtask soak` and a test of the crate share
+//! it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The trainings, in turn.
+/// The runs, in turn.
 const METHODS: [&[&str]; 8] = [
     &["--method", "prompt"],
     &["--method", "late"],
@@ -19,27 +20,27 @@ const METHODS: [&[&str]; 8] = [
     &["--method", "auto"],
 ];
 const SHARED: [&str; 8] = ["--device", "cpu", "--batch-size", "8", "--prompt-length", "4", "--evaluations", "12"];
-/// Steps, of which the tiny encoder does hundreds in a second.
+/// Steps; the tiny encoder does hundreds per second.
 const STEPS: &str = "240";
-/// A training is killed at most so often, and then runs to its end.
+/// Maximum number of kills of a run, which then runs to its end.
 const MOST: usize = 6;
-/// A training that is not over by then hangs.
+/// A run that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What a soak did.
+/// Result of a soak.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Processes that were killed.
     pub kills: usize,
-    /// Of them while a checkpoint was being written.
+    /// Kills while a checkpoint was being written.
     pub writing: usize,
-    /// Trainings that came to their end.
+    /// Finished runs.
     pub trainings: usize,
-    /// Times that a training was resumed from a checkpoint.
+    /// Number of times that a run was resumed from a checkpoint.
     pub resumed: usize,
-    /// Times that it was started again, since there was none yet.
+    /// Number of times that a run was restarted, because there was no checkpoint yet.
     pub again: usize,
-    /// Adapters that are not those of an unbroken run.
+    /// Adapters that differ from those of an uninterrupted run.
     pub differences: usize,
 }
 
@@ -48,13 +49,13 @@ impl Summary {
     pub fn line(&self, seed: u64) -> String {
         let Self { kills, writing, trainings, resumed, again, differences } = self;
         format!(
-            "{kills} kills ({writing} while a checkpoint was written) in {trainings} trainings, seed {seed}: {resumed} resumed from a \
-             checkpoint, {again} started again before the first one, {differences} differences"
+            "{kills} kills ({writing} while a checkpoint was written) in {trainings} runs, seed {seed}: {resumed} resumed from a \
+             checkpoint, {again} restarted before the first one, {differences} differences"
         )
     }
 }
 
-/// SplitMix64: the same moments in the order of the run for the same seed, as far as a machine repeats itself.
+/// SplitMix64: the same moments for the same seed, as far as the machine's timing repeats.
 struct Random(u64);
 
 impl Random {
@@ -72,7 +73,7 @@ impl Random {
     }
 }
 
-/// An unbroken run: what it left, and how long it took, in all and to its first checkpoint.
+/// An uninterrupted run: its adapter, its duration, and the time until its first checkpoint.
 struct Whole {
     adapter: Vec<(String, Vec<u8>)>,
     took: Duration,
@@ -81,16 +82,16 @@ struct Whole {
 
 /// When a process is killed.
 enum Moment {
-    /// After a time, wherever it is then.
+    /// After some time, wherever it is then.
     After(Duration),
     /// While a checkpoint is written: the n-th that is seen on the disk.
     Writing(u64),
 }
 
-/// Kills trainings of `program` until there were `kills` kills and the last training came to its end. Works in `folder`, which stays.
+/// Kills runs of `program` until there were `kills` kills and the last run is finished. Works in `folder`, which is not removed.
 ///
 /// # Errors
-/// A program that does not start, fails, or hangs: with what it said.
+/// A program that does not start, fails, or hangs, with its output.
 pub fn soak(program: &Path, encoder: &Path, folder: &Path, kills: usize, seed: u64) -> Result<Summary, String> {
     let place = Place { program, encoder, folder };
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -134,7 +135,7 @@ impl Place<'_> {
         [method, &SHARED, &["--steps", STEPS, "--out", out]].concat()
     }
 
-    /// Where the program keeps the checkpoint of an adapter's training.
+    /// The path of a run's checkpoint.
     fn checkpoint(&self, out: &str) -> PathBuf {
         self.folder.join(format!("{out}.checkpoint"))
     }
@@ -144,7 +145,7 @@ impl Place<'_> {
         format!("{what}: {}", said.trim())
     }
 
-    /// An unbroken run.
+    /// An uninterrupted run.
     fn whole(&self, method: &[&str]) -> Result<Whole, String> {
         let begin = Instant::now();
         let mut child = self.start(&Self::arguments(method, "whole"))?;
@@ -158,12 +159,12 @@ impl Place<'_> {
             }
             if begin.elapsed() > PATIENCE {
                 kill(&mut child);
-                return Err(self.failed("an unbroken training hangs"));
+                return Err(self.failed("an uninterrupted run hangs"));
             }
             std::thread::sleep(Duration::from_millis(1));
         };
         if !status.success() {
-            return Err(self.failed(&format!("an unbroken training failed ({status})")));
+            return Err(self.failed(&format!("an uninterrupted run failed ({status})")));
         }
         let took = begin.elapsed();
         let adapter = self.adapter("whole")?;
@@ -185,7 +186,7 @@ impl Place<'_> {
         read().map_err(|error| format!("{out}: {error}"))
     }
 
-    /// A training that is killed some times and comes to its end.
+    /// A run that is killed several times and then finishes.
     fn broken(
         &self,
         method: &[&str],
@@ -194,7 +195,7 @@ impl Place<'_> {
         random: &mut Random,
         summary: &mut Summary,
     ) -> Result<(), String> {
-        // Each has a name of its own: what one leaves cannot help another.
+        // Each has its own name, so that one cannot use the files of another.
         let out = format!("adapter-{}", summary.trainings);
         let mut story = String::new();
         for time in 0.. {
@@ -211,7 +212,7 @@ impl Place<'_> {
             }
             let mut child = self.start(&arguments)?;
             let moment = (time < MOST && summary.kills < kills).then(|| match random.next() % 5 {
-                // A program needs some time to start; further kills of it show nothing.
+                // A program needs some time to start; further kills during the start are not informative.
                 0 => Moment::After(whole.first.mul_f64(0.3 + 0.8 * random.share())),
                 1 | 2 => Moment::After(whole.took.mul_f64(random.share())),
                 _ => Moment::Writing(1 + random.next() % 4),
@@ -221,7 +222,7 @@ impl Place<'_> {
                 break;
             }
             summary.kills += 1;
-            // The unfinished file of a checkpoint is there only while one is written.
+            // The temporary file of a checkpoint exists only while it is written.
             let writing = self.unfinished(&out, child.id()).exists();
             summary.writing += usize::from(writing);
             let _ = write!(
@@ -248,11 +249,11 @@ impl Place<'_> {
         let left = self.left(&out)?;
         match left.is_empty() {
             true => Ok(()),
-            false => Err(format!("{out} is done, and {} is left beside it", left.join(", "))),
+            false => Err(format!("{out} is finished, but {} still exists", left.join(", "))),
         }
     }
 
-    /// Files of a checkpoint that are still there.
+    /// Remaining checkpoint files.
     fn left(&self, out: &str) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(self.folder).map_err(|error| error.to_string())?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -263,7 +264,7 @@ impl Place<'_> {
         self.folder.join(format!("{out}.checkpoint.{id}"))
     }
 
-    /// Waits for the end of a process, or kills it at its moment; says whether it came to its end.
+    /// Waits for a process to end, or kills it at its moment; returns whether it finished.
     fn watch(&self, child: &mut Child, moment: Option<&Moment>, out: &str) -> Result<bool, String> {
         let begin = Instant::now();
         let unfinished = self.unfinished(out, child.id());
@@ -273,7 +274,7 @@ impl Place<'_> {
                 if status.success() {
                     return Ok(true);
                 }
-                return Err(self.failed(&format!("a training that was to be killed failed by itself ({status})")));
+                return Err(self.failed(&format!("a run failed before it was killed ({status})")));
             }
             let now = match moment {
                 Some(Moment::After(time)) => begin.elapsed() >= *time,
@@ -291,7 +292,7 @@ impl Place<'_> {
             }
             if begin.elapsed() > PATIENCE {
                 kill(child);
-                return Err(self.failed("a training hangs"));
+                return Err(self.failed("a run hangs"));
             }
             match moment {
                 // A checkpoint is written in less than a millisecond.
@@ -303,7 +304,7 @@ impl Place<'_> {
 }
 
 fn kill(child: &mut Child) {
-    // SIGKILL: no handler, no last word.
+    // SIGKILL: no handler runs.
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -1,4 +1,4 @@
-//! Lines beside the header and behind the rows that are no rows: rows of types, of dashes, of questions; totals.
+//! Lines next to the header and after the rows that are not part of the data: types, dashes, questions, totals.
 
 use csv::StringRecord;
 
@@ -6,26 +6,26 @@ use super::super::record::{is_blank, length};
 use super::super::rows_are;
 use super::{Layout, cells, is_number, known};
 
-/// Words of a row that says of what type each column is.
+/// Words of a row that states the type of each column.
 #[rustfmt::skip]
 const TYPES: &[&str] = &[
     "string", "str", "text", "varchar", "char", "int", "integer", "int64", "float", "float64", "double", "number", "numeric", "bool",
     "boolean", "object", "date", "datetime", "timestamp", "category", "categorical", "nominal", "ordinal", "enum", "factor", "meta",
     "class", "continuous", "discrete", "real", "bigint", "longtext",
 ];
-/// How the text of a line begins that is written below the rows.
+/// Beginnings of lines below the rows.
 #[rustfmt::skip]
 const TOTALS: &[&str] = &[
     "total", "totals", "grand total", "subtotal", "sum", "count", "number of rows", "rows", "records", "average", "mean", "end of",
     "summe", "gesamt", "anzahl", "gesamtergebnis", "total général", "total general", "suma", "totale", "totaal", "итого", "всего",
     "合计", "总计", "合計", "page", "generated", "exported", "source", "report", "confidential", "©",
 ];
-/// The most lines below the rows.
+/// Maximum number of lines below the rows.
 const FOOTER: usize = 5;
-/// Rows below the header that may say more of the columns.
+/// Maximum number of lines below the header that describe the columns.
 const HEADERS: usize = 3;
 
-/// Rows below the header that are no rows either: of types, of dashes, and those of survey programs (the questions, and their ids).
+/// Lines below the header that are not rows: types, dashes, and the questions and ids of survey tools.
 pub(super) fn second_headers(records: &[StringRecord], rows: &[u64], header: usize, layout: &mut Layout) {
     let next: Vec<usize> = (header + 1..records.len()).filter(|&at| !is_blank(&records[at])).take(HEADERS).collect();
     let survey = next.iter().position(|&at| cells(&records[at]).all(|cell| cell.starts_with("{\"ImportId\"")));
@@ -42,22 +42,22 @@ pub(super) fn second_headers(records: &[StringRecord], rows: &[u64], header: usi
         }
         found.push(at);
     }
-    // A file of nothing but such rows has no other.
+    // If the file has only such rows, they are the rows.
     if found.is_empty() || header + 1 + found.len() >= records.len() {
         return;
     }
     let lines: Vec<u64> = found.iter().map(|&at| rows[at]).collect();
-    layout.notes.push(format!("{} below the header and no row of the table, and left out", rows_are(&lines)));
+    layout.notes.push(format!("{} below the header but not part of the data, and left out", rows_are(&lines)));
     layout.left_out.extend(found);
 }
 
-/// Nothing but dashes.
+/// Only dashes.
 pub(super) fn is_rule(record: &StringRecord) -> bool {
     cells(record).all(|cell| cell.len() >= 2 && cell.bytes().all(|byte| matches!(byte, b'-' | b'=' | b':' | b'+' | b'_' | b' ')))
         && cells(record).count() > 0
 }
 
-/// A type for each name, of two or more.
+/// A type for each name; at least two.
 fn types(names: &StringRecord, record: &StringRecord) -> bool {
     let typed = |cell: &str| TYPES.contains(&cell.to_lowercase().as_str()) || cell.to_lowercase().starts_with("varchar(");
     let count = cells(record).count();
@@ -65,7 +65,7 @@ fn types(names: &StringRecord, record: &StringRecord) -> bool {
     count >= 2 && count == cells(names).count() && cells(record).all(typed)
 }
 
-/// Units or remarks: each cell in brackets.
+/// Units or remarks: each cell is in brackets.
 fn in_brackets(record: &StringRecord) -> bool {
     let inside = |cell: &str, open, close| cell.starts_with(open) && cell.ends_with(close);
     cells(record).count() > 1
@@ -78,8 +78,8 @@ fn answers(record: &StringRecord) -> bool {
     count > 0 && cells(record).all(|cell| matches!(cell, "Response" | "Open-Ended Response"))
 }
 
-/// Questions below the names of their columns: one or more end with a question mark, below names that do not, where no other value
-/// of the column does.
+/// Questions below the column names: at least one cell ends with a question mark, while the names and the other values of the
+/// column do not.
 fn questions(records: &[StringRecord], header: usize, at: usize) -> bool {
     let record = &records[at];
     if at != header + 1 || record.len() != records[header].len() {
@@ -97,7 +97,7 @@ fn questions(records: &[StringRecord], header: usize, at: usize) -> bool {
     (0..record.len()).any(|column| asks(column) && alone(column) && named(column))
 }
 
-/// The header once more among the rows, where files were put under one another.
+/// Repetitions of the header among the rows, where files were concatenated.
 pub(super) fn repeated(records: &[StringRecord], rows: &[u64], header: usize, layout: &mut Layout) {
     let names = &records[header];
     if cells(names).filter(|name| known(name)).count() < 2 {
@@ -108,14 +108,14 @@ pub(super) fn repeated(records: &[StringRecord], rows: &[u64], header: usize, la
         return;
     }
     let lines: Vec<u64> = again.iter().map(|&at| rows[at]).collect();
-    layout.notes.push(format!("{} the header once more and left out", rows_are(&lines)));
+    layout.notes.push(format!("{} identical to the header and left out", rows_are(&lines)));
     layout.left_out.extend(again);
 }
 
-/// Lines below the last row: a total, who has made the file.
+/// Lines below the last row, such as a total or an author.
 pub(super) fn footer(records: &[StringRecord], rows: &[u64], width: usize, layout: &mut Layout) {
     let start = layout.header.map_or(0, |header| header + 1);
-    // Where most rows have one cell only, such a row is one of them.
+    // If most rows have only one cell, such a line is a row.
     let several = records[start..].iter().filter(|record| cells(record).count() > 1).count();
     let width = if several * 2 > records.len() - start { width } else { 1 };
     let mut found: Vec<usize> = Vec::new();
@@ -129,7 +129,7 @@ pub(super) fn footer(records: &[StringRecord], rows: &[u64], width: usize, layou
         found.push(at);
     }
     found.reverse();
-    // A table of three rows is not one row and its footer.
+    // Do not read a table of three rows as one row and a footer.
     if found.is_empty() || records.len() - start < found.len() + 3 {
         return;
     }
@@ -156,7 +156,7 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
             .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() && letter.is_ascii()))
     });
     let comment = first.starts_with("# ") || first.starts_with("-- ") || first.starts_with("// ");
-    // Fewer cells than the rows have, or numbers where they have other values.
+    // Fewer cells than the rows, or numbers where they have other values.
     let narrow = rest.is_empty() && width > 1;
     let numbers = !rest.is_empty() && rest.iter().all(|cell| is_number(cell)) && {
         let column = length(record).saturating_sub(1);
@@ -166,7 +166,7 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
                 .iter()
                 .any(|other| other.get(column).is_some_and(|cell| !is_number(cell) && !cell.trim().is_empty()))
     };
-    // A total of a column of numbers, beside cells that the rows have and it has not.
+    // A total of a column of numbers, with empty cells where the rows have values.
     let typical = records[start..at].iter().filter(|other| cells(other).count() > rest.len() + 1).count();
     let sums = !rest.is_empty() && rest.iter().all(|cell| is_number(cell)) && typical * 2 > at - start;
     let numbers = numbers || sums;

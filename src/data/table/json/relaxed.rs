@@ -1,11 +1,11 @@
-//! Values as Python and JavaScript write them: single quotes, tuples, names without quotes, commas at the end.
+//! Python and JavaScript literals: single quotes, tuples, unquoted keys, trailing commas.
 
 use super::value::{Json, Members};
 
-/// Lists in lists; more are no table.
+/// Maximum nesting depth of lists.
 const DEPTH: usize = 64;
 
-/// All values of a text: one, or several with commas or blanks between them. None for what is not read.
+/// All values of a text: one, or several separated by commas or white space. `None` for anything that is not supported.
 pub(super) fn values(text: &str) -> Option<Vec<Json>> {
     let mut reader = Reader { text, at: assignment(text) };
     let mut values = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn values(text: &str) -> Option<Vec<Json>> {
     }
 }
 
-/// Does a text begin like one of these?
+/// Whether a text begins like one of these.
 pub(super) fn begins(text: &str) -> bool {
     let at = assignment(text);
     let mut letters = text[at..].chars().filter(|letter| !letter.is_whitespace());
@@ -36,7 +36,7 @@ pub(super) fn begins(text: &str) -> bool {
     }
 }
 
-/// Where the value of `const data = ...` or `data = ...` begins; 0 where nothing is assigned.
+/// The offset of the value of `const data = ...` or `data = ...`; 0 without an assignment.
 fn assignment(text: &str) -> usize {
     let mut start = 0;
     let comment = |line: &str| {
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Blanks and comments.
+    /// Skips white space and comments.
     fn blanks(&mut self) {
         loop {
             let rest = self.rest();
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
         };
         if digits > 0 {
             let mut code = self.code(digits)?;
-            // Two halves of one letter.
+            // A surrogate pair.
             if (0xD800..0xDC00).contains(&code) && self.rest().starts_with("\\u") {
                 let before = self.at;
                 self.at += 2;
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
             "true" | "True" => Json::Bool(true),
             "false" | "False" => Json::Bool(false),
             "null" | "None" | "undefined" | "NaN" | "nan" => Json::Null,
-            // `u'text'` of old Python.
+            // `u'text'` of Python 2.
             "u" | "r" if rest[end..].starts_with(['\'', '"']) => {
                 self.at += end;
                 return self.text().map(Json::Text);

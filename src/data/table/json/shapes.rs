@@ -1,4 +1,4 @@
-//! The shapes in which programs write a table as one JSON value: what its rows are, or why that cannot be told.
+//! Common shapes of a table as one JSON value: finds its rows, or explains why it cannot.
 
 use std::collections::HashSet;
 
@@ -7,30 +7,30 @@ use super::lists;
 use super::value::{Json, Members, member};
 use crate::error::{Error, Result};
 
-/// Rows, each an object or a list, and what to say about where they were.
+/// Rows, each an object or a list, and a note on where they were found.
 pub(super) struct Shape {
     pub(super) rows: Vec<Json>,
     pub(super) note: Option<String>,
 }
 
-/// Objects in objects.
+/// Maximum nesting depth of objects.
 const DEPTH: usize = 4;
-/// Members from which an object of texts can be one of texts and their labels.
+/// Minimum number of members for reading an object as texts with their labels.
 const PAIRS: usize = 12;
-/// Words of a name that says that its rows are a part of the data.
+/// Words in a key that says that its rows are one part of the data.
 const SPLITS: &[&str] =
     &["train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval", "evaluation", "holdout", "unlabeled"];
-/// Names of a text that no object around rows has.
+/// Keys of a text; an object around rows does not have them.
 const ROW: &[&str] = &["text", "sentence", "utterance", "message", "tweet", "review", "comment"];
-/// The column that tells the parts apart.
+/// The column that says which part a row is from.
 const SPLIT: &str = "split";
 
 const HINT: &str = "write a list of objects such as [{\"text\": \"so good\", \"label\": \"positive\"}]; with pandas: `df.to_json(path, orient=\"records\")`";
 
-/// The rows of a file that is one JSON value.
+/// The rows of a file with one JSON value.
 ///
 /// # Errors
-/// [`Error::Data`] for a value whose rows cannot be told.
+/// [`Error::Data`] for a value whose rows cannot be identified.
 pub(super) fn rows(value: Json) -> Result<Shape> {
     if value.get("nbformat").is_some() && value.get("cells").is_some() {
         return Err(Error::data("this is a Jupyter notebook, not a table", "save the table from the notebook as CSV"));
@@ -42,8 +42,9 @@ pub(super) fn rows(value: Json) -> Result<Shape> {
         ));
     }
     let names = value.as_object().map(|members| listing(members.iter().map(|(name, _)| name.as_str()))).unwrap_or_default();
-    find(value, 0)?
-        .ok_or_else(|| Error::data(format!("this JSON file is one object, of {names}, whose rows cannot be told"), HINT))
+    find(value, 0)?.ok_or_else(|| {
+        Error::data(format!("this JSON file is one object with the keys {names}; its rows cannot be identified"), HINT)
+    })
 }
 
 fn is_squad(value: &Json) -> bool {
@@ -59,7 +60,7 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
         Json::Object(members) if depth < DEPTH => members,
         _ => return Ok(None),
     };
-    // A line of a file of lines, alone.
+    // A single line of a JSON Lines file.
     if depth == 0 && members.iter().any(|(name, value)| value.is_plain() && ROW.contains(&name.to_lowercase().as_str())) {
         return Ok(Some(Shape { rows: vec![Json::Object(members)], note: None }));
     }
@@ -76,12 +77,12 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
     if let Some(at) = the_table(&members, &tables) {
         let (name, value) = members.into_iter().nth(at).unwrap_or((String::new(), Json::Null));
         return Ok(find(value, depth + 1)?
-            .map(|shape| Shape { note: Some(format!("the rows are those of `{name}` in the JSON file")), ..shape }));
+            .map(|shape| Shape { note: Some(format!("the rows are read from `{name}` in the JSON file")), ..shape }));
     }
     if let Some(shape) = by_label(&members, &tables).or_else(|| pairs(&members)) {
         return Ok(Some(shape));
     }
-    // One object with values of its own is a row.
+    // An object with plain values is a row.
     if depth == 0
         && members.iter().any(|(_, value)| value.is_plain())
         && tables.is_empty()
@@ -89,21 +90,21 @@ fn find(value: Json, depth: usize) -> Result<Option<Shape>> {
     {
         return Ok(Some(Shape { rows: vec![Json::Object(members)], note: None }));
     }
-    // Rasa: the only object in an object.
+    // Rasa: an object with a single object inside.
     let mut found = None;
     for (name, value) in members.into_iter().filter(|(_, value)| value.as_object().is_some()) {
         if let Some(shape) = find(value, depth + 1)? {
             if found.is_some() {
                 return Ok(None);
             }
-            let note = shape.note.or_else(|| Some(format!("the rows are those of `{name}` in the JSON file")));
+            let note = shape.note.or_else(|| Some(format!("the rows are read from `{name}` in the JSON file")));
             found = Some(Shape { rows: shape.rows, note });
         }
     }
     Ok(found)
 }
 
-/// Rows of Elasticsearch, which has them in an object of each hit.
+/// The rows of an Elasticsearch response, each inside the object of its hit.
 fn sources(rows: Vec<Json>) -> Vec<Json> {
     if !rows.iter().all(|row| row.get("_source").is_some_and(|source| source.as_object().is_some())) {
         return rows;
@@ -115,13 +116,13 @@ fn sources(rows: Vec<Json>) -> Vec<Json> {
     rows.into_iter().filter_map(source).collect()
 }
 
-/// A list of objects, or of lists of plain values.
+/// Whether it is a list of objects, or of lists of plain values.
 fn are_rows(items: &[Json]) -> bool {
     !items.is_empty()
         && (items.iter().all(|item| item.as_object().is_some()) || items.iter().all(|item| item.as_list().is_some()))
 }
 
-/// Rows, or columns of rows.
+/// Whether it is a list of rows, or an object of columns.
 fn is_table(value: &Json) -> bool {
     match value {
         Json::List(items) => are_rows(items),
@@ -137,7 +138,7 @@ fn is_split(name: &str) -> bool {
     name.to_lowercase().split(|letter: char| !letter.is_alphanumeric()).any(|word| SPLITS.contains(&word))
 }
 
-/// `{"train": [...], "test": [...]}`: the rows of all, with the name of their part in a column.
+/// `{"train": [...], "test": [...]}`: the rows of all parts, with the name of the part in a column.
 fn splits(members: Members, tables: &[usize], depth: usize) -> Result<Option<Shape>> {
     let mut rows = Vec::new();
     let mut names = Vec::new();
@@ -148,7 +149,7 @@ fn splits(members: Members, tables: &[usize], depth: usize) -> Result<Option<Sha
         let Some(shape) = find(value, depth + 1)? else { return Ok(None) };
         for row in shape.rows {
             let mut cells = as_members(row);
-            // A row that says so itself is believed.
+            // The row's own value takes precedence.
             if member(&cells, SPLIT).is_none() {
                 cells.push((SPLIT.to_owned(), Json::Text(name.clone())));
             }
@@ -157,13 +158,13 @@ fn splits(members: Members, tables: &[usize], depth: usize) -> Result<Option<Sha
         names.push(name);
     }
     let note = format!(
-        "the rows of {} are put under one another, and the column `{SPLIT}` says which is which",
+        "the rows of {} are combined, and the column `{SPLIT}` says where each row is from",
         listing(names.iter().map(String::as_str))
     );
     Ok(Some(Shape { rows, note: Some(note) }))
 }
 
-/// A list as an object: the texts of pairs are known by where they stand.
+/// A list as an object; the text in a pair is identified by its position.
 pub(super) fn as_members(row: Json) -> Members {
     match row {
         Json::Object(members) => members,
@@ -188,7 +189,7 @@ pub(super) fn as_members(row: Json) -> Members {
     }
 }
 
-/// What the dataset viewer of the Hugging Face Hub gives: rows with their numbers, and the names of the classes.
+/// A response of the dataset viewer of the Hugging Face Hub: rows with their numbers, and the class names.
 fn viewer(members: &Members) -> Option<Shape> {
     let rows = member(members, "rows")?.as_list()?;
     let inner: Vec<&Json> = rows.iter().map(|row| row.get("row")).collect::<Option<_>>()?;
@@ -207,7 +208,7 @@ fn viewer(members: &Members) -> Option<Shape> {
     let rows: Vec<Json> =
         inner.iter().map(|row| Some(Json::Object(row.as_object()?.iter().map(named).collect()))).collect::<Option<_>>()?;
     let total = member(members, "num_rows_total").and_then(|total| total.cell()).and_then(|total| total.parse::<usize>().ok());
-    let mut note = "this is an answer of the dataset viewer".to_owned();
+    let mut note = "this is a response of the dataset viewer".to_owned();
     if let Some(total) = total.filter(|&total| total > rows.len()) {
         note.push_str(&format!(", with {} of the {total} rows of the data", rows.len()));
     }
@@ -226,7 +227,7 @@ fn split_orient(members: &Members) -> Option<Shape> {
     (!rows.is_empty()).then_some(Shape { rows, note: None })
 }
 
-/// Columns with their cells in a list or under their row numbers, or rows under their numbers.
+/// Columns with their cells in a list or keyed by row number, or rows keyed by number.
 ///
 /// # Errors
 /// [`Error::Data`] for columns of different lengths.
@@ -239,7 +240,7 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
     if let Some(lists) = lists.filter(|lists| lists.len() > 1 && lists.iter().all(|list| plain(list))) {
         let same = lists.iter().all(|list| list.len() == lists[0].len());
         let named = members.iter().any(|(name, _)| is_usual(name));
-        // Lists of texts under their labels have no value twice.
+        // In lists of texts keyed by label, no value occurs twice.
         let repeats = lists.iter().any(|list| list.iter().map(Json::to_json).collect::<HashSet<_>>().len() * 2 <= list.len());
         if named && !same {
             let lengths: Vec<String> =
@@ -280,7 +281,7 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
         return Ok(None);
     };
     if by_row {
-        // Rows have names in common.
+        // Rows have keys in common.
         if !objects.iter().all(|inner| inner.iter().any(|(name, _)| member(objects[0], name).is_some())) {
             return Ok(None);
         }
@@ -293,7 +294,7 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
     let row = |at: usize| {
         let key = &objects[0][at].0;
         let cell = |(name, inner): (&(String, Json), &&Members)| {
-            // In the order of the first column, as they mostly are.
+            // In the order of the first column; usually all columns have the same order.
             let value = inner.get(at).filter(|(other, _)| other == key).map(|(_, value)| value).or_else(|| member(inner, key));
             (name.0.clone(), value.cloned().unwrap_or(Json::Null))
         };
@@ -302,7 +303,7 @@ fn columns(members: &Members) -> Result<Option<Shape>> {
     Ok(Some(Shape { rows: (0..objects[0].len()).map(row).collect(), note: None }))
 }
 
-/// Which of the tables is meant: the only one, or the only one with a usual name of a text in its rows.
+/// The table that is meant: the only one, or the only one whose rows have a common name of a text column.
 fn the_table(members: &Members, tables: &[usize]) -> Option<usize> {
     let texts = |at: usize| match &members[at].1 {
         Json::List(rows) => rows.first().and_then(Json::as_object).is_some_and(|row| row.iter().any(|(name, _)| is_text(name))),
@@ -317,7 +318,7 @@ fn the_table(members: &Members, tables: &[usize]) -> Option<usize> {
     }
 }
 
-/// `{"good": ["a", "b"], "bad": [...]}`: the names are the labels.
+/// `{"good": ["a", "b"], "bad": [...]}`: the keys are the labels.
 fn by_label(members: &Members, tables: &[usize]) -> Option<Shape> {
     let texts =
         |value: &Json| value.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(|item| item.as_text().is_some()));
@@ -343,7 +344,7 @@ fn by_label(members: &Members, tables: &[usize]) -> Option<Shape> {
         }
     }
     let names = listing(members.iter().map(|(name, _)| name.as_str()));
-    Some(Shape { rows, note: Some(format!("the names of the lists in the JSON file, {names}, are taken as labels")) })
+    Some(Shape { rows, note: Some(format!("the keys of the lists in the JSON file, {names}, are used as labels")) })
 }
 
 /// `{"so good": "positive", ...}`: texts with their labels.
@@ -357,7 +358,7 @@ fn pairs(members: &Members) -> Option<Shape> {
     };
     Some(Shape {
         rows: members.iter().map(row).collect(),
-        note: Some("the names in the JSON file are taken as texts, their values as labels".into()),
+        note: Some("the keys in the JSON file are used as texts, their values as labels".into()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What programs for labelling write: Label Studio, Prodigy.
+//! Exports of annotation tools: Label Studio, Prodigy.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use super::value::{Json, Members, member};
 use super::{Objects, rows_list};
 use crate::error::{Error, Result};
 
-/// Columns of Label Studio's export that are no data.
+/// Columns of Label Studio exports that are not data.
 const STUDIO: &[&str] = &["annotator", "annotation_id", "created_at", "updated_at", "lead_time"];
-/// Columns of Prodigy's export that are no data, besides those that begin with `_`.
+/// Columns of Prodigy exports that are not data, besides those that begin with `_`.
 const PRODIGY: &[&str] = &["options", "tokens", "spans", "accept", "answer", "view_id", "session_id", "annotator_id"];
 
-/// A task of Label Studio as a row: its data, and under the name of each question its answer. The second value says that its
-/// annotations differ, so that none of them is taken.
+/// A Label Studio task as a row: its data, and each annotation under the name of its question. The second value says whether its
+/// annotations differ, in which case none of them is used.
 pub(super) fn studio(members: &Members) -> Option<(Members, bool)> {
     let annotations = member(members, "annotations").or_else(|| member(members, "completions"))?.as_list()?;
     let data = member(members, "data")?.as_object()?;
@@ -29,7 +29,7 @@ pub(super) fn studio(members: &Members) -> Option<(Members, bool)> {
     Some((row, differ))
 }
 
-/// The answers of an annotation.
+/// The results of an annotation.
 fn answers(annotation: &Json) -> Members {
     let mut found = Members::new();
     for result in annotation.get("result").and_then(Json::as_list).unwrap_or_default() {
@@ -56,10 +56,10 @@ fn one_label(value: &Json) -> Json {
     }
 }
 
-/// Makes plain columns of what a program for labelling has written, and says so.
+/// Converts the export of an annotation tool to plain columns and adds a note.
 ///
 /// # Errors
-/// [`Error::Data`] for a file of another task, such as spans of texts.
+/// [`Error::Data`] for an export of another task, such as spans.
 pub(super) fn settle(table: &mut Objects) -> Result<()> {
     let has = |table: &Objects, name: &str| table.columns.contains_key(name);
     if table.studio > 0 && table.names.iter().all(|name| table.plain.contains(name)) {
@@ -70,13 +70,13 @@ pub(super) fn settle(table: &mut Objects) -> Result<()> {
     }
     if !table.differ.is_empty() {
         let rows = rows_list(&table.differ);
-        table.notes.push(format!("{rows} with annotations that differ: no label is taken for them"));
+        table.notes.push(format!("{rows} with contradictory annotations, which get no label"));
     }
     if table.studio > 0 {
-        table.notes.push("this is an export of Label Studio: the answers to its questions are taken as labels".into());
+        table.notes.push("this is a Label Studio export: its annotations are used as labels".into());
     } else if has(table, "annotation_id") && has(table, "lead_time") {
         let dropped = table.drop_columns(|name| STUDIO.contains(&name));
-        table.notes.push(format!("this is an export of Label Studio: its columns {dropped} are left out"));
+        table.notes.push(format!("this is a Label Studio export: its columns {dropped} are left out"));
     }
     if (has(table, "_task_hash") || has(table, "_input_hash")) && has(table, "answer") {
         prodigy(table);
@@ -84,8 +84,8 @@ pub(super) fn settle(table: &mut Objects) -> Result<()> {
     Ok(())
 }
 
-/// Prodigy: what was accepted is the label. Where there is one label only, what was rejected is the other class; else, and where the
-/// question was ignored, the row says nothing and is left out.
+/// Prodigy: the accepted option is the label. If there is only one label, a rejected example is the other class. Otherwise, and
+/// if it was ignored, the row is left out.
 fn prodigy(table: &mut Objects) {
     let column = |table: &Objects, name: &str| table.columns.get(name).copied();
     let cell = |cells: &[(usize, String)], column: Option<usize>| -> String {
@@ -120,10 +120,10 @@ fn prodigy(table: &mut Objects) {
         rows.push(row);
     }
     (table.objects, table.rows) = (kept, rows);
-    let mut note = "this is an export of Prodigy: what was accepted is the label".to_owned();
+    let mut note = "this is a Prodigy export: accepted labels are used".to_owned();
     if negative > 0 {
         note.push_str(&format!(
-            ", and what was rejected, {negative} times, is `not {}`",
+            ", and {negative} rejected examples get the label `not {}`",
             labels.first().map_or("", String::as_str)
         ));
     }

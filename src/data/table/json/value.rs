@@ -1,4 +1,4 @@
-//! A JSON value whose members keep their order, and halves of emoji, which JSON can write and no text can hold.
+//! A JSON value that preserves the order of its members, and unpaired surrogates, which JSON can contain but a string cannot.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -7,23 +7,23 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::super::workbook;
 
-/// A value.
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Json {
     Null,
     Bool(bool),
-    /// As a cell shows it.
+    /// As the text of a cell.
     Number(String),
     Text(String),
     List(Vec<Json>),
     Object(Members),
 }
 
-/// Values with their names, in their order.
+/// Keys and values, in order.
 pub(super) type Members = Vec<(String, Json)>;
 
 impl Json {
-    /// Neither a list nor an object.
+    /// Whether it is neither a list nor an object.
     pub(super) fn is_plain(&self) -> bool {
         !matches!(self, Self::List(_) | Self::Object(_))
     }
@@ -40,18 +40,18 @@ impl Json {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The value of the first member with this name.
+    /// The value of the first member with this key.
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         member(self.as_object()?, name)
     }
 
-    /// A plain value as the text of a cell; none for lists and objects.
+    /// A plain value as the text of a cell; `None` for lists and objects.
     pub(super) fn cell(&self) -> Option<String> {
         Some(match self {
             Self::Null => String::new(),
             Self::Bool(value) => value.to_string(),
             Self::Number(number) => number.clone(),
-            // The only letter that no other kind of table can hold.
+            // NUL is the only character that other table formats cannot contain.
             Self::Text(text) => text.replace('\0', ""),
             Self::List(_) | Self::Object(_) => return None,
         })
@@ -66,7 +66,7 @@ impl Json {
 
     fn write(&self, out: &mut String) {
         let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match self {
             Self::Null => out.write_str("null"),
             Self::Bool(value) => write!(out, "{value}"),
@@ -154,7 +154,7 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// The text with each `\ud83d` that lacks its other half (or is one) replaced by `\ufffd`, and how many there were.
+/// The text with each unpaired surrogate such as `\ud83d` replaced by `\ufffd`, and their number.
 pub(super) fn without_halves(text: &str) -> (Cow<'_, str>, usize) {
     let bytes = text.as_bytes();
     let unit = |at: usize| -> Option<u32> {

@@ -1,4 +1,4 @@
-//! ARFF, the format of Weka: names and types first, then rows with single quotes.
+//! ARFF, the format of Weka: first names and types, then rows with single quotes.
 
 use csv::StringRecord;
 
@@ -16,12 +16,12 @@ pub(super) fn read(text: &str, first: &[&str]) -> Result<Option<Records>> {
     let broken = |what: &str| Error::data(format!("this ARFF file {what}"), "export the table as CSV");
     let mut names = Vec::new();
     let (mut body, mut data) = (String::with_capacity(text.len()), false);
-    // Lines that are no rows become blank ones, so that rows keep their numbers.
+    // Lines that are not rows become blank lines, so that row numbers do not change.
     for line in text.lines() {
         let bare = line.trim();
         if data && !bare.starts_with('%') {
             if bare.starts_with('{') {
-                return Err(broken("has sparse rows, which are not read"));
+                return Err(broken("has sparse rows, which are not supported"));
             }
             body.push_str(line);
         } else if keyword(bare, "@attribute") {
@@ -49,7 +49,7 @@ pub(super) fn read(text: &str, first: &[&str]) -> Result<Option<Records>> {
     Ok(Some(records))
 }
 
-/// The name of an attribute, which may be in quotes.
+/// The name of an attribute, possibly quoted.
 fn name_of(line: &str) -> &str {
     match line.chars().next() {
         Some(quote @ ('\'' | '"')) => line[1..].split(quote).next().unwrap_or_default(),

@@ -1,16 +1,16 @@
-//! Tables drawn with bars and dashes: Markdown, what database programs print.
+//! Tables drawn with bars and dashes: Markdown, output of SQL clients.
 
 use csv::StringRecord;
 
 use super::super::Format;
 use super::super::records::{Names, Records};
 
-/// Lines in which the first line of dashes is looked for.
+/// Number of lines that are searched for the first line of dashes.
 const DEPTH: usize = 12;
 
-/// The rows between the lines; the header is the row above the first line of dashes that has a row above it.
+/// The rows between the lines; the header is the row above the first line of dashes that follows a row.
 pub(super) fn read(text: &str, first: &[&str]) -> Option<Records> {
-    // `+---+`, or `---` and a bar: a line of dashes alone is found where headers are looked for.
+    // `+---+`, or `---` and a bar. Header detection finds lines of dashes alone.
     let framed = |line: &&str| is_rule(line) && line.contains(['|', '+']);
     let rule = first.iter().take(DEPTH).position(framed)?;
     let barred = |at: usize| first.get(at).is_some_and(|line| line.contains('|') && !is_rule(line));
@@ -45,23 +45,23 @@ pub(super) fn read(text: &str, first: &[&str]) -> Option<Records> {
     records.width = width;
     records.separator = b'|';
     records.quoting = false;
-    records.notes.push("the table is drawn with bars and dashes: lines of dashes and blanks around cells are left out".into());
+    records.notes.push("the table is drawn with bars and dashes, which are removed".into());
     if let Some((row, line)) = left_out.first() {
         let line: String = line.chars().take(60).collect();
         let rows: Vec<u64> = left_out.iter().map(|(row, _)| *row).collect();
         debug_assert_eq!(*row, rows[0]);
-        records.notes.push(format!("{} outside of the table and left out: `{line}`", super::super::rows_are(&rows)));
+        records.notes.push(format!("{} outside the table and left out: `{line}`", super::super::rows_are(&rows)));
     }
     Some(records)
 }
 
-/// A line of dashes, with bars and crosses between them.
+/// A line of dashes, with bars and plus signs.
 fn is_rule(line: &str) -> bool {
     line.matches('-').count() + line.matches('=').count() >= 3
         && line.bytes().all(|byte| matches!(byte, b'-' | b'=' | b'+' | b'|' | b':' | b' '))
 }
 
-/// The cells between bars; `\|` is a bar in a cell.
+/// The cells between bars; `\|` is a bar inside a cell.
 fn cells(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut letters = line.chars().peekable();

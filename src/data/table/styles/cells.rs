@@ -1,14 +1,14 @@
-//! A text in another style of quotes, cell by cell, as CSV.
+//! Rewrites a text with another style of quotes, cell by cell, as CSV.
 
 use csv::ReaderBuilder;
 
 use super::{Rewritten, Style};
 
-/// Bytes of the longest cell in single quotes that has line breaks.
+/// Maximum length in bytes of a cell in single quotes with line breaks.
 const LONGEST: usize = 20_000;
-/// Share of the lines that must be one cell in quotes.
+/// Share of the lines that must be one quoted cell.
 const LINES: f64 = 0.9;
-/// Quotes that open, and those that close them.
+/// Opening quotes with their closing quotes.
 const CURLY: [(char, &str); 7] = [
     ('\u{201C}', "\u{201D}\u{201C}"),
     ('\u{201D}', "\u{201D}"),
@@ -19,7 +19,7 @@ const CURLY: [(char, &str); 7] = [
     ('\u{201A}', "\u{2018}\u{2019}"),
 ];
 
-/// A text with the cells of a style as cells of CSV; none where it is not in that style. Line breaks stay where they are.
+/// A text with the cells of a style rewritten as CSV cells; `None` if it is not in that style. Line breaks keep their positions.
 pub(super) fn rewritten(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
     match style {
         Style::Lines => lines(text, separator),
@@ -28,7 +28,7 @@ pub(super) fn rewritten(text: &str, separator: u8, style: Style) -> Option<Rewri
     }
 }
 
-/// Cells of a column, and how many of them are enclosed.
+/// Cells of a column, and the number of enclosed ones.
 #[derive(Clone, Copy, Default)]
 struct Column {
     filled: usize,
@@ -51,7 +51,7 @@ fn cells(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
                 found += usize::from(cell.counts);
                 cell.end
             }
-            // A quote that encloses nothing, at the very beginning of a cell, is one that the file has wrong.
+            // A quote at the beginning of a cell that encloses nothing is an error in the file.
             None if bytes[at] == b'"' => return None,
             None => {
                 let end = walk.end_of(at);
@@ -81,12 +81,12 @@ fn cells(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
     Some(Rewritten { text: out, found, share })
 }
 
-/// A cell that is enclosed, as CSV has it between its quotes.
+/// An enclosed cell, with its content as between CSV quotes.
 struct Enclosed {
     content: String,
-    /// Where its separator or line break is.
+    /// Offset of the separator or line break after it.
     end: usize,
-    /// Whether it is in the style that is looked for, and not plain CSV.
+    /// Whether it is in the style in question, and not plain CSV.
     counts: bool,
 }
 
@@ -176,7 +176,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A cell in which `\` stands before a separator.
+    /// A cell with `\` before a separator.
     fn escaped(&self, start: usize) -> Option<Enclosed> {
         let mut content = String::new();
         let (mut at, mut counts) = (start, false);
@@ -192,7 +192,7 @@ impl Walk<'_> {
         counts.then_some(Enclosed { content, end: at, counts })
     }
 
-    /// Adds the letter here to the content of a CSV cell: how many bytes it has.
+    /// Appends the character here to the content of a CSV cell and returns its length in bytes.
     fn push(&self, at: usize, content: &mut String) -> usize {
         let Some(letter) = self.text[at..].chars().next() else { return 1 };
         if letter == '"' {
@@ -217,7 +217,7 @@ fn tabs(text: &str) -> Rewritten {
     Rewritten { text: out, found, share: 0.0 }
 }
 
-/// Lines that are one cell with separators in it: without the quotes around them.
+/// Lines that are one cell with separators inside: removes the quotes around them.
 fn lines(text: &str, separator: u8) -> Option<Rewritten> {
     let mut reader = ReaderBuilder::new();
     let reader = reader.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes());
@@ -231,7 +231,7 @@ fn lines(text: &str, separator: u8) -> Option<Rewritten> {
         let start = start + text[start..].bytes().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         seen += breaks(&text[before..start]);
         before = start;
-        // As many lines as before, so that rows keep their numbers.
+        // As many lines as before, so that row numbers do not change.
         while written < seen.max(count) {
             out.push(newlines);
             written += 1;
@@ -251,7 +251,7 @@ fn lines(text: &str, separator: u8) -> Option<Rewritten> {
         }
         count += 1;
     }
-    // Texts in quotes, one a line, have blanks behind their commas.
+    // Quoted texts, one per line, have spaces after their commas.
     (found as f64 >= LINES * count.saturating_sub(1) as f64 && spaced * 2 < found).then_some(Rewritten {
         text: out,
         found,

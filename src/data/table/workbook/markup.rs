@@ -1,21 +1,22 @@
-//! What a sheet says besides its cells: hidden rows, merged cells, formulas without a value. Read from its XML, tag by tag.
+//! Markup of a sheet besides its cell values: hidden rows, merged cells, formulas without a value. Scanned from its XML, tag by
+//! tag.
 
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
-/// What is said of a sheet's rows, numbered from 1 and rising.
+/// Row numbers, counted from 1 and ascending.
 #[derive(Debug, Default)]
 pub(super) struct Markup {
-    /// Hidden by hand or by a filter.
+    /// Rows hidden manually or by a filter.
     pub(super) hidden: Vec<u64>,
-    /// With a formula whose value the program that wrote the file has not computed.
+    /// Rows with a formula whose value has not been computed by the program that wrote the file.
     pub(super) uncomputed: Vec<u64>,
-    /// Whether cells are merged.
+    /// Whether there are merged cells.
     pub(super) merged: bool,
 }
 
-/// The markup of a sheet, by its place in the workbook; nothing where its part is not found.
+/// The markup of a sheet, by its position in the workbook; empty if its part is not found.
 pub(super) fn of(bytes: &[u8], sheet: usize) -> Markup {
     part(bytes, sheet).map_or_else(Markup::default, |xml| read(&xml))
 }
@@ -33,7 +34,7 @@ fn part(bytes: &[u8], sheet: usize) -> Option<String> {
     unpacked(&mut zip, &path)
 }
 
-/// A part of the workbook; its size was measured before.
+/// A part of the workbook; its size has been checked before.
 fn unpacked(zip: &mut ZipArchive<Cursor<&[u8]>>, path: &str) -> Option<String> {
     let index = (0..zip.len()).find(|&index| {
         zip.by_index_data(index)
@@ -49,7 +50,7 @@ fn unpacked(zip: &mut ZipArchive<Cursor<&[u8]>>, path: &str) -> Option<String> {
 fn read(xml: &str) -> Markup {
     let mut markup = Markup::default();
     let mut row = 0_u64;
-    // Of the cell that is being read: its formula, and whether it has a value.
+    // For the current cell: whether it has a formula and a value.
     let (mut formula, mut valued) = (false, false);
     for tag in Tags(xml) {
         match (tag.name, tag.closes) {
@@ -74,19 +75,19 @@ fn read(xml: &str) -> Markup {
     markup
 }
 
-/// A tag of XML.
+/// An XML tag.
 struct Tag<'a> {
-    /// Without its prefix.
+    /// The name without its namespace prefix.
     name: &'a str,
     /// `</name>`.
     closes: bool,
     attributes: &'a str,
-    /// The text between it and the next tag.
+    /// The text between this tag and the next.
     behind: &'a str,
 }
 
 impl<'a> Tag<'a> {
-    /// The value of an attribute, with or without a prefix.
+    /// The value of an attribute, with or without a namespace prefix.
     fn attribute(&self, name: &str) -> Option<&'a str> {
         let mut rest = self.attributes;
         while let Some((before, behind)) = rest.split_once('=') {
@@ -102,7 +103,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The tags of a text of XML, one after another.
+/// The tags of an XML text, in order.
 struct Tags<'a>(&'a str);
 
 impl<'a> Iterator for Tags<'a> {

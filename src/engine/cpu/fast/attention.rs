@@ -1,4 +1,4 @@
-//! Attention as small matrix products, one head of one example after another.
+//! Attention as small matrix products, one head of one example at a time.
 
 use pulp::{Simd, WithSimd};
 
@@ -6,10 +6,10 @@ use super::product::{Panels, columns, pack, pack_transposed, packed_len, panel_w
 use super::{dispatch, for_each, split_off, with_scratch};
 use crate::engine::cpu::{Scalar, sum_of};
 
-/// Query rows that are worked on together.
+/// Number of query rows per block.
 const QUERIES: usize = 48;
 
-/// [`crate::engine::cpu::attention::attention`] of packed examples: `offsets` `[B + 1]`, `qkv` `[T, 3 D]` -> `ctx` `[T, D]`,
+/// [`crate::engine::cpu::attention::attention`] for packed examples: `offsets` `[B + 1]`, `qkv` `[T, 3 D]` -> `ctx` `[T, D]`,
 /// `lse` `[T, H]`.
 pub fn attention(offsets: &[u32], qkv: &[f32], ctx: &mut [f32], lse: &mut [f32], heads: usize, head_size: usize) {
     let hidden = heads * head_size;
@@ -33,7 +33,7 @@ pub fn attention(offsets: &[u32], qkv: &[f32], ctx: &mut [f32], lse: &mut [f32],
     });
 }
 
-/// Some query rows of an example.
+/// A block of query rows of an example.
 struct Forward<'a> {
     qkv: &'a [f32],
     /// First row of the example.
@@ -81,8 +81,8 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// The gradient of [`attention`]: `d_ctx` `[T, D]` to `d_qkv`. Of each example only the first `wanted` rows get a gradient, or
-/// all; theirs alone are in `d_qkv`, one example after another.
+/// The gradient of [`attention`]: from `d_ctx` `[T, D]` to `d_qkv`. For each example, only the first `wanted` rows get a
+/// gradient, or all; only these are in `d_qkv`, one example after another.
 #[allow(clippy::too_many_arguments, reason = "inputs, output and sizes")]
 pub fn attention_grad(
     offsets: &[u32],
@@ -190,7 +190,7 @@ fn multiply(x: &mut [f32], by: f32) {
     x.iter_mut().for_each(|x| *x *= by);
 }
 
-/// The largest element; NaN is not the largest.
+/// The largest element, ignoring NaN.
 #[inline(always)]
 fn maximum(x: &[f32]) -> f32 {
     const LANES: usize = 16;

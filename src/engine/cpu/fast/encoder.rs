@@ -1,4 +1,4 @@
-//! The frozen encoder in f32, fast: forward pass, and gradient at what is trained.
+//! The frozen encoder in f32, optimised: forward pass, and gradient of the trained input.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 
 /// A frozen post-norm BERT encoder on the CPU in f32; [`crate::engine::cpu::CpuEncoder`] is its readable twin.
 ///
-/// It shares the weights with whoever else holds them. Natively it keeps two copies of the layers' products beside them, each
-/// made by the first pass that needs it: in the order in which the forward and the backward pass read them.
+/// The weights are shared, not copied. Natively, there are two further copies of the products' weights, each created by the first
+/// pass that needs it: in the order in which the forward and the backward pass read them.
 #[derive(Debug)]
 pub struct FastEncoder {
     weights: Arc<EncoderWeights>,
     layers: Vec<FrozenLayer>,
 }
 
-/// Buffers of the passes. They grow to the largest batch seen and are used again.
+/// Buffers of the passes. They grow to the largest batch and are reused.
 #[derive(Debug, Default)]
 pub struct Activations {
     /// What a tracked forward pass keeps for the backward pass, from its lowest layer on; without tracking, all layers use the
@@ -47,7 +47,7 @@ struct SavedLayer {
     lse: Vec<f32>,
     x1: Vec<f32>,
     stats1: Vec<f32>,
-    /// The activation's derivative: the argument is not needed for anything else.
+    /// The derivative of the activation function; its argument is not needed otherwise.
     u: Vec<f32>,
     x2: Vec<f32>,
     stats2: Vec<f32>,
@@ -72,7 +72,7 @@ impl FastEncoder {
     /// An encoder with these weights.
     ///
     /// # Panics
-    /// Where a weight does not have the shape that the spec says.
+    /// If a weight does not have the shape in the spec.
     #[must_use]
     pub fn new(weights: Arc<EncoderWeights>) -> Self {
         check_weights(&weights);
@@ -86,11 +86,11 @@ impl FastEncoder {
         &self.weights.spec
     }
 
-    /// Makes room for a pass over so many rows: all of its large buffers. `tracked` is where the prompt of a pass joins that keeps
-    /// its activations.
+    /// Allocates all large buffers of a pass over `rows` rows. `tracked` is the prompt's entry in a pass that saves its
+    /// activations.
     ///
     /// # Errors
-    /// [`Error::DeviceMemory`] where the memory does not have it.
+    /// [`Error::DeviceMemory`] if there is not enough memory.
     pub fn reserve(&self, rows: usize, tracked: Option<Entry>, buffers: &mut Activations) -> Result<()> {
         let spec = self.spec();
         let layers = match tracked {
@@ -118,8 +118,8 @@ impl FastEncoder {
     /// the prompt joins behind the embeddings. With `save_activations`, everything [`Self::backward`] needs stays in `buffers`.
     ///
     /// # Panics
-    /// Where the encoder cannot take the batch on this route ([`crate::engine::check_route`]), the input or the states do not have
-    /// its shape, or an example does not have the row of [`Pooling::Row`].
+    /// If the encoder does not support the batch on this route ([`crate::engine::check_route`]), the input or the states have the
+    /// wrong shape, or an example does not have the row of [`Pooling::Row`].
     pub fn forward(
         &self,
         batch: &PackedBatch,
@@ -136,11 +136,11 @@ impl FastEncoder {
         pooled
     }
 
-    /// Text rows `[T, D]` after `layers` layers (0: behind the norm of the embeddings) of a batch without prompt rows. A text's
-    /// rows have the same bits whatever it is packed with.
+    /// Hidden states `[T, D]` after `layers` layers (0: after the norm of the embeddings), of a batch without prompt rows. The
+    /// rows of a text have the same bits whatever it is packed with.
     ///
     /// # Panics
-    /// As [`Self::forward`], and where the batch has prompt rows or the encoder has fewer layers.
+    /// As [`Self::forward`], and if the batch has prompt rows or the encoder has fewer layers.
     pub fn states<'a>(&self, batch: &PackedBatch, layers: usize, buffers: &'a mut Activations) -> &'a [f32] {
         assert!(layers <= self.spec().layers, "the encoder has fewer layers");
         let routed = RoutedInput::new(&self.weights, batch, &[], Route::words(Pooling::Mean));
@@ -148,8 +148,8 @@ impl FastEncoder {
         &buffers.h
     }
 
-    /// Of every neuron of every layer, the sum over the examples of the mean over an example's rows (prompt rows too) of the
-    /// absolute activation, behind the prompt rows `[P, D]`: `[L, F]`.
+    /// For every neuron of every layer, the sum over the examples of the mean absolute activation over an example's rows
+    /// (including prompt rows), after the prompt rows `[P, D]`: `[L, F]`.
     ///
     /// # Panics
     /// As [`Self::forward`].
@@ -167,7 +167,7 @@ impl FastEncoder {
         scores
     }
 
-    /// The layers of a pass below `end`, from its lowest on, into `buffers.h`; `visit` sees what each leaves.
+    /// The layers of a pass below `end`, from its lowest up, into `buffers.h`; `visit` receives the result of each.
     fn run(
         &self,
         routed: &RoutedInput<'_, f32>,
@@ -239,11 +239,11 @@ impl FastEncoder {
         });
     }
 
-    /// Gradient at the trained input `[R, D]` from the gradient at the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
+    /// Gradient of the trained input `[R, D]` from the gradient of the pooled rows, `d_pooled` `[B, D]`. Batch, input and route
     /// are those of the forward pass that filled `buffers`.
     ///
     /// # Panics
-    /// Where `buffers` are of a batch of another size, or of a pass that kept nothing.
+    /// If `buffers` belong to a batch of another size, or to a pass that saved nothing.
     pub fn backward(
         &self,
         batch: &PackedBatch,
@@ -287,7 +287,7 @@ impl FastEncoder {
         d_input
     }
 
-    /// Adds what comes through a layer's first product to `d_x`; only the rows of that are read of `d_qkv`.
+    /// Adds the gradient through a layer's first product to `d_x`; only these rows of `d_qkv` are read.
     fn queries_grad(&self, index: usize, d_qkv: &[f32], d_x: &mut [f32]) {
         let hidden = self.spec().hidden;
         if let (Some(layer), Some(frozen)) = (self.weights.layers.get(index), self.layers.get(index)) {
@@ -359,7 +359,7 @@ mod tests {
             spec,
         }));
         let mut buffers = Activations::default();
-        // More than there are addresses for; then more numbers than can be counted.
+        // More than the address space; then more than can be counted.
         for rows in [usize::MAX / 16, usize::MAX / 2] {
             for tracked in [None, Some(Entry::Words), Some(Entry::After(0))] {
                 let refused = encoder.reserve(rows, tracked, &mut buffers);

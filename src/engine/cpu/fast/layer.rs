@@ -1,4 +1,4 @@
-//! What a layer does with a block of rows between two attentions.
+//! The computation of a layer between two attentions, for a block of rows.
 
 use pulp::{Simd, WithSimd};
 
@@ -35,16 +35,16 @@ impl WithSimd for Qkv<'_> {
     }
 }
 
-/// A layer's forward pass from `ctx` to its output `h`, which at first holds its input, for a block of rows.
+/// A layer's forward pass from `ctx` to its output `h`, which initially contains its input, for a block of rows.
 pub(super) struct Forward<'a> {
     pub(super) layer: &'a LayerWeights,
-    /// Of the attention's output, and of the two products of the feed-forward block.
+    /// For the attention's output, and for the two products of the feed-forward block.
     pub(super) weights: [Weight<'a>; 3],
     pub(super) ctx: &'a [f32],
     pub(super) h: &'a mut [f32],
     pub(super) x1: &'a mut [f32],
     pub(super) stats1: &'a mut [f32],
-    /// Out: the activation's derivative, where it is kept.
+    /// Output: the derivative of the activation function, if it is saved.
     pub(super) u: &'a mut [f32],
     pub(super) x2: &'a mut [f32],
     pub(super) stats2: &'a mut [f32],
@@ -101,24 +101,24 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// A layer's backward pass from the gradient at its output to the one at `ctx`, for a block of rows.
+/// A layer's backward pass from the gradient of its output to the gradient of `ctx`, for a block of rows.
 pub(super) struct Backward<'a> {
     pub(super) layer: &'a LayerWeights,
-    /// Of the attention's output, and of the two products of the feed-forward block.
+    /// For the attention's output, and for the two products of the feed-forward block.
     pub(super) weights: [Weight<'a>; 3],
     /// The layer above: its query-key-value product and the gradient there.
     pub(super) above: Option<(Weight<'a>, &'a [f32])>,
     pub(super) x1: &'a [f32],
     pub(super) stats1: &'a [f32],
-    /// The activation's derivative.
+    /// The derivative of the activation function.
     pub(super) slope: &'a [f32],
     pub(super) x2: &'a [f32],
     pub(super) stats2: &'a [f32],
-    /// In: what comes along the residual of the layer above, or the gradient at its output for the top layer. Out: what goes
-    /// along the residual of this layer.
+    /// Input: the gradient along the residual of the layer above, or the gradient of the output for the top layer. Output: the
+    /// gradient along the residual of this layer.
     pub(super) d_x: &'a mut [f32],
     pub(super) d_ctx: &'a mut [f32],
-    /// Scratch: gradients at the rows and at the neurons.
+    /// Scratch: gradients of the rows and of the neurons.
     pub(super) d_h: &'a mut [f32],
     pub(super) d_u: &'a mut [f32],
 }
@@ -151,7 +151,7 @@ impl WithSimd for Backward<'_> {
 pub(super) struct QkvGrad<'a> {
     pub(super) weight: Weight<'a>,
     pub(super) d_qkv: &'a [f32],
-    /// In: `d_x`. Out: `d_h`.
+    /// Input: `d_x`. Output: `d_h`.
     pub(super) d_x: &'a mut [f32],
     /// Scratch, as large as `d_x`.
     pub(super) product: &'a mut [f32],

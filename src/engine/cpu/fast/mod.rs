@@ -1,10 +1,10 @@
-//! The f32 path in the form a processor wants: the same mathematics as the twins, checked against them.
+//! The optimised f32 implementation: the same mathematics as the twins, and tested against them.
 //!
-//! Between two attentions a layer is independent in every row. A task therefore takes a block of rows, few enough to stay in
-//! the cache, through all products, norms and activations up to the next attention; the weights lie in the order in which
-//! they are read. What runs inside `dispatch` is compiled once for every vector width and takes the widest the machine has.
+//! Between two attentions, the rows of a layer are independent. A task therefore takes a block of rows, small enough to stay in
+//! the cache, through all products, norms and activation functions up to the next attention; the weights are stored in the order
+//! in which they are read. Code inside `dispatch` is compiled for every vector width, and the widest one of the machine is used.
 //!
-//! Every sum runs in one order, whatever the number of threads and the size of the blocks.
+//! Every sum has a fixed order, whatever the number of threads and the size of the blocks.
 
 use std::cell::RefCell;
 
@@ -19,9 +19,9 @@ mod product;
 
 pub use encoder::{Activations, FastEncoder};
 
-/// Runs `work` compiled for the machine's widest vectors.
+/// Runs `work`, compiled for the machine's widest vectors.
 pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    // pulp's own choice leaves out AVX2, unless a feature is on that would build gemm and burn again.
+    // pulp's own choice excludes AVX2, unless a feature is enabled that would build gemm and burn again.
     #[cfg(target_arch = "x86_64")]
     if pulp::x86::V4::try_new().is_none()
         && let Some(v3) = pulp::x86::V3::try_new()
@@ -31,7 +31,7 @@ pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
     pulp::Arch::new().dispatch(work)
 }
 
-/// The processor and the vectors that the fast path takes on it: on others a product may be rounded once more.
+/// The processor and its vector instructions as used here; with other ones, a product may be rounded differently.
 #[must_use]
 pub fn vectors() -> String {
     #[cfg(target_arch = "x86_64")]
@@ -45,7 +45,7 @@ pub fn vectors() -> String {
     format!("{}{vectors}", std::env::consts::ARCH)
 }
 
-/// Calls `f` for every item, in parallel natively.
+/// Calls `f` for every item, natively in parallel.
 fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Send + Sync) {
     #[cfg(not(target_family = "wasm"))]
     items.into_par_iter().with_max_len(1).for_each(f);
@@ -53,11 +53,11 @@ fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Send + Sync) {
     items.into_iter().for_each(f);
 }
 
-/// Rows a task takes at most: its activations and a panel of weights share the second-level cache. In wasm `gemm` packs the
-/// weights for every block.
+/// Maximum number of rows per task: its activations and a panel of weights share the second-level cache. In wasm, `gemm` packs
+/// the weights for every block.
 const BLOCK: usize = if cfg!(target_family = "wasm") { 192 } else { 48 };
 
-/// Rows of a task, so that every thread has as many tasks as any other.
+/// Number of rows per task, such that every thread has the same number of tasks.
 fn block_rows(rows: usize) -> usize {
     #[cfg(not(target_family = "wasm"))]
     let threads = rayon::current_num_threads();
@@ -67,7 +67,7 @@ fn block_rows(rows: usize) -> usize {
     rows.div_ceil(tasks).max(1)
 }
 
-/// Hands `f` a buffer of each size. They belong to the thread, are used again by its next task and start with what that left.
+/// Passes `f` a buffer of each size. The buffers belong to the thread, are reused by its next task, and contain old values.
 fn with_scratch<const N: usize>(sizes: [usize; N], f: impl FnOnce([&mut [f32]; N])) {
     thread_local! {
         static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -82,7 +82,7 @@ fn with_scratch<const N: usize>(sizes: [usize; N], f: impl FnOnce([&mut [f32]; N
     });
 }
 
-/// The first `size` elements, which `rest` loses.
+/// Splits off the first `size` elements of `rest`.
 fn split_off<'a>(rest: &mut &'a mut [f32], size: usize) -> &'a mut [f32] {
     let (first, tail) = std::mem::take(rest).split_at_mut(size);
     *rest = tail;

@@ -1,8 +1,8 @@
 //! Matrix products with a frozen or a freshly packed right-hand side.
 //!
-//! Natively the right-hand side lies in panels: as many columns as two vectors hold, one row after another. A tile of the
-//! result then stays in registers for its whole sum. In wasm the crate `gemm` multiplies the weights: V8 makes 40 GFLOP/s of
-//! its kernels and 24 of this one, which is left with the small products of the attention.
+//! Natively, the right-hand side is stored in panels: as many columns as two vectors hold, row after row. A tile of the result
+//! then stays in registers for its whole sum. In wasm, the crate `gemm` multiplies the weights: V8 reaches 40 GFLOP/s with its
+//! kernels and 24 with this one, which is used there only for the small products of the attention.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::engine::cpu::matmul::MatmulSize;
 use crate::engine::cpu::matmul::timed;
 use crate::model::spec::LinearWeights;
 
-/// Vectors a panel is wide.
+/// Width of a panel in vectors.
 const VECTORS: usize = 2;
 
 /// Columns of a panel.
@@ -22,7 +22,7 @@ pub(super) fn panel_width<S: Simd>(_: S) -> usize {
     VECTORS * S::F32_LANES
 }
 
-/// [`panel_width`] of the vectors that [`super::dispatch`] takes.
+/// [`panel_width`] for the vectors that [`super::dispatch`] uses.
 pub(super) fn vector_panel() -> usize {
     struct Width;
     impl WithSimd for Width {
@@ -74,7 +74,7 @@ pub(super) struct Panels<'a> {
     pub(super) n: usize,
 }
 
-/// The left-hand side: element (i, l) is `data[i stride + l]`, or `data[l stride + i]` where `TRANSPOSED`.
+/// The left-hand side: element (i, l) is `data[i stride + l]`, or `data[l stride + i]` if `TRANSPOSED`.
 #[derive(Clone, Copy)]
 pub(super) struct Left<'a, const TRANSPOSED: bool> {
     data: &'a [f32],
@@ -123,7 +123,7 @@ impl<const TRANSPOSED: bool, const R: usize> WithSimd for Tile<'_, TRANSPOSED, R
                 }
             }
         }
-        // Indices everywhere, and each element loaded where it is used: only so do the sums stay in registers.
+        // Only with indices everywhere, and each element loaded where it is used, do the sums stay in registers.
         if TRANSPOSED {
             for l in 0..k {
                 let column = &a.data[l * a.stride + first..][..R];
@@ -158,12 +158,12 @@ impl<const TRANSPOSED: bool, const R: usize> WithSimd for Tile<'_, TRANSPOSED, R
     }
 }
 
-/// `sums += a w`, fused where the machine does so.
+/// `sums += a w`, fused if the machine supports it.
 #[inline(always)]
 fn add_product<S: Simd>(simd: S, sums: &mut [S::f32s; VECTORS], a: f32, w: [S::f32s; VECTORS]) {
     let a = simd.splat_f32s(a);
     for v in 0..VECTORS {
-        // Without relaxed SIMD, wasm has no fused operation, and pulp would imitate one.
+        // Without relaxed SIMD, wasm has no fused operation, and pulp would emulate one.
         sums[v] = if cfg!(target_family = "wasm") {
             simd.add_f32s(sums[v], simd.mul_f32s(a, w[v]))
         } else {
@@ -172,8 +172,8 @@ fn add_product<S: Simd>(simd: S, sums: &mut [S::f32s; VECTORS], a: f32, w: [S::f
     }
 }
 
-/// `out = a w` (`out += a w` where `add`) for m rows; row i of the result begins at `out[i stride]`. `epilogue(i, j, part)`
-/// then gets every part of a row while it is in the cache: `part[0]` is element (i, j).
+/// `out = a w` (`out += a w` if `add`) for m rows; row i of the result begins at `out[i stride]`. `epilogue(i, j, part)` then
+/// receives every part of a row while it is in the cache: `part[0]` is element (i, j).
 #[inline(always)]
 pub(super) fn product<S: Simd, const TRANSPOSED: bool>(
     simd: S,
@@ -186,7 +186,7 @@ pub(super) fn product<S: Simd, const TRANSPOSED: bool>(
 ) {
     let Panels { data, k, n } = w;
     let panel_width = panel_width(simd);
-    // Rows of a tile: what the registers hold next to a row of the panel.
+    // Rows of a tile: as many as fit into the registers beside a row of the panel.
     let tile = match S::REGISTER_COUNT {
         _ if cfg!(target_family = "wasm") => 4,
         32.. => 12,
@@ -217,7 +217,7 @@ pub(super) fn product<S: Simd, const TRANSPOSED: bool>(
     }
 }
 
-/// The frozen weight of one product in the forms in which the passes read it, each made when it is first needed.
+/// The frozen weight of one product in the forms in which the passes read it, each created when first needed.
 #[derive(Debug, Default)]
 pub(super) struct Frozen {
     forward: OnceLock<Vec<f32>>,
@@ -285,7 +285,7 @@ impl<'a> Weight<'a> {
         let Self { panels: Panels { data, k, n }, transposed } = self;
         let m = a.len() / k;
         if m == 1 {
-            // gemm sums a lone row in another order: a row's bits would depend on how many share its block.
+            // gemm sums a single row in another order, so a row's bits would depend on the number of rows in its block.
             let mut twice = vec![0.0; 2 * n];
             product(&[a, a].concat(), data, &mut twice, transposed, MatmulSize { m: 2, n, k });
             out.copy_from_slice(&twice[..n]);

@@ -1,4 +1,4 @@
-//! Where the current batch's input, output and gradients are.
+//! The buffers of the current batch's input, output and gradients.
 
 use super::WgslEncoder;
 use crate::engine::wgsl::batch_buffers::BatchBuffers;
@@ -8,7 +8,7 @@ use crate::error::Result;
 
 impl WgslEncoder {
     /// The trained input `[R, D]` of the current batch, to be written before the forward pass: buffers and their rows, in order.
-    /// Each accessor's buffers are the current batch's: take them after [`Self::prepare`].
+    /// The buffers of all accessors belong to the current batch: call them after [`Self::prepare`].
     #[must_use]
     pub fn input(&self) -> Vec<(wgpu::Buffer, usize)> {
         let state = lock(&self.state);
@@ -24,7 +24,7 @@ impl WgslEncoder {
         with_rows([d_prompt, d_update, d_prefix], state.input_rows)
     }
 
-    /// Text rows `[T - B P, D]` that the prompt joins, to be written before the forward pass where it joins after a layer.
+    /// Hidden states `[T - B P, D]` of the text, to be written before the forward pass if the prompt is inserted after a layer.
     #[must_use]
     pub fn states_buffer(&self) -> wgpu::Buffer {
         lock(&self.state).arena.buffers.states.clone()
@@ -42,13 +42,13 @@ impl WgslEncoder {
         lock(&self.state).arena.buffers.pooled.clone()
     }
 
-    /// Gradient at the pooled rows `[B, D]`, to be written before the backward pass.
+    /// Gradient of the pooled rows `[B, D]`, to be written before the backward pass.
     #[must_use]
     pub fn d_pooled_buffer(&self) -> wgpu::Buffer {
         lock(&self.state).arena.buffers.d_pooled.clone()
     }
 
-    /// Gradient at the prompt rows.
+    /// Gradient of the prompt rows.
     #[must_use]
     pub fn d_prompt_buffer(&self) -> wgpu::Buffer {
         lock(&self.state).arena.buffers.d_prompt.clone()
@@ -76,7 +76,7 @@ impl WgslEncoder {
     /// The first `len` values of a buffer.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::error::Error::Device) where the device raised an error.
+    /// [`Error::Device`](crate::error::Error::Device) if the device raised an error.
     pub async fn read(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
         self.gpu.read(buffer, len).await
     }

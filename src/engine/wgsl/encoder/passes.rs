@@ -17,9 +17,9 @@ impl WgslEncoder {
         }
     }
 
-    /// Records the backward pass of the last forward pass, which kept its activations: from [`Self::d_pooled_buffer`] to
-    /// [`Self::gradients`]. It uses the activations up. A pass that cannot be made records nothing and is an error of
-    /// [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
+    /// Records the backward pass of the last forward pass, which saved its activations: from [`Self::d_pooled_buffer`] to
+    /// [`Self::gradients`]. It consumes the activations. If the pass is not possible, nothing is recorded, and
+    /// [`Gpu::check`](crate::engine::wgsl::device::Gpu::check) returns an error.
     pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
         let state = &mut *lock(&self.state);
         if !state.activations_saved {
@@ -37,11 +37,11 @@ impl WgslEncoder {
         }
     }
 
-    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with whatever is in the
+    /// Times every kernel of a tracked forward pass and its backward pass over the current batch, with the current content of the
     /// buffers of its input and of the gradient.
     ///
     /// # Errors
-    /// [`Error::Model`] without a batch; [`Error::Device`] where the device raised an error.
+    /// [`Error::Model`] without a batch; [`Error::Device`] if the device raised an error.
     pub async fn profile(&self) -> Result<(Clock, Vec<Timing>)> {
         let (steps, size, pairs) = {
             let state = &mut *lock(&self.state);

@@ -1,4 +1,4 @@
-//! Checks of what stands before and beside the layers: embedding, insertion, update, prefix, neuron scores.
+//! Checks of the kernels before and beside the layers: embedding, insertion, update, prefix, neuron scores.
 
 use super::{Bench, EPS, Errors, Output, TABLE, junk, narrow};
 use crate::engine::cpu;
@@ -7,15 +7,15 @@ use crate::engine::wgsl::{embed, embed_grad, insert, insert_grad, layer_norm, ne
 use crate::engine::{GradRows, PROMPT_BIT, RowInfo};
 use crate::error::Result;
 
-/// Layers of the prefix, of which one is looked at.
+/// Layers of the prefix, of which one is checked.
 const LAYERS: usize = 3;
 const LAYER: usize = 1;
 
 impl Bench<'_> {
-    /// The embedding and its gradient: with prompt rows of each example, or shared; with an update, and then the gradient whole.
+    /// The embedding and its gradient: with shared or separate prompt rows, and with an update, for which the gradient is whole.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] with what the device raised, here and in the other checks.
+    /// [`crate::error::Error::Device`] with the error of the device, here and in the other checks.
     pub async fn embedding(&mut self, forward: &Kernel, grad: &Kernel, per_example: bool, updates: bool) -> Result<Errors> {
         let (d, length) = (self.hidden(), self.shape.prompt);
         let (row_infos, prompt_rows) = self.prompts(per_example);
@@ -33,7 +33,7 @@ impl Bench<'_> {
 
         let (rows, offsets) = (self.gpu.upload("rows", &row_infos)?, self.gpu.upload("offsets", &self.offsets)?);
         let [table, prompt, position] = [self.input(&table)?, self.input(&prompt)?, self.input(&position)?];
-        // What is not read is junk, not zeros.
+        // Values that are not read are junk, not zeros.
         let or_junk = |values: &[f64]| if values.is_empty() { self.input(&junk(h.len())) } else { self.input(values) };
         let [update, gamma, beta] = [or_junk(&update)?, self.input(&gamma)?, self.input(&beta)?];
         let [d_residual, d_product] = [self.input(&d_residual)?, or_junk(&d_product)?];
@@ -98,7 +98,7 @@ impl Bench<'_> {
         Ok(vec![self.run(grad, &step, &[d_update]).await?])
     }
 
-    /// One layer of a prefix, and its gradient out of that of all rows and of the prompt rows.
+    /// One layer of a prefix, and its gradient from the gradient of all rows and from that of the prompt rows.
     ///
     /// # Errors
     /// As [`Self::embedding`].
@@ -143,7 +143,7 @@ impl Bench<'_> {
         Ok(vec![self.run(kernel, &step, &[scores]).await?])
     }
 
-    /// The rows with prompt rows that are shared, or each example's own; and how many of these there are.
+    /// The rows with shared or separate prompt rows, and the number of these.
     fn prompts(&self, per_example: bool) -> (Vec<RowInfo>, usize) {
         let length = self.shape.prompt;
         if !per_example {
@@ -168,7 +168,7 @@ impl Bench<'_> {
         layer_norm::Params { columns: self.hidden() as u32, eps: EPS as f32, pad: [0; 2] }
     }
 
-    /// An output that starts as these values.
+    /// An output with these initial values.
     fn output_from(&self, values: &[f64], want: Vec<f64>) -> Result<Output> {
         let output = self.output(want)?;
         self.gpu.queue.write_buffer(&output.buffer, 0, bytemuck::cast_slice(&narrow(values)));

@@ -13,13 +13,13 @@ use crate::engine::wgsl::recorder::{BatchSize, Step};
 use crate::engine::wgsl::tile::{Operands, Tile};
 use crate::error::Result;
 
-/// Time for all measurements of an encoder, compilation apart. On an adapter computed by a CPU one product takes
-/// milliseconds, hence few rows.
+/// Time for all measurements of an encoder, without compilation. On a software GPU, one product takes milliseconds, so few rows
+/// are measured.
 pub const SECONDS: f64 = 0.3;
-/// Numbers of rows that tiles are chosen for: at most so many, measured with so many.
+/// Numbers of rows that tiles are chosen for: the upper limit, and the number used in the measurement.
 const ROWS: [(u32, u32); 2] = [(512, 320), (u32::MAX, 2048)];
 const SOFTWARE_ROWS: [(u32, u32); 1] = [(u32::MAX, 32)];
-/// Time of one measurement, so that its clock and its start count little.
+/// Duration of one measurement, large compared with the resolution of the clock and the start-up time.
 const TARGET: f64 = 5e-4;
 const ROUNDS: usize = 3;
 
@@ -28,7 +28,7 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
     // Other programs disturb a CPU more than a GPU.
     let (row_counts, gain) = if gpu.is_software() { (&SOFTWARE_ROWS[..], 1.15) } else { (&ROWS[..], 1.03) };
     let epilogue = |transposed: bool| if transposed { Epilogue::Bias } else { Epilogue::Plain };
-    // Operands are vectors, or textures where the tile has them: one kernel a direction and tile does for all shapes.
+    // Operands are vectors, or textures if the tile uses them: one kernel per direction and tile suffices for all shapes.
     let variants: Vec<_> = shapes
         .iter()
         .flat_map(|&(transposed, n, k)| {
@@ -43,7 +43,7 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
     let shaders: Vec<_> = variants.into_iter().map(|variant| (variant, matmul::shader(variant))).collect();
     let kernels = compile_all(gpu, &shaders).await?;
     let begin = Instant::now();
-    // The least favourable order: if time runs out, few rows have been measured for all shapes.
+    // Few rows first: if time runs out, all shapes have been measured for few rows.
     for &(most, rows) in row_counts {
         for &(transposed, n, k) in shapes {
             let bed = Bed::new(gpu, epilogue(transposed), rows, n, k)?;
@@ -55,7 +55,7 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
                     Some(bed.step(kernel, variant))
                 })
                 .collect();
-            // By the usual tile: a slow one must not take the time of the other shapes.
+            // With the default tile: a slow one must not take the time of the other shapes.
             let times = in_turn(gpu, &steps, bed.batch, ROUNDS, |once| once[0]).await?;
             choices.push(TileChoice { transposed, n, k, rows: most, tile: candidates[fastest(&times, gain)] });
             if begin.elapsed().as_secs_f64() > SECONDS {
@@ -66,8 +66,8 @@ pub(super) async fn measure(gpu: &Gpu, shapes: &[(bool, u32, u32)], choices: &mu
     Ok(())
 }
 
-/// Seconds of each step, `rounds` times, all in turn. `gauge` takes the seconds of one run of each: a measurement repeats its step
-/// until that many seconds have become [`TARGET`].
+/// Seconds of each step, `rounds` times, in turn. `gauge` receives the seconds of one run of each: a measurement repeats its step
+/// until it takes [`TARGET`] seconds.
 async fn in_turn(
     gpu: &Gpu,
     steps: &[Step],
@@ -86,12 +86,12 @@ async fn in_turn(
     Ok(times)
 }
 
-/// The index with the smallest median, if everything that was seen of the first one took so much longer; else the first.
+/// The index with the smallest median, if all measurements of the first one are slower by more than `gain`; otherwise the first.
 fn fastest(times: &[Vec<f64>], gain: f64) -> usize {
     let medians: Vec<f64> = times.iter().map(|times| median(times)).collect();
     let usual = times.first().map_or(0.0, |times| times.iter().copied().fold(f64::INFINITY, f64::min));
     let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
-    // A clock that stands still or a NaN is no gain.
+    // A clock that does not advance, or NaN, is not a gain.
     if medians.get(best).is_some_and(|&median| median > 0.0 && median * gain < usual) { best } else { 0 }
 }
 
@@ -157,21 +157,21 @@ impl<'a> Bed<'a> {
     }
 }
 
-/// What one tile reaches.
+/// The throughput of one tile.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// The tile.
     pub tile: Tile,
     /// Median seconds of one product.
     pub seconds: f64,
-    /// Floating-point operations a second.
+    /// FLOP/s.
     pub flops: f64,
 }
 
-/// Times a product with every tile there is, in turn, `rounds` times; the fastest first.
+/// Times a product with every tile, in turn, `rounds` times; the fastest first.
 ///
 /// # Errors
-/// [`crate::error::Error::Device`] where a variant does not compile, an operand is larger than the device binds, or the device
+/// [`crate::error::Error::Device`] if a variant does not compile, an operand is larger than the device can bind, or the device
 /// raised an error.
 pub async fn sweep(gpu: &Gpu, epilogue: Epilogue, rows: u32, n: u32, k: u32, rounds: usize) -> Result<Vec<Rate>> {
     let variants = Tile::ALL.map(|tile| Variant::of(epilogue, n as usize, k as usize, tile));
@@ -197,15 +197,15 @@ pub async fn sweep(gpu: &Gpu, epilogue: Epilogue, rows: u32, n: u32, k: u32, rou
     Ok(rates)
 }
 
-/// Bytes a second, read and written together, of copies between two buffers of `bytes` each.
+/// Bytes per second, read plus written, of copies between two buffers of `bytes` bytes each.
 ///
 /// # Errors
-/// [`crate::error::Error::Device`] where they are larger than the device binds, or the device raised an error.
+/// [`crate::error::Error::Device`] if they are larger than the device can bind, or the device raised an error.
 pub async fn copy_bandwidth(gpu: &Gpu, bytes: u64) -> Result<f64> {
     const COPIES: usize = 8;
     let (from, to) = (gpu.storage("copy from", bytes)?, gpu.storage("copy to", bytes)?);
     let mut seconds = Vec::new();
-    // The first round brings the pages in.
+    // The first round faults the pages in.
     for _ in 0..=ROUNDS {
         let mut commands = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("copy") });
         for _ in 0..COPIES {
