@@ -97,8 +97,8 @@ fn timed<T>(what: &str, job: impl FnOnce() -> T) -> T {
     out
 }
 
-/// The first steps of a run over `rows` rows: seconds to the first event and to the first step, and tokens a second over all
-/// groups but the first.
+/// The first steps of a run over `rows` rows: seconds to the first event and to the first step, and tokens per second over all
+/// groups except the first.
 fn steps(model: &Encoder, dataset: Dataset, config: &RunConfig) {
     let (rows, begin) = (dataset.train.len() + dataset.held_out.len(), Instant::now());
     let mut run = block_on(Run::start(model.clone(), dataset, config.clone())).unwrap();
@@ -128,7 +128,7 @@ fn steps(model: &Encoder, dataset: Dataset, config: &RunConfig) {
     );
 }
 
-/// Held-out accuracy of the linear probe that learns from `learned` rows, and what it took.
+/// Held-out accuracy of the linear probe with `learned` training rows, and its duration.
 fn probe(model: &Encoder, dataset: &Dataset, config: &RunConfig, learned: usize) {
     let (limits, begin) = (SampleLimits { learned, ..SampleLimits::default() }, Instant::now());
     let mut run = block_on(Run::with_limits(model.clone(), dataset.clone(), config.clone(), limits)).unwrap();

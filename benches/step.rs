@@ -6,9 +6,10 @@
 //! ```
 //!
 //! * `kernels`: time of each kernel in a step (timestamp queries, or wall time of repetitions), GFLOP/s of useful work (the
-//!   texts are packed: no padding is computed, none is counted), bytes moved, share, dispatches; and the whole step with its
-//!   optimizer until the loss is on the host;
-//! * `memory`: activations of a step of 32 texts of 64 tokens behind 10 prompt rows, saved and recomputed, time and losses of both;
+//!   texts are packed: no padding is computed or counted), bytes moved, share, dispatches; and the whole step with its optimizer
+//!   until the loss is on the host;
+//! * `memory`: activations of a step of 32 texts of 64 tokens behind 10 prompt rows, saved and recomputed, with time and losses
+//!   of both;
 //! * `lengths`: a step of 4 texts of 16 to 500 tokens.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
@@ -221,7 +222,7 @@ impl Bench {
         Ok(best)
     }
 
-    /// A step of 32 texts of 64 tokens, with saved and with recomputed activations in turn.
+    /// A step of 32 texts of 64 tokens, with saved and with recomputed activations, alternating.
     fn memory(&self, set: &Set) -> Outcome<Value> {
         let long = set.of_length(64, 32);
         let mut sides = Vec::new();

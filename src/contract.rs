@@ -69,7 +69,7 @@ fn typescript() -> String {
         Choice,
         Condition,
         ConditionValue,
-        // What is told.
+        // Reports, results and events.
         Report,
         DeviceReport,
         TableView,

@@ -11,7 +11,7 @@ use crate::model::spec::{EncoderSpec, EncoderWeights};
 use crate::tensors::sha256_hex;
 use crate::text::tokenizer::Tokenizer;
 
-/// A frozen encoder with its tokenizer, as loaded from the hub's own files. Cheap to clone.
+/// A frozen encoder with its tokenizer, loaded from the hub's files. Cheap to clone.
 #[derive(Clone)]
 pub struct Encoder {
     inner: Arc<Inner>,
@@ -24,7 +24,7 @@ struct Inner {
     weights: Arc<EncoderWeights>,
     tokenizer: Tokenizer,
     notes: Vec<String>,
-    /// Devices that are open: weights on the GPU are worth keeping between runs.
+    /// Open devices; the weights stay on the GPU between runs.
     devices: Mutex<Vec<(DeviceChoice, Chosen)>>,
 }
 
@@ -32,13 +32,13 @@ impl Encoder {
     /// Loads an encoder from the bytes of `config.json`, `tokenizer.json` and `model.safetensors`.
     ///
     /// # Errors
-    /// [`Error::Model`] that names the unsupported architecture, the missing tensor or the wrong shape.
+    /// [`Error::Model`] with the unsupported architecture, the missing tensor or the wrong shape.
     pub fn from_bytes(name: &str, config: &[u8], tokenizer: &[u8], weights: &[u8]) -> Result<Self> {
         Self::from_checked(name, config, tokenizer, weights, sha256_hex(weights))
     }
 
-    /// [`Encoder::from_bytes`] where the SHA-256 of `weights`, in lower-case hexadecimal, is known already: hashing them takes
-    /// longer than all the rest.
+    /// [`Encoder::from_bytes`] if the SHA-256 of `weights`, in lower-case hexadecimal, is already known. Computing it takes longer
+    /// than everything else.
     ///
     /// # Errors
     /// As [`Encoder::from_bytes`].
@@ -46,7 +46,7 @@ impl Encoder {
         Self::from_files(name, EncoderFiles { config, tokenizer, weights }, sha256)
     }
 
-    /// An encoder from all its files; `sha256` is that of the weights, in lower-case hexadecimal.
+    /// An encoder from its files; `sha256` is that of the weights, in lower-case hexadecimal.
     ///
     /// # Errors
     /// As [`Encoder::from_bytes`].
@@ -71,13 +71,13 @@ impl Encoder {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What the user should know about its files.
+    /// Notes on the files.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.inner.notes
     }
 
-    /// The name it was loaded under, such as a hub id.
+    /// The name that it was loaded with, such as a hub id.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
@@ -89,13 +89,13 @@ impl Encoder {
         &self.inner.sha256
     }
 
-    /// SHA-256 over the checksums of all three files: results depend on the tokenizer and the config as on the weights.
+    /// SHA-256 over the checksums of all three files, because results also depend on the tokenizer and the config.
     #[must_use]
     pub fn files_sha256(&self) -> &str {
         &self.inner.files_sha256
     }
 
-    /// Sizes.
+    /// Sizes of the encoder.
     #[must_use]
     pub fn spec(&self) -> &EncoderSpec {
         &self.inner.weights.spec
@@ -113,24 +113,27 @@ impl Encoder {
         &self.inner.tokenizer
     }
 
-    /// Most tokens of a text behind `prompt_length` prompt rows, `[CLS]` and `[SEP]` included, if `wanted` are wanted.
+    /// Maximum number of tokens of a text after `prompt_length` prompt rows, including `[CLS]` and `[SEP]`; at most `wanted`.
     ///
     /// # Errors
-    /// [`Error::Config`] where the prompt leaves no room for text.
+    /// [`Error::Config`] if the prompt leaves no room for text.
     pub fn text_limit(&self, wanted: usize, prompt_length: usize) -> Result<usize> {
         let room = self.spec().max_positions.saturating_sub(prompt_length);
         if room < 3 {
             return Err(Error::config(
                 "prompt.length",
-                format!("{prompt_length} virtual tokens leave no room in the encoder's {} positions", self.spec().max_positions),
+                format!(
+                    "{prompt_length} virtual tokens leave no room for text in the encoder's {} positions",
+                    self.spec().max_positions
+                ),
                 "use a shorter prompt",
             ));
         }
         Ok(wanted.min(room))
     }
 
-    /// The device for a choice. What was chosen for the same choice before is used again, and so is an open device of the kind
-    /// that is asked for: its weights are there and its kernels are compiled.
+    /// The device for a choice. A device that was opened for the same choice, or an open device of the requested kind, is reused:
+    /// its weights are loaded and its kernels compiled.
     ///
     /// # Errors
     /// As [`choose`].
@@ -140,7 +143,7 @@ impl Encoder {
         }
         let chosen = choose(&self.inner.weights, choice, sample).await?;
         let mut open = self.devices();
-        // A second device of a kind means that the first one failed.
+        // A second device of the same kind means that the first one has failed.
         open.retain(|(_, earlier)| earlier.compute.gpu != chosen.compute.gpu);
         open.push((choice, chosen.clone()));
         Ok(chosen)

@@ -38,7 +38,7 @@ impl<T> Linear<T> {
     }
 }
 
-/// What lies between the encoder and the linear layer: the choice of rows, the pooler, the scale. Frozen.
+/// The frozen part between the encoder and the linear layer: pooling, the pooler, the scale.
 #[derive(Clone)]
 pub struct Head {
     pooling: Pooling,
@@ -84,8 +84,8 @@ impl Head {
         self.pooling
     }
 
-    /// Class scores `[N B, C]` of pooled rows `[N B, D]` under the linear layers of N members, `weight [N C, D]`, `bias [N, C]`:
-    /// the first for the first B rows.
+    /// Logits `[N B, C]` of pooled rows `[N B, D]` from the linear layers of N members, `weight [N C, D]`, `bias [N, C]`: the first
+    /// layer is for the first B rows.
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, Linear { weight, bias }: Linear<Tensor<2>>) -> Tensor<2> {
         let features = match &self.pooler {

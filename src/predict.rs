@@ -67,7 +67,7 @@ impl Predictor {
     /// Opens the device of the choice `device`.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where the adapter was made for another encoder; [`Error::Device`] where the device cannot be used.
+    /// [`Error::Adapter`] if the adapter was trained with another encoder; [`Error::Device`] if the device cannot be used.
     pub async fn new(model: Encoder, adapter: Adapter, device: DeviceChoice) -> Result<Self> {
         let limit = model.text_limit(adapter.config.data.max_tokens, adapter.prompt_length())?;
         let sample = Example { tokens: vec![0; limit.min(32)], label: 0 };
@@ -79,7 +79,7 @@ impl Predictor {
     /// Uses an open device.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where the adapter was made for another encoder.
+    /// [`Error::Adapter`] if the adapter was trained with another encoder.
     pub fn on(compute: &Compute, model: Encoder, adapter: Adapter) -> Result<Self> {
         adapter.check_encoder(model.spec())?;
         let hidden = model.spec().hidden;

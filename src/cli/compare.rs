@@ -86,7 +86,7 @@ struct Failed {
 }
 
 impl Stored {
-    /// What was done in the folder before, where it belongs to this comparison.
+    /// Takes over the cells that are already done in the folder, if they belong to this comparison.
     fn resume(&mut self, out: &Path) -> Result<()> {
         let path = out.join(FILE);
         if !path.is_file() {

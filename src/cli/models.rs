@@ -25,8 +25,7 @@ impl Models {
     /// files.
     ///
     /// # Errors
-    /// [`Error::Io`] where it is neither, or cannot be fetched; [`Error::Model`] where its files are not an encoder that can be
-    /// used.
+    /// [`Error::Io`] if it is neither or cannot be downloaded; [`Error::Model`] if the encoder is not supported.
     pub(crate) fn load(self, name: &str) -> Result<Encoder> {
         let model = self.find(name)?;
         for note in model.notes() {
@@ -65,7 +64,7 @@ impl Models {
     }
 }
 
-/// From a folder of the cache; the weights must be the known ones where they are known.
+/// Loads from a folder of the cache. If the checksum of the weights is known, they must match it.
 fn load_known(id: &str, folder: &Path) -> Result<Encoder> {
     let model = load_folder(id, folder)?;
     match fetch::known_weights(id) {

@@ -28,7 +28,7 @@ impl Notes {
     /// Starts collecting for a report at `path`, on these data files.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`] where nothing can be written there: before the time is spent that it takes to train.
+    /// [`crate::error::Error::Io`] if the report could not be written there; checked before time is spent on training.
     pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Encoder, dataset: &Dataset) -> Result<Self> {
         files::check_file(path)?;
         let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());

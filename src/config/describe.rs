@@ -38,7 +38,7 @@ pub struct Setting {
     pub absent: Option<&'static str>,
     /// Its type and limits.
     pub kind: SettingKind,
-    /// Where it applies: where all conditions of one of these lists hold. Everywhere, if there is none.
+    /// Where the setting applies: if all conditions of at least one list hold. Without a list, it always applies.
     pub when: &'static [&'static [Condition]],
 }
 
@@ -128,9 +128,9 @@ pub struct Limits {
 pub struct Condition {
     /// The path.
     pub path: &'static str,
-    /// It must be one of these, if there are any.
+    /// The value must be one of these, if there are any.
     pub one_of: &'static [ConditionValue],
-    /// It must be none of these.
+    /// The value must be none of these.
     pub none_of: &'static [ConditionValue],
 }
 

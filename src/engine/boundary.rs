@@ -58,9 +58,10 @@ impl FrozenEncoder {
     /// saved until the backward pass has used them, or until [`FrozenEncoder::discard`].
     ///
     /// # Errors
-    /// [`Error::Device`] on the GPU while an earlier tracked forward of this thread waits for its backward (its activations would be
-    /// overwritten); [`Error::DeviceMemory`] where there is no room for the batch; [`Error::Model`] for a token id or a length that
-    /// the encoder has no embedding for, or an input of another shape or on another device.
+    /// [`Error::Device`] on the GPU if an earlier tracked forward pass of this thread still needs its backward pass (its
+    /// activations would be overwritten), and for an input on another device; [`Error::DeviceMemory`] if there is not enough
+    /// memory for the batch; [`Error::Model`] for a token id or a length that the encoder has no embedding for, or an input of
+    /// another shape.
     pub fn encode(&self, batch: &Arc<PackedBatch>, inputs: Inputs, pooling: Pooling) -> Result<Tensor<2>> {
         let route = inputs.route(pooling);
         let &EncoderSpec { layers, hidden, .. } = self.spec();

@@ -85,7 +85,7 @@ struct CachedStates {
 
 impl CpuCache {
     fn lock(&self) -> MutexGuard<'_, CachedStates> {
-        // Nothing panics between the two changes of an insertion.
+        // Nothing panics between the two updates of an insertion.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,7 +94,7 @@ impl CpuCache {
         self.lock().rows.get(&key).filter(|rows| rows.len() == numbers).cloned()
     }
 
-    /// Keeps the rows of an example that is not there, if the budget has room.
+    /// Stores the hidden states of a missing example, if the budget allows it.
     fn insert(&self, key: u32, rows: &[f32]) {
         let mut cached = self.lock();
         let bytes = cached.bytes + size_of_val(rows) as u64;
@@ -178,7 +178,7 @@ impl Engine for CpuEngine {
         let &EncoderSpec { hidden, layers, .. } = self.encoder.spec();
         let CpuPass { batch, route, input: saved, buffers } = pass;
         *saved = host_rows(input);
-        // Where nothing is trained, there is a row to say on which device.
+        // Without trained rows, there is one row that determines the device.
         saved.truncate(route.input_rows(batch, layers).iter().sum::<usize>() * hidden);
         let states = if route.entry == Entry::Words { Vec::new() } else { host_rows(states) };
         Self::tensor(self.encoder.forward(batch, saved, &states, *route, save_activations, &mut buffers.activations), hidden)

@@ -12,17 +12,18 @@ use crate::model::spec::EncoderSpec;
 /// The cost of a pass over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PassCost {
-    /// Operations of the forward pass.
+    /// FLOPs of the forward pass.
     pub forward: u64,
     /// FLOPs of the backward pass, input gradients only.
     pub backward: u64,
-    /// Bytes of activations that a tracked forward pass keeps for the backward pass, as f32: of every row and layer the queries, keys
-    /// and values `3 D`, both sums `2 D` with their statistics, the neurons `F`, and a number for each head. Nothing made again.
+    /// Size in bytes of the activations that a tracked forward pass saves for the backward pass, as f32: for every row and layer,
+    /// the queries, keys and values `3 D`, both sums `2 D` with their statistics, the neurons `F`, and a number for each head.
+    /// Without recomputation.
     pub activation_bytes: u64,
 }
 
 impl PassCost {
-    /// Of a batch on a route through an encoder; the layers below a late entry are not in it: see [`states`].
+    /// For a batch on a route through an encoder, without the layers below a late entry: see [`states`].
     #[must_use]
     pub fn new(spec: &EncoderSpec, batch: &PackedBatch, route: Route) -> Self {
         let below = match route.entry {
@@ -85,7 +86,7 @@ impl Meter {
         self.flops.fetch_add(flops, Ordering::Relaxed);
     }
 
-    /// Notes the bytes of activations that a pass saved.
+    /// Records the saved bytes of a pass.
     pub fn note_peak(&self, bytes: u64) {
         self.peak.fetch_max(bytes, Ordering::Relaxed);
     }
@@ -96,13 +97,13 @@ impl Meter {
         self.flops.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that a pass saved since [`Meter::take_peak`].
+    /// The largest number of bytes saved by a pass since [`Meter::take_peak`].
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that a pass saved since the last call.
+    /// The largest number of bytes saved by a pass since the last call.
     pub fn take_peak(&self) -> u64 {
         self.peak.swap(0, Ordering::Relaxed)
     }

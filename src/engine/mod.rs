@@ -81,7 +81,7 @@ impl Route {
         Self { entry: Entry::Words, pooling, per_example: false, update: 0, prefix: false }
     }
 
-    /// The lowest layer that is run.
+    /// The lowest layer of the pass.
     #[must_use]
     pub fn lowest_layer(&self) -> usize {
         match self.entry {
@@ -90,7 +90,7 @@ impl Route {
         }
     }
 
-    /// Rows of the trained input that are prompt, update and prefix, for a batch and an encoder of so many layers.
+    /// The numbers of rows of prompt, update and prefix in the trained input, for a batch and an encoder with `layers` layers.
     #[must_use]
     pub fn input_rows(&self, batch: &PackedBatch, layers: usize) -> [usize; 3] {
         let prompt = match (self.prefix, self.per_example) {
@@ -147,8 +147,9 @@ pub trait Engine: Send + Sync {
     /// and this thread already has one.
     fn begin(&self, batch: &Arc<PackedBatch>, route: Route, tracked: bool) -> Result<Self::Pass>;
 
-    /// The trained input `[R, D]` to pooled rows `[B, D]`; with `save_activations`, activations stay in the pass for [`Engine::backward`].
-    /// `states` `[T - B P, D]` are the text rows where the prompt joins, with [`Entry::After`] (else ignored).
+    /// From the trained input `[R, D]` to pooled rows `[B, D]`. With `save_activations`, activations are saved in the pass for
+    /// [`Engine::backward`]. `states` `[T - B P, D]` are the hidden states where the prompt is inserted, with [`Entry::After`]
+    /// (otherwise ignored).
     fn forward(&self, pass: &mut Self::Pass, input: Self::Tensor, states: Self::Tensor, save_activations: bool) -> Self::Tensor;
 
     /// From the gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`, after a forward pass that

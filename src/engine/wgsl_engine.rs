@@ -29,7 +29,7 @@ pub struct WgslPass {
     examples: usize,
 }
 
-/// Buffers, and the rows of a matrix that each of them takes or gives, one after another.
+/// Buffers, with the number of rows of a matrix that each of them contains, in order.
 type BufferRows = Vec<(wgpu::Buffer, usize)>;
 
 impl WgslEngine {

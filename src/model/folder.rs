@@ -24,7 +24,7 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
 pub struct FolderChoice {
-    /// The folder that they lie in: empty for the one that was given.
+    /// The folder that contains them; empty for the given folder.
     pub folder: String,
     /// `config.json`.
     pub config: String,
@@ -39,7 +39,7 @@ pub struct FolderChoice {
 }
 
 impl FolderChoice {
-    /// All of the paths.
+    /// All paths.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let optional = [self.tokenizer_config.as_deref(), self.added_tokens.as_deref()].into_iter().flatten();
         [self.config.as_str(), &self.tokenizer].into_iter().chain(optional).chain(self.weights.iter().map(String::as_str))
@@ -50,7 +50,7 @@ impl FolderChoice {
 /// encoder needs.
 ///
 /// # Errors
-/// [`Error::Model`] that says what is missing, what lies there in its place, and what to do.
+/// [`Error::Model`] with what is missing, what was found instead, and what to do.
 pub fn choose(paths: &[String]) -> Result<FolderChoice> {
     let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for path in paths {

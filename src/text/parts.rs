@@ -63,7 +63,7 @@ fn check_within(value: &Value) -> Result<(), String> {
                     table.as_deref().and_then(check_table).ok_or("its precompiled_charsmap is invalid")?;
                 }
                 Some("FixedLength") if fields.get("length") == Some(&Value::from(0)) => {
-                    Err("its FixedLength pre-tokenizer has length 0")?
+                    Err("its FixedLength pre-tokenizer has length 0")?;
                 }
                 _ if kind == Some("TemplateProcessing") || fields.contains_key("special_tokens") => {
                     check_template(fields).ok_or("its template refers to something that does not exist")?;

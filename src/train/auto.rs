@@ -25,7 +25,7 @@ const EVALUATIONS: usize = 1;
 /// Trials in progress.
 pub(super) struct Trials {
     model: Encoder,
-    /// What the trials learn from and are judged on.
+    /// The data of the trials.
     part: Dataset,
     config: RunConfig,
     /// Steps of each trial.

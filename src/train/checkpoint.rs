@@ -29,9 +29,9 @@ pub struct Checkpoint {
     pub machine: Option<Machine>,
     /// Whether trials chose the method ([`crate::config::Method::Auto`]).
     pub chosen: bool,
-    /// Where the run is.
+    /// Position in the run.
     pub counters: Counters,
-    /// Of each member: the order's generator, the examples in their order, and how many are behind.
+    /// For each member: the state of the order's generator, the order of the examples, and how many of them are done.
     pub orders: Vec<(u64, Vec<usize>, usize)>,
     /// The trained matrices.
     pub matrices: Vec<MatrixState>,
@@ -121,7 +121,7 @@ pub struct SavedProbe {
     pub loss: f64,
     /// Its head.
     pub trained: Trained,
-    /// Class of each watched example.
+    /// Predicted class of each watched example.
     pub predicted: Vec<u32>,
 }
 

@@ -230,7 +230,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Some more of the cell under way.
+    /// Continues the current cell.
     async fn advance(&mut self) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         if !running.over {

@@ -3,9 +3,9 @@
 //! 2210.04457,
 //! section 3). Since `dL / dgamma_i = <dL / dP_i, P_i>`, it follows from existing gradients.
 
-/// A mask over parts of `width` elements: 0 for the share of the parts in `active` that matters least and for those that are not in
-/// it, else 1. Equal parts go in their order. Of N members, whose parts lie one after another, each is pruned by itself: each
-/// loses the same share, and one part of each at least stays.
+/// A mask over parts of `width` elements: 0 for the given share of the parts in `active`, the least important ones, and for parts
+/// not in `active`; otherwise 1. Equally important parts are pruned in order. With N members, whose parts are concatenated, each is
+/// pruned separately: each loses the same share, and at least one part of each remains.
 ///
 /// # Panics
 /// If the members have different numbers of parts.

@@ -37,7 +37,7 @@ pub struct Run {
     account: Account,
     results: Results,
     events: Events,
-    /// None when nothing is left to do, also after an error.
+    /// `None` when nothing is left to do, also after an error.
     phase: Option<Phase>,
     stopping: bool,
     /// Whether the method was selected by trials.
@@ -46,7 +46,7 @@ pub struct Run {
 
 /// What a run is at.
 enum Phase {
-    /// Steps are being taken, and the baseline is being made.
+    /// Steps are being taken, and the linear probe is being computed.
     Training(Box<Training>),
     /// The best parameters are being evaluated on all held-out rows.
     Finishing(Box<Finish>),
@@ -56,14 +56,14 @@ impl Run {
     /// Works until the next event; `None` after [`Event::Done`].
     ///
     /// # Errors
-    /// [`Error::Diverged`](crate::error::Error::Diverged) where the loss is not finite; [`Error::Device`](crate::error::Error::Device) where the device failed. The best parameters so far
-    /// stay available through [`Run::adapter`].
+    /// [`Error::Diverged`](crate::error::Error::Diverged) if the loss is not finite; [`Error::Device`](crate::error::Error::Device)
+    /// if the device failed. The best parameters so far remain available through [`Run::adapter`].
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.events.take() {
                 return Ok(Some(event));
             }
-            // Not put back where something fails: then the run is over.
+            // Not put back after an error, which ends the run.
             let mark = self.account.mark(&self.setup.compute.encoder);
             let next = match self.phase.take() {
                 None => return Ok(None),
@@ -118,8 +118,8 @@ impl Run {
         Predictor::on(&self.setup.compute, self.setup.model.clone(), self.adapter()?)
     }
 
-    /// What the best parameters so far say of the held-out rows, one by one: of those that the figures are from, which after a stop
-    /// are the watched ones. They are known since the evaluation; nothing is computed again.
+    /// The predictions of the best parameters so far for every single held-out row that the metrics are computed on; after a
+    /// stop, these are the watched rows. They are saved at the evaluation and not computed again.
     ///
     /// # Errors
     /// [`crate::error::Error::Adapter`] before the first evaluation.
@@ -131,7 +131,7 @@ impl Run {
         Answers::new(self.setup.examples.labels.clone(), rows, truth, scores)
     }
 
-    /// What the run took so far.
+    /// The cost of the run so far.
     #[must_use]
     pub fn cost(&self) -> Cost {
         Cost { adapter_bytes: self.results.adapter_bytes(), ..self.account.cost }

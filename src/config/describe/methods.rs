@@ -74,12 +74,12 @@ const IS_LATE: Condition = method_is(&[ConditionValue::Word("late")]);
 const MAKES: Condition = Condition::is_not("prompt.late.generator", &[ConditionValue::Word("none")]);
 const FREE: Condition = Condition::is("prompt.late.generator", &[ConditionValue::Word("none")]);
 const PRUNES: Condition = Condition::is_not("prompt.prune", &[ConditionValue::Nothing]);
-/// With rows of their own that can be pruned.
+/// Methods with prompt rows that can be pruned.
 const WITH_ROWS: &[ConditionValue] =
     &[ConditionValue::Word("prompt"), ConditionValue::Word("efficient"), ConditionValue::Word("ensemble")];
 
 pub(super) const NOT_PROBE: When = &[&[Condition::is_not("prompt.method", &[ConditionValue::Word("probe")])]];
-/// Where `optim.prompt_lr` is used: a generator has a learning rate of its own.
+/// Where `optim.prompt_lr` is used: a generator has its own learning rate.
 pub(super) const TRAINED_RATE: When =
     &[&[Condition::is_not("prompt.method", &[ConditionValue::Word("probe"), ConditionValue::Word("late")])], &[IS_LATE, FREE]];
 pub(super) const PRUNABLE: When = &[&[method_is(WITH_ROWS)], &[GROWS, base_is(WITH_ROWS)], &[IS_LATE, FREE]];
@@ -106,7 +106,7 @@ pub(super) const AUTO: &[Setting] = &[
     Setting::new(
         "prompt.auto.share",
         "Trial budget",
-        "All trials together, in addition to the steps of the final run.",
+        "For all trials in total, in addition to the steps of the final run.",
         SettingKind::Percent { limits: Limits::SHARE },
     )
     .also(&["search budget"])
@@ -211,7 +211,7 @@ pub(super) const PROGRESSIVE: &[Setting] = &[
     Setting::new(
         "prompt.progressive.stages",
         "Stages",
-        "In order. The full encoder has the remaining steps.",
+        "In order. The remaining steps are on the full encoder.",
         SettingKind::Stages { share: SHARE_OF_STEPS, size: Limits::POSITIVE.to(1) },
     )
     .also(&["training stages", "progressive shrinking"])

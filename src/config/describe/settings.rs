@@ -4,7 +4,7 @@ use super::methods::{AUTO, EFFICIENT, ENSEMBLE, LATE, METHODS, NOT_PROBE, PROGRE
 use super::{Choice, Condition, ConditionValue, Group, Limits, Setting, SettingKind};
 use crate::config::{LARGEST_SEED, MOST_STEPS};
 
-/// A whole number. Every one has a largest, far beyond what is of use, so that no product of settings and rows can overflow.
+/// A whole number. Every one has an upper limit, so that no product of settings and rows can overflow.
 const fn whole(minimum: u32, maximum: u64) -> SettingKind {
     SettingKind::Integer { limits: Limits::from(minimum).to(maximum) }
 }
@@ -214,7 +214,7 @@ const DATA: &[Setting] = &[
         "The row of the file with the names of the columns, counted from 1; 0 if no row has them. Rows above it are left out.",
         SettingKind::Integer { limits: Limits::from(0).to(1 << 20) },
     )
-    .or_absent("found by looking"),
+    .or_absent("detected"),
     Setting::new("data.sheet", "Sheet", "Of a workbook (.xlsx), by its name.", SettingKind::Sheet)
         .or_absent("the first with content"),
     Setting::new(
@@ -225,8 +225,8 @@ const DATA: &[Setting] = &[
     ),
     Setting::new(
         "data.split_column",
-        "Column of the split",
-        "A column with the words train, test, dev or validation, or none: it says which rows are held out.",
+        "Split column",
+        "A column with the values train, test, dev or validation, which say which rows are held out; none: not used.",
         SettingKind::Column,
     )
     .or_absent("detected"),

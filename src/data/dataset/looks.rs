@@ -88,7 +88,7 @@ impl Looks {
         } else if classes.iter().all(|class| LANGUAGES.contains(&class.to_lowercase().as_str())) {
             0.4
         } else if kind == Some(Kind::Number) && classes.len() > 5 {
-            // Counts of something, rather than classes.
+            // Counts rather than classes.
             0.6
         } else if kind == Some(Kind::Number) && classes.len() > 2 {
             0.85

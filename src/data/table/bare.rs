@@ -279,7 +279,7 @@ impl Split {
     }
 }
 
-/// Where the cell of a column is in a record of `width` cells or more, the surplus of which belongs to the text.
+/// Index of a column's cell in a record with at least `width` cells, whose extra cells belong to the text.
 fn cell_index(record: &StringRecord, width: usize, text: usize, column: usize) -> usize {
     if column < text { column } else { record::length(record) - (width - column) }
 }

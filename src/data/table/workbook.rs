@@ -289,7 +289,7 @@ fn date(value: &ExcelDateTime) -> String {
     }
     let time = format!("{hour:02}:{minute:02}:{second:02}");
     if (0.0..1.0).contains(&value.as_f64()) {
-        // A time of the day alone.
+        // A time of day.
         time
     } else if (hour, minute, second) == (0, 0, 0) {
         format!("{year:04}-{month:02}-{day:02}")

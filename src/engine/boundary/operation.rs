@@ -36,7 +36,7 @@ impl<E: Engine> Begun<E> {
     }
 }
 
-/// The pass of the engine at hand.
+/// The pass of the engine in use.
 pub(super) enum EnginePass {
     Wgsl(Begun<WgslEngine>),
     Cpu(Begun<CpuEngine>),
@@ -96,10 +96,10 @@ impl Pass {
     }
 
     /// # Errors
-    /// [`Error::Device`] where the input of the forward pass was on another device.
+    /// [`Error::Device`] if the input of the forward pass was on another device.
     pub(super) fn check(&self) -> Result<()> {
         if matches!(*self.state(), State::OtherDevice) {
-            return Err(Error::device("the input is on another device than the encoder", "report this as a fault"));
+            return Err(Error::device("the input is on another device than the encoder", "report this as a bug"));
         }
         Ok(())
     }

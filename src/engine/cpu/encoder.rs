@@ -115,7 +115,7 @@ impl<F: Scalar> CpuEncoder<F> {
         let mut scores = Vec::new();
         let routed = RoutedInput::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
         self.run(&routed, &[], None, |_, g| {
-            // None behind the embeddings.
+            // The embeddings have no neurons.
             if !g.is_empty() {
                 let mut layer = vec![F::ZERO; self.spec().ffn];
                 neuron_scores(batch.offsets(), g, &mut layer);
@@ -146,7 +146,7 @@ impl<F: Scalar> CpuEncoder<F> {
         let (mut d_qkv, mut delta) = (zeros(3 * hidden), zeros(heads));
         pool_grad(rows, d_pooled, &mut d_h, route.pooling, hidden);
         for (number, (layer, saved_layer)) in layers.iter().zip(&saved.layers).enumerate().rev() {
-            // Each product reads the gradient at its output, adds what came along the residual, and overwrites d_h.
+            // Each product reads the gradient of its output, adds the gradient along the residual, and overwrites d_h.
             layer_norm_grad(&d_h, &saved_layer.x2, &saved_layer.stats2, &F::weights(&layer.ffn_norm.gamma), &mut d_x);
             back(&d_x, &layer.ffn_out, &saved_layer.u, &mut d_wide, Epilogue::GeluGrad, ffn);
             back(&d_wide, &layer.ffn_in, &d_x, &mut d_h, Epilogue::Residual, hidden);
@@ -205,7 +205,7 @@ impl<F: Scalar> CpuEncoder<F> {
         h
     }
 
-    /// One layer from `h` to `h`; `h1` and `g` (the activated neurons) are not kept.
+    /// One layer from `h` to `h`; `h1` and `g` (the activated neurons) are not saved.
     fn run_layer(
         &self,
         index: usize,

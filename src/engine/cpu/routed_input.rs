@@ -1,4 +1,5 @@
-//! [`RoutedInput`]: what one pass through the encoder works on, for both encoders: the rows of its batch and the parts of its trained input.
+//! [`RoutedInput`]: the inputs of a pass through the encoder, for both encoders: the rows of its batch and the parts of its
+//! trained input.
 
 use std::borrow::Cow;
 
@@ -53,7 +54,8 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
         self.route.lowest_layer()
     }
 
-    /// Input of the lowest layer, `h` `[T, D]`; `states` `[T - B P, D]` are the text rows there, with [`Entry::After`].
+    /// Input of the lowest layer, `h` `[T, D]`; `states` `[T - B P, D]` are the hidden states of the text there, with
+    /// [`Entry::After`].
     pub(super) fn embed_input(&self, states: &[F], h: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         if self.route.entry != Entry::Words {
@@ -94,13 +96,13 @@ impl<'a, F: Scalar> RoutedInput<'a, F> {
         }
     }
 
-    /// Whether something below the lowest layer is trained: with a prefix alone, nothing is.
+    /// Whether something below the lowest layer is trained; not with only a prefix.
     pub(super) fn has_input_gradient(&self) -> bool {
         self.sizes[0] + self.sizes[1] > 0
     }
 
-    /// Gradient of the prompt and the update from that of the lowest layer's input: `d_residual` `[T, D]` and `d_product`
-    /// `[B P, D]`, or the whole of it in `d_residual` where every row has one.
+    /// Gradient of the prompt and the update from the gradient of the lowest layer's input: `d_residual` `[T, D]` and `d_product`
+    /// `[B P, D]`, or all of it in `d_residual` if every row has one.
     pub(super) fn input_gradient(&self, d_residual: &[F], d_product: &[F], d_input: &mut [F]) {
         let EncoderWeights { spec, word, position, embed_norm: norm, .. } = self.weights;
         let &EncoderSpec { hidden, layer_norm_eps: eps, .. } = spec;

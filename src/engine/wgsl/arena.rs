@@ -12,11 +12,11 @@ use crate::engine::{Entry, Pooling, Route};
 use crate::error::Result;
 use crate::model::spec::EncoderSpec;
 
-/// Buffers for batches of up to so many rows, and the steps on them.
+/// Buffers for batches up to a capacity, and the steps on them.
 #[derive(Debug)]
 pub(super) struct Arena {
     pub(super) buffers: BatchBuffers,
-    /// What the layers start from: embeddings without and with an update, the states that a prompt joins.
+    /// The input of the layers: embeddings without and with an update, and hidden states with an inserted prompt.
     embed: [Step; 2],
     insert: Step,
     layers: Vec<Vec<Step>>,
@@ -30,7 +30,7 @@ impl Arena {
     /// Allocates buffers for batches of up to `capacity`, and records the untracked steps on them.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
     pub(super) fn new(parts: &EncoderParts<'_>, table: &wgpu::Buffer, capacity: Capacity) -> Result<Self> {
         let buffers = BatchBuffers::new(parts, table, capacity)?;
         let (h, saved, make) = (&buffers.scratch.h, &buffers.saved, buffers.layers(parts));
@@ -65,7 +65,7 @@ impl Arena {
         std::iter::once(std::slice::from_ref(first)).chain(layers.iter().map(Vec::as_slice))
     }
 
-    /// `[T, D]`: what the layers start from, then the output of each layer.
+    /// `[T, D]`: the input of the layers, then the output of each layer.
     pub(super) fn h(&self) -> &wgpu::Buffer {
         &self.buffers.scratch.h
     }
@@ -80,8 +80,8 @@ impl Arena {
         (pool, grad)
     }
 
-    /// Bytes of all activations of a tracked pass on a route, at this capacity: those of the layers that it takes, and the
-    /// scratch buffers with the hidden states that a prompt joins.
+    /// Size of all activations of a tracked pass on a route in bytes, at this capacity: those of its layers, and the scratch
+    /// buffers with the hidden states before an inserted prompt.
     pub(super) fn activation_bytes(&self, spec: &EncoderSpec, route: &Route, recompute: bool) -> u64 {
         let (all, again) = SavedLayer::widths(spec);
         let layers = spec.layers.saturating_sub(route.lowest_layer());
@@ -90,20 +90,20 @@ impl Arena {
         u64::from(self.buffers.capacity.rows) * (saved + scratch_width(spec) + states) as u64 * size_of::<f32>() as u64
     }
 
-    /// Makes room for tracked passes on a route, at the first one.
+    /// Allocates buffers for tracked passes on a route, for the first one.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub(super) fn track(&mut self, parts: &EncoderParts<'_>, route: &Route, recompute: bool) -> Result<()> {
         if !self.tracked.as_ref().is_some_and(|tracked| tracked.serves(route, recompute)) {
-            // The old buffers go first: both would not always fit.
+            // The old buffers are dropped first, because both may not fit.
             self.tracked = None;
             self.tracked = Some(Tracked::new(parts, &self.buffers, route, recompute)?);
         }
         Ok(())
     }
 
-    /// Steps from the gradient at the last layer's output to the gradient of the trained input; none before [`Self::track`].
+    /// Steps from the gradient of the last layer's output to the gradient of the trained input; empty before [`Self::track`].
     pub(super) fn backward(&self) -> &[Step] {
         self.tracked.as_ref().map_or(&[], |tracked| &tracked.backward)
     }

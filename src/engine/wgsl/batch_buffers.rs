@@ -18,13 +18,13 @@ pub(super) struct Capacity {
     pub(super) rows: u32,
     /// Examples B.
     pub(super) examples: u32,
-    /// Rows of the prompt input: P, or B P where every example has its own.
+    /// Rows of the prompt input: P, or B P if every example has its own.
     pub(super) prompt: u32,
     /// Rows N of the update.
     pub(super) update: u32,
     /// Rows of the prefix, 2 L P.
     pub(super) prefix: u32,
-    /// Text rows that the prompt joins, where it joins after a layer.
+    /// Hidden states of the text, if the prompt is inserted after a layer.
     pub(super) states: u32,
 }
 
@@ -32,10 +32,10 @@ impl Capacity {
     /// Before the first batch.
     pub(super) const SMALLEST: Self = Self { rows: 1, examples: 1, prompt: 1, update: 0, prefix: 0, states: 0 };
 
-    /// Room for batches behind shared prompt rows, at the word embeddings.
+    /// The capacity for a batch after shared prompt rows, at the word embeddings.
     ///
     /// # Errors
-    /// [`Error::Model`] for a batch of no rows, or more than can be counted.
+    /// [`Error::Model`] for a batch without rows, or with too many.
     pub(super) fn new(rows: usize, examples: usize, prompt: usize) -> Result<Self> {
         let count = |count: usize| u32::try_from(count).ok();
         match (count(rows), count(examples), count(prompt)) {
@@ -46,7 +46,7 @@ impl Capacity {
         }
     }
 
-    /// What a batch needs on a route.
+    /// The capacity for a batch on a route.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -69,7 +69,7 @@ impl Capacity {
         }
     }
 
-    /// A capacity for something that did not fit: a little more, so that the next slightly larger batch does.
+    /// A capacity for a batch that did not fit: slightly larger, so that the next larger batch fits.
     pub(super) fn grown(self, size: Self) -> Self {
         self.with(size, |old, new, step| if new > old { new.next_multiple_of(step) } else { old })
     }
@@ -81,11 +81,11 @@ pub(super) struct BatchBuffers {
     pub(super) capacity: Capacity,
     /// The uniform with the size of the current batch.
     batch: wgpu::Buffer,
-    /// The same with its prompt rows only.
+    /// The same with only its prompt rows.
     prompt_rows: wgpu::Buffer,
     /// `[T]` [`RowInfo`].
     pub(super) rows: wgpu::Buffer,
-    /// First row of every block of rows that attention works on.
+    /// First row of every block of rows in the attention kernels.
     blocks: wgpu::Buffer,
     /// `[B + 1]`.
     pub(super) offsets: wgpu::Buffer,
@@ -110,7 +110,7 @@ pub(super) struct BatchBuffers {
     pub(super) saved: SavedLayer,
 }
 
-/// Values a row of the scratch buffers.
+/// Elements per row of the scratch buffers.
 pub(super) fn scratch_width(spec: &EncoderSpec) -> usize {
     3 * spec.hidden + wide(spec) + spec.heads
 }
@@ -123,7 +123,7 @@ impl BatchBuffers {
     /// Buffers for batches of up to `capacity`.
     ///
     /// # Errors
-    /// [`Error::Device`] where a buffer is larger than the device binds.
+    /// [`Error::Device`] if a buffer is larger than the device can bind.
     pub(super) fn new(parts: &EncoderParts<'_>, table: &wgpu::Buffer, capacity: Capacity) -> Result<Self> {
         let &EncoderParts { gpu, spec, .. } = parts;
         let Capacity { rows, examples, .. } = capacity;
@@ -134,7 +134,7 @@ impl BatchBuffers {
             batch: gpu.uniform("batch", &BatchSize::default()),
             prompt_rows: gpu.uniform("prompt_rows", &BatchSize::default()),
             rows: matrix("rows", rows, size_of::<RowInfo>() / size_of::<f32>())?,
-            // No block is empty.
+            // No block is empty, so there are at most as many as rows.
             blocks: matrix("blocks", rows, 1)?,
             offsets: matrix("offsets", examples + 1, 1)?,
             table: table.clone(),
@@ -158,7 +158,7 @@ impl BatchBuffers {
         })
     }
 
-    /// Brings a batch to the device.
+    /// Uploads a batch to the device.
     pub(super) fn write(&self, queue: &wgpu::Queue, rows: &[RowInfo], blocks: &[u32], offsets: &[u32], size: BatchSize) {
         queue.write_buffer(&self.blocks, 0, bytemuck::cast_slice(blocks));
         queue.write_buffer(&self.rows, 0, bytemuck::cast_slice(rows));
@@ -200,7 +200,7 @@ impl BatchBuffers {
         }
     }
 
-    /// The step that puts the prefix into the keys and values of a layer.
+    /// The step that writes the prefix into the keys and values of a layer.
     pub(super) fn prefix(&self, parts: &EncoderParts<'_>, layer: usize, qkv: &wgpu::Buffer) -> Step {
         let EncoderSpec { hidden, layers, .. } = *parts.spec;
         let params = prefix::Params { columns: hidden as u32, layer: layer as u32, layers: layers as u32, pad: 0 };
@@ -216,7 +216,7 @@ impl BatchBuffers {
         prefix_grad::step(&parts.pipelines.prefix_grad, &self.launch(parts), buffers, params)
     }
 
-    /// The step that sums the examples' mean activations of a layer that was just run without tracking into `[F]`.
+    /// The step that sums the examples' mean activations of a layer, just computed without tracking, into `[F]`.
     pub(super) fn neuron_scores(&self, parts: &EncoderParts<'_>, scores: &wgpu::Buffer) -> Step {
         let buffers = [&self.offsets, &self.scratch.wide, scores];
         neuron_scores::step(&parts.pipelines.neuron_scores, &self.launch(parts), buffers, parts.spec.ffn as u32)

@@ -18,7 +18,7 @@ struct CacheState {
     chunks: Vec<wgpu::Buffer>,
     /// Used bytes of the last chunk.
     used: u64,
-    /// Chunk, first byte there and bytes, by the example's key.
+    /// Chunk, first byte and number of bytes, by the example's key.
     entries: HashMap<u32, (usize, u64, u64)>,
 }
 
@@ -50,20 +50,20 @@ impl StateCache {
         (len == bytes).then(|| (state.chunks[chunk].clone(), offset))
     }
 
-    /// A place for the states of an example, which have to be copied there before they are looked for on the device; none where the
-    /// budget is spent, or the example has one.
+    /// Reserves a place for the states of an example; they have to be copied there before the device looks them up. `None` if the
+    /// budget is used up, or the example is already cached.
     pub(super) fn allocate(&self, gpu: &Gpu, key: u32, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let state = &mut *lock(&self.state);
         if state.entries.contains_key(&key) {
             return None;
         }
         if state.chunks.last().is_none_or(|chunk| chunk.size() < state.used + bytes) {
-            // Buffers are made of whole vectors, as rows are.
+            // Buffers consist of whole vectors, as rows do.
             let size = (CHUNK.min(state.budget) / 16 * 16).max(bytes);
             if size > state.budget {
                 return None;
             }
-            // A device without room for more has cached enough.
+            // If the device is out of memory, enough has been cached.
             state.chunks.push(gpu.storage("hidden states", size).ok()?);
             state.budget -= size;
             state.used = 0;

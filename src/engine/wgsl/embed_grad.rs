@@ -31,7 +31,7 @@ pub fn shader(lanes: u32) -> Shader {
 /// The shape of the embedding's gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GradientLayout {
-    /// Every example has prompt rows of its own.
+    /// Whether every example has its own prompt rows.
     pub per_example: bool,
     /// Whether `d_residual` is the whole gradient; then `d_product` is not read.
     pub whole: bool,

@@ -70,7 +70,7 @@ pub(super) struct State {
     input_rows: [usize; 3],
     /// Number of pairs of rows of the same example.
     pairs: u64,
-    /// Whether the arena holds the activations of a tracked forward pass over the current batch.
+    /// Whether the arena contains the activations of a tracked forward pass over the current batch.
     pub(super) activations_saved: bool,
     recompute: Recompute,
 }
@@ -209,7 +209,7 @@ impl WgslEncoder {
         let prompt = batch.prompt_length() as u32;
         let size = BatchSize { rows: capacity.rows, examples: capacity.examples, prompt, blocks: blocks.len() as u32 };
         (state.size, state.activations_saved) = (size, false);
-        // No prefix rows: no prefix.
+        // No prefix rows, so no prefix.
         state.route = Route { prefix: route.prefix && prompt > 0, ..route };
         state.input_rows = route.input_rows(batch, layers);
         state.pairs = lengths().map(|length| u64::from(length) * u64::from(length)).sum();
@@ -233,7 +233,7 @@ impl WgslEncoder {
         let grown = state.arena.buffers.capacity.grown(size);
         if grown != state.arena.buffers.capacity {
             (state.size, state.activations_saved) = (BatchSize::default(), false);
-            // The old buffers go first: both would not always fit.
+            // The old buffers are dropped first, because both may not fit.
             state.arena = Arena::new(&self.parts(), &state.table.buffer, Capacity::SMALLEST)?;
             state.arena = Arena::new(&self.parts(), &state.table.buffer, grown)?;
         }

@@ -39,7 +39,7 @@ impl SavedLayer {
     /// Buffers for `rows` rows; `qkv` and `u` those of another one.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
     pub(super) fn new(parts: &EncoderParts<'_>, rows: u32, shared: Option<&Self>) -> Result<Self> {
         let &EncoderSpec { hidden, heads, ffn, .. } = parts.spec;
         let new = |name: &str, width: usize| parts.gpu.matrix(name, rows, width);
@@ -112,8 +112,8 @@ impl<'a> Layers<'a> {
         steps
     }
 
-    /// Makes `qkv` and `u` of a layer again: from the steps that bring its input into `x` (where the gradient at `h` must stay)
-    /// and from `x1`, with the kernels of the forward pass and so with the same bits.
+    /// Recomputes `qkv` and `u` of a layer: from the steps that write its input into `x` (because `h` contains the gradient) and
+    /// from `x1`, with the kernels of the forward pass and therefore with the same bits.
     pub(super) fn recompute(&self, input: Step, layer: &Layer, saved: &SavedLayer, prefix: Option<Step>) -> Vec<Step> {
         let x = &self.scratch.x;
         let mut steps = vec![input, self.linear(Epilogue::Bias, x, &layer.qkv, None, &saved.qkv, None)];
@@ -125,9 +125,10 @@ impl<'a> Layers<'a> {
         steps
     }
 
-    /// The gradient of one layer, from the one at its output in `h`. The one at its input ends in `h`; in the lowest layer, where
-    /// `made` are the prompt rows alone, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` takes the gradient at the keys
-    /// and values of prefix rows; where the prompt rows are such, nothing is trained below, and the gradient ends there.
+    /// The gradient of one layer, from the gradient of its output in `h`. The gradient of its input is written to `h`; in the
+    /// lowest layer, where `made` are only the prompt rows, in two parts: `x` `[T, D]` and `h` `[B P, D]`. `prefix_grad` extracts
+    /// the gradient of the keys and values of prefix rows; if the prompt rows are prefix rows, nothing is trained below, and the
+    /// gradient ends there.
     pub(super) fn backward(&self, layer: &Layer, saved: &SavedLayer, made: GradRows, prefix_grad: Option<Step>) -> Vec<Step> {
         let Scratch { h: d_h, x: d_x, y: d_y, wide: d_qkv, delta } = self.scratch;
         let SavedLayer { qkv, lse, x1, stats1, u, x2, stats2 } = saved;
@@ -209,7 +210,7 @@ impl<'a> Layers<'a> {
         attention::Params::new(self.parts.spec.heads as u32, self.parts.spec.head_size() as u32)
     }
 
-    /// So many operations for every pair of values of two rows, so many `[T, D]` matrices moved.
+    /// FLOPs for every pair of rows, and the number of `[T, D]` matrices moved.
     fn attention_cost(&self, flops: u64, matrices: u64) -> KernelCost {
         let hidden = self.parts.spec.hidden as u64;
         KernelCost { flops_per_pair: flops * hidden, bytes_per_row: 4 * matrices * hidden, ..KernelCost::default() }

@@ -37,7 +37,7 @@ pub const THREADS: u32 = 64;
 /// The amount of work of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispatchSize {
-    /// One workgroup a packed row.
+    /// One workgroup per packed row.
     Rows,
     /// One workgroup per prompt row.
     PromptRows {
@@ -69,7 +69,7 @@ pub enum DispatchSize {
 }
 
 impl DispatchSize {
-    /// Workgroups for a batch.
+    /// Number of workgroups for a batch.
     #[must_use]
     pub fn workgroups(self, batch: BatchSize) -> u64 {
         let threads = |things: u32, each: u32| (u64::from(things) * u64::from(each)).div_ceil(u64::from(THREADS));
@@ -101,7 +101,7 @@ pub fn fold(workgroups: u64) -> (u32, u32) {
 /// Lower bounds for the cost of a dispatch: FLOPs that its result requires, and bytes of its operands read and written once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KernelCost {
-    /// Floating-point operations a row.
+    /// FLOPs per row.
     pub flops_per_row: u64,
     /// FLOPs per pair of rows of the same example; there are `sum(n_i^2)` pairs.
     pub flops_per_pair: u64,
@@ -116,7 +116,7 @@ pub struct KernelCost {
 pub struct Step {
     /// The kernel's name, with the sizes of a product.
     pub label: String,
-    /// What it costs at least.
+    /// Lower bounds of its cost.
     pub cost: KernelCost,
     pub(super) rows: GradRows,
     pub(super) pipeline: wgpu::ComputePipeline,

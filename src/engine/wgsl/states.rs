@@ -9,7 +9,7 @@ use crate::data::batch::{Example, PackedBatch};
 use crate::engine::{Pooling, Route};
 use crate::error::{Error, Result};
 
-/// A place in a buffer: from this byte on.
+/// A position in a buffer, in bytes.
 pub type BufferOffset<'a> = (&'a wgpu::Buffer, u64);
 
 impl WgslEncoder {
@@ -124,7 +124,7 @@ impl WgslEncoder {
     /// the sum over the examples of the mean absolute activation over an example's rows to a buffer, `[L, F]`.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no room for a layer's scores.
+    /// [`Error::Device`] if there is not enough memory for a layer's scores.
     pub fn neuron_scores(&self, commands: &mut wgpu::CommandEncoder, (target, offset): BufferOffset<'_>) -> Result<()> {
         let state = &mut *lock(&self.state);
         state.activations_saved = false;

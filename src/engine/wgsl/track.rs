@@ -25,7 +25,7 @@ impl Tracked {
     /// Allocates what the layers of a route save, and records its passes. The lowest layer takes the set of `buffers`.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] where a buffer is larger than the device binds.
+    /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
     pub(super) fn new(parts: &EncoderParts<'_>, buffers: &BatchBuffers, route: &Route, recompute: bool) -> Result<Self> {
         let route = without_pooling(route);
         let lowest = route.lowest_layer();
@@ -38,7 +38,7 @@ impl Tracked {
         let prefix = |index: usize, qkv: &wgpu::Buffer| route.prefix.then(|| buffers.prefix(parts, lowest + index, qkv));
         let mut backward = Vec::new();
         for (index, &(layer, saved)) in pairs.iter().enumerate().rev() {
-            // The uppermost layer's are still there.
+            // Those of the uppermost layer are still in the buffers.
             if recompute && index + 1 < pairs.len() {
                 let input = match index.checked_sub(1) {
                     Some(below) => {
@@ -75,8 +75,7 @@ fn without_pooling(route: &Route) -> Route {
     Route { pooling: Pooling::Mean, ..*route }
 }
 
-/// The gradients below the lowest layer: the whole one of every row in `h`, or that of the prompt rows in two parts, `x` and
-/// `h`.
+/// The gradients below the lowest layer: that of every row in `h`, or that of the prompt rows in two parts, `x` and `h`.
 fn input_grads(parts: &EncoderParts<'_>, buffers: &BatchBuffers, route: &Route) -> Vec<Step> {
     let launch = buffers.launch(parts);
     let (pipelines, weights, norm) = (parts.pipelines, parts.weights, norm_params(parts.spec));

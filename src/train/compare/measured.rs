@@ -54,7 +54,7 @@ pub(super) fn majority(
     Ok(CellResult { accuracy, macro_f1, tests, ..CellResult::new(name, seed) })
 }
 
-/// The steps that a budget pays for: see [`super`].
+/// The number of steps within a budget, see [`super`].
 pub(super) async fn steps_within(spend: Spend, model: &Encoder, dataset: &Dataset, config: &RunConfig) -> Result<usize> {
     let batch = config.optim.batch_size;
     let rows = draw(|row| dataset.train[row].label, 0..dataset.train.len(), SHORT * batch, Rng::stream(config.seed, "budget"));

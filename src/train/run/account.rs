@@ -1,4 +1,4 @@
-//! [`Account`]: the time of a run, and what its pieces cost.
+//! [`Account`]: the time of a run, and the cost of its parts.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ pub(super) enum Piece {
 
 pub(super) struct Account {
     begin: Instant,
-    /// Time that it took before it was resumed.
+    /// Time before the run was resumed.
     pub(super) earlier: Duration,
     /// Seconds spent in steps.
     pub(super) stepping: f64,
-    /// Seconds spent on the baseline.
+    /// Seconds spent on the linear probe.
     pub(super) baseline: f64,
     /// Steps until the next read-back.
     pub(super) group: usize,
@@ -56,7 +56,7 @@ impl Account {
         self.earlier + self.begin.elapsed()
     }
 
-    /// Where a piece of work begins.
+    /// Marks the beginning of a unit of work.
     pub(super) fn mark(&mut self, encoder: &FrozenEncoder) -> Mark {
         self.piece = Piece::default();
         let meter = encoder.meter();
@@ -64,7 +64,7 @@ impl Account {
         (Instant::now(), meter.flops())
     }
 
-    /// Enters a piece of work into the account that it named. `trainer` is at work beside the encoder, on a part of it or not.
+    /// Charges a unit of work. `trainer` works beside the encoder, possibly on a partial one.
     pub(super) fn charge(&mut self, (begin, before): Mark, encoder: &FrozenEncoder, trainer: Option<&Trainer>, is_partial: bool) {
         let flops = encoder.meter().flops().saturating_sub(before);
         match self.piece {
@@ -77,7 +77,7 @@ impl Account {
         }
         let mut bytes = encoder.weight_bytes() + encoder.meter().take_peak();
         if let Some(trainer) = trainer {
-            // The part of the encoder that a stage trains on is a copy beside the whole.
+            // The partial encoder of a stage is a copy beside the full one.
             let part = if is_partial { trainer.weight_bytes() } else { 0 };
             bytes += trainer.cache_bytes() + part;
             (self.cost.prompt_parameters, self.cost.head_parameters) = trainer.counts();

@@ -32,19 +32,20 @@ pub(super) enum Baseline {
 }
 
 impl Baseline {
-    /// The baseline at its beginning. It reads the rows that its batches will hold and those that are watched.
+    /// Prepares the linear probe. It needs the rows of its batches and the watched ones.
     pub(super) fn new(setup: &Setup, events: &mut Events) -> Result<Self> {
         let (train_rows, held_out) = (setup.examples.train_rows, setup.examples.held_out().len());
-        // Where the baseline is the method, it is what is asked for and learns from all rows.
+        // If the linear probe is the method itself, it is trained on all rows.
         let most = if setup.has_prompt() { setup.limits.learned } else { train_rows };
         let learned = setup.examples.learned(most, setup.config.seed);
         let watched = setup.examples.watched.len();
         if learned.len() < train_rows {
-            events.warn(format!("the linear probe learns from a draw of {} of the {train_rows} training rows", learned.len()));
+            events
+                .warn(format!("the linear probe is trained on a sample of {} of the {train_rows} training rows", learned.len()));
         }
         if watched < held_out {
             events.warn(format!(
-                "{watched} of the {held_out} held-out rows are evaluated while training; the result is measured on all"
+                "evaluations during training use a sample of {watched} of the {held_out} held-out rows; the final evaluation uses all of them"
             ));
         }
         let budget = Budget::new(&setup.config, learned.len())?;
@@ -54,7 +55,7 @@ impl Baseline {
         Ok(Baseline::Features(Features::new(setup.model.spec().hidden, examples), order, budget))
     }
 
-    /// One more batch of features, or some more steps of the probe.
+    /// Computes one more batch of features, or some more steps of the linear probe.
     pub(super) async fn advance(
         self,
         setup: &Setup,

@@ -32,9 +32,9 @@ impl Run {
     /// Tokenises the texts, opens the device and prepares the run; the first event is [`Event::Started`].
     ///
     /// # Errors
-    /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work, [`Error::Device`](crate::error::Error::Device)
-    /// where the device that the config asks for cannot be used, [`Error::Model`](crate::error::Error::Model) where the encoder
-    /// lacks what the config asks for.
+    /// [`Error::Config`](crate::error::Error::Config) for an invalid setting, [`Error::Device`](crate::error::Error::Device) if
+    /// the device of the config cannot be used, [`Error::Model`](crate::error::Error::Model) if the encoder lacks something that
+    /// the config needs.
     pub async fn start(model: Encoder, dataset: Dataset, config: RunConfig) -> Result<Self> {
         Self::with_limits(model, dataset, config, SampleLimits::default()).await
     }
@@ -80,7 +80,7 @@ impl Run {
         let progress = Progress::new(Rounds::new(budget, &setup.config, &*method));
         let (mut account, mut events) = (Account::new(begin), Events::default());
         setup.check_pruning()?;
-        // Made before anything long begins, so that a setting it cannot use is an error now.
+        // Created before anything slow, so that an unusable setting is reported immediately.
         let source = match setup.has_prompt() {
             true => Source::Encoder(setup.compute.encoder.clone()),
             false => Source::Features(Arc::new(Features::new(hidden, Vec::new()))),
@@ -101,7 +101,8 @@ impl Run {
             truncated_texts,
         });
         if truncated_texts > 0 {
-            events.warn(format!("{truncated_texts} texts are longer than {limit} tokens and were cut"));
+            let (noun, verb) = if truncated_texts == 1 { ("text", "is") } else { ("texts", "are") };
+            events.warn(format!("{truncated_texts} {noun} {verb} longer than {limit} tokens and {verb} truncated"));
         }
         for note in unseen.notes() {
             events.warn(note);

@@ -40,7 +40,7 @@ impl Run {
             ensure((before..=step).contains(&best.step), "the step of the best parameters")?;
             ensure(best.loss.is_finite(), "the loss of the best parameters")?;
             ensure(self.setup.is_ours(&best.trained, trainer.members()), "the best parameters")?;
-            // Pruning goes back to them.
+            // Pruning rewinds to them.
             let wanted = round + 1 < self.progress.rounds.count;
             ensure(best.state.is_some() == wanted, "the state of the best parameters")?;
             if let Some(state) = &best.state {
@@ -60,7 +60,7 @@ impl Run {
 }
 
 impl Setup {
-    /// Every member's order holds each training example once, and is where so many steps bring it.
+    /// Checks that every member's order contains each training example once, and that its position matches the number of steps.
     fn check_orders(&self, checkpoint: &Checkpoint, members: usize) -> Result<()> {
         let (rows, batch) = (self.examples.train_rows, self.config.optim.batch_size);
         if checkpoint.orders.len() != members {
@@ -72,7 +72,7 @@ impl Setup {
             if !each || indices.len() != rows {
                 return Err(other("split of the data"));
             }
-            ensure(*cursor == Order::behind(rows, batch, checkpoint.counters.step), "the place in the order of the examples")?;
+            ensure(*cursor == Order::behind(rows, batch, checkpoint.counters.step), "the position in the order of the examples")?;
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Progress {
         let begins = if round == 0 { before == 0 } else { before > 0 && before <= steps * round };
         ensure(begins && before <= step && step - before <= steps, "the step")?;
         ensure(stale <= step - before, "the number of evaluations without a lower loss")?;
-        // A run that was stopped is on the whole encoder, whatever the step.
+        // A stopped run is on the full encoder, whatever the step.
         let last = rounds.stages.len();
         let at = |step: usize| if round > 0 { last } else { rounds.stage_at(step) };
         let fits = match stage {
@@ -113,7 +113,7 @@ impl Progress {
     }
 }
 
-/// Trained matrices after so many steps, in this round: only a prompt in its second round is pruned.
+/// Checks trained matrices after a number of steps in this round: a prompt is pruned only in its second round.
 fn check_states(trainer: &Trainer, states: &[MatrixState], step: usize, round: usize) -> Result<()> {
     trainer.check_state(states)?;
     let pruned = trainer.prunable().map(|(name, _)| name).filter(|_| round > 0);

@@ -25,7 +25,7 @@ impl Finish {
         Self { scores: predictors.iter().map(|_| Vec::new()).collect(), predictors, done: 0 }
     }
 
-    /// Some more rows.
+    /// Evaluates some more rows.
     async fn measure_next(&mut self, data: &Examples) -> Result<()> {
         let held_out = &data.all[data.held_out()];
         let end = (self.done + EVAL_BATCH).min(held_out.len());
@@ -42,7 +42,7 @@ impl Finish {
         self.scores.iter().map(|scores| data.metrics(&truth, scores)).collect()
     }
 
-    /// The end, or first the measurement on all held-out rows where the user still waits for it.
+    /// The end, or first the evaluation on all held-out rows, unless the user has stopped the run.
     pub(super) fn begin(run: &mut Run) -> Result<Option<Phase>> {
         if run.setup.examples.partly_watched() {
             if !run.stopping {
@@ -59,14 +59,14 @@ impl Finish {
                 return Ok(Some(Phase::Finishing(Box::new(Finish::new(predictors)))));
             }
             let (watched, held_out) = (run.setup.examples.watched.len(), run.setup.examples.held_out().len());
-            let message = format!("stopped: the figures are those of {watched} of the {held_out} held-out rows");
+            let message = format!("stopped: the metrics are for {watched} of the {held_out} held-out rows");
             run.events.warn(message);
         }
         run.done();
         Ok(None)
     }
 
-    /// Some more held-out rows, and after the last the end.
+    /// Evaluates some more held-out rows and, after the last, ends the run.
     pub(super) async fn advance(mut self: Box<Self>, run: &mut Run) -> Result<Option<Phase>> {
         if run.stopping {
             return Self::begin(run);

@@ -11,7 +11,7 @@ pub(super) struct Rounds {
     pub(super) budget: Budget,
     /// Evaluations without a lower loss after which a round is over.
     patience: Option<usize>,
-    /// Those on partial encoders; the one on the whole encoder follows.
+    /// Those on partial encoders; the one on the full encoder follows.
     pub(super) stages: Vec<Stage>,
     pub(super) growth: Growth,
     /// Rounds in all.
@@ -24,7 +24,7 @@ impl Rounds {
         Self { budget, patience: config.eval.patience, stages: method.stages(), growth: method.growth(), count }
     }
 
-    /// Stages of the first round, the one on the whole encoder included.
+    /// Number of stages of the first round, including the one on the full encoder.
     pub(super) fn stage_count(&self) -> usize {
         self.stages.len() + 1
     }
@@ -49,15 +49,15 @@ pub(super) struct Progress {
     pub(super) rounds: Rounds,
     /// Steps done.
     pub(super) step: usize,
-    /// Evaluations without a lower loss.
+    /// Evaluations without a lower held-out loss.
     pub(super) stale: usize,
-    /// The stage whose encoder is used; none before the first step.
+    /// The current stage; `None` before the first step.
     pub(super) stage: Option<usize>,
-    /// Rounds behind.
+    /// Finished rounds.
     pub(super) round: usize,
     /// Steps before this round.
     pub(super) before: usize,
-    /// How much the neurons are used `[L, F]`, where stages leave neurons out.
+    /// Importance of the neurons `[L, F]`, if stages have fewer neurons.
     pub(super) neuron_scores: Option<Vec<f32>>,
 }
 
@@ -72,7 +72,7 @@ impl Progress {
         self.step - self.before
     }
 
-    /// Steps of the whole run, as far as it is known now.
+    /// Steps of the whole run, as far as known.
     pub(super) fn all_steps(&self) -> usize {
         self.before + self.rounds.budget.steps * (self.rounds.count - self.round)
     }
@@ -87,28 +87,28 @@ impl Progress {
         self.round_step() >= self.rounds.budget.steps
     }
 
-    /// Whether this round has no steps left, or the held-out loss has not fallen for too long. Asked where no evaluation is due.
+    /// Whether this round has no steps left, or early stopping applies. Called when no evaluation is due.
     pub(super) fn round_is_over(&self) -> bool {
         self.rounds.patience.is_some_and(|patience| self.stale >= patience) || self.has_no_steps_left()
     }
 
-    /// Whether the prompt is pruned when this round is over.
+    /// Whether the prompt is pruned after this round.
     pub(super) fn prunes_next(&self) -> bool {
         self.round + 1 < self.rounds.count
     }
 
-    /// Whether the encoder of the stage is a partial one.
+    /// Whether the encoder of the current stage is a partial one.
     pub(super) fn is_partial(&self) -> bool {
         self.stage.is_some_and(|stage| stage + 1 < self.rounds.stage_count())
     }
 
-    /// The stage that comes next: the whole encoder at once where the user stops the run, since nothing else can be a result.
+    /// The next stage. If the user stops the run, it is the full encoder, because only parameters on it can be the result.
     pub(super) fn next_stage(&self, stopping: bool) -> usize {
         let whole = stopping || self.round > 0;
         if whole { self.rounds.stages.len() } else { self.rounds.stage_at(self.round_step()) }
     }
 
-    /// Whether the next step is of another stage, or the last evaluation of a run that the user stops.
+    /// Whether the next step, or the last evaluation of a stopped run, is in another stage.
     pub(super) fn enters_stage(&self, stopping: bool) -> bool {
         self.rounds.stage_count() > 1 && self.stage != Some(self.next_stage(stopping))
     }

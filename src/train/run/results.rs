@@ -19,11 +19,11 @@ pub(super) struct Best {
     pub(super) loss: f64,
     pub(super) trained: Trained,
     pub(super) metrics: Metrics,
-    /// Class scores `[n, C]` of the watched examples, or of all that are held out.
+    /// Logits `[n, C]` of the watched or of all held-out examples.
     pub(super) scores: Vec<f32>,
-    /// Whether they are of all.
+    /// Whether they cover all held-out examples.
     pub(super) whole: bool,
-    /// The whole trainer, where pruning will go back to it.
+    /// The whole trainer, if pruning will rewind to it.
     pub(super) state: Option<Vec<MatrixState>>,
 }
 
@@ -31,7 +31,7 @@ impl Results {
     /// # Errors
     /// [`Error::Adapter`] before the first evaluation.
     pub(super) fn best(&self) -> Result<&Best> {
-        let missing = || Error::adapter("nothing has been evaluated yet", "wait for the first held-out evaluation");
+        let missing = || Error::adapter("there has been no evaluation yet", "wait for the first held-out evaluation");
         self.best.as_ref().ok_or_else(missing)
     }
 
@@ -39,7 +39,7 @@ impl Results {
         self.probe.as_ref().map_or(0.0, |probe| probe.metrics.accuracy)
     }
 
-    /// Bytes of what inference needs, as f32; 0 before the first evaluation.
+    /// Size of the parameters for inference in bytes, as f32; 0 before the first evaluation.
     pub(super) fn adapter_bytes(&self) -> u64 {
         let numbers = self.best.as_ref().map_or(0, |best| {
             let stored: usize = best.trained.stored.iter().map(|matrix| matrix.values.len()).sum();

@@ -1,4 +1,4 @@
-//! The stages and rounds of a run as they are entered: on partial encoders first (FPT), and once more after pruning (XPrompt).
+//! Enters the stages and rounds of a run: partial encoders first (FPT), and training again after pruning (XPrompt).
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const SCORING_PROMPT: usize = 20;
 const PRUNING_EXAMPLES: usize = 256;
 
 impl Progress {
-    /// Goes on with the encoder of the next stage.
+    /// Switches to the encoder of the next stage.
     pub(super) async fn enter_next_stage(
         &mut self,
         trainer: &mut Trainer,
@@ -40,7 +40,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Goes on with the encoder of a stage.
+    /// Switches to the encoder of a stage.
     pub(super) async fn enter_stage(
         &mut self,
         number: usize,
@@ -77,8 +77,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Of every neuron `[L, F]` the mean over training texts of its mean absolute activation in a text behind an untrained random
-    /// prompt, made once.
+    /// For every neuron `[L, F]`, the mean absolute activation over training texts behind an untrained random prompt. Computed
+    /// once.
     async fn neuron_scores(&mut self, setup: &Setup) -> Result<&[f32]> {
         if self.neuron_scores.is_none() {
             let spec = setup.model.spec();
@@ -97,7 +97,7 @@ impl Progress {
                 let scores = setup.compute.encoder.neuron_scores(&batch, &prompt)?;
                 sums = Some(sums.map_or_else(|| scores.clone(), |sums| sums + scores.clone()));
             }
-            let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "give more rows"))?;
+            let sums = sums.ok_or_else(|| Error::config("data", "there is no text to score neurons on", "use more rows"))?;
             self.neuron_scores = Some(read(sums / scored.len() as f64).await?);
         }
         Ok(self.neuron_scores.as_deref().unwrap_or_default())

@@ -38,7 +38,11 @@ impl Run {
     /// if the device failed.
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
         let (Some(Phase::Training(training)), true) = (&self.phase, self.setup.has_prompt()) else {
-            return Err(Error::config("run", "there are no steps left to go on with", "save the adapter instead"));
+            return Err(Error::config(
+                "run",
+                "the run is finished or has no prompt, so there is nothing to resume",
+                "export the adapter instead",
+            ));
         };
         let Some(trainer) = &training.trainer else {
             return Err(Error::config("run", "the run has not started", "try again later"));
@@ -89,7 +93,8 @@ impl Run {
     /// again.
     ///
     /// # Errors
-    /// [`Error::Adapter`] where data, encoder or settings are not those of the checkpoint, or it is damaged; and as [`Run::start`].
+    /// [`Error::Adapter`] if data, encoder or settings differ from those of the checkpoint, or if it is damaged; and as
+    /// [`Run::start`].
     pub async fn resume(model: Encoder, dataset: Dataset, checkpoint: Checkpoint) -> Result<Self> {
         let device = match (checkpoint.config.device, &checkpoint.machine) {
             (DeviceChoice::Auto, Some(Machine { device: DeviceChoice::Gpu, .. })) => {
@@ -113,7 +118,7 @@ impl Run {
     /// # Errors
     /// As [`Run::resume`].
     pub async fn resume_on(model: Encoder, dataset: Dataset, checkpoint: Checkpoint, device: DeviceChoice) -> Result<Self> {
-        // The format before named the weights alone.
+        // The previous format only has the checksum of the weights.
         let named = if checkpoint.machine.is_some() { model.files_sha256() } else { model.sha256() };
         if checkpoint.encoder_sha256 != named {
             return Err(other("encoder"));
@@ -141,7 +146,7 @@ impl Run {
             }
         };
         let Some(Phase::Training(mut training)) = run.phase.take() else {
-            return Err(Error::config("run", "there are no steps left to go on with", "start the run again"));
+            return Err(Error::config("run", "the run is finished, so there is nothing to resume", "start the run again"));
         };
         let Some(trainer) = &mut training.trainer else { return Err(other("method")) };
         trainer.set_state(&matrices)?;
@@ -161,8 +166,8 @@ impl Run {
         (run.results.best, run.results.probe, run.chosen) = (best, probe, chosen);
         if let Some(machine) = machine.filter(|machine| machine.name != run.setup.compute.machine) {
             let message = format!(
-                "the checkpoint was made on {}, and the training continues on {}: the result can differ slightly from that of an \
-                 uninterrupted training",
+                "the checkpoint was made on {}, but the run resumes on {}: the result can differ slightly from that of an \
+                 uninterrupted run",
                 machine.name, run.setup.compute.machine
             );
             run.events.warn(message);

@@ -17,20 +17,22 @@ use crate::rng::Rng;
 use crate::train::examples::Examples;
 use crate::train::step::{Source, Trainer};
 
-/// Rows beyond which figures are taken on a draw: each class with its share, the same draw for the same seed.
+/// Numbers of rows from which samples are used, stratified by class; the same seed gives the same sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleLimits {
-    /// Held-out rows of an evaluation on the way; the result is measured on all of them.
+    /// Held-out rows of an evaluation during training; the final evaluation uses all of them.
     pub watched: usize,
-    /// Training rows of the linear probe beside a prompt; 0: there is none, and its accuracy is told as 0.
+    /// Training rows of the linear probe beside a prompt; with 0 there is no linear probe, and its accuracy is reported as 0.
     pub learned: usize,
 }
 
 impl Default for SampleLimits {
-    /// The standard error of an accuracy on 2,000 rows is 1.1 points at most, and half a point at 95 %. The probe needs its
-    /// rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with 5,000, 99.7 with
-    /// 20,000, so that a small draw would flatter the prompt. A row costs it one pass in a run of many, and 4 D bytes: memory alone
-    /// sets its limit (150 MB for D = 384).
+    /// The standard error of an accuracy on 2,000 rows is at most 1.1 percentage points, and 0.5 at 95 % accuracy. The linear
+    /// probe needs its rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 with 2,000, 99.2 with
+    /// 5,000 and
+    /// 99.7 with 20,000,
+    /// so a small sample would favour the prompt. A row costs one pass and 4 D bytes; only memory sets the limit (150 MB for D =
+    /// 384).
     fn default() -> Self {
         Self { watched: 2000, learned: 100_000 }
     }
@@ -57,7 +59,7 @@ impl Setup {
         self.method().prompt_length() > 0
     }
 
-    /// What a device without memory makes of all that follows says less than that it has none.
+    /// If the device is out of memory, that is reported instead of the errors that follow from it.
     pub(super) fn cause(&self, error: Error) -> Error {
         match error {
             Error::Device { .. } | Error::Diverged { .. } => self.compute.encoder.check().err().unwrap_or(error),
@@ -65,19 +67,19 @@ impl Setup {
         }
     }
 
-    /// Checks that pruning can be done.
+    /// Checks that pruning is possible.
     pub(super) fn check_pruning(&self) -> Result<()> {
         match &self.config.prompt.prune {
             Some(prune) if !self.model.spec().hidden.is_multiple_of(prune.pieces) => Err(Error::config(
                 "prompt.prune.pieces",
-                format!("{} pieces do not divide a row of {}", prune.pieces, self.model.spec().hidden),
+                format!("a row of {1} numbers cannot be split into {0} equal pieces", prune.pieces, self.model.spec().hidden),
                 "use a divisor, such as 16",
             )),
             _ => Ok(()),
         }
     }
 
-    /// A trainer at its start, of the run's settings or of others for the same data.
+    /// An initial trainer, with the settings of the run or other settings for the same data.
     pub(super) async fn trainer(&self, source: Source, config: &RunConfig) -> Result<Trainer> {
         let method = prompt::method(config, self.model.spec());
         let (weights, hidden) = (self.model.weights(), self.model.spec().hidden);
@@ -98,7 +100,7 @@ impl Setup {
         Trainer::new(&self.compute, source, weights, method, initial, head, config)
     }
 
-    /// Text rows `[n, D]` of the first training examples after some layers, on the host.
+    /// Hidden states `[n, D]` of the first training examples after some layers, on the host.
     async fn some_states(&self, encoder: &FrozenEncoder, layers: usize) -> Result<Vec<f32>> {
         let examples = self.examples.all.iter().take(self.examples.train_rows.min(EVAL_BATCH));
         let like = Tensor::<2>::zeros([1, 1], &self.compute.device);

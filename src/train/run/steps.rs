@@ -36,7 +36,7 @@ impl Run {
             self.progress.step += 1;
             due = self.progress.evaluates_now();
         }
-        // A part of the encoder, or none of it, is at work beside the whole.
+        // A partial encoder, or its absence, is counted besides the full encoder.
         let beside = self.progress.is_partial() || !self.setup.has_prompt();
         let whole = if beside { self.setup.compute.encoder.weight_bytes() } else { 0 };
         self.report(losses, rows, begin, whole + trainer.memory_bytes()).await?;
@@ -73,8 +73,8 @@ impl Run {
         Ok(())
     }
 
-    /// Tells an evaluation, and keeps the parameters if they are the best so far. On a partial encoder none are: their figures are
-    /// those of another model.
+    /// Reports an evaluation and saves the parameters if they are the best so far. On a partial encoder none are saved, because
+    /// its metrics are those of another model.
     pub(super) async fn save_evaluation(&mut self, Scored { scores, members_right }: Scored, trainer: &Trainer) -> Result<()> {
         let (loss, metrics) = self.setup.examples.judge(&scores)?;
         if !loss.is_finite() {

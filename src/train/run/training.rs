@@ -12,21 +12,21 @@ use crate::train::examples::Scored;
 use crate::train::order::Order;
 use crate::train::step::Trainer;
 
-/// Held-out texts between two events of an evaluation: in the browser nobody is heard meanwhile.
+/// Held-out texts between two events of an evaluation. In the browser, no message is processed in between.
 const MOST_TEXTS: usize = 256;
-/// Time that the baseline takes beside the first steps, as a share of theirs. What is left of it at the first evaluation is
-/// done then.
+/// Time of the linear probe alternating with the first steps, as a share of theirs. If it is not finished at the first
+/// evaluation, the rest is computed then.
 const BASELINE_SHARE: f64 = 0.5;
 
 pub(super) struct Training {
     pub(super) baseline: Baseline,
-    /// None as long as there is nothing to train on: the features, where the method has no prompt.
+    /// `None` while there is nothing to train on: the features, if the method has no prompt.
     pub(super) trainer: Option<Trainer>,
     /// One for each member.
     pub(super) orders: Vec<Order>,
-    /// An evaluation comes next, or is under way.
+    /// Whether an evaluation is next or in progress.
     pub(super) due: bool,
-    /// Its class scores so far.
+    /// Its logits so far.
     scored: Scored,
 }
 
@@ -35,12 +35,12 @@ impl Training {
         Self { baseline, trainer, orders, due: false, scored: Scored::default() }
     }
 
-    /// A piece of work: some of the baseline, a group of steps, or an evaluation.
+    /// A unit of work: a part of the linear probe, a group of steps, or an evaluation.
     pub(super) async fn advance(mut self: Box<Self>, run: &mut Run) -> Result<Option<Phase>> {
         let due = self.due || run.stopping;
         let behind = run.account.baseline < BASELINE_SHARE * run.account.stepping;
         if !matches!(self.baseline, Baseline::Known) && (due || behind || self.trainer.is_none()) {
-            // Without a prompt it is the training: the features are the method's.
+            // Without a prompt it is the training itself: the features belong to the method.
             run.account.piece = if run.setup.has_prompt() { Piece::Baseline } else { Piece::Training };
             let begin = Instant::now();
             let baseline = std::mem::replace(&mut self.baseline, Baseline::Known);

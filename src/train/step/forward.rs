@@ -24,7 +24,7 @@ impl Trainer {
         self.parameters.as_ref().map(|matrix| matrix.values.clone())
     }
 
-    /// The method's matrices as it sees them: without what is pruned.
+    /// The method's matrices, with pruned elements set to 0.
     pub(super) fn masked(&self, prompt: &[Tensor<2>]) -> Vec<Tensor<2>> {
         let masked = |(values, matrix): (&Tensor<2>, &TrainedMatrix)| match &matrix.mask {
             None => values.clone(),

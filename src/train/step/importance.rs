@@ -12,7 +12,7 @@ use crate::error::Result;
 const PRUNED: &str = "prompt";
 
 impl Trainer {
-    /// The matrix of prompt rows, where there is one to prune: its name and `[rows, D]`.
+    /// The prompt matrix, if it can be pruned: its name and `[rows, D]`.
     #[must_use]
     pub fn prunable(&self) -> Option<(&'static str, [usize; 2])> {
         let matrix = &self.parameters.prompt[self.pruned()?];

@@ -65,11 +65,11 @@ pub(super) struct ParameterInfo {
     pub(super) rate: Option<f64>,
 }
 
-/// What is pruned of a matrix.
+/// The pruned elements of a matrix.
 pub(super) struct Mask {
-    /// 0 where an element is pruned, else 1.
+    /// 0 for a pruned element, otherwise 1.
     pub(super) values: Tensor<2>,
-    /// Elements that are not.
+    /// Number of elements that are not pruned.
     left: usize,
 }
 

@@ -73,7 +73,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Starts the head again from zero, as at the beginning.
+    /// Reinitialises the head to zero.
     pub fn reset_head(&mut self) {
         for matrix in self.parameters.head.as_mut().into_array() {
             matrix.values = Tensor::zeros(matrix.values.dims(), &self.device);

@@ -16,7 +16,7 @@ pub struct Gradients {
     pub loss: Tensor<1>,
     /// One for every trained matrix.
     pub gradients: Parameters<Tensor<2>>,
-    /// Rows that went through the encoder.
+    /// Packed rows of the pass.
     pub rows: usize,
 }
 
@@ -79,8 +79,7 @@ impl Trainer {
         Ok(Gradients { loss: loss.inner() / members as f32, gradients, rows: batch.rows() })
     }
 
-    /// AdamW on every matrix, a member's gradients scaled down together to the clip norm: by their own norm, as if it trained
-    /// alone.
+    /// AdamW on every matrix. The gradients of each member are clipped by that member's own norm, as if it was trained alone.
     fn update(&mut self, gradients: Parameters<Tensor<2>>, rates: LearningRates) {
         let members = self.method.members();
         // The first rows of every matrix belong to the first member, and so on.

@@ -29,8 +29,8 @@ pub struct FastEncoder {
 /// Buffers of the passes. They grow to the largest batch and are reused.
 #[derive(Debug, Default)]
 pub struct Activations {
-    /// What a tracked forward pass keeps for the backward pass, from its lowest layer on; without tracking, all layers use the
-    /// first.
+    /// Activations that a tracked forward pass saves for the backward pass, from its lowest layer up; without tracking, all
+    /// layers use the first set.
     layers: Vec<SavedLayer>,
     h: Vec<f32>,
     ctx: Vec<f32>,
@@ -40,7 +40,7 @@ pub struct Activations {
     rows: usize,
 }
 
-/// What is saved of one layer.
+/// Saved activations of one layer.
 #[derive(Debug, Default)]
 struct SavedLayer {
     qkv: Vec<f32>,
@@ -54,7 +54,7 @@ struct SavedLayer {
 }
 
 impl SavedLayer {
-    /// Each of its buffers, and the numbers of a row there.
+    /// Each buffer, with its number of elements per row.
     fn parts(&mut self, spec: &EncoderSpec) -> [(&mut Vec<f32>, usize); 7] {
         let Self { qkv, lse, x1, stats1, u, x2, stats2 } = self;
         let &EncoderSpec { hidden, heads, ffn, .. } = spec;
@@ -106,7 +106,7 @@ impl FastEncoder {
             let room = rows.checked_mul(width).map(|numbers| part.try_reserve(numbers.saturating_sub(part.len())));
             if !matches!(room, Some(Ok(()))) {
                 return Err(Error::device_memory(
-                    format!("there is no memory for a batch of {rows} rows"),
+                    format!("there is not enough memory for a batch of {rows} packed rows"),
                     "use a smaller batch size (optim.batch_size), shorter texts (data.max_tokens) or a smaller encoder",
                 ));
             }
@@ -114,8 +114,9 @@ impl FastEncoder {
         Ok(())
     }
 
-    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the text rows where
-    /// the prompt joins behind the embeddings. With `save_activations`, everything [`Self::backward`] needs stays in `buffers`.
+    /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the hidden states
+    /// of the text where the prompt is inserted after the embeddings. With `save_activations`, everything for [`Self::backward`] is
+    /// saved in `buffers`.
     ///
     /// # Panics
     /// If the encoder does not support the batch on this route ([`crate::engine::check_route`]), the input or the states have the
@@ -158,7 +159,7 @@ impl FastEncoder {
         let mut scores = Vec::with_capacity(layers * ffn);
         let routed = RoutedInput::new(&self.weights, batch, prompt, Route::words(Pooling::Mean));
         self.run(&routed, &[], layers, false, buffers, |saved| {
-            // An untracked pass leaves the activation's argument.
+            // An untracked pass leaves the activation's argument in the buffer.
             saved.u.iter_mut().for_each(|u| *u = gelu(*u));
             let mut layer = vec![0.0; ffn];
             neuron_scores(batch.offsets(), &saved.u, &mut layer);
@@ -207,7 +208,7 @@ impl FastEncoder {
         for_each(items, |(h, out)| dispatch(Qkv { linear, weight, h, out }));
     }
 
-    /// A layer's forward pass behind its attention.
+    /// A layer's forward pass after its attention.
     fn layer(&self, index: usize, ctx: &[f32], h: &mut [f32], saved: &mut SavedLayer, save_activations: bool) {
         let &EncoderSpec { hidden, ffn, layer_norm_eps: eps, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);
@@ -262,7 +263,7 @@ impl FastEncoder {
         }
         let (rows, first, prompt) = (routed.rows.len(), routed.first(), batch.prompt_length());
         let lowest = route.lowest_grad();
-        // The forward pass's rows and contexts are not needed any more.
+        // The forward pass's rows and contexts are no longer needed.
         let Activations { layers: saved, h: d_h, ctx: d_ctx, d_x, d_qkv, .. } = buffers;
         d_x.resize(rows * hidden, 0.0);
         d_qkv.resize(rows * 3 * hidden, 0.0);
@@ -301,7 +302,7 @@ impl FastEncoder {
         }
     }
 
-    /// A layer's backward pass down to its attention; `d_qkv` is of the layer above.
+    /// A layer's backward pass down to its attention; `d_qkv` belongs to the layer above.
     fn layer_grad(&self, index: usize, saved: &SavedLayer, d_qkv: &[f32], d_x: &mut [f32], d_ctx: &mut [f32]) {
         let &EncoderSpec { hidden, ffn, .. } = self.spec();
         let (layer, frozen) = (&self.weights.layers[index], &self.layers[index]);

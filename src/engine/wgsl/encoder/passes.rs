@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 
 impl WgslEncoder {
     /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `save_activations`, the
-    /// activations that [`Self::backward`] needs stay until the next [`Self::prepare`] or forward pass. A pass that cannot be made
-    /// records nothing and is an error of [`Gpu::check`](crate::engine::wgsl::device::Gpu::check).
+    /// activations for [`Self::backward`] are saved until the next [`Self::prepare`] or forward pass. If the pass is not
+    /// possible, nothing is recorded, and [`Gpu::check`](crate::engine::wgsl::device::Gpu::check) returns an error.
     pub fn forward(&self, commands: &mut wgpu::CommandEncoder, save_activations: bool) {
         let state = &mut *lock(&self.state);
         if let Err(error) = self.record_forward(state, commands, save_activations) {
@@ -23,7 +23,7 @@ impl WgslEncoder {
     pub fn backward(&self, commands: &mut wgpu::CommandEncoder) {
         let state = &mut *lock(&self.state);
         if !state.activations_saved {
-            self.gpu.report("a backward pass without a forward pass that kept its activations".to_owned());
+            self.gpu.report("a backward pass without a forward pass that saved its activations".to_owned());
             return;
         }
         if state.input_rows == [0; 3] {
@@ -72,7 +72,7 @@ impl WgslEncoder {
         }
         state.activations_saved = save_activations;
         if route.prefix {
-            // A prefix has no embeddings; what its rows are does not matter, but that they are numbers.
+            // A prefix has no embeddings; its rows only have to be finite.
             commands.clear_buffer(&state.arena.buffers.prompt, 0, None);
         }
         let (pool, _) = state.arena.pool(&self.parts(), route.pooling);
