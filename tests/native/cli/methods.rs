@@ -2,17 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, TINY};
+use super::{TINY, Workspace};
 
 /// Trains with these flags; the settings in the adapter, and what `inspect` says.
 fn trained(flags: &[&str]) -> (Value, String) {
-    let place = Place::new();
-    place.train(&[flags, &["--steps", "4", "--prompt-length", "4"]].concat()).succeeded();
-    let found = place.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
+    let workspace = Workspace::new();
+    workspace.train(&[flags, &["--steps", "4", "--prompt-length", "4"]].concat()).succeeded();
+    let found = workspace.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     // The adapter works, too.
-    let answer = place.run_with(&["predict", "data-adapter", "--model", TINY, "--device", "cpu"], "play a song\n").succeeded();
+    let answer =
+        workspace.run_with(&["predict", "data-adapter", "--model", TINY, "--device", "cpu"], "play a song\n").succeeded();
     assert!(["weather", "music", "food"].iter().any(|label| answer.stdout.contains(label)), "{}", answer.stdout);
-    (found["config"]["prompt"].clone(), place.run(&["inspect", "data-adapter"]).succeeded().stdout)
+    (found["config"]["prompt"].clone(), workspace.run(&["inspect", "data-adapter"]).succeeded().stdout)
 }
 
 #[test]
@@ -134,8 +135,8 @@ fn pruning_and_help() {
     let (prompt, _) = trained(&["--prune=0.5:4:0.25"]);
     assert_eq!(prompt["prune"], json!({"tokens": 0.5, "pieces": 4, "piece_share": 0.25}));
 
-    let place = Place::new();
-    let help = place.run(&["train", "--help"]).succeeded().stdout;
+    let workspace = Workspace::new();
+    let help = workspace.run(&["train", "--help"]).succeeded().stdout;
     for words in [
         "auto|probe|prompt|late|progressive|efficient|deep|ensemble",
         "mean|text|cls|peft",
@@ -158,6 +159,6 @@ fn pruning_and_help() {
         (&["--candidates", "prompt,auto"], "prompt.auto.candidates"),
         (&["--method", "magic"], "efficient"),
     ] {
-        place.train(flags).failed(2, &[word]);
+        workspace.train(flags).failed(2, &[word]);
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::json;
 use softprompt::config::describe;
 
-use super::{Place, TINY};
+use super::{TINY, Workspace};
 
 #[test]
 fn usual_names_are_flags() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let flags = [
         ["--max_steps", "4"],
         ["--per_device_train_batch_size", "8"],
@@ -24,8 +24,8 @@ fn usual_names_are_flags() {
         ["--text_column_name", "text"],
     ];
     let own = ["train", "data.csv", "--model", TINY, "--device", "cpu"];
-    place.run(&[&own[..], flags.as_flattened()].concat()).succeeded();
-    let found = place.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
+    workspace.run(&[&own[..], flags.as_flattened()].concat()).succeeded();
+    let found = workspace.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     let config = &found["config"];
     let optim = &config["optim"];
     assert_eq!((&optim["steps"], &optim["batch_size"], &optim["schedule"]), (&json!(4), &json!(8), &json!("linear")));
@@ -38,16 +38,16 @@ fn usual_names_are_flags() {
         (&json!(32), &json!(0.25), &json!("text"))
     );
     // Two names of one setting are one flag, and what is counted otherwise elsewhere is none.
-    place.train(&["--epochs", "1", "--num_train_epochs", "2"]).failed(2, &["--epochs"]);
-    place.train(&["--epochs", "1", "--max-steps", "2"]).failed(2, &["--epochs"]);
+    workspace.train(&["--epochs", "1", "--num_train_epochs", "2"]).failed(2, &["--epochs"]);
+    workspace.train(&["--epochs", "1", "--max-steps", "2"]).failed(2, &["--epochs"]);
     for flag in ["--eval_steps", "--warmup_steps", "--gradient_checkpointing"] {
-        place.train(&[flag, "10"]).failed(2, &[flag]);
+        workspace.train(&[flag, "10"]).failed(2, &[flag]);
     }
 }
 
 #[test]
 fn help_has_the_usual_names() {
-    let help = Place::new().run(&["train", "--help"]).succeeded().stdout;
+    let help = Workspace::new().run(&["train", "--help"]).succeeded().stdout;
     for setting in describe::groups().iter().flat_map(|group| group.options) {
         for name in setting.also.iter().filter(|name| !name.contains(' ') && !setting.path.starts_with("prompt.prune.")) {
             assert!(help.contains(name), "{name} of {} in {help}", setting.path);

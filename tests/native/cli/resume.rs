@@ -3,79 +3,79 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 
-use super::{Place, event, training};
+use super::{Workspace, event, training};
 
 /// Trains until an evaluation was told, and is killed: no handler, no last word.
-fn killed(place: &Place, more: &[&str]) {
-    let mut child = place.command(&training(&[more, &["--json"]].concat())).spawn().unwrap();
+fn killed(workspace: &Workspace, more: &[&str]) {
+    let mut child = workspace.command(&training(&[more, &["--json"]].concat())).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let told = lines.find(|line| line.as_ref().unwrap().contains("\"event\":\"eval\""));
     assert!(told.is_some(), "it ended before an evaluation");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(!place.path("data-adapter").exists(), "it was too fast to be killed");
+    assert!(!workspace.path("data-adapter").exists(), "it was too fast to be killed");
 }
 
 #[test]
 fn a_killed_training_goes_on_to_the_same_adapter() {
     let flags = ["--method", "progressive", "--steps", "400", "--prompt-length", "4"];
-    let (whole, place) = (Place::new(), Place::new());
+    let (whole, workspace) = (Workspace::new(), Workspace::new());
     whole.train(&flags).succeeded();
     assert_eq!(whole.names("."), ["data-adapter", "data.csv", "held.csv"], "the checkpoint is gone when the training is done");
-    killed(&place, &flags);
-    assert_eq!(place.names("."), ["data-adapter.checkpoint", "data.csv", "held.csv"]);
+    killed(&workspace, &flags);
+    assert_eq!(workspace.names("."), ["data-adapter.checkpoint", "data.csv", "held.csv"]);
     let resume = ["train", "data.csv", "--model", super::TINY, "--resume"];
-    let objects = place.run(&[&resume[..], &["--json"]].concat()).succeeded().objects();
+    let objects = workspace.run(&[&resume[..], &["--json"]].concat()).succeeded().objects();
     let steps = event(&objects, "step");
     let first = steps[0]["step"].as_u64().unwrap();
     assert!(first > 1 && steps.last().unwrap()["step"] == 400, "it went on with step {first}");
-    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
-    assert_eq!(place.names("."), ["data-adapter", "data.csv", "held.csv"]);
+    assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"));
+    assert_eq!(workspace.names("."), ["data-adapter", "data.csv", "held.csv"]);
 }
 
 #[test]
 fn what_cannot_be_continued_is_refused() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let resume = ["train", "data.csv", "--model", super::TINY, "--resume"];
-    killed(&place, &["--steps", "400", "--held-out", "held.csv"]);
+    killed(&workspace, &["--steps", "400", "--held-out", "held.csv"]);
     let held_out = [&resume[..], &["--held-out", "held.csv"]].concat();
-    let checkpoint = fs::read(place.path("data-adapter.checkpoint")).unwrap();
-    place.write("data-adapter.checkpoint", &checkpoint[..checkpoint.len() / 2]);
-    place.run(&held_out).failed(1, &["the checkpoint cannot be used"]);
-    place.write("data-adapter.checkpoint", &checkpoint);
-    place.run(&resume).failed(1, &["another data file"]);
-    place.write("held.csv", super::csv(48..59));
-    place.run(&held_out).failed(1, &["another data file"]);
-    place.write("held.csv", super::csv(48..60));
-    place.write("data.csv", super::csv(0..47));
-    place.run(&held_out).failed(1, &["another data file"]);
-    place.write("data.csv", super::csv(0..48));
-    assert_eq!(fs::read(place.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
-    place.run(&held_out).succeeded();
+    let checkpoint = fs::read(workspace.path("data-adapter.checkpoint")).unwrap();
+    workspace.write("data-adapter.checkpoint", &checkpoint[..checkpoint.len() / 2]);
+    workspace.run(&held_out).failed(1, &["the checkpoint cannot be used"]);
+    workspace.write("data-adapter.checkpoint", &checkpoint);
+    workspace.run(&resume).failed(1, &["another data file"]);
+    workspace.write("held.csv", super::csv(48..59));
+    workspace.run(&held_out).failed(1, &["another data file"]);
+    workspace.write("held.csv", super::csv(48..60));
+    workspace.write("data.csv", super::csv(0..47));
+    workspace.run(&held_out).failed(1, &["another data file"]);
+    workspace.write("data.csv", super::csv(0..48));
+    assert_eq!(fs::read(workspace.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
+    workspace.run(&held_out).succeeded();
 }
 
 #[test]
 fn the_very_same_command_with_resume_continues() {
-    let (whole, place) = (Place::new(), Place::new());
+    let (whole, workspace) = (Workspace::new(), Workspace::new());
     let config = r#"{"optim": {"steps": 400, "batch_size": 8}, "prompt": {"length": 4}, "seed": 3}"#;
     let flags = ["--config", "settings.json", "--seed", "7", "--lr", "0.02", "--patience", "never", "--no-gate"];
-    for place in [&whole, &place] {
-        place.write("settings.json", config);
+    for workspace in [&whole, &workspace] {
+        workspace.write("settings.json", config);
     }
     whole.train(&flags).succeeded();
-    killed(&place, &flags);
-    let objects = place.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
+    killed(&workspace, &flags);
+    let objects = workspace.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
     assert!(event(&objects, "step")[0]["step"].as_u64().unwrap() > 1);
     assert!(event(&objects, "warning").iter().all(|event| !event["message"].as_str().unwrap().contains("checkpoint")));
-    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+    assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"));
 }
 
 #[test]
 fn what_is_given_is_compared_with_the_checkpoint() {
-    let place = Place::new();
-    killed(&place, &["--steps", "400", "--seed", "7", "--prompt-length", "4"]);
-    let checkpoint = fs::read(place.path("data-adapter.checkpoint")).unwrap();
-    let resume = |flags: &[&str]| place.run(&[&["train", "data.csv", "--model", super::TINY, "--resume"], flags].concat());
+    let workspace = Workspace::new();
+    killed(&workspace, &["--steps", "400", "--seed", "7", "--prompt-length", "4"]);
+    let checkpoint = fs::read(workspace.path("data-adapter.checkpoint")).unwrap();
+    let resume = |flags: &[&str]| workspace.run(&[&["train", "data.csv", "--model", super::TINY, "--resume"], flags].concat());
     // 0 is what the seed is by default.
     resume(&["--seed", "0"]).failed(2, &["--seed 0 differs from the checkpoint's 7", "omit --resume"]);
     resume(&["--steps", "10"]).failed(2, &["--steps 10 differs from the checkpoint's 400"]);
@@ -88,52 +88,52 @@ fn what_is_given_is_compared_with_the_checkpoint() {
     let both = resume(&["--prompt-length", "5", "--seed", "8", "--lr", "0.02"]);
     both.failed(2, &["--prompt-length 5 differs from the checkpoint's 4", "--seed 8 differs from the checkpoint's 7"]);
     assert!(!both.stderr.contains("--lr"), "{}", both.stderr);
-    place.write("settings.json", r#"{"optim": {"batch_size": 3}, "seed": 9}"#);
+    workspace.write("settings.json", r#"{"optim": {"batch_size": 3}, "seed": 9}"#);
     let file = resume(&["--config", "settings.json", "--seed", "7"]);
     file.failed(2, &["optim.batch_size 3 of settings.json differs from the checkpoint's 16"]);
     assert!(!file.stderr.contains("seed"), "the flag wins over the file: {}", file.stderr);
-    assert_eq!(fs::read(place.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
+    assert_eq!(fs::read(workspace.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
     resume(&["--seed", "7", "--steps", "400"]).succeeded();
 }
 
 #[test]
 fn without_a_checkpoint_it_starts() {
-    let (whole, place) = (Place::new(), Place::new());
+    let (whole, workspace) = (Workspace::new(), Workspace::new());
     whole.train(&[]).succeeded();
-    let started = place.train(&["--resume"]).succeeded();
+    let started = workspace.train(&["--resume"]).succeeded();
     assert!(started.stderr.contains("data-adapter.checkpoint does not exist; the run starts from the beginning"));
-    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+    assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"));
 }
 
 #[test]
 fn a_method_that_was_chosen_by_trials_is_continued() {
-    let (whole, place) = (Place::new(), Place::new());
+    let (whole, workspace) = (Workspace::new(), Workspace::new());
     let flags = ["--method", "auto", "--candidates", "prompt,late", "--steps", "400", "--trial-share", "0.05"];
     whole.train(&flags).succeeded();
-    killed(&place, &flags);
-    let objects = place.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
+    killed(&workspace, &flags);
+    let objects = workspace.run(&training(&[&flags[..], &["--resume", "--json"]].concat())).succeeded().objects();
     assert!(event(&objects, "trial").is_empty() && event(&objects, "step")[0]["step"].as_u64().unwrap() > 1);
-    assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"));
+    assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"));
 }
 
 /// The number of threads changes no bit, neither from the start nor in the middle.
 #[test]
 fn another_number_of_threads_changes_no_bit() {
     let flags = ["--method", "late", "--steps", "400", "--prompt-length", "4"];
-    let with = |mut place: Place, threads: &str| {
-        place.environment.retain(|(name, _)| *name != "RAYON_NUM_THREADS");
-        place.environment.push(("RAYON_NUM_THREADS", threads.to_owned()));
-        place
+    let with = |mut workspace: Workspace, threads: &str| {
+        workspace.environment.retain(|(name, _)| *name != "RAYON_NUM_THREADS");
+        workspace.environment.push(("RAYON_NUM_THREADS", threads.to_owned()));
+        workspace
     };
-    let whole = with(Place::new(), "1");
+    let whole = with(Workspace::new(), "1");
     whole.train(&flags).succeeded();
     for (before, after) in [("1", "2"), ("2", "1"), ("1", "5")] {
-        let place = with(Place::new(), before);
-        killed(&place, &flags);
-        let place = with(place, after);
-        let resumed = place.train(&[&flags[..], &["--resume"]].concat()).succeeded();
+        let workspace = with(Workspace::new(), before);
+        killed(&workspace, &flags);
+        let workspace = with(workspace, after);
+        let resumed = workspace.train(&[&flags[..], &["--resume"]].concat()).succeeded();
         assert!(!resumed.stderr.contains("warning"), "{}", resumed.stderr);
-        assert_eq!(place.adapter("data-adapter"), whole.adapter("data-adapter"), "{before} threads, then {after}");
+        assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"), "{before} threads, then {after}");
     }
 }
 
@@ -143,9 +143,9 @@ fn another_device_is_told() {
     if pollster::block_on(crate::device::adapter("another_device_is_told")).is_none() {
         return;
     }
-    let place = Place::new();
-    killed(&place, &["--steps", "60", "--device", "gpu"]);
-    let resumed = place.train(&["--steps", "60", "--device", "cpu", "--resume"]).succeeded();
+    let workspace = Workspace::new();
+    killed(&workspace, &["--steps", "60", "--device", "gpu"]);
+    let resumed = workspace.train(&["--steps", "60", "--device", "cpu", "--resume"]).succeeded();
     for words in ["the checkpoint was made on", "but the run resumes on CPU (", "can differ slightly"] {
         assert!(resumed.stderr.contains(words), "no {words:?} in {}", resumed.stderr);
     }
