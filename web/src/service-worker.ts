@@ -1,7 +1,7 @@
 /**
- * Keeps the built page for use without a network. The build writes `VERSION_FILES` (see `vite.config.ts`): every file with what its
+ * Caches the built page for offline use. The build writes `VERSION_FILES` (see `vite.config.ts`): every file with what its
  * content hashes to. A version is one cache; a file that has not changed is copied from the version before. The encoders have a
- * cache of their own, and are none of its business.
+ * cache of their own, which is not touched.
  */
 /// <reference lib="webworker" />
 export {};
@@ -19,8 +19,8 @@ const INDEX = "index.html";
 const known = new Map(Object.keys(files).map((path) => [address(path), path]));
 
 /**
- * A file of this version from the server. Its hash is checked: while a server gets new files, old and new ones must not mix. What is
- * kept says the policy too, where a static server does not.
+ * A file of this version from the server. Its hash is checked: while a server gets new files, old and new ones must not mix. The
+ * cached response has the policy, even if a static server sends none.
  */
 async function fetched(path: string, hash: string): Promise<Response> {
   // What has its hash in its name is what the page itself has just fetched.
@@ -84,7 +84,7 @@ self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(tidy().then(() => self.clients.claim())));
 
 self.addEventListener("message", (event) => {
-  // A person has asked for the new version.
+  // The user has asked for the new version.
   if (event.data === "activate") event.waitUntil(self.skipWaiting());
 });
 

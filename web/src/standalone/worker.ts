@@ -1,4 +1,4 @@
-/** The worker of a page of one file: the encoder and an adapter, both out of the page itself. */
+/** The worker of the single-file web page: the encoder and an adapter, both read from the page itself. */
 import * as Comlink from "comlink";
 import * as wasm from "../../pkg/softprompt.js";
 import type { AdapterInfo, Core, DeviceChoice, Prediction } from "../contract";

@@ -9,8 +9,8 @@ import { serveFolder } from "./server";
 import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
-const MiniLM = (page: Page) => page.getByText("6 layers of width 384, frozen");
-const tiny = (page: Page) => page.getByText("2 layers of width 32, frozen");
+const MiniLM = (page: Page) => page.getByText("6 layers, hidden size 384, frozen");
+const tiny = (page: Page) => page.getByText("2 layers, hidden size 32, frozen");
 const dialog = (page: Page) => page.getByRole("dialog", { name: "Choose the encoder" });
 
 /** To the place where an encoder is chosen, with the default one ready. */
@@ -32,7 +32,7 @@ test("an encoder of the hub is looked up, loaded, trained with, remembered and r
   await page.getByLabel("Name on huggingface.co").fill("https://huggingface.co/somebody/tiny");
   await page.keyboard.press("Enter");
   // Sizes before anything large is fetched.
-  await expect(dialog(page).getByText("2 layers of width 32")).toContainText("to download");
+  await expect(dialog(page).getByText("2 layers, hidden size 32")).toContainText("to download");
   expect(asked).toEqual(["/api/models/somebody/tiny/revision/main", `/somebody/tiny/resolve/${COMMIT}/config.json`]);
   await expectAccessible(page, "an encoder that was looked up");
   await screenshot(page, "encoder-choice");
@@ -144,7 +144,7 @@ test("a download is stopped, and goes on after a reload with what has come", asy
     await expect(progress).toHaveCount(0);
     await expect(page.getByText("91.3 MB, loaded once")).toBeVisible();
     await button(page, "Change").click();
-    await expect(dialog(page).getByText(/^\S+ MB of 91\.3 MB loaded|MB loaded/)).toBeVisible();
+    await expect(dialog(page).getByText(/^\S+ MB of 91\.3 MB downloaded|MB downloaded/)).toBeVisible();
 
     served.hurry();
     await page.reload();

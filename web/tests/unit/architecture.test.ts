@@ -7,7 +7,7 @@ const SOURCE = join(import.meta.dirname, "../../src");
 
 /** The features of the page share the session's state by importing each other; to be divided into narrow views of plain data. */
 const KNOWN = [
-  ["classify", "comparison", "data", "library", "session", "shown-result", "training", "understanding"]
+  ["analysis", "classify", "comparison", "data", "library", "session", "shown-result", "training"]
     .map((name) => `lib/${name}.svelte.ts`)
     .join(", "),
 ];
@@ -32,8 +32,8 @@ function circles(files: Files): string[] {
       }
     reached.set(start, seen);
   }
-  const together = (a: string, b: string) => reached.get(a)!.has(b) && reached.get(b)!.has(a);
-  const groups = Object.keys(files).map((file) => Object.keys(files).filter((other) => together(file, other)).sort().join(", "));
+  const mutual = (a: string, b: string) => reached.get(a)!.has(b) && reached.get(b)!.has(a);
+  const groups = Object.keys(files).map((file) => Object.keys(files).filter((other) => mutual(file, other)).sort().join(", "));
   return [...new Set(groups.filter((group) => group !== ""))].sort();
 }
 

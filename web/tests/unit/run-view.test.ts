@@ -103,7 +103,7 @@ describe("what is known of how it came about", () => {
     take(run, step(3, 1));
     take(run, { event: "pruned", rows: 8, pieces: 102, of: 160 });
     expect(stageText(run.stages[0]!)).toBe("Stage 1 of 2: 1 layer of 768 neurons");
-    expect(prunedText(run.pruned!)).toBe("Pruned: 8 tokens left, in 102 of 160 pieces");
+    expect(prunedText(run.pruned!)).toBe("Pruned: 8 prompt rows left, with 102 of 160 pieces");
     expect(marksOf(run)).toEqual([
       { at: 2, label: "Stage 2" },
       { at: 3, label: "Pruned" },
@@ -149,7 +149,7 @@ describe("the verdict", () => {
 
   it("says where always answering one class is as good", () => {
     const even = { ...done(0.9, 0.5), majority_accuracy: 0.9 };
-    expect(verdict(even, 200)).toMatchObject({ tone: "poor", text: expect.stringContaining("majority class") });
+    expect(verdict(even, 200)).toMatchObject({ tone: "poor", text: expect.stringContaining("majority-class baseline") });
     expect(verdict(even, 200, "probe").tone).toBe("poor");
     expect(verdict({ ...even, accuracy: 0.95 }, 200).tone).toBe("good");
   });
