@@ -4,7 +4,7 @@ import type { PredictedRows, PredictedRow, Edit, Nearest, RunConfig, ResultSumma
 import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, endsWorker, problem } from "./problem";
-import type { ProblemLocation, Session } from "./session.svelte";
+import type { PageState, ProblemLocation } from "./page-state";
 import type { Source } from "./source";
 import { SavedResult, type ResultSource } from "./store/answers";
 import type { Opened } from "./store/runs";
@@ -17,6 +17,14 @@ const MORE = 20;
 export interface OpenCell extends PredictedRows {
   truth: number;
   predicted: number;
+}
+
+/** What the analysis uses of the page. */
+interface Host extends PageState {
+  readonly result: { readonly inWorker: boolean };
+  readonly library: { answers(id: string | undefined): Promise<Opened | undefined> };
+  readonly training: { train(): Promise<void> };
+  replaceTable(bytes: Blob): Promise<void>;
 }
 
 export class Analysis {
@@ -42,7 +50,7 @@ export class Analysis {
   #results = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

@@ -1,12 +1,13 @@
 /** An imported adapter, and files that are classified with it or with the result of a run. */
 import * as Comlink from "comlink";
-import type { AdapterInfo } from "../contract";
+import type { AdapterInfo, DeviceChoice } from "../contract";
 import type { LabelledFile, Labels } from "./classifying";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { percent } from "./format";
 import { asProblem, problem, type Problem } from "./problem";
 import { isEncoderOf } from "./identity";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { snapshot } from "./source";
 
 /** Bytes; the crate reads no larger adapter. */
@@ -17,6 +18,18 @@ export type FileState =
   | { state: "running"; name: string; labels?: Labels }
   | { state: "done"; name: string; labelled: LabelledFile }
   | { state: "failed"; problem: Problem };
+
+/** What classifying uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Encoder;
+  readonly result: {
+    readonly inWorker: boolean;
+    downloaded: boolean;
+    load(key: unknown, zip: Uint8Array, device: DeviceChoice): Promise<AdapterInfo>;
+    classifiesBy(): Promise<"run" | "adapter">;
+    savedAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  };
+}
 
 export class Classify {
   info = $state.raw<AdapterInfo>();
@@ -30,7 +43,7 @@ export class Classify {
   #files = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

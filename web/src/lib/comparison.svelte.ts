@@ -3,11 +3,12 @@ import * as Comlink from "comlink";
 import type { CompareEvent, ComparisonPlan, RunConfig } from "../contract";
 import type { Client } from "./client";
 import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
+import type { Encoder as PageEncoder } from "./encoder.svelte";
 import type { Encoder } from "./encoder-files";
 import { percent } from "./format";
 import type { ComparisonInputs } from "./identity";
 import { forgetCells, saveCell, savedCells, type CellStorage } from "./saved-cells";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { budgetOption, budgetArgument, type Budget, type BudgetKind } from "./budget";
 import { variantName, variants, withVariant } from "./variants";
 
@@ -15,6 +16,13 @@ import { variantName, variants, withVariant } from "./variants";
 const REFRESH = 100;
 /** More would be days of computing. */
 const MOST_SEEDS = 100;
+
+/** What a comparison uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Pick<PageEncoder, "now" | "chosen" | "ensure">;
+  readonly training: { trainWith(config: RunConfig): Promise<void> };
+  validate(): Promise<boolean>;
+}
 
 export class Comparison {
   view = $state.raw<CompareView>(emptyComparison());
@@ -37,7 +45,7 @@ export class Comparison {
   #refreshes = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

@@ -4,7 +4,7 @@ import type { Client } from "./client";
 import { lockedRuns, lockRun } from "./locks";
 import { asProblem, comesAgain, endsWorker, problem, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { storeProblem } from "./store/failure";
 import type { SaveState } from "./store/run-saver";
 import { freeName, type RunFile } from "./store/portable";
@@ -38,6 +38,11 @@ export interface Usage {
   persisted: boolean;
 }
 
+/** What the library uses of the page. */
+interface Host extends PageState {
+  forgetAll(): Promise<void>;
+}
+
 export class Library {
   /** The list has been read. */
   loaded = $state(false);
@@ -68,7 +73,7 @@ export class Library {
   #recoveries = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

@@ -9,6 +9,7 @@ import { describe } from "./described.svelte";
 import { encoderFolder, isEncoderFolder, picked, type FileWithPath } from "./folder";
 import { counted } from "./format";
 import { pageDefaults } from "./methods";
+import type { PageState, ProblemLocation, Stage } from "./page-state";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
 import { Library } from "./library.svelte";
@@ -20,27 +21,7 @@ import type { Opened } from "./store/runs";
 import { Training } from "./training.svelte";
 import { Analysis } from "./analysis.svelte";
 
-export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying" | "library";
-
-/** Where a problem is shown: beside what caused it. */
-export type ProblemLocation =
-  | "page"
-  | "file"
-  | "heldOut"
-  | "columns"
-  | "options"
-  | "settings"
-  | "run"
-  | "adapter"
-  | "predict"
-  | "analysis"
-  | "fixes"
-  | "report"
-  | "comparison"
-  | "open"
-  | "library";
-
-export class Session {
+export class Session implements PageState {
   stage = $state<Stage>("start");
   /** Reading a file. */
   opening = $state(false);

@@ -1,8 +1,24 @@
 /** The result that is shown: its adapter, and classifying with it. The worker holds the run that it has trained; a saved run is read from the store. */
 import type { AdapterInfo, DeviceChoice, Prediction } from "../contract";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { problem } from "./problem";
-import type { Session } from "./session.svelte";
+import type { Opened } from "./store/runs";
+import type { PageState } from "./page-state";
+
+/** What a result uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Pick<Encoder, "ensure">;
+  readonly library: {
+    adapter(id: string | undefined): Promise<Uint8Array | undefined>;
+    load(id: string): Promise<Opened | undefined>;
+    begin(device: DeviceChoice | undefined): void;
+  };
+  readonly classify: { readonly zip: Uint8Array<ArrayBuffer> | undefined };
+  readonly analysis: { load(saved: Opened): Promise<void>; forget(): void };
+  readonly training: { drop(): void };
+  showData(opened: Opened): Promise<boolean>;
+}
 
 export class ShownResult {
   /** The adapter or its web page was downloaded. */
@@ -13,7 +29,7 @@ export class ShownResult {
   #loaded: unknown;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

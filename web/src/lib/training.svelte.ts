@@ -2,15 +2,17 @@
 import * as Comlink from "comlink";
 import type { DeviceChoice, RunConfig, RunEvent } from "../contract";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { percent, sentence } from "./format";
 import { encoderId, isEncoderOf } from "./identity";
 import { lockRun } from "./locks";
 import { methodName } from "./methods";
-import { asProblem, problem } from "./problem";
+import { asProblem, problem, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import type { SaveState } from "./store/run-saver";
-import { newRecord, type RunRecord } from "./store/record";
+import { newRecord, type RunRecord, type RunState } from "./store/record";
+import type { Opened } from "./store/runs";
 
 /** Milliseconds between two updates of the view. */
 const REFRESH = 100;
@@ -19,6 +21,28 @@ const CANCEL_TIMEOUT = 5000;
 
 /** A run to be trained: a new one has its data here, a saved one has them in the store. */
 type PendingRun = { record: RunRecord; view?: RunView } & ({ saved: false; table: Blob; heldOut?: Blob } | { saved: true });
+
+/** What training uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Encoder;
+  readonly result: { inWorker: boolean; downloaded: boolean };
+  readonly analysis: { load(): Promise<void> };
+  readonly library: {
+    saveState: SaveState | undefined;
+    freeName(file: string): string;
+    persist(): Promise<void>;
+    begin(device: DeviceChoice | undefined): void;
+    load(id: string): Promise<Opened | undefined>;
+    recover(record: RunRecord, thrown: unknown): Promise<{ view: RunView; saved: boolean }>;
+    note(id: string, why: Problem): Promise<void>;
+    setState(id: string | undefined, state: RunState): Promise<void>;
+    discard(id: string): Promise<void>;
+    refresh(): Promise<void>;
+  };
+  validate(): Promise<boolean>;
+  setConfig(config: RunConfig): Promise<void>;
+  showData(opened: Opened): Promise<boolean>;
+}
 
 export class Training {
   paused = $state(false);
@@ -29,7 +53,7 @@ export class Training {
   #runs = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
