@@ -27,7 +27,7 @@ test("an encoder of the hub is looked up, loaded, trained with, remembered and r
   const asked = await hub(context, contents);
   await open(page);
   await button(page, "Change").click();
-  await expect(dialog(page).getByText("chosen")).toBeVisible();
+  await expect(dialog(page).getByText("in use", { exact: true })).toBeVisible();
   await expectAccessible(page, "choice of the encoder");
   await page.getByLabel("Name on huggingface.co").fill("https://huggingface.co/somebody/tiny");
   await page.keyboard.press("Enter");
@@ -122,13 +122,13 @@ test("a folder of the user's is an encoder", async ({ page }) => {
   await page.locator("input[webkitdirectory]").setInputFiles(TINY);
   await expect(tiny(page)).toBeVisible();
   await expect(page.locator("p.name", { hasText: "Encoder tiny" })).toBeVisible();
-  // It is kept: the next visit has it.
+  // It is cached: the next visit has it.
   await page.reload();
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   await expect(tiny(page)).toBeVisible();
 });
 
-test("a download is stopped, and goes on after a reload with what has come", async ({ page }) => {
+test("a download is stopped, and resumes after a reload", async ({ page }) => {
   const served = await serveFolder(DIST, { rate: 4e6, throttled: /model\.safetensors$/ });
   try {
     await page.goto(served.address);
@@ -142,7 +142,7 @@ test("a download is stopped, and goes on after a reload with what has come", asy
     await screenshot(page, "encoder-loading");
     await button(page, "Stop the download").click();
     await expect(progress).toHaveCount(0);
-    await expect(page.getByText("91.3 MB, loaded once")).toBeVisible();
+    await expect(page.getByText("91.3 MB, downloaded once")).toBeVisible();
     await button(page, "Change").click();
     await expect(dialog(page).getByText(/^\S+ MB of 91\.3 MB downloaded|MB downloaded/)).toBeVisible();
 

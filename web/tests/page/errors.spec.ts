@@ -90,7 +90,7 @@ test("an option that cannot work is marked, and the training waits", async ({ pa
   await expect(field).toHaveAccessibleDescription("“many” is not a number: give a whole number, 1 to 65536.");
   await button(page, "Reset to defaults").click();
   await expect(field).not.toHaveAttribute("aria-invalid");
-  await expect(page.locator("#options").getByText("defaults")).toBeVisible();
+  await expect(page.locator("#options").getByText("default values")).toBeVisible();
 });
 
 test.describe("without an encoder", () => {

@@ -110,16 +110,16 @@ test("a result is exported, and classifies a file", async ({ page }) => {
   expect(ours).toHaveLength(100);
   const right = ours.filter(({ label, truth }) => label === truth).length;
   expect(right).toBeGreaterThan(50);
-  await expect(page.locator(".judged")).toContainText(`${right.toFixed(1)}% of 100 rows`);
+  await expect(page.locator(".file-accuracy")).toContainText(`${right.toFixed(1)}% accuracy on 100 rows`);
   await expectAccessible(page, "file classified");
   await screenshot(page, "label-file", true);
 
   for (const summary of await page.locator(".aside summary").all()) await summary.click();
   await expect(page.getByText("Hugging Face PEFT does not support this adapter")).toBeVisible();
-  await expectAccessible(page, "take home");
+  await expectAccessible(page, "export");
 });
 
-test("an adapter becomes a page of one file that classifies from the disk", async ({ page, watch }) => {
+test("an adapter becomes a single-file web page that classifies from disk", async ({ page, watch }) => {
   test.slow();
   await open(page, await adapter(page));
   const rows = fresh(100);
@@ -194,7 +194,7 @@ test("an adapter is opened and used without training", async ({ page }) => {
   await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
-  await expect(page.locator(".says")).toContainText("Prediction: GetWeather");
+  await expect(page.locator(".prediction")).toContainText("Prediction: GetWeather");
   await expectAccessible(page, "adapter opened");
   await screenshot(page, "adapter", true);
   const out = await labelFile(page, "fresh.csv", fresh(20));

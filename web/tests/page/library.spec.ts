@@ -1,7 +1,7 @@
 /** The list of runs: named, opened, compared, taken along, deleted. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, expectAccessibleInDark, giveTiny, heading, openWithTiny, screenshot, setOptions, smallSample, test, understood } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, giveTiny, heading, openWithTiny, screenshot, setOptions, smallSample, test, analysisOf } from "./session";
 
 const rows = (page: Page) => page.getByRole("list", { name: "Runs" }).getByRole("listitem");
 
@@ -73,7 +73,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   const adapter = readFileSync(await saved.path());
   const accuracy = await page.locator(".accuracy").textContent();
   await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
-  const before = await understood(page);
+  const before = await analysisOf(page);
   expect(before.texts.length).toBeGreaterThan(0);
   const likely = page.getByRole("list", { name: "Probabilities" });
   await expect(likely).toBeVisible();
@@ -139,7 +139,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expectAccessible(page, "a saved run that was opened");
   const [again] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await again.path()).equals(adapter), "another adapter").toBe(true);
-  expect(await understood(page)).toEqual(before);
+  expect(await analysisOf(page)).toEqual(before);
   await expectAccessible(page, "a saved result");
   await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();

@@ -16,7 +16,7 @@ test("each method has its options, and the automatic one is chosen first", async
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   const options = page.locator("#options");
   await options.locator("summary").click();
-  await expect(options.getByText("defaults")).toBeVisible();
+  await expect(options.getByText("default values")).toBeVisible();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
   await expect(page.getByRole("group", { name: "Candidate methods" }).getByRole("checkbox")).toHaveCount(7);
   await screenshot(page, "options-auto", true);
@@ -54,7 +54,7 @@ test("each method has its options, and the automatic one is chosen first", async
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
 });
 
-test("an automatic run tells what it tried, and why it chose", async ({ page }) => {
+test("an automatic run shows its trials and the reason for its choice", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(12));
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
@@ -72,7 +72,7 @@ test("an automatic run tells what it tried, and why it chose", async ({ page }) 
   await screenshot(page, "result-auto");
 });
 
-test("a growing encoder tells its stages", async ({ page }) => {
+test("progressive prompt tuning shows its stages", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(12));
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
@@ -97,7 +97,7 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await expect.poll(said).toMatch(/^Stage 4 of 4: 2 layers of 64 neurons\.$/m);
   await screenshot(page, "training-progressive");
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
-  await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
+  await expect(page.getByRole("img", { name: /Stage 2 from step \d+\. Stage 3 from step \d+\./ })).toBeVisible();
 });
 
 /** Steps of the options, and of each run of the comparison: enough for a look at it while it goes. */
@@ -109,7 +109,7 @@ async function limit(page: Page) {
   await page.getByRole("textbox", { name: "Number of steps, in steps" }).fill(String(LIMIT));
 }
 
-test("methods are compared, and the best goes on", async ({ page }) => {
+test("methods are compared, and the best one is trained", async ({ page }) => {
   await openWithTiny(page);
   await button(page, "Try with sample data").click();
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
@@ -158,7 +158,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await expect(heading(page, "Compare methods on your data")).toBeFocused();
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await page.getByLabel("Seeds").fill("1");
-  const there = page.getByText(/^\d of them (is|are) there already/);
+  const there = page.getByText(/^\d of them (is|are) already done/);
   await limit(page);
   await expect(there).toBeVisible();
   // Of another budget, nothing is there yet.

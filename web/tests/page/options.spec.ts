@@ -54,7 +54,7 @@ test("the drawer is used with the keyboard alone", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(field(page, "Prompt length (virtual tokens)")).toBeFocused();
   await expect(field(page, "Prompt length (virtual tokens)")).toHaveValue(standard);
-  await expect(drawer(page).getByText("defaults")).toBeVisible();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
 });
 
 test("every change has a way back, and a search that finds nothing says so", async ({ page }) => {
@@ -88,7 +88,7 @@ test("every change has a way back, and a search that finds nothing says so", asy
   await expectAccessible(page, "nothing found");
   await page.getByLabel("Find an option").fill("");
   await button(page, "Reset to defaults").click();
-  await expect(drawer(page).getByText("defaults")).toBeVisible();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
   await expect(page.getByLabel("Device", { exact: true })).toHaveValue("auto");
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
 });
@@ -109,7 +109,7 @@ test("settings go to a file and come back", async ({ page }) => {
   expect(settings.prompt.progressive.stages[0]!.share).toBe(0.15);
 
   await button(page, "Reset to defaults").click();
-  await expect(drawer(page).getByText("defaults")).toBeVisible();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
   const load = drawer(page).getByRole("group", { name: "Settings file" }).locator("input[type=file]");
   await load.setInputFiles({ name: "mine.json", mimeType: "application/json", buffer: Buffer.from(text) });
   await expect(page.getByRole("radio", { name: "Progressive prompt tuning (FPT)", exact: true })).toBeChecked();

@@ -19,7 +19,7 @@ import {
   smallSample,
   test,
   TINY,
-  understood,
+  analysisOf,
 } from "./session";
 
 const STEPS = 60;
@@ -239,10 +239,10 @@ test("a worker that is killed is replaced, and the run resumes automatically", a
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 
   // The worker that holds the result dies too: everything is still there.
-  const before = await understood(page);
+  const before = await analysisOf(page);
   for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
   await expect.poll(() => page.workers().length).toBe(0);
-  expect(await understood(page)).toEqual(before);
+  expect(await analysisOf(page)).toEqual(before);
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 

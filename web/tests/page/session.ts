@@ -160,8 +160,8 @@ export async function screenshot(page: Page, name: string, fullPage = false) {
   });
 }
 
-/** What a result is understood by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
-export async function understood(page: Page) {
+/** What a result is analysisOf by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
+export async function analysisOf(page: Page) {
   const cell = page.getByRole("region", { name: "Confusion matrix" }).getByRole("button").first();
   await cell.click();
   const texts = page.getByRole("list", { name: "Texts in this cell" });

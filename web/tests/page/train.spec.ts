@@ -71,7 +71,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   await page.keyboard.press("Enter");
   const probabilities = page.getByRole("list", { name: "Probabilities" });
   await expect(probabilities).toBeVisible();
-  await expect(page.locator(".says")).toContainText("Prediction: GetWeather");
+  await expect(page.locator(".prediction")).toContainText("Prediction: GetWeather");
   await button(page, "Show all 7").click();
   const shares = (await probabilities.locator(".value").allTextContents()).map(share);
   expect(shares).toHaveLength(7);
