@@ -14,6 +14,6 @@ export function calibrationText({ error, excess }: ResultSummary["calibration"])
   // One-sided where nearly all of the error goes one way.
   if (Math.abs(excess) < error / 2) return "Poorly calibrated in both directions: use the probabilities to rank predictions, not as estimates of accuracy.";
   return excess > 0
-    ? `${size} overconfident: on average, the probability is ${points(excess)} above the accuracy.`
-    : `${size} underconfident: on average, the probability is ${points(excess)} below the accuracy.`;
+    ? `${size} overconfident: the mean probability is ${points(excess)} above the accuracy.`
+    : `${size} underconfident: the mean probability is ${points(excess)} below the accuracy.`;
 }
