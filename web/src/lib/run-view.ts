@@ -154,7 +154,7 @@ export type Verdict = { tone: "good" | "even" | "poor"; text: string };
  */
 export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
   if (done.accuracy <= done.majority_accuracy)
-    return { tone: "poor", text: "No better than the majority-class baseline, which always predicts the most frequent class." };
+    return { tone: "poor", text: "No better than always predicting the most frequent class (the majority class)." };
   if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was trained." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;

@@ -149,7 +149,7 @@ describe("the verdict", () => {
 
   it("says where always answering one class is as good", () => {
     const even = { ...done(0.9, 0.5), majority_accuracy: 0.9 };
-    expect(verdict(even, 200)).toMatchObject({ tone: "poor", text: expect.stringContaining("majority-class baseline") });
+    expect(verdict(even, 200)).toMatchObject({ tone: "poor", text: expect.stringContaining("majority class") });
     expect(verdict(even, 200, "probe").tone).toBe("poor");
     expect(verdict({ ...even, accuracy: 0.95 }, 200).tone).toBe("good");
   });
