@@ -261,8 +261,8 @@ export class Session implements PageState {
   }
 
   /**
-   * Opens a table. A problem is thrown where `change` says that the table is the one before with other rows, so that columns
-   * and held-out rows stay; otherwise it is reported beside the file.
+   * Opens a table. A problem is thrown where `change` says that the table is the one before with other rows, so that columns and
+   * held-out rows are kept; otherwise it is reported beside the file.
    */
   async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false): Promise<void> {
     if (this.opening) return;
