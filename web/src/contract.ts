@@ -151,13 +151,13 @@ export interface Model {
   free(): void;
 }
 
-/** What an encoder with a given `config.json` is. */
+/** Description of an encoder, from its `config.json`. */
 export interface EncoderDescription {
   layers: number;
   hidden: number;
   /** Its weights in memory. */
   bytes: number;
-  /** Bytes of the largest weight that a GPU is given as one. */
+  /** Bytes of the largest weight that is one GPU buffer. */
   largest: number;
 }
 
@@ -180,7 +180,7 @@ export interface Run {
   device(): DeviceChoice | undefined;
   /** About the held-out rows that the figures are from, with the best so far. */
   understand(): ResultSummary;
-  /** Mistakes, the most confident first: at most `most` behind the first `from`. */
+  /** Mistakes, the most confident first: at most `most` after the first `from`. */
   mistakes(from: number, most: number): PredictedRows;
   /** Rows of a cell of the confusion matrix, by the indices of label and predicted class. */
   cell(truth: number, predicted: number, from: number, most: number): PredictedRows;
@@ -215,7 +215,7 @@ export interface Core {
   /** What every setting is: its name, its words, its limits. */
   describe_config(): SettingGroup[];
   validate_config(config: RunConfig): void;
-  /** With what is left out filled in. */
+  /** Fills in the defaults of missing settings. */
   complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
@@ -223,13 +223,13 @@ export interface Core {
   join_tables(names: string[], files: Uint8Array[], config?: RunConfig): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
-  /** The texts that a run on these files has held out as the rows with these numbers; null for what is no row. */
+  /** The texts of held-out rows of a run on these files, by their numbers; null for a number that is no row. */
   row_texts(table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig, rows: Float64Array): (string | null)[];
-  /** A table with typed rows behind its last one, as CSV; without a table, they are all there is. */
+  /** A table with typed rows appended, as CSV; without a table, only these rows. */
   append_rows(bytes: Uint8Array | undefined, config: RunConfig, rows: { text: string; label: string }[]): Uint8Array;
   /** Which files of a folder make an encoder, by the paths of all of them. */
   choose_encoder(paths: string[]): FolderChoice;
-  /** The `tokenizer.json` of a folder, made of a `vocab.txt` or with what the `tokenizer_config.json` beside it says. */
+  /** The `tokenizer.json` of a folder, made from a `vocab.txt`, or completed with the `tokenizer_config.json` of the folder. */
   encoder_tokenizer(path: string, bytes: Uint8Array, config?: Uint8Array, added?: Uint8Array): { bytes: Uint8Array; notes: string[] };
   /** Shards of weights as one file. */
   join_shards(names: string[], shards: Uint8Array[]): Uint8Array;

@@ -10,7 +10,7 @@ declare const VERSION_FILES: { policy: string; version: string; files: Record<st
 
 const PREFIX = "softprompt-page-";
 const { policy, version, files } = VERSION_FILES;
-// Several pages may lie in folders of one origin, whose caches they share.
+// Several pages may be in folders of one origin, whose caches they share.
 const folder = new URL(self.registration.scope).pathname;
 const current = `${PREFIX}${version}${folder === "/" ? "" : `@${folder}`}`;
 /** Address of a file of the page. */
@@ -23,7 +23,7 @@ const known = new Map(Object.keys(files).map((path) => [address(path), path]));
  * cached response has the policy, even if a static server sends none.
  */
 async function fetched(path: string, hash: string): Promise<Response> {
-  // What has its hash in its name is what the page itself has just fetched.
+  // The page itself has just fetched the files with a hash in their names.
   const cache = path.startsWith("assets/") ? "default" : "no-cache";
   const response = await fetch(address(path), { cache, credentials: "same-origin" });
   if (!response.ok) throw new Error(`${path} answered with status ${response.status}`);

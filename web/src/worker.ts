@@ -81,8 +81,8 @@ const api = {
   ...runFileCalls(openRuns),
 
   /**
-   * Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end, or where the encoder
-   * in use is not this one.
+   * Counts tokens, some texts at a time; undefined if another count, a run or `stopCounting` ended it, or if another encoder is
+   * in use.
    */
   async countTokens(
     of: Encoder,

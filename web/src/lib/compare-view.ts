@@ -1,4 +1,4 @@
-/** What the page knows of a comparison, built up event by event. Plain data: shown by the components, tested without them. */
+/** The view of a comparison, built from its events. Plain data: shown by the components, tested without them. */
 import type { Cell, CellResult, CompareEvent, Row, RunEvent } from "../contract";
 
 /** An evaluation during the run: training seconds and held-out accuracy. */

@@ -22,14 +22,14 @@ export const DEFAULT_ENCODER: Encoder = {
   ],
 };
 
-/** A folder with the encoder's files, and what to call it in a message. */
+/** A folder with the encoder's files, and its name in messages. */
 export interface Source {
   name: string;
   /** Ends in a slash. */
   folder: string;
 }
 
-/** Where an encoder is looked for, in order. `page` is the address of the page. */
+/** The sources of an encoder, in order. `page` is the address of the page. */
 export function sourcesOf(encoder: Encoder, page: string): Source[] {
   if (encoder.local) return [];
   const hub = { name: "huggingface.co", folder: `${HUB}/${encoder.id}/resolve/${encoder.revision ?? "main"}/` };
@@ -47,7 +47,7 @@ export interface Progress {
   received: number;
   /** Bytes, of all files. */
   total: number;
-  /** Where the current file comes from. */
+  /** Source of the current file. */
   from: string;
   /** Bytes a second over the last seconds. */
   rate?: number;

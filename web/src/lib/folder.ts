@@ -23,7 +23,7 @@ export function isEncoderFolder(given: readonly FileWithPath[]): boolean {
   return given.some(({ file }) => PARTS.test(file.name));
 }
 
-/** The files, and the name of the folder of those that lie highest: sentence encoders have another `config.json` in a folder below. */
+/** The files, and the name of the topmost folder with encoder files: sentence encoders have another `config.json` in a subfolder. */
 export function encoderFolder(given: readonly FileWithPath[]): EncoderFolder {
   const depth = ({ path }: FileWithPath) => path.split("/").length;
   const [first] = given.filter(({ file }) => PARTS.test(file.name)).sort((a, b) => depth(a) - depth(b));

@@ -4,7 +4,7 @@ import { problem } from "./problem";
 
 export const HUB = "https://huggingface.co";
 export const FILES = ["config.json", "tokenizer.json", "model.safetensors"] as const;
-/** What some encoders have besides. */
+/** An additional file of some encoders. */
 const BESIDE = "tokenizer_config.json";
 
 /** Bytes that a file may have: more is no encoder that a page can hold. The first two limits are the crate's. */
@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 /**
- * What a person typed: `owner/name`, `owner/name@revision`, or the address of the model's page.
+ * The user's input: `owner/name`, `owner/name@revision`, or the address of the model's page.
  *
  * @throws a problem (`model`)
  */
@@ -41,7 +41,7 @@ interface Answer {
 }
 
 /**
- * The encoder as the hub has it now: fixed to a commit, with the size and the hash of every file.
+ * The encoder on the hub: a fixed commit, with the size and the checksum of every file.
  *
  * @throws a problem: `model` where there is no such encoder or it lacks a file, `io` if the hub does not respond
  */

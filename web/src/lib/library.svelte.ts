@@ -162,7 +162,7 @@ export class Library {
   /**
    * The worker or its GPU is lost: the state that the run resumes from, which is the beginning if nothing was saved.
    *
-   * @throws the problem, where it would only come again
+   * @throws the problem, if it would happen again
    */
   async recover(record: RunRecord, thrown: unknown): Promise<{ view: RunView; saved: boolean }> {
     const why = asProblem(thrown);

@@ -31,7 +31,7 @@ export class Resident {
 }
 
 /**
- * Whether an encoder can be loaded beside what is in memory.
+ * Whether an encoder fits into memory in addition to those that are loaded.
  *
  * @param size bytes of its files
  * @param resident bytes of the encoders that are in memory and stay there while it is loaded
@@ -66,10 +66,10 @@ export function checkMemory(
 }
 
 /**
- * Whether a run can be trained beside what is in memory.
+ * Whether a run fits into memory in addition to the encoders that are loaded.
  *
  * @param weights the encoder that it trains with
- * @param partial the method makes partial encoders of it, which lie beside it
+ * @param partial the method creates partial encoders, which need memory too
  * @param resident bytes of the encoders that are in memory, that one included
  * @throws a problem (`model`)
  */

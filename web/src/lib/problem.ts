@@ -1,5 +1,5 @@
 /**
- * What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. The code is the crate's own
+ * Problems, as the crate reports and the page shows them: what is wrong, and what to do. The code is the crate's own
  * (`data`, `model`, `device`, `device_memory`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`.
  */
 import type { Problem } from "../contract";

@@ -11,7 +11,7 @@ export interface Variant {
   source: string;
 }
 
-/** Two that `softprompt compare` has beside the methods. */
+/** Two that `softprompt compare` has in addition to the methods. */
 const SPECIAL: Variant[] = [
   {
     name: "dept",

@@ -25,7 +25,7 @@ export type {
 } from "../contract";
 export type { Problem };
 
-/** What the build puts in its place: the worker beside this file. */
+/** Replaced by the build: the address of the worker next to this file. */
 declare const SOFTPROMPT_WORKER: URL;
 
 /** A text and its class. */

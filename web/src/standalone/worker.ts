@@ -8,7 +8,7 @@ import { unpacked, type Packed } from "./packed";
 
 const core: Core = wasm;
 
-/** The parts of the page, each as it stands there. `encoder` says which encoder the weights stand for. */
+/** The parts of the page, as embedded in it. `encoder` identifies the encoder of the weights. */
 export interface Parts {
   wasm: Packed;
   config: Packed;

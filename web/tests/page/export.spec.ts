@@ -126,7 +126,7 @@ test("an adapter becomes a single-file web page that classifies from disk", asyn
   const ours = predictions(await labelFile(page, "fresh.csv", rows));
   const card = page.locator("section", { has: heading(page, "Export") });
   await expect(card).toContainText(/About \d+\.\d MB/);
-  const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
+  const estimate = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
   const before = watch.requests.length;
   const arrives = page.waitForEvent("download", { timeout: 400_000 });
   await button(page, "Download as a web page").click();
@@ -141,8 +141,8 @@ test("an adapter becomes a single-file web page that classifies from disk", asyn
   const path = join(folder, "classifier.html");
   await download.saveAs(path);
   const size = readFileSync(path).length;
-  console.log(`page of one file: ${size} bytes, told ${told} MB`);
-  expect(Math.abs(told * 1e6 - size) / size).toBeLessThan(0.05);
+  console.log(`page of one file: ${size} bytes, estimate ${estimate} MB`);
+  expect(Math.abs(estimate * 1e6 - size) / size).toBeLessThan(0.05);
   const asked = watch.requests.slice(before).filter((address) => !address.startsWith("blob:"));
   // Its own program again, from its own server or the browser's cache; nothing else. (Only here, where no service worker keeps the
   // page: `safety.spec.ts` has one, and sees no request.)

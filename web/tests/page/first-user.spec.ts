@@ -36,8 +36,8 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   // The default encoder knows these requests well: four of five are right, whichever method was chosen.
   expect(probe!).toBeGreaterThan(0.8);
   expect(prompt!).toBeGreaterThan(0.8);
-  const told = prompt! > probe! ? / above the linear probe/ : / below the linear probe|^As accurate as the linear probe/;
-  await expect(visit.locator(".verdict")).toHaveText(told);
+  const verdict = prompt! > probe! ? / above the linear probe/ : / below the linear probe|^As accurate as the linear probe/;
+  await expect(visit.locator(".verdict")).toHaveText(verdict);
   console.log(`FIRST USER ${prompt} against ${probe} of the probe: ${await visit.locator(".verdict").textContent()}`);
 
   // All of it is there, and says what it was trained with: the page's own defaults, the method found by trying.

@@ -184,15 +184,15 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   await screenshot(page, "compared-narrow", true);
 
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download results (JSON)").click()]);
-  const told = JSON.parse(readFileSync(await download.path(), "utf8")) as {
+  const results = JSON.parse(readFileSync(await download.path(), "utf8")) as {
     rows: { name: string }[];
     cells: { curve: unknown[]; steps: number }[];
     budget: string;
   };
-  expect(told.budget).toBe(`steps:${LIMIT}`);
-  expect(told.cells.map(({ steps }) => steps).sort()).toEqual([0, LIMIT, LIMIT]);
-  expect(told.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
-  expect(told.cells).toHaveLength(3);
+  expect(results.budget).toBe(`steps:${LIMIT}`);
+  expect(results.cells.map(({ steps }) => steps).sort()).toEqual([0, LIMIT, LIMIT]);
+  expect(results.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
+  expect(results.cells).toHaveLength(3);
 
   await page.getByRole("button", { name: /^Train the best method: / }).click();
   await expect(heading(page, "Training your classifier")).toBeFocused();

@@ -240,11 +240,11 @@ describe("what a browser refuses", () => {
 });
 
 describe("the saver", () => {
-  /** A run that gives a checkpoint only when it has told all. */
-  const run = (told: () => boolean) =>
-    ({ checkpoint: async () => (told() ? new Uint8Array([7]) : undefined), device: () => "cpu" }) as unknown as Run;
+  /** A run that gives a checkpoint only when it has ready all. */
+  const run = (ready: () => boolean) =>
+    ({ checkpoint: async () => (ready() ? new Uint8Array([7]) : undefined), device: () => "cpu" }) as unknown as Run;
 
-  const follow = async (events: RunEvent[], told: (last: RunEvent) => boolean, states: SaveState[] = []) => {
+  const follow = async (events: RunEvent[], ready: (last: RunEvent) => boolean, states: SaveState[] = []) => {
     const saver = await RunSaver.begin(
       async () => store,
       { ...record(), id: "run" },
@@ -255,13 +255,13 @@ describe("the saver", () => {
     for (const event of events)
       await saver.after(
         event,
-        run(() => told(event)),
+        run(() => ready(event)),
       );
     await saver.finish(false, undefined, undefined);
     return saver;
   };
 
-  it("keeps the run with its first evaluation, and exactly what was told by then", async () => {
+  it("keeps the run with its first evaluation, and exactly what was ready by then", async () => {
     const states: SaveState[] = [];
     const saver = await RunSaver.begin(
       async () => store,
@@ -282,7 +282,7 @@ describe("the saver", () => {
     expect(saver.spent.checkpoints).toBe(1);
   });
 
-  it("waits until the run has told all", async () => {
+  it("waits until the run has ready all", async () => {
     const saver = await follow([started, step(1), evaluation(1), step(2), step(3)], (last) => last === undefined);
     expect(saver.spent.checkpoints).toBe(0);
   });

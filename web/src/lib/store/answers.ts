@@ -146,8 +146,8 @@ const HEAD = '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\
 const POLICY = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">\n`;
 
 /**
- * Whether it is a report: a file that someone else has written must not become a page that does things once it is opened. Its policy
- * forbids scripts and requests; what a policy does not forbid has no place in it.
+ * Whether it is a report: an imported file must not become an active page once it is opened. Its policy forbids scripts and
+ * requests; elements that the policy does not cover are refused.
  */
 function isReport(value: unknown): boolean {
   return (

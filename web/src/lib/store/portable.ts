@@ -13,7 +13,7 @@ const KIND = "softprompt run";
 /** Bytes. Larger than any file with data that the page takes. */
 const LARGEST = 400e6;
 const LARGEST_ADAPTER = 64e6;
-/** Bytes that become text at a stretch: as many as a call takes arguments, in threes, so that the pieces are a whole. */
+/** Bytes encoded at a time: at most as many as a call takes arguments, and a multiple of 3, so that the pieces can be concatenated. */
 const PIECE = 24_576;
 
 export interface RunFile {

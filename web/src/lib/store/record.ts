@@ -29,7 +29,7 @@ export interface Figures {
   /** Trainable parameters. */
   parameters: number;
   seconds: number;
-  /** As a person would call it. */
+  /** Its display name. */
   device: string;
 }
 
