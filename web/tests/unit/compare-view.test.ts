@@ -187,7 +187,7 @@ describe("variants", () => {
   it("have names for people", () => {
     for (const { name, label } of variants()) expect(variantName(name)).toBe(label);
     expect(variantName("probe")).toBe("Linear probe");
-    expect(variantName("majority")).toBe("Largest class");
+    expect(variantName("majority")).toBe("Majority class");
     expect(variantName("late+prompt.late.layer=2")).toBe("late+prompt.late.layer=2");
   });
 

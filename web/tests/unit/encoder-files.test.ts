@@ -162,8 +162,8 @@ describe("the files of the encoder", () => {
   it("are used even where the browser has no room for them", async () => {
     const full = new MapStore();
     full.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
-    expect(await get(full)).toMatchObject({ kept: false });
-    expect(await get(undefined)).toMatchObject({ kept: false });
+    expect(await get(full)).toMatchObject({ cached: false });
+    expect(await get(undefined)).toMatchObject({ cached: false });
   });
 });
 
@@ -222,7 +222,7 @@ describe("files that the user chooses", () => {
     await expect(take(chosen(empty))).rejects.toMatchObject({ message: "model.safetensors is empty." });
     const large = (files: File[]) => [files[0]!, new File([new Uint8Array(70_000_000)], "tokenizer.json"), files[2]!];
     await expect(take(chosen(large))).rejects.toMatchObject({
-      message: "tokenizer.json has 70.0 MB; the page takes up to 67 MB.",
+      message: "tokenizer.json has 70.0 MB; the limit of the page is 67 MB.",
     });
   });
 
