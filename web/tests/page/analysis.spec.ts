@@ -76,7 +76,7 @@ test("a result is analysed, its labels are corrected, and it is trained again", 
   await screenshot(page, "understand", true);
 
   // A cell of the confusion table shows its texts; the arrow keys lead from cell to cell.
-  const confusion = page.getByRole("region", { name: "Confusion matrix" });
+  const confusion = page.getByRole("region", { name: "Counts by label and predicted class" });
   const cell = confusion.getByRole("button", { name: / predicted as / }).first();
   const rows = Number(await cell.innerText());
   const [, actual, predictedClass] = /^(.+) predicted as (.+): \d+ rows?$/.exec((await cell.getAttribute("aria-label"))!)!;
@@ -148,7 +148,7 @@ test("a result is analysed, its labels are corrected, and it is trained again", 
   }
 
   // Neighbours of the prompt, looked up when they are asked for.
-  const nearest = page.getByRole("region", { name: "Nearest tokens" }).getByRole("row");
+  const nearest = page.getByRole("region", { name: "Tokens nearest to each prompt row" }).getByRole("row");
   await expect(nearest).toHaveCount(0);
   await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
   await expect(nearest.first()).toBeVisible();

@@ -181,7 +181,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(page.locator(".accuracy")).toHaveText(accuracy!);
   // Without its rows: everything but their texts.
   await expect(page.getByText(/^95% confidence interval \d/)).toHaveText(before.interval);
-  await page.getByRole("region", { name: "Confusion matrix" }).getByRole("button").first().click();
+  await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("button").first().click();
   const cell = page.getByRole("list", { name: "Texts in this cell" });
   await expect(cell.getByText("The text was not saved with this run.")).toHaveCount(before.texts.length);
   await expect(cell.getByRole("combobox")).toHaveCount(0);

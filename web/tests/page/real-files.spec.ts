@@ -75,6 +75,6 @@ test("what is measured is the held-out file, row by row", async ({ page }) => {
   for (const [label, support] of truth) await expect(perClass.filter({ hasText: label }).getByRole("cell").last()).toHaveText(String(support));
   // All rows of the table were there to learn from.
   expect(SAMPLE.trimEnd().split("\n")).toHaveLength(701);
-  const cells = await page.getByRole("region", { name: "Confusion matrix" }).getByRole("cell").allTextContents();
+  const cells = await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("cell").allTextContents();
   expect(cells.reduce((sum, cell) => sum + Number(cell), 0)).toBe(699);
 });

@@ -127,7 +127,7 @@ export async function trainWhole(page: Page, part: Part) {
   });
   await part("what the result looks up", async () => {
     await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
-    await expect(page.getByRole("region", { name: "Nearest tokens" }).getByRole("row").first()).toBeVisible();
+    await expect(page.getByRole("region", { name: "Tokens nearest to each prompt row" }).getByRole("row").first()).toBeVisible();
     await expect(page.getByRole("img", { name: /^Reliability diagram/ })).toBeVisible();
   });
   await expect(page.getByRole("img", { name: new RegExp(`^Training loss .* after ${STEPS} steps`) })).toBeVisible();

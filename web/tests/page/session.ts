@@ -162,11 +162,11 @@ export async function screenshot(page: Page, name: string, fullPage = false) {
 
 /** What a result is analysisOf by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
 export async function analysisOf(page: Page) {
-  const cell = page.getByRole("region", { name: "Confusion matrix" }).getByRole("button").first();
+  const cell = page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("button").first();
   await cell.click();
   const texts = page.getByRole("list", { name: "Texts in this cell" });
   await expect(texts).toBeVisible();
-  const words = page.getByRole("region", { name: "Nearest tokens" });
+  const words = page.getByRole("region", { name: "Tokens nearest to each prompt row" });
   if (!(await words.isVisible())) await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
   const [report] = await Promise.all([page.waitForEvent("download"), button(page, "Download report").click()]);
   const found = {

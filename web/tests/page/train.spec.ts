@@ -62,7 +62,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   expect(majority!).toBeCloseTo(1 / 7, 1);
   // Every held-out row is in the confusion table once.
   await expect(page.getByText("accuracy on 140 held-out rows")).toBeVisible();
-  const cells = await page.getByRole("region", { name: "Confusion matrix" }).getByRole("cell").allTextContents();
+  const cells = await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("cell").allTextContents();
   expect(cells).toHaveLength(49);
   expect(cells.reduce((sum, cell) => sum + Number(cell), 0)).toBe(140);
   await expect(page.getByRole("region", { name: "Precision, recall and F1" }).getByRole("row")).toHaveCount(8);
