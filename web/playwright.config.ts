@@ -5,7 +5,7 @@ const PORT = Number(process.env.PORT ?? 4173);
 const SYSTEM_CHROMIUM = "/usr/bin/chromium";
 
 /** What takes longest begins first, so that both workers end together. */
-const LONG = /(keep|first-user|train|takehome|methods)\.spec\.ts$/;
+const LONG = /(resume|first-user|train|export|methods)\.spec\.ts$/;
 
 /**
  * The built page (`npm run build`, after `cargo xtask` has written the wasm package and the encoder) in a real Chromium.

@@ -75,7 +75,7 @@ export interface AdapterInfo {
   read_by: string;
 }
 
-/** An adapter at work. */
+/** A loaded adapter. */
 export interface Classifier {
   readonly labels: string[];
   readonly device: string;
@@ -96,8 +96,8 @@ export interface Labelling {
   free(): void;
 }
 
-/** What can be said of a result beyond its figures; they are of `rows` held-out rows. */
-export interface Understanding {
+/** Summary of a result on `rows` held-out rows. */
+export interface ResultSummary {
   rows: number;
   mistakes: number;
   accuracy: Interval;
@@ -111,8 +111,8 @@ export interface Understanding {
   };
 }
 
-/** A held-out row with what was said of it. */
-export interface AnsweredRow {
+/** A held-out row with its prediction. */
+export interface PredictedRow {
   /** Its number in its file, as in every report. */
   row: number;
   text: string;
@@ -124,12 +124,12 @@ export interface AnsweredRow {
 }
 
 /** Some of `total` rows. */
-export interface AnsweredPart {
+export interface PredictedRows {
   total: number;
-  rows: AnsweredRow[];
+  rows: PredictedRow[];
 }
 
-/** What the prompt rows are nearest to; no rows where they do not live among the words, with the reason. */
+/** The tokens nearest to each prompt row; no rows if the prompt is not in the space of word embeddings, with the reason. */
 export interface Nearest {
   rows: { member: number; row: number; tokens: { token: string; cosine: number }[] }[];
   why_not?: string | null;
@@ -138,11 +138,11 @@ export interface Nearest {
 /** The frozen encoder in the worker's memory. */
 export interface Model {
   readonly name: string;
-  /** What the user should know about its files. */
+  /** Notes about its files. */
   readonly notes: string[];
   /** Of its weights. */
   readonly sha256: string;
-  /** How many numbers its weights are. */
+  /** Number of its weights. */
   readonly weights: number;
   /** The weights in half precision, as the bytes of a `model.safetensors`. */
   half(): Uint8Array;
@@ -151,13 +151,13 @@ export interface Model {
   free(): void;
 }
 
-/** What an encoder with a given `config.json` is. */
+/** Description of an encoder, from its `config.json`. */
 export interface EncoderDescription {
   layers: number;
   hidden: number;
   /** Its weights in memory. */
   bytes: number;
-  /** Bytes of the largest weight that a GPU is given as one. */
+  /** Bytes of the largest weight that is one GPU buffer. */
   largest: number;
 }
 
@@ -165,25 +165,25 @@ export interface EncoderDescription {
 export interface Run {
   /** The next event; undefined when the run is over. */
   next(): Promise<RunEvent | undefined>;
-  /** The next events end the run, with the best so far. */
+  /** The next events end the run with the best result so far. */
   stop(): void;
   /** The best so far as a zip. */
   adapter(): Uint8Array;
   /** Class probabilities with the best so far. */
   predict(texts: string[]): Promise<Prediction[]>;
   /**
-   * What `Run.resume` needs, belonging to the events so far; undefined while methods are tried, where the method has no prompt, once
-   * the steps are over, and while there is more to tell.
+   * What `Run.resume` needs, belonging to the events so far; undefined during the trials, if the method has no prompt, after
+   * the last step, and while events are pending.
    */
   checkpoint(): Promise<Uint8Array | undefined>;
-  /** What it runs on; undefined while methods are tried. */
+  /** Its device; undefined during the trials. */
   device(): DeviceChoice | undefined;
   /** About the held-out rows that the figures are from, with the best so far. */
-  understand(): Understanding;
-  /** Wrong answers, the surest first: at most `most` behind the first `from`. */
-  mistakes(from: number, most: number): AnsweredPart;
-  /** Rows of a class that were taken for another, by their indices. */
-  cell(truth: number, predicted: number, from: number, most: number): AnsweredPart;
+  understand(): ResultSummary;
+  /** Mistakes, the most confident first: at most `most` after the first `from`. */
+  mistakes(from: number, most: number): PredictedRows;
+  /** Rows of a cell of the confusion matrix, by the indices of label and predicted class. */
+  cell(truth: number, predicted: number, from: number, most: number): PredictedRows;
   nearest(): Nearest;
   /** An HTML file that stands alone; `file` is the name of the data. */
   report(file: string): string;
@@ -195,15 +195,15 @@ export interface ComparisonPlan {
   /** Methods with settings of their own, as the command line takes them. */
   variants: string[];
   seeds: number[];
-  /** What each run may take: `steps:500`. */
+  /** Budget of each run: `steps:500`. */
   budget?: string;
 }
 
 /** A comparison that is pulled as a run is. */
 export interface Comparison {
-  /** The next event; undefined when it is over. What a cell cannot do ends that cell only. */
+  /** The next event; undefined when it is over. A problem in a cell ends that cell only. */
   next(): Promise<CompareEvent | undefined>;
-  /** The cell under way is given up; those that are done stay. */
+  /** The current cell is discarded; finished ones stay. */
   stop(): void;
   free(): void;
 }
@@ -215,7 +215,7 @@ export interface Core {
   /** What every setting is: its name, its words, its limits. */
   describe_config(): SettingGroup[];
   validate_config(config: RunConfig): void;
-  /** With what is left out filled in. */
+  /** Fills in the defaults of missing settings. */
   complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
@@ -223,13 +223,13 @@ export interface Core {
   join_tables(names: string[], files: Uint8Array[], config?: RunConfig): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
   edit_table(bytes: Uint8Array, config: RunConfig, edits: Edit[]): Uint8Array;
-  /** The texts that a run on these files has held out as the rows with these numbers; null for what is no row. */
+  /** The texts of held-out rows of a run on these files, by their numbers; null for a number that is no row. */
   row_texts(table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig, rows: Float64Array): (string | null)[];
-  /** A table with typed rows behind its last one, as CSV; without a table, they are all there is. */
+  /** A table with typed rows appended, as CSV; without a table, only these rows. */
   append_rows(bytes: Uint8Array | undefined, config: RunConfig, rows: { text: string; label: string }[]): Uint8Array;
   /** Which files of a folder make an encoder, by the paths of all of them. */
   choose_encoder(paths: string[]): FolderChoice;
-  /** The `tokenizer.json` of a folder, made of a `vocab.txt` or with what the `tokenizer_config.json` beside it says. */
+  /** The `tokenizer.json` of a folder, made from a `vocab.txt`, or completed with the `tokenizer_config.json` of the folder. */
   encoder_tokenizer(path: string, bytes: Uint8Array, config?: Uint8Array, added?: Uint8Array): { bytes: Uint8Array; notes: string[] };
   /** Shards of weights as one file. */
   join_shards(names: string[], shards: Uint8Array[]): Uint8Array;
@@ -242,7 +242,7 @@ export interface Core {
   };
   Run: {
     start(model: Model, table: Uint8Array, heldOut: Uint8Array | undefined, config: RunConfig): Promise<Run>;
-    /** Goes on, on the same device bit for bit as if it had never stopped; `started` is told again. */
+    /** Resumes from a checkpoint: on the same device, bit for bit as if it had never stopped. `started` is sent again. */
     resume(
       model: Model,
       table: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * Keeps the built page for use without a network. The build writes `VERSION_FILES` (see `vite.config.ts`): every file with what its
+ * Caches the built page for offline use. The build writes `VERSION_FILES` (see `vite.config.ts`): every file with what its
  * content hashes to. A version is one cache; a file that has not changed is copied from the version before. The encoders have a
- * cache of their own, and are none of its business.
+ * cache of their own, which is not touched.
  */
 /// <reference lib="webworker" />
 export {};
@@ -10,7 +10,7 @@ declare const VERSION_FILES: { policy: string; version: string; files: Record<st
 
 const PREFIX = "softprompt-page-";
 const { policy, version, files } = VERSION_FILES;
-// Several pages may lie in folders of one origin, whose caches they share.
+// Several pages may be in folders of one origin, whose caches they share.
 const folder = new URL(self.registration.scope).pathname;
 const current = `${PREFIX}${version}${folder === "/" ? "" : `@${folder}`}`;
 /** Address of a file of the page. */
@@ -19,11 +19,11 @@ const INDEX = "index.html";
 const known = new Map(Object.keys(files).map((path) => [address(path), path]));
 
 /**
- * A file of this version from the server. Its hash is checked: while a server gets new files, old and new ones must not mix. What is
- * kept says the policy too, where a static server does not.
+ * A file of this version from the server. Its hash is checked: while a server gets new files, old and new ones must not mix. The
+ * cached response has the policy, even if a static server sends none.
  */
 async function fetched(path: string, hash: string): Promise<Response> {
-  // What has its hash in its name is what the page itself has just fetched.
+  // The page itself has just fetched the files with a hash in their names.
   const cache = path.startsWith("assets/") ? "default" : "no-cache";
   const response = await fetch(address(path), { cache, credentials: "same-origin" });
   if (!response.ok) throw new Error(`${path} answered with status ${response.status}`);
@@ -84,7 +84,7 @@ self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(tidy().then(() => self.clients.claim())));
 
 self.addEventListener("message", (event) => {
-  // A person has asked for the new version.
+  // The user has asked for the new version.
   if (event.data === "activate") event.waitUntil(self.skipWaiting());
 });
 

@@ -17,18 +17,18 @@ import type {
   TokenCount,
 } from "./contract";
 import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
-import { encoderCalls, getEncoder, keepChosen } from "./lib/encoder-calls";
+import { encoderCalls, getEncoder, cacheChosen } from "./lib/encoder-calls";
 import type { Encoder, Progress } from "./lib/encoder-files";
 import type { EncoderFolder } from "./lib/folder";
-import { comparisonId, encoderId, type Compared } from "./lib/identity";
+import { comparisonId, encoderId, type ComparisonInputs } from "./lib/identity";
 import { bytesOf, stage } from "./lib/job";
 import { stayAlive } from "./lib/locks";
 import { checkMemory, checkTraining, Resident, type Weights } from "./lib/memory";
 import { asProblem, endsWorker, problem } from "./lib/problem";
 import { Pull } from "./lib/pull";
 import { resultCalls } from "./lib/result-calls";
-import { answersOf, type KeptAnswers } from "./lib/store/answers";
-import { Keeper, type Kept } from "./lib/store/keeper";
+import { answersOf, type SavedAnswers } from "./lib/store/answers";
+import { RunSaver, type SaveState } from "./lib/store/run-saver";
 import { runFileCalls } from "./lib/store/portable";
 import type { RunRecord } from "./lib/store/record";
 import { RunStore } from "./lib/store/runs";
@@ -42,11 +42,11 @@ const core: Core = wasm;
 export interface EncoderInfo {
   layers: number;
   hidden: number;
-  /** Whether the browser keeps the files for the next visit. */
-  kept: boolean;
+  /** Whether the files are in the browser's cache. */
+  cached: boolean;
   /** Which it is. */
   encoder: Encoder;
-  /** What the user should know about its files. */
+  /** Notes about its files. */
   notes: string[];
 }
 
@@ -55,18 +55,18 @@ let model: Model | undefined;
 /** Which it is, and its weights in memory. */
 let loaded: { encoder: Encoder; weights: Weights } | undefined;
 const resident = new Resident();
-/** Its small files: a page of one file has them inside. */
+/** Its small files, which a single-file web page contains. */
 let modelFiles: { config: Blob; tokenizer: Blob } | undefined;
 let run: Run | undefined;
 let comparison: Comparison | undefined;
 let pull = new Pull();
 const classifying = new Classifying(core, loadedModel);
-/** Keeps the run. */
-let keeper: Keeper | undefined;
-/** The user wants what there is. */
-let ended = false;
+/** Saves the run. */
+let saver: RunSaver | undefined;
+/** The user has stopped the run. */
+let stoppedByUser = false;
 let runs: Promise<RunStore> | undefined;
-/** Held as long as this worker lives: the page sees by it that the worker is gone. */
+/** Held as long as this worker lives: its release tells the page that the worker is gone. */
 const alive = stayAlive(self.name);
 const counting = new Counting();
 
@@ -81,8 +81,8 @@ const api = {
   ...runFileCalls(openRuns),
 
   /**
-   * Counts tokens, a stretch at a time; undefined where another count, a run or `stopCounting` came before the end, or where the encoder
-   * in use is not this one.
+   * Counts tokens, some texts at a time; undefined if another count, a run or `stopCounting` ended it, or if another encoder is
+   * in use.
    */
   async countTokens(
     of: Encoder,
@@ -102,7 +102,7 @@ const api = {
   },
 
   /**
-   * Puts another encoder in the place of the one in use, which stays where that fails.
+   * Replaces the encoder in use, which stays if that fails.
    *
    * @param page address of the page. @param chosen the user's own files, in place of those of `encoder`. @param limit that of `checkMemory`.
    */
@@ -128,16 +128,16 @@ const api = {
     loaded = { encoder: got.encoder, weights: { bytes: description.bytes } };
     resident.hold("model", loaded.weights);
     modelFiles = { config: new Blob([config as Uint8Array<ArrayBuffer>]), tokenizer: new Blob([tokenizer as Uint8Array<ArrayBuffer>]) };
-    const kept = chosen ? await keepChosen(got, page) : got.kept;
+    const cached = chosen ? await cacheChosen(got, page) : got.cached;
     const notes = [...got.notes, ...(made?.notes ?? []), ...model.notes];
-    return { layers: model.layers, hidden: model.hidden, kept, encoder: got.encoder, notes };
+    return { layers: model.layers, hidden: model.hidden, cached, encoder: got.encoder, notes };
   },
 
   ...encoderCalls(core, compiled, resident),
 
   /**
-   * Trains to the end, or until `cancel`; says which. A run from before is let go once the new one has started. With a record the
-   * run is kept in the browser; what cannot be kept is trained all the same.
+   * Trains to the end, or until `cancel`; returns which. The previous run is freed once the new one has started. With a record
+   * the run is saved in the browser; if it cannot be saved it is trained all the same.
    */
   async train(
     table: Blob,
@@ -145,7 +145,7 @@ const api = {
     config: RunConfig,
     onEvent: (event: RunEvent) => void,
     record?: RunRecord,
-    onKept?: (kept: Kept) => void,
+    onSaveState?: (state: SaveState) => void,
   ): Promise<"done" | "cancelled"> {
     const { encoder, weights } = loadedFor(record?.encoderId);
     counting.stop();
@@ -153,25 +153,25 @@ const api = {
     checkTraining(weights, makesPartial(config), resident.bytes);
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const started = await stage("start run", () => core.Run.start(encoder, rows, others, config));
-    const keeping = record && onKept && (await Keeper.begin(openRuns, record, table, heldOut, onKept));
-    return follow(started, weights, mine, onEvent, keeping);
+    const saving = record && onSaveState && (await RunSaver.begin(openRuns, record, table, heldOut, onSaveState));
+    return pullToEnd(started, weights, mine, onEvent, saving);
   },
 
   /**
-   * Goes on with a kept run, or begins again where there is no checkpoint: either way to the same result, if on the same device.
+   * Resumes a saved run, or starts it again if it has no checkpoint: either way with the same result, if on the same device.
    * `device` is another one.
    */
-  async goOn(
+  async resumeRun(
     id: string,
     device: DeviceChoice | undefined,
     onEvent: (event: RunEvent) => void,
-    onKept: (kept: Kept) => void,
+    onSaveState: (state: SaveState) => void,
   ): Promise<"done" | "cancelled"> {
     counting.stop();
     const mine = (pull = new Pull());
     const store = await openRuns();
     const opened = await store.open(id);
-    if (!opened?.table) throw problem("storage", "This run is not kept any more.", "Start a new one.");
+    if (!opened?.table) throw problem("storage", "This run is no longer saved.", "Start a new one.");
     const { record, view, checkpoint, table, heldOut } = opened;
     const { encoder, weights } = loadedFor(record.encoderId);
     checkTraining(weights, makesPartial(record.config), resident.bytes);
@@ -181,15 +181,15 @@ const api = {
         ? core.Run.resume(encoder, rows, others, checkpoint, device ?? record.device)
         : core.Run.start(encoder, rows, others, device ? { ...record.config, device } : record.config),
     );
-    return follow(started, weights, mine, onEvent, Keeper.goOn(store, opened, onKept));
+    return pullToEnd(started, weights, mine, onEvent, RunSaver.resume(store, opened, onSaveState));
   },
 
-  /** Keeps the run as it is now, if it can: the page may be about to go. */
-  async keepNow(): Promise<void> {
-    await keepNow();
+  /** Saves the run as it is now, if possible: the page may be about to close. */
+  async saveNow(): Promise<void> {
+    await saveNow();
   },
 
-  /** Compares to the end, or until `stop`, with the encoder `of`. Results of `done` are not worked out again. */
+  /** Compares to the end, or until `stop`, with the encoder `of`. Cells in `done` are not run again. */
   async compare(
     of: Encoder,
     table: Blob,
@@ -205,7 +205,7 @@ const api = {
     checkTraining(weights, plan.variants.some((name) => name.startsWith("progressive")), resident.bytes);
     const [rows, others] = [await bytesOf(table), heldOut && (await bytesOf(heldOut))];
     const start = async (results: CellResult[]) => core.Comparison.start(encoder, rows, others, config, plan, results);
-    // What another version of the page has kept may not be readable: then it is worked out again.
+    // Cells that were saved by another version of the page may not be readable: then they are run again.
     const started = await start(done).catch((thrown: unknown) => {
       if (done.length === 0) throw thrown;
       return start([]);
@@ -222,22 +222,22 @@ const api = {
   },
 
   /** The key of a comparison's results. */
-  async identify(compared: Compared): Promise<string | undefined> {
+  async identify(compared: ComparisonInputs): Promise<string | undefined> {
     return comparisonId(compared);
   },
 
   async pause(): Promise<void> {
     pull.pause();
-    await keepNow();
+    await saveNow();
   },
 
   async resume(): Promise<void> {
     pull.resume();
   },
 
-  /** Ends the run with the best so far, or the comparison with the cells that are done. */
+  /** Stops the run with the best result so far, or the comparison with the finished cells. */
   async stop(): Promise<void> {
-    ended = true;
+    stoppedByUser = true;
     const stopped = pull.exclusive(() => (comparison ?? run)?.stop());
     pull.resume();
     await stopped;
@@ -249,18 +249,18 @@ const api = {
 
   /** The zip of the best so far. */
   async adapter(): Promise<Uint8Array> {
-    const zip = await pull.exclusive(() => finished().adapter());
+    const zip = await pull.exclusive(() => trainedRun().adapter());
     return Comlink.transfer(zip, [zip.buffer]);
   },
 
-  ...resultCalls(finished, (job) => pull.exclusive(job)),
+  ...resultCalls(trainedRun, (job) => pull.exclusive(job)),
 
   /** What an adapter's zip says about itself; no encoder is needed for that. */
   async adapterInfo(zip: Uint8Array): Promise<AdapterInfo> {
     return core.adapter_info(zip);
   },
 
-  /** Gets an adapter's zip ready to classify, in place of the one before. */
+  /** Loads an adapter's zip, in place of the previous one. */
   async loadAdapter(zip: Uint8Array, device: DeviceChoice = "auto"): Promise<AdapterInfo> {
     return pull.exclusive(async () => {
       const weights = loaded?.weights;
@@ -286,7 +286,7 @@ const api = {
     by: "run" | "adapter",
     onProgress: (progress: Labels) => void,
   ): Promise<LabelledFile | undefined> {
-    const zip = by === "run" ? await pull.exclusive(() => finished().adapter()) : undefined;
+    const zip = by === "run" ? await pull.exclusive(() => trainedRun().adapter()) : undefined;
     const turn = <R>(job: () => R | Promise<R>) => pull.exclusive(job);
     const labelled = await classifying.label(await bytesOf(file), name, column, zip, turn, onProgress);
     return labelled && Comlink.transfer(labelled, [labelled.bytes.buffer as ArrayBuffer]);
@@ -303,12 +303,12 @@ const api = {
 
   /** A page of one file that classifies with the best so far, or with the adapter `zip`. */
   async standalone(zip: Uint8Array | undefined, onProgress: (done: number, of: number) => void): Promise<Blob> {
-    const adapter = zip ?? (await pull.exclusive(() => finished().adapter()));
+    const adapter = zip ?? (await pull.exclusive(() => trainedRun().adapter()));
     const encoder = loadedModel();
     const { name, sha256 } = core.adapter_info(adapter).encoder;
     // The result may be of an encoder that was in use before this one.
     if (sha256 && sha256 !== encoder.sha256)
-      throw problem("model", `This adapter was made with the encoder ${name}.`, "Choose that encoder, then try again.");
+      throw problem("model", `This adapter was trained with the encoder ${name}.`, "Choose that encoder, then try again.");
     return standalonePage(encoder, modelFiles!, adapter, onProgress);
   },
 };
@@ -328,48 +328,48 @@ function isLoaded(encoder: Encoder): boolean {
 function loadedFor(id: string | undefined): { encoder: Model; weights: Weights } {
   const encoder = loadedModel();
   if (!loaded || (id !== undefined && encoderId(loaded.encoder) !== id))
-    throw problem("model", "Another encoder has been loaded meanwhile.", "Choose the encoder again, then start again.");
+    throw problem("model", "Another encoder has been loaded in the meantime.", "Choose the encoder again, then train again.");
   return { encoder, weights: loaded.weights };
 }
 
-/** Whether a run may lay partial encoders beside the whole one. */
+/** Whether a run may create partial encoders beside the whole one. */
 function makesPartial({ prompt }: RunConfig): boolean {
   return prompt.method === "progressive" || prompt.method === "auto";
 }
 
-/** Pulls a run that has started to its end, and keeps it on the way. */
-async function follow(
+/** Pulls a started run to its end, and saves it on the way. */
+async function pullToEnd(
   started: Run,
   weights: Weights,
   mine: Pull,
   onEvent: (event: RunEvent) => void,
-  keeping: Keeper | undefined,
+  saving: RunSaver | undefined,
 ): Promise<"done" | "cancelled"> {
   run?.free();
   run = started;
   resident.hold("run", weights);
-  keeper = keeping;
-  ended = false;
+  saver = saving;
+  stoppedByUser = false;
   const next = async () => {
     const event = await started.next();
-    if (event) await keeping?.after(event, started);
+    if (event) await saving?.after(event, started);
     return event;
   };
   try {
     await mine.run(next, onEvent);
   } catch (thrown) {
     const found = asProblem(thrown);
-    // With another worker it may go on; everything else would come again.
-    if (!endsWorker(found)) await keeping?.finish(false, bestOf(started), found);
+    // Another worker may resume it; any other problem would happen again.
+    if (!endsWorker(found)) await saving?.finish(false, bestOf(started), found);
     throw found;
   } finally {
-    keeper = undefined;
-    if (keeping) noteCost(keeping);
+    saver = undefined;
+    if (saving) recordCost(saving);
   }
   if (!mine.cancelled) {
-    if (keeping?.view.done) {
-      const [adapter, answers] = await mine.exclusive(() => [started.adapter(), known(started, keeping)] as const);
-      await keeping.finish(ended, adapter, undefined, answers);
+    if (saving?.view.done) {
+      const [adapter, answers] = await mine.exclusive(() => [started.adapter(), savedAnswersOf(started, saving)] as const);
+      await saving.finish(stoppedByUser, adapter, undefined, answers);
     }
     return "done";
   }
@@ -379,12 +379,12 @@ async function follow(
   return "cancelled";
 }
 
-/** What is known of the result; without it the run is kept all the same. */
-function known(run: Run, { view, file }: Keeper): KeptAnswers | undefined {
+/** The predictions to save; without them the run is saved all the same. */
+function savedAnswersOf(run: Run, { view, file }: RunSaver): SavedAnswers | undefined {
   try {
     return stage("answers", () => answersOf(run, view.done?.per_class.map(({ label }) => label) ?? [], file));
   } catch (thrown) {
-    console.warn("what is known of the result is not kept", thrown);
+    console.warn("the predictions of the result are not saved", thrown);
     return undefined;
   }
 }
@@ -397,9 +397,9 @@ function bestOf(run: Run): Uint8Array | undefined {
   }
 }
 
-async function keepNow(): Promise<void> {
-  const [keeping, trained] = [keeper, run];
-  if (keeping && trained) await pull.exclusive(() => (keeper === keeping ? keeping.now(trained) : undefined));
+async function saveNow(): Promise<void> {
+  const [saving, trained] = [saver, run];
+  if (saving && trained) await pull.exclusive(() => (saver === saving ? saving.now(trained) : undefined));
 }
 
 function openRuns(): Promise<RunStore> {
@@ -409,13 +409,13 @@ function openRuns(): Promise<RunStore> {
   }));
 }
 
-/** What keeping took from training, for `performance.getEntriesByName("checkpoints")`. */
-function noteCost({ spent }: Keeper): void {
+/** Time that training waited for checkpoints, for `performance.getEntriesByName("checkpoints")`. */
+function recordCost({ spent }: RunSaver): void {
   const end = performance.now();
   performance.measure("checkpoints", { start: end - spent.milliseconds, end, detail: spent.checkpoints });
 }
 
-function finished(): Run {
+function trainedRun(): Run {
   if (run) return run;
   throw problem("internal", "There is no trained prompt.", "Train one first.");
 }
@@ -425,8 +425,8 @@ function compiled(): Promise<unknown> {
   return (ready ??= stage("compile wasm", () => core.default()));
 }
 
-/** What begins before the wasm module is there. */
-const early = new Set(["alive", "loadEncoder", "lookUpEncoder", "cancelEncoder", "keptEncoders", "removeEncoder"]);
+/** Calls that do not wait for the wasm module. */
+const early = new Set(["alive", "loadEncoder", "lookUpEncoder", "cancelEncoder", "cachedEncoders", "removeEncoder"]);
 
 /** The same function, but it waits for wasm (unless it does so itself), and what it throws is a problem. */
 function guarded<A extends unknown[], R>(name: string, call: (...args: A) => Promise<R>): (...args: A) => Promise<R> {

@@ -1,19 +1,19 @@
 /** Calibration in words. */
-import type { Understanding } from "../contract";
+import type { ResultSummary } from "../contract";
 import { points } from "./format";
 
-/** Expected calibration error up to which a probability can be taken at its word, and up to which roughly. */
+/** Expected calibration error up to which a classifier is well calibrated, and up to which it is only somewhat off. */
 const GOOD = 0.05;
 const FAIR = 0.12;
 
-/** What the figures say, in a sentence or two. */
-export function calibrationText({ error, excess }: Understanding["calibration"]): string {
+/** The calibration in a sentence. */
+export function calibrationText({ error, excess }: ResultSummary["calibration"]): string {
   if (error <= GOOD)
-    return `The probabilities can be taken at their word: from how often it is right they are only ${points(error)} away.`;
-  const size = error <= FAIR ? "somewhat" : "much";
+    return `Well calibrated: the probabilities differ from the accuracy by only ${points(error)} on average.`;
+  const size = error <= FAIR ? "Somewhat" : "Strongly";
   // One-sided where nearly all of the error goes one way.
-  if (Math.abs(excess) < error / 2) return "The probabilities are off in both directions: take them as an order, not as shares.";
+  if (Math.abs(excess) < error / 2) return "Poorly calibrated in both directions: use the probabilities to rank predictions, not as estimates of accuracy.";
   return excess > 0
-    ? `It is ${size} too sure: on average it says ${points(excess)} more than it is right.`
-    : `It is ${size} too modest: on average it is right ${points(excess)} more often than it says.`;
+    ? `${size} overconfident: the mean probability is ${points(excess)} above the accuracy.`
+    : `${size} underconfident: the mean probability is ${points(excess)} below the accuracy.`;
 }

@@ -1,12 +1,13 @@
-/** An adapter that was opened, and files that are classified: with it, or with the result of a run. */
+/** An imported adapter, and files that are classified with it or with the result of a run. */
 import * as Comlink from "comlink";
-import type { AdapterInfo } from "../contract";
+import type { AdapterInfo, DeviceChoice } from "../contract";
 import type { LabelledFile, Labels } from "./classifying";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { percent } from "./format";
 import { asProblem, problem, type Problem } from "./problem";
 import { isEncoderOf } from "./identity";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { snapshot } from "./source";
 
 /** Bytes; the crate reads no larger adapter. */
@@ -18,23 +19,35 @@ export type FileState =
   | { state: "done"; name: string; labelled: LabelledFile }
   | { state: "failed"; problem: Problem };
 
+/** What classifying uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Encoder;
+  readonly result: {
+    readonly inWorker: boolean;
+    downloaded: boolean;
+    load(key: unknown, zip: Uint8Array, device: DeviceChoice): Promise<AdapterInfo>;
+    classifiesBy(): Promise<"run" | "adapter">;
+    savedAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  };
+}
+
 export class Classify {
   info = $state.raw<AdapterInfo>();
   name = $state("");
   opening = $state(false);
   file = $state.raw<FileState>({ state: "none" });
-  /** The zip that is open: the worker that held it may be replaced. */
+  /** The open zip: the worker that holds the adapter may be replaced. */
   zip: Uint8Array<ArrayBuffer> | undefined;
   #given: File | undefined;
-  /** Counts the files: what arrives from an earlier one is dropped. */
+  /** Counts the files: events of an earlier one are ignored. */
   #files = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** Opens an adapter's zip: afterwards it can be used, without a table and without training. */
+  /** Opens an adapter's zip, to be used without a table and without training. */
   async open(file: File): Promise<void> {
     if (this.opening) return;
     this.opening = true;
@@ -43,8 +56,8 @@ export class Classify {
       if (file.size > LARGEST_ADAPTER)
         throw problem(
           "adapter",
-          `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; an adapter has a few megabytes at most.`,
-          "Choose the zip that was downloaded from a result.",
+          `${file.name} is ${(file.size / 1e6).toFixed(0)} MB; an adapter is a few megabytes at most.`,
+          "Choose the zip file of an adapter.",
         );
       const zip = new Uint8Array(await (await snapshot(file)).arrayBuffer());
       await this.openZip(file.name, zip);
@@ -57,7 +70,7 @@ export class Classify {
 
   /** @throws a problem */
   async openZip(name: string, zip: Uint8Array<ArrayBuffer>): Promise<void> {
-    // What is wrong with the zip is known before 90 MB of encoder are asked for.
+    // A broken zip is reported before 90 MB of encoder are downloaded.
     await this.client.call((api) => api.adapterInfo(zip));
     const info = await this.session.result.load(zip, zip, this.session.config?.device ?? "auto");
     this.forgetFile();
@@ -68,7 +81,7 @@ export class Classify {
     this.session.announcement = `${name} is open: ${info.labels.length} classes.`;
   }
 
-  /** Classifies a file with what is on the screen. */
+  /** Classifies a file with the classifier on the screen. */
   async label(given: File, column?: string): Promise<void> {
     const mine = ++this.#files;
     this.#given = given;
@@ -98,7 +111,7 @@ export class Classify {
     await this.label(this.#given, String(index + 1));
   }
 
-  /** Gives up the file that is being classified, or forgets the one that was. */
+  /** Cancels the current file, or clears the previous one. */
   forgetFile(): void {
     this.#files++;
     this.#given = undefined;
@@ -106,7 +119,7 @@ export class Classify {
     this.file = { state: "none" };
   }
 
-  /** The adapter that is on the screen: what it says about itself, and, if the encoder is there, about how large it is as a web page. */
+  /** The adapter on the screen, and, if the encoder is loaded, the approximate size of its web page. */
   async describe(): Promise<{ info: AdapterInfo; page?: number } | undefined> {
     try {
       const opened = await this.#zipOnScreen();
@@ -116,15 +129,15 @@ export class Classify {
         return { info: await api.adapterInfo(zip), page: loaded ? await api.standaloneSize() : undefined };
       });
     } catch {
-      // The downloads say what is wrong, when one is asked for.
+      // The downloads report the problem when one is requested.
       return undefined;
     }
   }
 
-  /** The adapter that is on the screen, as a web page of one file; or nothing, with the problem reported. */
+  /** The adapter on the screen as a single-file web page; or nothing, with the problem reported. */
   async webPage(onProgress: (done: number, of: number) => void): Promise<Blob | undefined> {
     this.session.clear("adapter");
-    this.session.announcement = "The web page is being put together.";
+    this.session.announcement = "Building the web page.";
     try {
       const opened = await this.#zipOnScreen();
       await this.#needEncoder();
@@ -138,18 +151,18 @@ export class Classify {
     }
   }
 
-  /** The encoder of a kept run goes into its page: another one would give other answers. */
+  /** The web page contains the encoder of the saved run: another one would give other predictions. */
   async #needEncoder(): Promise<void> {
     const { stage, result, record, encoder } = this.session;
     if (stage === "classifying" || result.inWorker || !record) return;
     if (!isEncoderOf(record, encoder.chosen))
-      throw problem("model", `This run was made with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
+      throw problem("model", `This run was trained with the encoder ${record.encoder}.`, "Choose that encoder, then try again.");
     await encoder.ensure();
   }
 
-  /** Nothing for the run that the worker holds. */
+  /** Nothing if the worker holds the run. */
   async #zipOnScreen(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.session.stage === "classifying" ? this.zip : this.session.result.keptAdapter();
+    return this.session.stage === "classifying" ? this.zip : this.session.result.savedAdapter();
   }
 
   /** Back to the start. */

@@ -1,14 +1,14 @@
-/** The worker's side of an adapter at work: texts and whole files, without a training run. */
+/** The worker's side of an imported adapter: classifies texts and whole files. */
 import type { AdapterInfo, Classifier, Core, DeviceChoice, FileProgress, FileView, Model, Prediction } from "../contract";
 import { problem } from "./problem";
 
-/** How far a file is. */
+/** Progress of a file. */
 export interface Labels {
   view: FileView;
   progress: FileProgress;
 }
 
-/** A file with its two more columns. */
+/** A file with its two additional columns. */
 export interface LabelledFile extends Labels {
   bytes: Uint8Array;
   extension: string;
@@ -19,7 +19,7 @@ const PROGRESS_EVERY = 150;
 
 export class Classifying {
   #classifier: Classifier | undefined;
-  /** Counts the files: an earlier one is given up. */
+  /** Counts the files: an earlier one is cancelled. */
   #files = 0;
 
   /** @param model the encoder, or it throws a problem. */
@@ -28,7 +28,7 @@ export class Classifying {
     private readonly model: () => Model,
   ) {}
 
-  /** What the loaded adapter runs on. */
+  /** The device of the loaded adapter. */
   get device(): string {
     return this.#opened().device;
   }

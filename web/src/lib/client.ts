@@ -1,4 +1,4 @@
-/** The page's end of the worker: starts it when first needed, and replaces one that cannot go on. */
+/** The page's connection to the worker: starts it when first needed, and replaces a worker that has failed. */
 import * as Comlink from "comlink";
 import type { Api } from "../worker";
 import { whenGone } from "./locks";
@@ -8,16 +8,16 @@ import { newId } from "./store/record";
 export class Client {
   #worker: Worker | undefined;
   #api: Comlink.Remote<Api> | undefined;
-  /** Rejects when the worker itself ends: its script did not load, it was killed, or it was given up. */
+  /** Rejects when the worker itself ends: its script did not load, it was killed, or it was replaced. */
   #ended: Promise<never> | undefined;
   #end: (why: Problem) => void = () => undefined;
-  /** Resolves when nothing is being brought to an end. */
+  /** Resolves when no cancellation is pending. */
   #settled: Promise<void> = Promise.resolve();
 
-  /** Settles (never rejects) when the worker has let go of the latest run or comparison. */
+  /** Settles (never rejects) when the worker has released the latest run or comparison. */
   #occupied: Promise<unknown> = Promise.resolve();
 
-  /** @param onReplaced called when a worker was given up, with everything it held: the encoder and the run. */
+  /** @param onReplaced called when a worker was replaced: the encoder and the run that it held are lost. */
   constructor(private readonly onReplaced: () => void) {}
 
   /**
@@ -30,8 +30,8 @@ export class Client {
   }
 
   /**
-   * A call that takes the worker for itself, a run or a comparison: it waits until the one before has let go, and is not made if it
-   * is not `wanted` any more by then.
+   * A call that occupies the worker, a run or a comparison: it waits until the previous one has ended, and is not made if it is
+   * no longer `wanted` by then.
    */
   async occupy<R>(wanted: () => boolean, job: (api: Comlink.Remote<Api>) => Promise<R>): Promise<R | undefined> {
     await this.#occupied;
@@ -41,9 +41,9 @@ export class Client {
     return call;
   }
 
-  /** Cancels what occupies the worker; a worker that takes longer than `patience` milliseconds to let go is replaced. */
-  cancel(patience: number): Promise<void> {
-    const late = setTimeout(() => this.replace(), patience);
+  /** Cancels what occupies the worker; a worker that takes longer than `timeout` milliseconds to stop is replaced. */
+  cancel(timeout: number): Promise<void> {
+    const late = setTimeout(() => this.replace(), timeout);
     const over = () => clearTimeout(late);
     return (this.#settled = this.#call((api) => Promise.all([api.cancel(), this.#occupied])).then(over, over));
   }
@@ -60,7 +60,7 @@ export class Client {
     }
   }
 
-  /** Gives up the worker; calls under way fail as `cancelled`. The next call starts a fresh one. */
+  /** Terminates the worker; pending calls fail as `cancelled`. The next call starts a fresh one. */
   replace(): void {
     this.#worker?.terminate();
     this.#worker = this.#api = undefined;
@@ -78,7 +78,7 @@ export class Client {
     const end = this.#end;
     worker.addEventListener("error", (event) => end(workerDied(event.message)));
     const api = (this.#api = Comlink.wrap<Api>(worker));
-    // A worker that the browser ends says nothing, but its lock becomes free.
+    // A worker that the browser terminates sends no message, but its lock is released.
     void api
       .alive()
       .then(() => whenGone(name))
@@ -96,7 +96,7 @@ export class Client {
 function workerKilled(): Problem {
   return problem(
     "panic",
-    "The browser ended the trainer, perhaps for lack of memory.",
+    "The browser stopped the worker, perhaps because memory ran out.",
     "Close other tabs and programs, then try again.",
   );
 }
@@ -106,7 +106,7 @@ function workerDied(message: string | undefined): Problem {
   if (trap) return asProblem({ name: "RuntimeError", message: trap });
   return problem(
     "panic",
-    `The trainer could not go on${message ? ` (${message})` : ": its files did not load"}.`,
+    `The worker failed${message ? ` (${message})` : ": its files did not load"}.`,
     "Your data is still here: try again, or reload the page.",
   );
 }

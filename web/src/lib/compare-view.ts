@@ -1,7 +1,7 @@
-/** What the page knows of a comparison, built up event by event. Plain data: shown by the components, tested without them. */
+/** The view of a comparison, built from its events. Plain data: shown by the components, tested without them. */
 import type { Cell, CellResult, CompareEvent, Row, RunEvent } from "../contract";
 
-/** An evaluation on the way: training seconds and held-out accuracy. */
+/** An evaluation during the run: training seconds and held-out accuracy. */
 export interface CurvePoint {
   seconds: number;
   accuracy: number;
@@ -20,7 +20,7 @@ export interface CompareView {
   cells: CellView[];
   /** The table so far. */
   rows: Row[];
-  /** How far the cell under way is: 0 to 1, in words, and its seconds so far. */
+  /** Progress of the current cell: 0 to 1, in words, and its seconds so far. */
   current?: { cell: number; share: number; doing: string; seconds: number };
   device?: string;
   over: boolean;
@@ -37,7 +37,7 @@ export function take(view: CompareView, event: CompareEvent): void {
       break;
     case "cell_started":
       change(view, event.cell, { state: "running" });
-      view.current = { cell: event.cell, share: 0, doing: "getting ready", seconds: 0 };
+      view.current = { cell: event.cell, share: 0, doing: "preparing", seconds: 0 };
       break;
     case "run":
       takeRun(view, event.cell, event.run);
@@ -58,7 +58,7 @@ export function take(view: CompareView, event: CompareEvent): void {
   }
 }
 
-/** No more comes: the cell under way is given up. */
+/** The comparison is over: the current cell is discarded. */
 export function end(view: CompareView): void {
   view.current = undefined;
   view.over = true;
@@ -81,47 +81,47 @@ function takeRun(view: CompareView, index: number, run: RunEvent): void {
       break;
     case "trying":
       // Trials are a part of the run that is not in its steps.
-      at(0, `trying methods, step ${run.done} of ${run.total}`);
+      at(0, `trials, step ${run.done} of ${run.total}`);
       break;
     case "preparing":
-      at(0, `text ${run.done} of ${run.total}`);
+      at(0, `encoding, text ${run.done} of ${run.total}`);
       break;
     case "measuring":
-      at(current.share, "measuring on held-out rows");
+      at(current.share, "evaluating on held-out rows");
       break;
     case "step":
       at(run.steps > 0 ? run.step / run.steps : 0, `step ${run.step} of ${run.steps}`, run.seconds);
       break;
     case "eval":
-      // The time of the whole run stands in for that of its training, until the cell is done and tells the latter.
+      // The time of the whole run stands in for its training time, which is known once the cell is done.
       change(view, index, { points: [...cell.points, { seconds: current.seconds, accuracy: run.accuracy }] });
       break;
   }
 }
 
-/** Nothing is run for it: it comes by itself, and is not counted. */
+/** The majority-class baseline. It needs no run, and is not counted. */
 export const MAJORITY = "majority";
 
 /** The cells that are runs. */
 export const runsOf = (view: CompareView): CellView[] => view.cells.filter(({ name }) => name !== MAJORITY);
 
-/** Runs that are behind, failed ones too. */
+/** Runs that are over, failed ones included. */
 export const doneRuns = (view: CompareView): number =>
   runsOf(view).filter(({ state }) => state === "done" || state === "failed").length;
 
-/** Runs were given up, or never begun. */
+/** Runs were discarded, or never started. */
 export const isMissing = (view: CompareView): boolean => runsOf(view).some(({ state }) => state === "waiting");
 
 export const resultsOf = (view: CompareView): CellResult[] => view.cells.flatMap(({ result }) => (result ? [result] : []));
 
-/** Share of the comparison that is behind, 0 to 1: each run counts the same. */
+/** Progress of the comparison, 0 to 1: each run counts the same. */
 export function progressOf(view: CompareView): number {
   if (view.over) return 1;
   const runs = runsOf(view).length;
   return runs ? Math.min(1, (doneRuns(view) + (view.current?.share ?? 0)) / runs) : 0;
 }
 
-/** The variant to take: the highest mean accuracy, the first of equals; none while nothing can be trained of it. */
+/** The best variant: the highest mean accuracy, the first of equals; none while no trained variant has a result. */
 export function bestOf(rows: Row[]): Row | undefined {
   const trained = rows.filter(({ name }) => name !== MAJORITY);
   return trained.reduce<Row | undefined>(
@@ -140,7 +140,7 @@ export function aligned(curves: CurvePoint[][]): [number[], ...(number | null)[]
   return [places, ...values];
 }
 
-/** The latest accuracy of each variant that has one, mean over its cells: what the picture says. */
+/** The latest accuracy of each variant that has one, mean over its cells: the summary of the chart. */
 export function latest(view: CompareView): { name: string; accuracy: number; cells: number }[] {
   const names = [...new Set(view.cells.map(({ name }) => name))];
   return names.flatMap((name) => {

@@ -1,92 +1,100 @@
-/** The state of a comparison and everything the user can do with it. */
+/** The state of a comparison, and its actions. */
 import * as Comlink from "comlink";
 import type { CompareEvent, ComparisonPlan, RunConfig } from "../contract";
 import type { Client } from "./client";
 import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
+import type { Encoder as PageEncoder } from "./encoder.svelte";
 import type { Encoder } from "./encoder-files";
 import { percent } from "./format";
-import type { Compared } from "./identity";
-import { forgetCells, keepCell, keptCells, type Shelf } from "./kept-cells";
-import type { Session } from "./session.svelte";
-import { offerOf, wordOf, type Spend, type SpendKind } from "./spend";
+import type { ComparisonInputs } from "./identity";
+import { forgetCells, saveCell, savedCells, type CellStorage } from "./saved-cells";
+import type { PageState } from "./page-state";
+import { budgetOption, budgetArgument, type Budget, type BudgetKind } from "./budget";
 import { variantName, variants, withVariant } from "./variants";
 
-/** Milliseconds between two looks at the events. */
+/** Milliseconds between two updates of the view. */
 const REFRESH = 100;
 /** More would be days of computing. */
 const MOST_SEEDS = 100;
 
+/** What a comparison uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Pick<PageEncoder, "now" | "chosen" | "ensure">;
+  readonly training: { trainWith(config: RunConfig): Promise<void> };
+  validate(): Promise<boolean>;
+}
+
 export class Comparison {
   view = $state.raw<CompareView>(emptyComparison());
-  /** Names of variants that are compared, as they are offered. */
+  /** Names of the variants to compare, in the order of the list. */
   chosen = $state.raw<string[]>(["prompt", "late", "efficient"]);
-  /** How many seeds, as it is typed. */
+  /** Number of seeds, as typed. */
   seedsText = $state("3");
-  /** What each run may take. */
-  spend = $state.raw<Spend>({ kind: "options", text: "" });
+  /** Budget of each run. */
+  budget = $state.raw<Budget>({ kind: "options", text: "" });
   running = $state(false);
   paused = $state(false);
   stopping = $state(false);
-  /** It ended with a problem; finished cells are still shown. */
+  /** It failed; finished cells are still shown. */
   failed = $state(false);
   /** Cells of this plan that were finished before the page was left. */
-  kept = $state(0);
-  /** What the latest comparison was about. */
+  saved = $state(0);
+  /** The plan of the latest comparison. */
   plan: ({ config: RunConfig; encoder: { name: string; sha256?: string } } & ComparisonPlan) | undefined;
-  /** Counts the looks: what an earlier one finds is dropped. */
-  #looks = 0;
+  /** Counts the refreshes: the result of an earlier one is ignored. */
+  #refreshes = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** How many seeds; none where the text is no such number. */
+  /** Number of seeds; none if the text is no such number. */
   get seeds(): number | undefined {
     const value = Number(this.seedsText.trim() || Number.NaN);
     return Number.isInteger(value) && value >= 1 && value <= MOST_SEEDS ? value : undefined;
   }
 
   get ready(): boolean {
-    return this.chosen.length > 0 && this.seeds !== undefined && !("wrong" in wordOf(this.spend));
+    return this.chosen.length > 0 && this.seeds !== undefined && !("wrong" in budgetArgument(this.budget));
   }
 
   async choose(): Promise<void> {
     if (this.session.draftsWrong || !(await this.session.validate())) return;
     this.session.stage = "choosing";
-    await this.look();
+    await this.refresh();
   }
 
   toggle(name: string, on: boolean): void {
     this.chosen = variants().map((variant) => variant.name).filter((one) => (one === name ? on : this.chosen.includes(one)));
-    void this.look();
+    void this.refresh();
   }
 
   setSeeds(text: string): void {
     this.seedsText = text;
-    void this.look();
+    void this.refresh();
   }
 
-  setSpend(kind: SpendKind, text = offerOf(kind).start): void {
-    this.spend = { kind, text };
-    void this.look();
+  setBudget(kind: BudgetKind, text = budgetOption(kind).start): void {
+    this.budget = { kind, text };
+    void this.refresh();
   }
 
-  /** Counts the cells that need not be run again. */
-  async look(): Promise<void> {
-    const mine = ++this.#looks;
+  /** Counts the saved cells of this plan. */
+  async refresh(): Promise<void> {
+    const mine = ++this.#refreshes;
     const { source, heldOut, config, encoder } = this.session;
     const { variants, seeds, budget } = this.#planned();
     const id = source && config && (await this.#identify(encoder.chosen, source.bytes, heldOut?.bytes, config, budget));
-    if (mine !== this.#looks) return;
-    const cells = id ? keptCells(shelf(), id) : [];
-    this.kept = cells.filter(({ name, seed }) => seeds.includes(seed) && [...variants, "probe"].includes(name)).length;
+    if (mine !== this.#refreshes) return;
+    const cells = id ? savedCells(browserStorage(), id) : [];
+    this.saved = cells.filter(({ name, seed }) => seeds.includes(seed) && [...variants, "probe"].includes(name)).length;
   }
 
   again(): void {
-    this.#looks++;
-    forgetCells(shelf());
-    this.kept = 0;
+    this.#refreshes++;
+    forgetCells(browserStorage());
+    this.saved = 0;
   }
 
   async start(): Promise<void> {
@@ -102,10 +110,10 @@ export class Comparison {
     this.paused = this.stopping = this.failed = false;
     session.clear("comparison");
     session.stage = "comparing";
-    session.announcement = "The comparison is being prepared.";
+    session.announcement = "Preparing the comparison.";
 
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const refresh = () => {
+    const show = () => {
       clearTimeout(timer);
       timer = undefined;
       this.view = { ...view };
@@ -114,34 +122,34 @@ export class Comparison {
     const onEvent = (event: CompareEvent) => {
       take(view, event);
       if (event.event === "cell_done") {
-        if (id) keepCell(shelf(), id, event.result);
+        if (id) saveCell(browserStorage(), id, event.result);
         const { name, seed, accuracy } = event.result;
         if (name !== MAJORITY)
           session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneRuns(view)} of ${runsOf(view).length} runs done.`;
       }
-      timer ??= setTimeout(refresh, REFRESH);
+      timer ??= setTimeout(show, REFRESH);
     };
     try {
       const { encoder } = await session.encoder.ensure();
       const sha256 = encoder.files.find(({ name }) => name === "model.safetensors")?.sha256;
       this.plan = { config, encoder: { name: encoder.id, sha256 }, ...plan };
       id = await this.#identify(encoder, source.bytes, heldOut, config, plan.budget);
-      const done = id ? keptCells(shelf(), id) : [];
+      const done = id ? savedCells(browserStorage(), id) : [];
       await this.client.occupy(
         () => true,
         (api) => api.compare(encoder, source.bytes, heldOut, config, plan, done, Comlink.proxy(onEvent)),
       );
       const best = bestOf(view.rows);
       session.announcement = best
-        ? `The comparison is over: ${variantName(best.name)} is best, with a held-out accuracy of ${percent(best.accuracy.mean)}.`
-        : "The comparison is over.";
+        ? `Comparison finished: ${variantName(best.name)} is best, with a held-out accuracy of ${percent(best.accuracy.mean)}.`
+        : "Comparison finished.";
     } catch (thrown) {
       this.failed = true;
       if (session.encoder.now.state !== "failed") session.report("comparison", thrown);
     } finally {
       end(view);
       this.running = this.paused = this.stopping = false;
-      refresh();
+      show();
     }
   }
 
@@ -153,18 +161,18 @@ export class Comparison {
 
   async resume(): Promise<void> {
     this.paused = false;
-    this.session.announcement = "The comparison goes on.";
+    this.session.announcement = "Comparison resumed.";
     await this.session.control((api) => api.resume(), "comparison");
   }
 
-  /** Ends it; the cell under way is given up. */
+  /** Stops it; the current cell is discarded. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.paused = false;
     await this.session.control((api) => api.stop(), "comparison");
   }
 
-  /** Trains a variant, with the seed and the settings of the page, and with the steps that the budget has paid for. */
+  /** Trains a variant with the seed and the settings of the page, and with the number of steps that the budget allowed. */
   async use(name: string): Promise<void> {
     const { config, pruning } = this.session;
     if (!config) return;
@@ -178,27 +186,27 @@ export class Comparison {
     return JSON.stringify({ ...this.plan, rows: this.view.rows, cells: resultsOf(this.view) }, undefined, 2);
   }
 
-  /** Another encoder: what was measured with the one before is not what this one does. */
+  /** The encoder was changed: the results of the previous one no longer apply. */
   encoderChanged(): void {
-    // A comparison that failed for its encoder stays on the screen, with what it says of that.
+    // A comparison that failed because of its encoder stays on the screen, with the problem.
     if (this.session.stage !== "comparing") this.forget();
-    if (this.session.stage === "choosing") void this.look();
+    if (this.session.stage === "choosing") void this.refresh();
   }
 
-  /** Other data: what was measured has no place any more. */
+  /** The data were changed: the results no longer apply. */
   forget(): void {
     if (this.running) return;
-    this.#looks++;
+    this.#refreshes++;
     this.view = emptyComparison();
     this.failed = false;
-    this.kept = 0;
+    this.saved = 0;
   }
 
   #planned(): ComparisonPlan {
     const first = this.session.config?.seed ?? 0;
-    const spend = wordOf(this.spend);
+    const argument = budgetArgument(this.budget);
     const seeds = Array.from({ length: this.seeds ?? 0 }, (_, index) => first + index);
-    return { variants: this.chosen, seeds, budget: "word" in spend ? spend.word : undefined };
+    return { variants: this.chosen, seeds, budget: "text" in argument ? argument.text : undefined };
   }
 
   /** The key of the results, besides variant and seed. */
@@ -209,13 +217,13 @@ export class Comparison {
     config: RunConfig,
     budget: string | undefined,
   ): Promise<string | undefined> {
-    const compared: Compared = { program: PROGRAM, encoder, table, heldOut, config, budget };
+    const compared: ComparisonInputs = { program: PROGRAM, encoder, table, heldOut, config, budget };
     return this.client.call((api) => api.identify(compared)).catch(() => undefined);
   }
 }
 
 /** The browser's storage; some forbid it. */
-function shelf(): Shelf | undefined {
+function browserStorage(): CellStorage | undefined {
   try {
     return localStorage;
   } catch {

@@ -1,4 +1,4 @@
-/** Ways through a confusion table: rows are true classes, columns predicted ones. */
+/** Navigation in a confusion matrix: rows are labels, columns are predicted classes. */
 
 const STEPS: Record<string, [number, number]> = {
   ArrowRight: [0, 1],
@@ -7,7 +7,7 @@ const STEPS: Record<string, [number, number]> = {
   ArrowUp: [-1, 0],
 };
 
-/** The next cell with rows in it in the direction of an arrow key; sideways it goes on in the next line. None for other keys. */
+/** The next cell with rows in it in the direction of an arrow key; sideways it continues in the next line. None for other keys. */
 export function nextCell(counts: number[][], [row, column]: [number, number], key: string): [number, number] | undefined {
   const step = STEPS[key];
   if (!step) return undefined;
@@ -31,10 +31,10 @@ export function nextCell(counts: number[][], [row, column]: [number, number], ke
 }
 
 /** The largest cells off the diagonal, the largest first. */
-export function topConfusions(counts: number[][], most: number): { actual: number; said: number; rows: number }[] {
+export function topConfusions(counts: number[][], most: number): { actual: number; predicted: number; rows: number }[] {
   return counts
-    .flatMap((row, actual) => row.map((rows, said) => ({ actual, said, rows })))
-    .filter(({ actual, said, rows }) => rows > 0 && actual !== said)
+    .flatMap((row, actual) => row.map((rows, predicted) => ({ actual, predicted, rows })))
+    .filter(({ actual, predicted, rows }) => rows > 0 && actual !== predicted)
     .sort((a, b) => b.rows - a.rows)
     .slice(0, most);
 }

@@ -1,4 +1,4 @@
-/** A count that takes seconds, in the worker: piece by piece, so that other messages get their turn. */
+/** Counts tokens in the worker, piece by piece, so that other messages are handled in between. */
 import type { TokenCount, TokenCounter } from "../contract";
 
 /** Milliseconds between two progress messages. */
@@ -7,18 +7,18 @@ const PROGRESS_EVERY = 200;
 export class Counting {
   #latest = 0;
 
-  /** Begins a count; those before it end. Says whether it is still the one that is wanted. */
+  /** Starts a count and stops earlier ones. The result tells whether it is still the latest. */
   begin(): () => boolean {
     const mine = ++this.#latest;
     return () => mine === this.#latest;
   }
 
-  /** Ends the count under way, if there is one. */
+  /** Stops the current count, if there is one. */
   stop(): void {
     this.#latest++;
   }
 
-  /** Pulls the counter to its end and frees it; undefined where the count is not wanted any more. */
+  /** Runs the counter to its end and frees it; undefined if a later count has started. */
   async run(
     counter: TokenCounter,
     wanted: () => boolean,

@@ -1,11 +1,12 @@
 /** The data step: where rows come from besides one file, and what the encoder makes of their lengths. */
 import * as Comlink from "comlink";
-import type { TokenCount } from "../contract";
+import type { RunConfig, TokenCount } from "../contract";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { counted } from "./format";
 import { tokensId } from "./identity";
 import { asProblem, type Problem } from "./problem";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { checkSize, joinedName, joinedParts, PASTED, snapshot, TYPED, type Source } from "./source";
 
 /** A count of tokens, and what it is a count of. */
@@ -14,6 +15,13 @@ interface Counted {
   /** `tokensId` of the rest. */
   id: string;
   count: TokenCount;
+}
+
+/** What the data step uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Pick<Encoder, "now">;
+  ensureDefaults(): Promise<RunConfig>;
+  openTable(name: string, read: () => Promise<Omit<Source, "name">>, change?: boolean): Promise<void>;
 }
 
 export class DataStep {
@@ -27,7 +35,7 @@ export class DataStep {
   #counts = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 

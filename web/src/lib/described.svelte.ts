@@ -1,4 +1,4 @@
-/** What the crate says of its settings: names, words, limits, choices. It is asked once, before anything is shown that needs it. */
+/** The crate's description of its settings: names, help, limits, choices. It is requested once, before it is needed. */
 import type { Choice, Setting, SettingGroup } from "../contract";
 
 let known = $state.raw<SettingGroup[]>([]);

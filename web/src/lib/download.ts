@@ -1,5 +1,5 @@
-/** One file over the network: goes on where it broke off, and counts only when it is the expected one. */
-import { Parts } from "./parts";
+/** Downloads one file: resumes after an interruption, and verifies the result. */
+import type { PartialDownload } from "./partial-download";
 import { problem } from "./problem";
 
 export interface EncoderFile {
@@ -25,7 +25,7 @@ export interface Encoder {
 }
 
 export interface Download {
-  parts: Parts;
+  partial: PartialDownload;
   signal: AbortSignal;
   /** Milliseconds before a connection that broke is tried again. */
   wait: number;
@@ -33,22 +33,22 @@ export interface Download {
   onBytes: (received: number) => void;
 }
 
-/** Milliseconds without a byte after which a connection counts as broken. */
+/** Milliseconds without data after which a connection is considered broken. */
 const STALLED = 30_000;
 
-/** A break of the connection, after which the rest may still come. */
+/** The connection was interrupted; the rest can still be downloaded. */
 class Broken extends Error {}
 
 /**
  * The file at `address`, checked.
  *
- * @throws an `Error` that says what is wrong with this address; a problem `cancelled` when the signal says so
+ * @throws an `Error` that says what is wrong with this address; a problem `cancelled` if the signal is aborted
  */
 export async function download(address: string, file: EncoderFile, options: Download): Promise<Uint8Array<ArrayBuffer>> {
-  const { parts, signal } = options;
+  const { partial, signal } = options;
   const bytes = new Uint8Array(file.size);
-  let received = await parts.read(bytes);
-  const kept = received;
+  let received = await partial.read(bytes);
+  const resumed = received;
   let furthest = received;
   if (received) options.onBytes(received);
   while (received < file.size || file.size === 0) {
@@ -56,10 +56,10 @@ export async function download(address: string, file: EncoderFile, options: Down
       received = await attempt(address, file, bytes, received, options, (at) => (received = at));
       break;
     } catch (error) {
-      parts.keep(bytes, received, true);
-      await parts.settled();
+      partial.write(bytes, received, true);
+      await partial.settled();
       if (signal.aborted) throw cancelled();
-      // Again for as long as each connection brings it further.
+      // Retry as long as each connection makes progress.
       if (!(error instanceof Broken) || received <= furthest) throw error;
       furthest = received;
       await new Promise((go) => setTimeout(go, options.wait));
@@ -68,9 +68,9 @@ export async function download(address: string, file: EncoderFile, options: Down
   try {
     await verify(bytes, file);
   } catch (error) {
-    await parts.clear();
-    // Perhaps only what an earlier visit left was bad.
-    if (kept) return download(address, file, options);
+    await partial.clear();
+    // Perhaps only the part from an earlier visit was damaged.
+    if (resumed) return download(address, file, options);
     throw error;
   }
   return bytes;
@@ -81,7 +81,7 @@ async function attempt(
   file: EncoderFile,
   bytes: Uint8Array<ArrayBuffer>,
   from: number,
-  { parts, signal, onBytes }: Download,
+  { partial, signal, onBytes }: Download,
   at: (received: number) => void,
 ): Promise<number> {
   const stalled = new AbortController();
@@ -101,7 +101,7 @@ async function attempt(
     const answer = await usable(response, file, from);
     let received = answer === "rest" ? from : 0;
     if (received !== from) {
-      parts.rewind(0);
+      partial.rewind(0);
       at(0);
     }
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -116,7 +116,7 @@ async function attempt(
       bytes.set(value, received);
       received += value.length;
       at(received);
-      parts.keep(bytes, received);
+      partial.write(bytes, received);
       onBytes(received);
     }
     if (received !== file.size) throw new Error(wrongSize(received, file));
@@ -126,14 +126,14 @@ async function attempt(
   }
 }
 
-/** Whether a response brings the whole file, or the rest from where it was asked for. */
+/** Whether a response contains the whole file, or the requested rest. */
 async function usable(response: Response, file: EncoderFile, from: number): Promise<"whole" | "rest"> {
   const refuse = async (why: string) => {
     await response.body?.cancel();
-    throw new Error(`${file.name} answered with ${why}`);
+    throw new Error(`the server responded to ${file.name} with ${why}`);
   };
   if (!response.ok || !response.body) return refuse(`status ${response.status}`);
-  // Some servers answer a missing file with a page.
+  // Some servers respond with a web page if a file is missing.
   if (response.headers.get("content-type")?.includes("text/html")) return refuse("a web page");
   if (from === 0 || response.status !== 206) return "whole";
   const range = response.headers.get("content-range");
@@ -146,7 +146,7 @@ function broken(error: unknown): never {
 }
 
 export function cancelled() {
-  return problem("cancelled", "The download was stopped.", "What has come is kept: it goes on from there.");
+  return problem("cancelled", "The download was stopped.", "The part that was downloaded is cached; the next download resumes from there.");
 }
 
 /** @throws an `Error` that says how the bytes differ from what was expected */
@@ -182,7 +182,7 @@ function subtle(): SubtleCrypto {
   if (globalThis.crypto?.subtle) return crypto.subtle;
   throw problem(
     "browser",
-    "This address is not secure, so the encoder cannot be checked.",
+    "This address is not secure, so checksums cannot be computed.",
     "Open the page over https or on localhost.",
   );
 }

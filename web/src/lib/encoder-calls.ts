@@ -1,14 +1,14 @@
-/** What the worker does about encoders, apart from holding the one in use. */
+/** The worker's calls for encoders, apart from holding the one in use. */
 import type { Core, EncoderDescription } from "../contract";
-import { DEFAULT_ENCODER, fetchEncoder, keepTaken, sourcesOf, takeEncoder, totalSize } from "./encoder-files";
+import { DEFAULT_ENCODER, fetchEncoder, cacheTaken, sourcesOf, takeEncoder, totalSize } from "./encoder-files";
 import type { Encoder, EncoderBytes, FolderCrate, Progress } from "./encoder-files";
-import { list, openStore, remove, type KeptEncoder } from "./encoder-store";
+import { list, openCache, remove, type CachedEncoder } from "./encoder-cache";
 import type { EncoderFolder } from "./folder";
 import { lookUp, wantedOf } from "./hub";
 import { checkMemory, type Resident } from "./memory";
 
-/** An encoder of the hub that can be used, before it is downloaded. */
-export interface Offer extends EncoderDescription {
+/** An encoder of the hub, described before it is downloaded. */
+export interface HubEncoder extends EncoderDescription {
   encoder: Encoder;
   /** Bytes of all files. */
   size: number;
@@ -20,7 +20,7 @@ const PROGRESS_EVERY = 100;
 let abort: AbortController | undefined;
 
 /**
- * The encoder's files: those of the user, or from the cache or the network. What was got before this call came is given up.
+ * The encoder's files: those of the user, or from the cache or the network. An earlier download is cancelled.
  *
  * @param crate resolves when it can be called
  * @throws a problem (`io`, `model`, `cancelled`)
@@ -32,7 +32,7 @@ export async function getEncoder(
   onProgress: (progress: Progress) => void,
   crate: () => Promise<FolderCrate>,
 ): Promise<EncoderBytes> {
-  const store = await openStore();
+  const cache = await openCache();
   abort?.abort();
   if (chosen) return takeEncoder(chosen, await crate());
   const mine = (abort = new AbortController());
@@ -42,12 +42,12 @@ export async function getEncoder(
     last = performance.now();
     onProgress(now);
   };
-  return fetchEncoder(encoder, { sources: sourcesOf(encoder, page), page, store, onProgress: progress, signal: mine.signal });
+  return fetchEncoder(encoder, { sources: sourcesOf(encoder, page), page, cache, onProgress: progress, signal: mine.signal });
 }
 
-/** Keeps what the user's files brought, once it has proved to be an encoder. */
-export async function keepChosen(bytes: EncoderBytes, page: string): Promise<boolean> {
-  return keepTaken(bytes, page, await openStore());
+/** Caches the user's files, once they are known to be an encoder. */
+export async function cacheChosen(bytes: EncoderBytes, page: string): Promise<boolean> {
+  return cacheTaken(bytes, page, await openCache());
 }
 
 /**
@@ -56,12 +56,12 @@ export async function keepChosen(bytes: EncoderBytes, page: string): Promise<boo
  */
 export function encoderCalls(core: Core, compiled: () => Promise<unknown>, resident: Resident) {
   return {
-    /** What `owner/name` on the hub is and how large, judged by its `config.json` alone; `limit` is that of `checkMemory`. */
-    async lookUpEncoder(page: string, text: string, limit?: number): Promise<Offer> {
+    /** Describes `owner/name` on the hub, from its `config.json` alone; `limit` is that of `checkMemory`. */
+    async lookUpEncoder(page: string, text: string, limit?: number): Promise<HubEncoder> {
       const encoder = await lookUp(wantedOf(text));
       const [config] = encoder.files as [Encoder["files"][number]];
       const head: Encoder = { ...encoder, files: [config] };
-      const { files } = await fetchEncoder(head, { sources: sourcesOf(encoder, page), page, store: undefined });
+      const { files } = await fetchEncoder(head, { sources: sourcesOf(encoder, page), page, cache: undefined });
       await compiled();
       const [bytes] = files as [Uint8Array<ArrayBuffer>];
       const description = core.Model.describe(bytes);
@@ -74,12 +74,12 @@ export function encoderCalls(core: Core, compiled: () => Promise<unknown>, resid
       abort?.abort();
     },
 
-    async keptEncoders(page: string): Promise<KeptEncoder[]> {
-      return list(DEFAULT_ENCODER, page, await openStore());
+    async cachedEncoders(page: string): Promise<CachedEncoder[]> {
+      return list(DEFAULT_ENCODER, page, await openCache());
     },
 
     async removeEncoder(page: string, encoder: Encoder): Promise<void> {
-      await remove(encoder, DEFAULT_ENCODER, page, await openStore());
+      await remove(encoder, DEFAULT_ENCODER, page, await openCache());
     },
   };
 }

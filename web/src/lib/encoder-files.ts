@@ -1,17 +1,17 @@
 /**
  * Gets the files of the frozen encoder: from the browser's cache, the page's own server, the model hub, or the user's disk.
- * A file counts only when its size and checksum are the expected ones, and only then is it kept.
+ * A file is accepted and cached only if its size and checksum are the expected ones.
  */
 import type { Core } from "../contract";
 import { cancelled, download, sha256Of, type Encoder, type EncoderFile } from "./download";
-import { kept, keep, note, partsOf } from "./encoder-store";
+import { addToIndex, cachedFile, cacheFile, partialOf } from "./encoder-cache";
 import type { EncoderFolder } from "./folder";
 import { checkSize, FILES, HUB } from "./hub";
-import type { Store } from "./parts";
+import type { EncoderCache } from "./partial-download";
 import { asProblem, problem, type Problem } from "./problem";
 import { Rate } from "./rate";
 
-export type { Encoder, EncoderFile, Store };
+export type { Encoder, EncoderFile, EncoderCache };
 
 export const DEFAULT_ENCODER: Encoder = {
   id: "sentence-transformers/all-MiniLM-L6-v2",
@@ -22,14 +22,14 @@ export const DEFAULT_ENCODER: Encoder = {
   ],
 };
 
-/** A folder with the encoder's files, and what to call it in a message. */
+/** A folder with the encoder's files, and its name in messages. */
 export interface Source {
   name: string;
   /** Ends in a slash. */
   folder: string;
 }
 
-/** Where an encoder is looked for, in order. `page` is the address of the page. */
+/** The sources of an encoder, in order. `page` is the address of the page. */
 export function sourcesOf(encoder: Encoder, page: string): Source[] {
   if (encoder.local) return [];
   const hub = { name: "huggingface.co", folder: `${HUB}/${encoder.id}/resolve/${encoder.revision ?? "main"}/` };
@@ -47,7 +47,7 @@ export interface Progress {
   received: number;
   /** Bytes, of all files. */
   total: number;
-  /** Where the current file comes from. */
+  /** Source of the current file. */
   from: string;
   /** Bytes a second over the last seconds. */
   rate?: number;
@@ -59,8 +59,8 @@ export interface EncoderBytes {
   /** Contents, in the order of `encoder.files`. */
   files: Uint8Array<ArrayBuffer>[];
   /** Whether all of them are in the browser's cache now. */
-  kept: boolean;
-  /** What the user should know about how they were made of what was given. */
+  cached: boolean;
+  /** Notes about how the files were converted. */
   notes: string[];
 }
 
@@ -73,9 +73,9 @@ export function totalSize(encoder: Encoder): number {
 
 export interface Getting {
   sources: Source[];
-  /** Address of the page; cached files are kept under it. */
+  /** Address of the page; cached files are stored under it. */
   page: string;
-  store: Store | undefined;
+  cache: EncoderCache | undefined;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
   /** Milliseconds before a connection that broke is tried again. */
@@ -83,12 +83,12 @@ export interface Getting {
 }
 
 /**
- * All files of the encoder, each from the first place that has it right.
+ * All files of the encoder, each from the first source with the expected checksum.
  *
- * @throws a problem: `io` that says what each place answered, `cancelled` when the signal says so
+ * @throws a problem: `io` with the response of each source, `cancelled` if the signal is aborted
  */
 export async function fetchEncoder(encoder: Encoder, getting: Getting): Promise<EncoderBytes> {
-  const { page, store, onProgress, signal = new AbortController().signal, wait = 1000 } = getting;
+  const { page, cache, onProgress, signal = new AbortController().signal, wait = 1000 } = getting;
   const total = totalSize(encoder);
   const files: Uint8Array<ArrayBuffer>[] = [];
   const failures: string[] = [];
@@ -99,10 +99,10 @@ export async function fetchEncoder(encoder: Encoder, getting: Getting): Promise<
   for (const file of encoder.files) {
     const report = (from: string, bytes: number, speed?: number) =>
       onProgress?.({ received: before + bytes, total, from, ...(speed !== undefined && { rate: speed }) });
-    let bytes = await kept(file, page, store);
+    let bytes = await cachedFile(file, page, cache);
     if (bytes) report("this browser", file.size);
-    else await note(encoder, DEFAULT_ENCODER, page, store);
-    const parts = partsOf(file, page, store);
+    else await addToIndex(encoder, DEFAULT_ENCODER, page, cache);
+    const partial = partialOf(file, page, cache);
     while (!bytes) {
       if (signal.aborted) throw cancelled();
       const [source] = left;
@@ -112,26 +112,26 @@ export async function fetchEncoder(encoder: Encoder, getting: Getting): Promise<
         report(source.name, received, rate.value);
       };
       try {
-        bytes = await download(source.folder + file.name, file, { parts, signal, wait, onBytes });
+        bytes = await download(source.folder + file.name, file, { partial, signal, wait, onBytes });
       } catch (error) {
         if (asProblem(error).code === "cancelled") throw error;
-        // This place is done with: it would only fail for the next file too.
+        // This source is skipped: it would fail for the next file too.
         left = left.slice(1);
         failures.push(`From ${source.name}: ${messageOf(error)}.`);
         continue;
       }
-      all = (await keep(file, bytes, page, store)) && all;
-      await parts.clear().catch(() => undefined);
+      all = (await cacheFile(file, bytes, page, cache)) && all;
+      await partial.clear().catch(() => undefined);
     }
     files.push(bytes);
     before += file.size;
   }
-  return { encoder, files, kept: all && store !== undefined, notes: [] };
+  return { encoder, files, cached: all && cache !== undefined, notes: [] };
 }
 
 function nowhere(encoder: Encoder, failures: string[]): Problem {
   if (encoder.local)
-    return problem("io", `This browser has not kept ${encoder.id}.`, "Choose its folder again, or another encoder.");
+    return problem("io", `The encoder ${encoder.id} is not in this browser's cache.`, "Choose its folder again, or another encoder.");
   return problem(
     "io",
     `The encoder ${encoder.id} could not be loaded. ${failures.join(" ")}`.trim(),
@@ -140,8 +140,8 @@ function nowhere(encoder: Encoder, failures: string[]): Problem {
 }
 
 /**
- * The encoder in the user's own files: any of the BERT family, in whatever form the crate reads. It is kept as the usual three files.
- * Nothing says what they should hash to, so what they do hash to becomes their name in the cache, and can be compared by the user.
+ * The encoder in the user's own files: any of the BERT family, in whatever form the crate reads. It is cached as the usual three files.
+ * No checksum is known for them, so their own becomes their key in the cache, which the user can compare.
  *
  * @throws a problem (`model`, `io`) that names the file
  */
@@ -175,10 +175,10 @@ export async function takeEncoder({ name, files }: EncoderFolder, crate: FolderC
     described.push({ name: FILES[index]!, size: bytes.length, sha256: await sha256Of(bytes) });
   const isDefault = described.every(({ sha256 }, index) => sha256 === DEFAULT_ENCODER.files[index]?.sha256);
   const encoder: Encoder = isDefault ? DEFAULT_ENCODER : { id: name, files: described, local: true };
-  return { encoder, files: contents, kept: false, notes: tokenizer.notes };
+  return { encoder, files: contents, cached: false, notes: tokenizer.notes };
 }
 
-/** What the crate throws is a problem already. */
+/** The crate throws problems. */
 function asked<T>(ask: () => T): T {
   try {
     return ask();
@@ -187,13 +187,13 @@ function asked<T>(ask: () => T): T {
   }
 }
 
-/** Keeps what was taken from the user's files, once it has proved to be an encoder. */
-export async function keepTaken({ encoder, files }: EncoderBytes, page: string, store: Store | undefined): Promise<boolean> {
-  await note(encoder, DEFAULT_ENCODER, page, store);
-  let all = store !== undefined;
+/** Caches the user's files, once they are known to be an encoder. */
+export async function cacheTaken({ encoder, files }: EncoderBytes, page: string, cache: EncoderCache | undefined): Promise<boolean> {
+  await addToIndex(encoder, DEFAULT_ENCODER, page, cache);
+  let all = cache !== undefined;
   for (const [index, file] of encoder.files.entries()) {
     const bytes = files[index];
-    if (bytes) all = (await keep(file, bytes, page, store)) && all;
+    if (bytes) all = (await cacheFile(file, bytes, page, cache)) && all;
   }
   return all;
 }

@@ -1,10 +1,10 @@
-/** The frozen encoder as the page sees it: which one, loaded once for a worker, from wherever it can be had. */
+/** The frozen encoder as the page sees it: which one, and whether the worker has loaded it. */
 import * as Comlink from "comlink";
 import type { EncoderInfo } from "../worker";
 import type { Client } from "./client";
-import type { Offer } from "./encoder-calls";
+import type { HubEncoder } from "./encoder-calls";
 import { DEFAULT_ENCODER, shortName, type Encoder as Which, type Progress } from "./encoder-files";
-import { isEncoder, sameEncoder, type KeptEncoder } from "./encoder-store";
+import { isEncoder, sameEncoder, type CachedEncoder } from "./encoder-cache";
 import type { EncoderFolder } from "./folder";
 import { encoderId } from "./identity";
 import { asProblem, problem, type Problem } from "./problem";
@@ -15,7 +15,7 @@ export type EncoderState =
   | { state: "ready"; info: EncoderInfo }
   | { state: "failed"; problem: Problem };
 
-/** Another encoder on its way into the place of the one in use, which stays until that has worked. */
+/** Another encoder being loaded; the one in use stays until that has succeeded. */
 export type Change =
   | { state: "loading"; name: string; progress?: Progress }
   | { state: "failed"; name: string; problem: Problem };
@@ -28,9 +28,9 @@ export class Encoder {
   chosen = $state.raw<Which>(remembered());
   now = $state.raw<EncoderState>({ state: "absent" });
   change = $state.raw<Change>();
-  /** What this browser has; empty until `look`. */
-  kept = $state.raw<KeptEncoder[]>([]);
-  /** The loading under way, or done; what an earlier one still reports is dropped. */
+  /** The cached encoders; empty until `refresh`. */
+  cached = $state.raw<CachedEncoder[]>([]);
+  /** The current or finished loading; events of an earlier one are ignored. */
   #loading: Promise<EncoderInfo> | undefined;
   #changing: Promise<boolean> | undefined;
   /** The user's files, where the browser had no room for them. */
@@ -46,7 +46,7 @@ export class Encoder {
     private readonly changed: () => void = () => undefined,
   ) {}
 
-  /** Whether a download or the loading of a chosen encoder is under way. */
+  /** Whether an encoder is being downloaded or loaded. */
   get busy(): boolean {
     return this.now.state === "loading" || this.change?.state === "loading";
   }
@@ -57,10 +57,10 @@ export class Encoder {
    * @throws a problem, which is in `now` too
    */
   async ensure(): Promise<EncoderInfo> {
-    // What was chosen meanwhile is what is meant.
+    // An encoder chosen in the meantime takes precedence.
     if (this.#changing && !(await this.#changing)) {
       const failed = this.change?.state === "failed" ? this.change.problem : undefined;
-      throw failed ?? problem("cancelled", "The download was stopped.", "Train again to go on with it.");
+      throw failed ?? problem("cancelled", "The download was stopped.", "Train again to resume it.");
     }
     return (this.#loading ??= this.#ensure());
   }
@@ -89,7 +89,7 @@ export class Encoder {
   #current: Promise<EncoderInfo> | undefined;
 
   /**
-   * Takes another encoder; says whether that worked. Where it does not, the one before stays, and `change` says why.
+   * Changes the encoder; returns whether that succeeded. If not, the previous one stays, and `change` holds the problem.
    *
    * @param folder the user's own files
    */
@@ -106,45 +106,45 @@ export class Encoder {
   async #choose(which: Which, folder: EncoderFolder | undefined, name: string): Promise<boolean> {
     const mine: Change = { state: "loading", name };
     let latest: Change = mine;
-    const tell = (change: Change | undefined) => {
+    const report = (change: Change | undefined) => {
       if (this.change !== latest) return false;
       if (change) latest = change;
       this.change = change;
       return true;
     };
     this.change = latest;
-    // A download under way is given up by the worker; it is not what is wanted any more.
+    // The worker cancels the current download, which is no longer needed.
     if (this.now.state === "loading") {
       this.#current = this.#loading = undefined;
       this.now = { state: "absent" };
     }
     try {
-      const loading = this.#load(which, folder, (progress) => void tell({ state: "loading", name, progress }));
+      const loading = this.#load(which, folder, (progress) => void report({ state: "loading", name, progress }));
       const info = await loading;
-      if (!tell(undefined)) return false;
+      if (!report(undefined)) return false;
       this.#current = this.#loading = loading;
       this.now = { state: "ready", info };
       this.#take(info.encoder);
-      this.#folder = info.kept ? undefined : folder;
+      this.#folder = info.cached ? undefined : folder;
       remember(info.encoder);
-      void this.look();
+      void this.refresh();
       return true;
     } catch (thrown) {
       const found = asProblem(thrown);
-      tell(found.code === "cancelled" ? undefined : { state: "failed", name, problem: found });
-      void this.look();
+      report(found.code === "cancelled" ? undefined : { state: "failed", name, problem: found });
+      void this.refresh();
       return false;
     }
   }
 
-  #load(which: Which, folder: EncoderFolder | undefined, told: (progress: Progress) => void): Promise<EncoderInfo> {
+  #load(which: Which, folder: EncoderFolder | undefined, onProgress: (progress: Progress) => void): Promise<EncoderInfo> {
     const page = document.baseURI;
     // What the worker must clone is plain: a state's proxy is not.
     const files = folder && { name: folder.name, files: [...folder.files] };
-    return this.client.call((api) => api.loadEncoder(page, which, files, Comlink.proxy(told), this.limit()));
+    return this.client.call((api) => api.loadEncoder(page, which, files, Comlink.proxy(onProgress), this.limit()));
   }
 
-  /** Stops a download; what has come is kept. */
+  /** Stops a download; the downloaded part stays in the cache. */
   async cancel(): Promise<void> {
     await this.client.call((api) => api.cancelEncoder());
   }
@@ -155,16 +155,16 @@ export class Encoder {
   }
 
   /**
-   * What the hub has under a name.
+   * Looks an encoder up on the hub by its name.
    * @throws a problem
    */
-  lookUp(text: string): Promise<Offer> {
+  lookUp(text: string): Promise<HubEncoder> {
     return this.client.call((api) => api.lookUpEncoder(document.baseURI, text, this.limit()));
   }
 
-  /** Looks which encoders this browser has. */
-  async look(): Promise<void> {
-    this.kept = await this.client.call((api) => api.keptEncoders(document.baseURI)).catch(() => []);
+  /** Reads the list of cached encoders. */
+  async refresh(): Promise<void> {
+    this.cached = await this.client.call((api) => api.cachedEncoders(document.baseURI)).catch(() => []);
   }
 
   /** Removes an encoder's files; one that is in use stays in memory until the page is closed. */
@@ -176,7 +176,7 @@ export class Encoder {
       this.#take(DEFAULT_ENCODER);
     }
     if (sameEncoder(which, remembered())) remember(DEFAULT_ENCODER);
-    await this.look();
+    await this.refresh();
   }
 
   #take(encoder: Which): void {
@@ -185,7 +185,7 @@ export class Encoder {
     if (another) this.changed();
   }
 
-  /** The worker that held it is gone. */
+  /** The worker that held it was replaced. */
   forget(): void {
     this.#current = this.#loading = undefined;
     this.now = { state: "absent" };

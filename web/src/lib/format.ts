@@ -1,4 +1,4 @@
-/** Numbers as people read them, with their units. */
+/** Numbers in a readable form, with their units. */
 
 const grouped = new Intl.NumberFormat("en");
 
@@ -55,7 +55,7 @@ export function duration(seconds: number): string {
   return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
 }
 
-/** What is left, without a precision that nobody has: 82 -> "about 1 min", 7.2 -> "a few seconds". */
+/** Remaining time, rounded: 82 -> "about 1 min", 7.2 -> "a few seconds". */
 export function timeLeft(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return "–";
   if (seconds < 10) return "a few seconds";

@@ -1,10 +1,10 @@
-/** The model hub: which encoder an id means, which files it has, how large they are, and what they must hash to. */
+/** The model hub: resolves the name of an encoder to a commit, with the sizes and checksums of its files. */
 import type { Encoder, EncoderFile } from "./download";
 import { problem } from "./problem";
 
 export const HUB = "https://huggingface.co";
 export const FILES = ["config.json", "tokenizer.json", "model.safetensors"] as const;
-/** What some encoders have besides. */
+/** An additional file of some encoders. */
 const BESIDE = "tokenizer_config.json";
 
 /** Bytes that a file may have: more is no encoder that a page can hold. The first two limits are the crate's. */
@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 /**
- * What a person typed: `owner/name`, `owner/name@revision`, or the address of the model's page.
+ * The user's input: `owner/name`, `owner/name@revision`, or the address of the model's page.
  *
  * @throws a problem (`model`)
  */
@@ -34,34 +34,34 @@ export function wantedOf(text: string): Wanted {
   return { id: `${owner}/${name}`, revision: inAddress ?? typed ?? "main" };
 }
 
-/** As the hub answers; only what is used. */
+/** The response of the hub; only the fields that are used. */
 interface Answer {
   sha?: unknown;
   siblings?: { rfilename?: unknown; size?: unknown; blobId?: unknown; lfs?: { sha256?: unknown; size?: unknown } | null }[];
 }
 
 /**
- * The encoder as the hub has it now: fixed to a commit, with the size and the hash of every file.
+ * The encoder on the hub: a fixed commit, with the size and the checksum of every file.
  *
- * @throws a problem: `model` where there is no such encoder or it lacks a file, `io` where the hub does not answer
+ * @throws a problem: `model` where there is no such encoder or it lacks a file, `io` if the hub does not respond
  */
 export async function lookUp({ id, revision }: Wanted, hub = HUB): Promise<Encoder> {
   const address = `${hub}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const response = await fetch(address, { credentials: "omit", referrerPolicy: "no-referrer" }).catch((error: unknown) => {
     const message = (error as Error).message;
-    throw problem("io", `The model hub could not be asked about ${id}: ${message}.`, "Check the connection and try again.");
+    throw problem("io", `The request to the model hub for ${id} failed: ${message}.`, "Check the connection and try again.");
   });
   const where = `${id}${revision === "main" ? "" : ` at ${revision}`}`;
   if ([401, 403, 404].includes(response.status))
     throw problem(
       "model",
       `The model hub has no public encoder ${where}.`,
-      "Check the spelling; encoders that ask for an account are downloaded there and given as a folder.",
+      "Check the spelling. If the encoder requires an account, download it from the hub and open its folder here.",
     );
-  if (!response.ok) throw problem("io", `The model hub answered with status ${response.status}.`, "Try again later.");
+  if (!response.ok) throw problem("io", `The model hub responded with status ${response.status}.`, "Try again later.");
   const answer = (await response.json().catch(() => ({}))) as Answer;
   if (typeof answer.sha !== "string" || !/^[0-9a-f]{40}$/.test(answer.sha) || !Array.isArray(answer.siblings))
-    throw problem("io", "The model hub answered with something else than a list of files.", "Try again later.");
+    throw problem("io", "The response of the model hub is not a list of files.", "Try again later.");
   const beside = answer.siblings.some(({ rfilename }) => rfilename === BESIDE) ? [BESIDE] as const : [];
   const files = [...FILES, ...beside].map((name) => fileOf(name, answer, where));
   return { id, revision: answer.sha, files };
@@ -80,7 +80,7 @@ function fileOf(name: Name, { siblings }: Answer, where: string): EncoderFile {
   const sha256 = hexadecimal(found.lfs?.sha256, 64);
   const git = found.lfs ? undefined : hexadecimal(found.blobId, 40);
   if (!sha256 && !git)
-    throw problem("io", `The model hub gave no checksum of ${name}.`, "Download it there and choose its folder.");
+    throw problem("io", `The model hub has no checksum for ${name}.`, "Download the encoder from the hub and open its folder here.");
   return { name, size, ...(sha256 && { sha256 }), ...(git && { git }) };
 }
 
@@ -94,7 +94,7 @@ export function checkSize(name: Name, size: number, shown: string = name): void 
   const asked = Number.isFinite(size) ? `${(size / 1e6).toFixed(1)} MB` : "an unknown size";
   throw problem(
     "model",
-    size === 0 ? `${shown} is empty.` : `${shown} has ${asked}; the page takes up to ${(limit / 1e6).toFixed(0)} MB.`,
+    size === 0 ? `${shown} is empty.` : `${shown} has ${asked}; the limit of the page is ${(limit / 1e6).toFixed(0)} MB.`,
     "Choose a smaller encoder of the BERT family, or use the command line.",
   );
 }

@@ -1,10 +1,10 @@
 /**
- * The keys under which results are remembered. A key names everything that the result depends on: what was computed from other things
- * is never shown as computed from these.
+ * The keys under which results are saved. A key names everything that the result depends on, so that a result is never shown
+ * for other inputs.
  */
 import type { RunConfig } from "../contract";
 import type { Encoder } from "./encoder-files";
-import { encoderId } from "./encoder-store";
+import { encoderId } from "./encoder-cache";
 
 export { encoderId };
 
@@ -19,22 +19,22 @@ export function tokensId(encoder: Encoder, config: RunConfig): string {
 }
 
 /** What the results of a comparison depend on, apart from the variant and the seed of each. */
-export interface Compared {
+export interface ComparisonInputs {
   /** Checksum of the program. */
   program: string;
   encoder: Encoder;
   table: Blob;
   heldOut?: Blob;
   config: RunConfig;
-  /** The crate's word for what each run may take. */
+  /** The budget of each run, as the crate reads it. */
   budget?: string;
 }
 
 /** The key of a comparison's results; none where the browser computes no checksums (an insecure address). */
-export async function comparisonId(compared: Compared): Promise<string | undefined> {
+export async function comparisonId(compared: ComparisonInputs): Promise<string | undefined> {
   if (!globalThis.crypto?.subtle) return undefined;
   const { program, encoder, table, heldOut, config, budget } = compared;
-  // What the variant and the seed of a cell decide is no part of what all cells share.
+  // The variant and the seed differ between cells and are no part of the shared key.
   const shared = { ...config, seed: 0, prompt: { ...config.prompt, method: "", prune: null } };
   const parts = {
     program,

@@ -1,10 +1,10 @@
-/** What several jobs of the worker need. */
+/** Helpers of the worker's calls. */
 
 export async function bytesOf(blob: Blob): Promise<Uint8Array> {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** Does `job`, and notes how long it took: `performance.getEntriesByType("measure")` tells what the start went to. */
+/** Runs `job` and records its duration for `performance.getEntriesByType("measure")`. */
 export function stage<R>(name: string, job: () => R): R {
   const start = performance.now();
   const note = () => void performance.measure(name, { start, end: performance.now() });

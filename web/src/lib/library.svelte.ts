@@ -1,93 +1,98 @@
-/** The runs that are kept in this browser, as the page sees them. */
+/** The saved runs of this browser, as the page sees them. */
 import type { DeviceChoice } from "../contract";
 import type { Client } from "./client";
-import { heldRuns, holdRun } from "./locks";
+import { lockedRuns, lockRun } from "./locks";
 import { asProblem, comesAgain, endsWorker, problem, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
-import type { Session } from "./session.svelte";
+import type { PageState } from "./page-state";
 import { storeProblem } from "./store/failure";
-import type { Kept } from "./store/keeper";
+import type { SaveState } from "./store/run-saver";
 import { freeName, type RunFile } from "./store/portable";
 import { isUnfinished, type RunRecord, type RunState } from "./store/record";
-import type { KeptAnswers } from "./store/answers";
+import type { SavedAnswers } from "./store/answers";
 import { interrupted, RunStore, type Opened } from "./store/runs";
 
-/** Times that a run goes on by itself without having come further. */
-const MOST_RESCUES = 3;
-/** Milliseconds before it does: a GPU that was lost needs a moment. */
-const BREATH = 1500;
+/** Automatic resumes in a row without progress. */
+const MAX_RECOVERIES = 3;
+/** Milliseconds before a run resumes: a lost GPU needs a moment. */
+const RECOVERY_DELAY = 1500;
 
-/** Milliseconds that the page waits for the list at its start. */
-const PATIENCE = 400;
+/** Milliseconds that the page waits for the list when it opens. */
+const LIST_TIMEOUT = 400;
 
-/** A run that went on by itself after something was lost. */
-export interface Rescue {
+/** An automatic resume after the worker or its GPU was lost. */
+export interface Recovery {
   /** What was lost. */
   why: Problem;
-  /** Step from which it went on. */
+  /** Step from which it resumed. */
   step: number;
   times: number;
 }
 
 export interface Usage {
-  /** Bytes, of everything that the page keeps: runs, data and encoders. */
+  /** Bytes of everything that the page stores: runs, data and encoders. */
   used: number;
   /** Bytes that the browser allows. */
   quota: number;
-  /** Whether the browser promised not to clear it by itself. */
+  /** Whether the browser promised not to delete it by itself. */
   persisted: boolean;
 }
 
+/** What the library uses of the page. */
+interface Host extends PageState {
+  forgetAll(): Promise<void>;
+}
+
 export class Library {
-  /** It is known what is kept. */
-  looked = $state(false);
+  /** The list has been read. */
+  loaded = $state(false);
   runs = $state.raw<RunRecord[]>([]);
-  /** Runs that nobody trains any more and that can go on. */
+  /** Interrupted runs that can be resumed. */
   unfinished = $state.raw<RunRecord[]>([]);
   /** Runs that are being trained, here or in another tab. */
-  held = $state.raw<ReadonlySet<string>>(new Set());
+  locked = $state.raw<ReadonlySet<string>>(new Set());
   /** Records of another version of the page. */
   unreadable = $state(0);
   usage = $state.raw<Usage>();
-  /** Whether the run under way is kept, and up to where. */
-  kept = $state.raw<Kept>();
-  /** The latest rescue of the run under way. */
-  rescued = $state.raw<Rescue>();
-  /** The device that it was told to go on with. */
+  /** Whether the current run is saved, and up to which step. */
+  saveState = $state.raw<SaveState>();
+  /** The latest automatic resume of the current run. */
+  recovered = $state.raw<Recovery>();
+  /** The device on which the user resumed it. */
   device = $state.raw<DeviceChoice>();
   /** Ids of runs that are compared. */
   compared = $state.raw<string[]>([]);
-  /** What is known of them, in the same order. */
+  /** Their views, in the same order. */
   views = $state.raw<{ record: RunRecord; view: RunView }[]>([]);
   busy = $state(false);
-  /** Lets go of the page itself, which the service worker keeps. */
+  /** Deletes the offline copy of the page. */
   forgetPage: () => Promise<void> = async () => undefined;
 
   #store: Promise<RunStore> | undefined;
-  /** Rescues since the run came further. */
-  #rescues = 0;
+  /** Automatic resumes since the run made progress. */
+  #recoveries = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** Reads what is kept. Where nothing can be kept there is nothing, and the run under way says why. */
-  async look(): Promise<void> {
-    const late = setTimeout(() => (this.looked = true), PATIENCE);
+  /** Reads the list. If the browser cannot store anything it is empty, and the current run says why. */
+  async refresh(): Promise<void> {
+    const late = setTimeout(() => (this.loaded = true), LIST_TIMEOUT);
     try {
       const store = await this.#open();
-      const [{ runs, unreadable }, held] = await Promise.all([store.list(), heldRuns()]);
+      const [{ runs, unreadable }, locked] = await Promise.all([store.list(), lockedRuns()]);
       this.runs = runs;
-      this.held = held;
+      this.locked = locked;
       this.unreadable = unreadable;
-      this.unfinished = interrupted(runs, held);
+      this.unfinished = interrupted(runs, locked);
       this.compared = this.compared.filter((id) => runs.some((run) => run.id === id));
     } catch (thrown) {
       if (this.session.stage === "library") this.session.report("library", storeProblem(thrown));
     }
     clearTimeout(late);
-    this.looked = true;
+    this.loaded = true;
   }
 
   async show(): Promise<void> {
@@ -95,7 +100,7 @@ export class Library {
     this.compared = [];
     this.views = [];
     this.session.stage = "library";
-    await Promise.all([this.look(), this.measure()]);
+    await Promise.all([this.refresh(), this.measure()]);
   }
 
   async measure(): Promise<void> {
@@ -110,12 +115,12 @@ export class Library {
     }
   }
 
-  /** Asks the browser not to clear by itself what is kept here. */
+  /** Asks the browser not to delete the storage by itself. */
   async persist(): Promise<void> {
     try {
       if (!(await navigator.storage.persisted())) await navigator.storage.persist();
     } catch {
-      // It stays the browser's to clear.
+      // The browser may still delete it.
     }
   }
 
@@ -124,11 +129,11 @@ export class Library {
     return freeName(this.runs, file);
   }
 
-  /** Everything that is kept of a run, or nothing with the problem reported. */
+  /** A saved run with all its parts, or nothing with the problem reported. */
   async load(id: string): Promise<Opened | undefined> {
     return this.#try(async (store) => {
       const opened = await store.open(id);
-      if (!opened) throw problem("storage", "This run is not kept any more.", "It may have been deleted in another tab.");
+      if (!opened) throw problem("storage", "This run is no longer saved.", "It may have been deleted in another tab.");
       return opened;
     });
   }
@@ -139,8 +144,8 @@ export class Library {
     return (await store?.open(id))?.adapter;
   }
 
-  /** What is known of a result beyond its figures, with its data; nothing where it is not kept. */
-  async answers(id: string | undefined): Promise<(Opened & { answers: KeptAnswers }) | undefined> {
+  /** The saved predictions of a result, with its data; nothing if they are not saved. */
+  async answers(id: string | undefined): Promise<(Opened & { answers: SavedAnswers }) | undefined> {
     if (id === undefined) return undefined;
     const store = await this.#open().catch(() => undefined);
     const opened = await store?.open(id);
@@ -149,33 +154,33 @@ export class Library {
 
   /** A run is about to be trained. */
   begin(device: DeviceChoice | undefined): void {
-    this.kept = this.rescued = undefined;
+    this.saveState = this.recovered = undefined;
     this.device = device;
-    this.#rescues = 0;
+    this.#recoveries = 0;
   }
 
   /**
-   * The worker or its GPU is gone: what the run goes on from, which is the beginning where nothing was kept.
+   * The worker or its GPU is lost: the state that the run resumes from, which is the beginning if nothing was saved.
    *
-   * @throws the problem, where it would only come again
+   * @throws the problem, if it would happen again
    */
-  async rescue(record: RunRecord, thrown: unknown): Promise<{ view: RunView; kept: boolean }> {
+  async recover(record: RunRecord, thrown: unknown): Promise<{ view: RunView; saved: boolean }> {
     const why = asProblem(thrown);
     const store = await this.#open().catch(() => undefined);
     const opened = await store?.open(record.id).catch(() => undefined);
-    const kept = opened?.table !== undefined;
-    const view = (kept && opened?.checkpoint && opened.view) || emptyRun(record.config.prompt.method);
+    const saved = opened?.table !== undefined;
+    const view = (saved && opened?.checkpoint && opened.view) || emptyRun(record.config.prompt.method);
     const step = view.step?.step ?? 0;
-    if (this.rescued && step > this.rescued.step) this.#rescues = 0;
-    if (!endsWorker(why) || comesAgain(why) || this.#rescues >= MOST_RESCUES) throw why;
-    this.#rescues += 1;
-    this.rescued = { why, step, times: (this.rescued?.times ?? 0) + 1 };
-    this.session.announcement = `${why.code === "device" ? "The GPU was lost." : why.message} The training goes on by itself.`;
-    await new Promise((resolve) => setTimeout(resolve, BREATH));
-    return { view, kept };
+    if (this.recovered && step > this.recovered.step) this.#recoveries = 0;
+    if (!endsWorker(why) || comesAgain(why) || this.#recoveries >= MAX_RECOVERIES) throw why;
+    this.#recoveries += 1;
+    this.recovered = { why, step, times: (this.recovered?.times ?? 0) + 1 };
+    this.session.announcement = `${why.code === "device" ? "The GPU was lost." : why.message} The run resumes automatically.`;
+    await new Promise((resolve) => setTimeout(resolve, RECOVERY_DELAY));
+    return { view, saved };
   }
 
-  /** Why a run did not go on. One that another worker could still train stays open. */
+  /** Records why a run failed. One that another worker can resume stays paused. */
   async note(id: string, why: Problem): Promise<void> {
     const store = await this.#open().catch(() => undefined);
     await store?.change(id, endsWorker(why) ? { state: "paused", problem: why } : { problem: why }).catch(() => undefined);
@@ -186,31 +191,31 @@ export class Library {
     await store?.change(id as string, { state }).catch(() => undefined);
   }
 
-  /** A run that was cancelled; if it was never kept there is nothing to do. */
+  /** Deletes a run that was cancelled; if it was never saved there is nothing to do. */
   async discard(id: string): Promise<void> {
     const store = await this.#open().catch(() => undefined);
     await store?.remove([id]).catch(() => undefined);
-    await this.look();
+    await this.refresh();
   }
 
   async rename(id: string, name: string): Promise<void> {
     const trimmed = name.trim().slice(0, 200);
     if (trimmed) await this.#try((store) => store.change(id, { name: trimmed }));
-    await this.look();
+    await this.refresh();
   }
 
   async remove(ids: string[]): Promise<void> {
     const names = this.runs.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
     await this.#try(async (store) => {
       for (const id of ids) {
-        const letGo = await holdRun(id);
-        if (!letGo) throw problem("busy", "Another tab is training this run.", "Cancel it there first.");
-        letGo();
+        const unlock = await lockRun(id);
+        if (!unlock) throw problem("busy", "Another tab is training this run.", "Cancel it there first.");
+        unlock();
       }
       await store.remove(ids);
       this.session.announcement = `${names.join(", ")}: deleted.`;
     });
-    await Promise.all([this.look(), this.measure()]);
+    await Promise.all([this.refresh(), this.measure()]);
   }
 
   toggle(id: string, on: boolean): void {
@@ -228,39 +233,39 @@ export class Library {
     return this.#try(() => this.client.call((api) => api.exportRun(id, withData)));
   }
 
-  /** Takes in a file that `pack` wrote; what is in the list stays whatever the file holds. */
+  /** Imports a file that `pack` wrote; other runs are unchanged. */
   async unpack(file: File): Promise<void> {
     await this.#try(async () => {
       const name = await this.client.call((api) => api.importRun(file));
-      this.session.announcement = `${name} is in the list now.`;
+      this.session.announcement = `${name} was imported.`;
     });
-    await Promise.all([this.look(), this.measure()]);
+    await Promise.all([this.refresh(), this.measure()]);
   }
 
   /** Runs, encoders, settings, the page itself: nothing stays in this browser. */
   async erase(): Promise<void> {
     await this.#try(async (store) => {
-      if ((await heldRuns()).size > 0) throw problem("busy", "Another tab is training a run.", "Close that tab first.");
+      if ((await lockedRuns()).size > 0) throw problem("busy", "Another tab is training a run.", "Close that tab first.");
       await store.erase();
       await this.forgetPage();
       for (const name of await caches.keys()) if (name.startsWith("softprompt")) await caches.delete(name);
       for (const key of Object.keys(localStorage)) if (key.startsWith("softprompt")) localStorage.removeItem(key);
       await this.session.forgetAll();
       this.session.stage = "library";
-      this.session.announcement = "Everything is erased.";
+      this.session.announcement = "Everything was erased.";
     });
-    await Promise.all([this.look(), this.measure()]);
+    await Promise.all([this.refresh(), this.measure()]);
   }
 
-  /** The page may be about to go: the run is kept as it is now. */
-  async hurry(): Promise<void> {
+  /** The page may be about to close: saves the run as it is now. */
+  async saveNow(): Promise<void> {
     if (this.session.stage === "training" && !this.session.failed)
-      await this.client.call((api) => api.keepNow()).catch(() => undefined);
+      await this.client.call((api) => api.saveNow()).catch(() => undefined);
   }
 
-  /** Whether a run can go on from where it is kept. */
-  canGoOn(record: RunRecord): boolean {
-    return isUnfinished(record) && record.data !== undefined && !this.held.has(record.id);
+  /** Whether a run can be resumed from its checkpoint. */
+  canResume(record: RunRecord): boolean {
+    return isUnfinished(record) && record.data !== undefined && !this.locked.has(record.id);
   }
 
   #open(): Promise<RunStore> {

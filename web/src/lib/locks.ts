@@ -1,4 +1,4 @@
-/** Web Locks: who is alive, and who trains which run. A lock is let go by the browser itself when its tab or its worker is gone. */
+/** Web Locks: which workers are alive, and which tab trains which run. The browser releases a lock when its tab or worker is gone. */
 
 const RUN = "softprompt-run ";
 
@@ -17,13 +17,13 @@ export function stayAlive(name: string): Promise<void> {
   });
 }
 
-/** Resolves when who took the lock is gone. */
+/** Resolves when the holder of the lock is gone. */
 export async function whenGone(name: string): Promise<void> {
   await locks()?.request(name, () => undefined);
 }
 
-/** Takes a run for this tab; gives a function that lets it go, or nothing where another tab trains it. */
-export function holdRun(id: string): Promise<(() => void) | undefined> {
+/** Locks a run for this tab; returns a function that unlocks it, or nothing if another tab trains it. */
+export function lockRun(id: string): Promise<(() => void) | undefined> {
   return new Promise((answer) => {
     const manager = locks();
     if (!manager) return answer(() => undefined);
@@ -37,7 +37,7 @@ export function holdRun(id: string): Promise<(() => void) | undefined> {
 }
 
 /** Runs that are being trained, in this tab or another one. */
-export async function heldRuns(): Promise<Set<string>> {
+export async function lockedRuns(): Promise<Set<string>> {
   try {
     const { held = [] } = (await locks()?.query()) ?? {};
     return new Set(held.flatMap(({ name }) => (name?.startsWith(RUN) ? [name.slice(RUN.length)] : [])));

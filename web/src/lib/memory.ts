@@ -1,4 +1,4 @@
-/** What lies in the worker's memory, and whether more of it fits. */
+/** The memory of the worker, and whether another encoder fits. */
 import type { EncoderDescription } from "../contract";
 import { bytes as megabytes } from "./format";
 import { problem } from "./problem";
@@ -31,7 +31,7 @@ export class Resident {
 }
 
 /**
- * Whether an encoder can be loaded beside what is in memory.
+ * Whether an encoder fits into memory in addition to those that are loaded.
  *
  * @param size bytes of its files
  * @param resident bytes of the encoders that are in memory and stay there while it is loaded
@@ -47,29 +47,29 @@ export function checkMemory(
   if (largest > limit)
     throw problem(
       "model",
-      `This encoder does not fit your GPU: its largest weight has ${megabytes(largest)}, and the GPU takes ${megabytes(limit)} at most.`,
+      `This encoder does not fit your GPU: its largest weight is ${megabytes(largest)}, and the limit of the GPU is ${megabytes(limit)}.`,
       "Choose the CPU as device, or a smaller encoder.",
     );
   const needed = bytes + size;
   if (needed > MEMORY)
     throw problem(
       "model",
-      `This encoder needs ${gigabytes(needed)} of memory while it is loaded; a page has 4 GB for all.`,
+      `This encoder needs ${gigabytes(needed)} of memory to load; a page has at most 4 GB in total.`,
       "Choose a smaller encoder, or use the command line.",
     );
   if (needed + resident > MEMORY)
     throw problem(
       "model",
-      `This encoder needs ${gigabytes(needed)} of memory while it is loaded, and the encoders in use take ${gigabytes(resident)}; a page has 4 GB for all.`,
-      "Reload the page and choose it before anything is trained, or choose a smaller encoder.",
+      `This encoder needs ${gigabytes(needed)} of memory to load, and the encoders in use take ${gigabytes(resident)}; a page has at most 4 GB in total.`,
+      "Reload the page and choose the encoder before training, or choose a smaller one.",
     );
 }
 
 /**
- * Whether a run can be trained beside what is in memory.
+ * Whether a run fits into memory in addition to the encoders that are loaded.
  *
  * @param weights the encoder that it trains with
- * @param partial the method makes partial encoders of it, which lie beside it
+ * @param partial the method creates partial encoders, which need memory too
  * @param resident bytes of the encoders that are in memory, that one included
  * @throws a problem (`model`)
  */
@@ -78,8 +78,8 @@ export function checkTraining(weights: Weights, partial: boolean, resident: numb
   if (needed <= MEMORY) return;
   throw problem(
     "model",
-    `This training needs ${gigabytes(needed)} of memory for encoders; a page has 4 GB for all.`,
-    "Reload the page and train again before another encoder is chosen, or choose a smaller encoder.",
+    `This run needs ${gigabytes(needed)} of memory for encoders; a page has at most 4 GB in total.`,
+    "Reload the page and train before choosing another encoder, or choose a smaller one.",
   );
 }
 

@@ -7,7 +7,7 @@ export function methods(): Choice[] {
   return choicesOf(settingAt("prompt.method"));
 }
 
-/** The name of a method for people; the crate's own where it is none of these. */
+/** The label of a method; its name if it is unknown. */
 export function methodName(name: string): string {
   return methods().find(({ value }) => value === name)?.label ?? name;
 }
@@ -16,12 +16,12 @@ export function isMethod(name: string): name is Method {
   return methods().some(({ value }) => value === name);
 }
 
-/** What the page starts with: the crate's defaults, with the choice of the method left to a trial. The only place that says so. */
+/** The page's defaults: the crate's, with automatic selection of the method. The only place that sets this. */
 export function pageDefaults(defaults: RunConfig): RunConfig {
   return { ...defaults, prompt: { ...defaults.prompt, method: "auto" } };
 }
 
-/** With another method; pruning stays where it is possible. */
+/** Sets the method; pruning stays if the method supports it. */
 export function withMethod(config: RunConfig, method: Method): RunConfig {
   return fitting({ ...config, prompt: { ...config.prompt, method } });
 }

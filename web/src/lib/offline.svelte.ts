@@ -1,9 +1,9 @@
-/** The page without a network: registers the service worker, and says when a new version waits. */
+/** Offline use: registers the service worker, and knows when a new version is waiting. */
 
 export class Offline {
-  /** Whether the page opens without a network from now on. */
+  /** Whether the page is cached for offline use. */
   ready = $state(false);
-  /** A new version of the page is here and waits until it is asked for. */
+  /** A new version of the page, waiting until the user asks for it. */
   waiting = $state.raw<ServiceWorker>();
   #registered: ServiceWorkerRegistration | undefined;
 
@@ -28,7 +28,7 @@ export class Offline {
     }
   }
 
-  /** The page is not kept any more; the next visit is like the first. */
+  /** Removes the offline copy; the next visit is like the first. */
   async forget(): Promise<void> {
     const registered = this.#registered;
     this.#registered = this.waiting = undefined;
@@ -36,7 +36,7 @@ export class Offline {
     await registered?.unregister();
   }
 
-  /** Takes the new version; the browser asks first where something would be lost. */
+  /** Loads the new version; the browser asks first if a result would be lost. */
   reload(): void {
     const { waiting } = this;
     if (!waiting) return;

@@ -1,5 +1,5 @@
 /**
- * What can go wrong, as the crate reports it and as the page shows it: what is wrong, and what to do. The code is the crate's own
+ * Problems, as the crate reports and the page shows them: what is wrong, and what to do. The code is the crate's own
  * (`data`, `model`, `device`, `device_memory`, `config`, `io`, ...) or the page's: `browser`, `panic`, `internal`.
  */
 import type { Problem } from "../contract";
@@ -24,24 +24,24 @@ export function asProblem(thrown: unknown): Problem {
   if (name === "CompileError" || name === "LinkError")
     return problem(
       "browser",
-      `This browser cannot run the trainer (${message}).`,
-      "Use a browser from 2023 or later: the trainer needs WebAssembly with SIMD.",
+      `This browser cannot run the WebAssembly module (${message}).`,
+      "Use a browser from 2023 or later, with WebAssembly SIMD.",
     );
-  // A panic of the crate ends its memory: the worker has to be replaced.
+  // After a panic of the crate its memory is unusable: the worker has to be replaced.
   if (name === "RuntimeError")
     return problem(
       "panic",
-      `The trainer stopped with an internal error (${message}).`,
-      "Your data is still here: start the training again. If it stops again, the memory may be too small: choose a smaller batch size.",
+      `The worker stopped with an internal error (${message}).`,
+      "Your data is still here: train again. If it fails again, there may be too little memory: choose a smaller batch size.",
     );
   // Wasm memory, or a buffer of JavaScript's own.
   if (name === "RangeError" && /memory|allocation|array buffer/i.test(message))
     return problem(
       "memory",
-      `The browser has not enough memory for this (${message}).`,
+      `The browser does not have enough memory for this (${message}).`,
       "Close other tabs and programs, or choose a smaller batch size, then try again.",
     );
-  return problem("internal", message, "Try again. If it stays, reload the page.");
+  return problem("internal", message, "Try again. If the problem persists, reload the page.");
 }
 
 function isProblem(thrown: unknown): thrown is Problem {
@@ -49,12 +49,12 @@ function isProblem(thrown: unknown): thrown is Problem {
   return typeof value === "object" && value !== null && typeof value.code === "string" && typeof value.message === "string";
 }
 
-/** Whether the worker that threw it cannot go on: its memory or its GPU is gone. */
+/** Whether the worker that threw it is unusable: its memory or its GPU is lost. */
 export function endsWorker({ code }: Problem): boolean {
   return code === "panic" || code === "device" || code === "memory" || code === "device_memory";
 }
 
-/** Whether it would only come again where nothing else is chosen: a GPU without room has none in the next worker either. */
+/** Whether it would happen again with the same settings: a GPU without enough memory has no more in the next worker. */
 export function comesAgain({ code }: Problem): boolean {
   return code === "device_memory";
 }

@@ -1,6 +1,6 @@
 /**
- * Pulls a run to its end. Between two events the worker's other messages get a turn, so that pause, stop, cancel and
- * predictions need no second thread.
+ * Pulls a run to its end. Between two events the worker handles other messages, so that pause, stop, cancel and predictions
+ * need no second thread.
  */
 export class Pull {
   #paused = false;
@@ -9,7 +9,7 @@ export class Pull {
   /** The last job that was queued; it never rejects. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Runs `job` when no other job and no pull is under way: a run takes one call at a time. */
+  /** Runs `job` when no other job and no pull is in progress: a run takes one call at a time. */
   exclusive<R>(job: () => R | Promise<R>): Promise<R> {
     const result = this.#last.then(job);
     this.#last = result.catch(() => undefined);

@@ -1,4 +1,4 @@
-/** How fast bytes come: over the last seconds, so that a pause or another network shows soon. */
+/** Download rate over the last seconds, so that a pause or another network shows soon. */
 const WINDOW = 5000;
 
 export class Rate {
@@ -7,7 +7,7 @@ export class Rate {
   /** @param time in milliseconds. @param bytes that came since the beginning, which may start anywhere. */
   add(time: number, bytes: number): void {
     const last = this.#marks.at(-1);
-    // What was begun anew tells nothing about the speed.
+    // A download that was started again says nothing about the rate.
     if (last && bytes < last.bytes) this.#marks.length = 0;
     this.#marks.push({ time, bytes });
     while (this.#marks.length > 2 && time - this.#marks[1]!.time >= WINDOW) this.#marks.shift();

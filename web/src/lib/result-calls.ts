@@ -1,5 +1,5 @@
-/** What the worker says of the run that it holds. */
-import type { AnsweredPart, Nearest, Prediction, Run, Understanding } from "../contract";
+/** The worker's calls for the result of the run that it holds. */
+import type { PredictedRows, Nearest, Prediction, Run, ResultSummary } from "../contract";
 
 /**
  * @param run the run that was trained; it throws where there is none
@@ -7,15 +7,15 @@ import type { AnsweredPart, Nearest, Prediction, Run, Understanding } from "../c
  */
 export function resultCalls(run: () => Run, turn: <R>(job: () => R | Promise<R>) => Promise<R>) {
   return {
-    async understand(): Promise<Understanding> {
+    async understand(): Promise<ResultSummary> {
       return turn(() => run().understand());
     },
 
-    async mistakes(from: number, most: number): Promise<AnsweredPart> {
+    async mistakes(from: number, most: number): Promise<PredictedRows> {
       return turn(() => run().mistakes(from, most));
     },
 
-    async cell(truth: number, predicted: number, from: number, most: number): Promise<AnsweredPart> {
+    async cell(truth: number, predicted: number, from: number, most: number): Promise<PredictedRows> {
       return turn(() => run().cell(truth, predicted, from, most));
     },
 

@@ -1,4 +1,4 @@
-/** What the page knows of a run, built up event by event. Plain data: shown by the components, tested without them. */
+/** The view of a run, built from its events. Plain data: shown by the components, tested without them. */
 import type {
   ChosenEvent,
   DoneEvent,
@@ -21,14 +21,14 @@ export interface RunView {
   /** Method of the config; if that is a choice, the chosen one is in `chosen`. */
   method: Method;
   trials: TrialEvent[];
-  /** How far the trials are. */
+  /** Progress of the trials. */
   trying?: TryingEvent;
   chosen?: ChosenEvent;
   /** Stages so far, and the steps that were done when each began. */
   stages: (StageEvent & { after: number })[];
   pruned?: PrunedEvent & { after: number };
   started?: StartedEvent;
-  /** How far the probe is. */
+  /** Progress of the linear probe. */
   preparing?: PreparingEvent;
   probe?: ProbeEvent;
   /** The latest optimizer step. */
@@ -38,7 +38,7 @@ export interface RunView {
   evals: EvalEvent[];
   best?: EvalEvent;
   warnings: string[];
-  /** How far an evaluation of many held-out rows is. */
+  /** Progress of an evaluation of many held-out rows. */
   measuring?: MeasuringEvent;
   done?: DoneEvent;
 }
@@ -80,7 +80,7 @@ export function take(view: RunView, event: RunEvent): void {
       view.trying = undefined;
       break;
     case "stage":
-      // A run that goes on tells its stage again.
+      // A resumed run repeats its stage event.
       if (view.stages.at(-1)?.stage !== event.stage) view.stages.push({ ...event, after: view.losses.length });
       break;
     case "pruned":
@@ -108,9 +108,9 @@ export function stageText({ stage, stages, layers, neurons }: StageEvent): strin
   return `Stage ${stage} of ${stages}: ${counted(layers, "layer")} of ${counted(neurons, "neuron")}`;
 }
 
-/** "Pruned: 8 tokens are left, in 102 of 160 pieces" */
+/** "Pruned: 8 prompt rows left, with 102 of 160 pieces" */
 export function prunedText({ rows, pieces, of }: PrunedEvent): string {
-  return `Pruned: ${counted(rows, "token")} left, in ${count(pieces)} of ${counted(of, "piece")}`;
+  return `Pruned: ${counted(rows, "prompt row")} left, with ${count(pieces)} of ${counted(of, "piece")}`;
 }
 
 /** Where the curves are marked, in steps: the beginnings of later stages, and pruning. */
@@ -148,14 +148,14 @@ export function spaced(length: number, most: number): number[] {
 export type Verdict = { tone: "good" | "even" | "poor"; text: string };
 
 /**
- * Compares the prompt with the linear probe. The difference counts only beyond one standard error of an accuracy on that
- * many rows: less could be luck. `method` is the one that was trained: the probe is not compared with itself. A result that is
- * no better than always answering the most frequent class is called that first.
+ * Compares the prompt with the linear probe. The difference counts only beyond one standard error of an accuracy on that many
+ * rows: less could be chance. `method` is the one that was trained: the probe is not compared with itself. A result that is no
+ * better than the majority-class baseline is reported as that first.
  */
 export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt"): Verdict {
   if (done.accuracy <= done.majority_accuracy)
-    return { tone: "poor", text: "No better than the majority class: always answering that is right as often." };
-  if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was learned." };
+    return { tone: "poor", text: "No better than always predicting the most frequent class (the majority class)." };
+  if (method === "probe") return { tone: "even", text: "This is the linear probe itself: no prompt was trained." };
   const difference = done.accuracy - done.probe_accuracy;
   const pooled = (done.accuracy + done.probe_accuracy) / 2;
   const error = Math.sqrt(Math.max(pooled * (1 - pooled), 0) / Math.max(heldOutRows, 1));
@@ -164,13 +164,13 @@ export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt")
       tone: "even",
       text:
         difference === 0
-          ? "As accurate as the linear probe, which learns no prompt: on these rows the encoder knew enough already."
-          : `${points(difference)} ${difference > 0 ? "above" : "below"} the linear probe, which learns no prompt: too close to call on this many rows.`,
+          ? "As accurate as the linear probe, which has no prompt: on these rows, the frozen encoder alone is enough."
+          : `${points(difference)} ${difference > 0 ? "above" : "below"} the linear probe, which has no prompt: within one standard error for this many rows.`,
     };
   return difference > 0
-    ? { tone: "good", text: `${points(difference)} above the linear probe, which learns no prompt.` }
+    ? { tone: "good", text: `${points(difference)} above the linear probe, which has no prompt.` }
     : {
         tone: "poor",
-        text: `${points(difference)} below the linear probe, which learns no prompt. More steps or a smaller learning rate may help.`,
+        text: `${points(difference)} below the linear probe, which has no prompt. More steps or a smaller learning rate may help.`,
       };
 }

@@ -1,9 +1,9 @@
-/** Lets the user save a file that was made here. */
+/** Downloads a file that was made here. */
 export function save(name: string, type: string, content: BlobPart): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
-  // The browser has taken the address over by the next task.
+  // The browser has read the address by the next task.
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -1,4 +1,4 @@
-/** The state of the page and everything the user can do, apart from how it looks. Components read it and call it. */
+/** The state of the page and its actions. Components read it and call it. */
 import type { DeviceReport, PruneConfig, RunConfig, TableView } from "../contract";
 import { Classify } from "./classify.svelte";
 import { Client } from "./client";
@@ -6,9 +6,10 @@ import { Comparison } from "./comparison.svelte";
 import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
 import { describe } from "./described.svelte";
-import { encoderFolder, isEncoderFolder, picked, type Given } from "./folder";
+import { encoderFolder, isEncoderFolder, picked, type FileWithPath } from "./folder";
 import { counted } from "./format";
 import { pageDefaults } from "./methods";
+import type { PageState, ProblemLocation, Stage } from "./page-state";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
 import { Library } from "./library.svelte";
@@ -18,51 +19,31 @@ import { ShownResult } from "./shown-result.svelte";
 import type { RunRecord } from "./store/record";
 import type { Opened } from "./store/runs";
 import { Training } from "./training.svelte";
-import { Understanding } from "./understanding.svelte";
+import { Analysis } from "./analysis.svelte";
 
-export type Stage = "start" | "ready" | "training" | "result" | "choosing" | "comparing" | "classifying" | "library";
-
-/** Where a problem is shown: beside what caused it. */
-export type Place =
-  | "page"
-  | "file"
-  | "heldOut"
-  | "columns"
-  | "options"
-  | "settings"
-  | "run"
-  | "adapter"
-  | "predict"
-  | "understanding"
-  | "fixes"
-  | "report"
-  | "comparison"
-  | "open"
-  | "library";
-
-export class Session {
+export class Session implements PageState {
   stage = $state<Stage>("start");
   /** Reading a file. */
   opening = $state(false);
   device = $state.raw<DeviceReport>();
-  /** What the page starts with: the crate's defaults, but for the method. And what the user made of them. */
+  /** The page's defaults: the crate's, except for the method. Below, the settings as the user has changed them. */
   defaults = $state.raw<RunConfig>();
-  /** What pruning starts with when it is switched on. */
+  /** The defaults of pruning, used when it is switched on. */
   pruning = $state.raw<PruneConfig>();
   config = $state.raw<RunConfig>();
   source = $state.raw<Source>();
   table = $state.raw<TableView>();
   heldOut = $state.raw<Source>();
   run = $state.raw<RunView>(emptyRun());
-  /** The run ended with a problem; what it had reached is still shown. */
+  /** The run failed; its curves and its best evaluation are still shown. */
   failed = $state(false);
   /** An option holds text that is not a value. */
   draftsWrong = $state(false);
-  problems = $state.raw<Partial<Record<Place, Problem>>>({});
+  problems = $state.raw<Partial<Record<ProblemLocation, Problem>>>({});
   /** For screen readers. */
   announcement = $state("");
 
-  /** The kept run that is shown. */
+  /** The saved run that is shown. */
   record = $state.raw<RunRecord>();
 
   readonly #client: Client = new Client(() => {
@@ -78,7 +59,7 @@ export class Session {
   readonly data: DataStep = new DataStep(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
-  readonly understanding: Understanding = new Understanding(this, this.#client);
+  readonly analysis: Analysis = new Analysis(this, this.#client);
   readonly training: Training = new Training(this, this.#client);
   readonly result: ShownResult = new ShownResult(this, this.#client);
 
@@ -93,8 +74,8 @@ export class Session {
     }
   }
 
-  /** Takes what was dropped or picked: tables, the folder of an encoder, or an adapter. */
-  async take(files: File[], given: Given[] = picked(files)): Promise<void> {
+  /** Opens what was dropped or picked: tables, the folder of an encoder, or an adapter. */
+  async take(files: File[], given: FileWithPath[] = picked(files)): Promise<void> {
     if (isEncoderFolder(given)) return this.takeEncoder(given);
     const [file] = files;
     if (file && files.length === 1 && /\.zip$/i.test(file.name)) return this.classify.open(file);
@@ -102,12 +83,12 @@ export class Session {
   }
 
   async takeSample(): Promise<void> {
-    // This table is a good one: the encoder comes while it is being read.
+    // The encoder is loaded while the table is being read.
     void this.loadEncoder();
     await this.openTable("snips.csv", async () => {
       const response = await fetch("sample/snips.csv");
       if (!response.ok)
-        throw problem("io", `The sample did not load (status ${response.status}).`, "Reload the page, or use a file of yours.");
+        throw problem("io", `The sample data could not be loaded (status ${response.status}).`, "Reload the page, or use your own file.");
       return { bytes: await response.blob() };
     });
   }
@@ -141,7 +122,7 @@ export class Session {
     }
   }
 
-  /** Takes a changed config and lets the crate judge it. */
+  /** Sets a changed config and lets the crate validate it. */
   async setConfig(config: RunConfig): Promise<void> {
     this.config = config;
     await this.validate();
@@ -167,7 +148,7 @@ export class Session {
     void this.setConfig({ ...defaults, data: { ...defaults.data, text_column, label_column } });
   }
 
-  /** Takes settings from a file, as they were downloaded or as the command line reads them; the columns stay those of the table. */
+  /** Loads a settings file of the page or of the command line; the columns stay those of the table. */
   async loadSettings(file: File): Promise<boolean> {
     this.clear("settings");
     try {
@@ -175,7 +156,7 @@ export class Session {
       const config = await this.#client.call((api) => api.complete(given));
       const { text_column = null, label_column = null } = this.config?.data ?? {};
       await this.setConfig({ ...config, data: { ...config.data, text_column, label_column } });
-      this.announcement = `The settings of ${file.name} are taken.`;
+      this.announcement = `The settings in ${file.name} were loaded.`;
       return true;
     } catch (thrown) {
       this.report("settings", thrown);
@@ -189,7 +170,7 @@ export class Session {
   }
 
   /** Takes the user's own files as the encoder. */
-  async takeEncoder(given: Given[]): Promise<void> {
+  async takeEncoder(given: FileWithPath[]): Promise<void> {
     const folder = encoderFolder(given);
     const { chosen } = this.encoder;
     if (await this.encoder.choose(chosen, folder)) this.announcement = `The encoder ${folder.name} is ready.`;
@@ -204,7 +185,7 @@ export class Session {
     this.stage = "result";
   }
 
-  /** Forgets data and result. The encoder and the options stay. */
+  /** Clears data and result. The encoder and the options stay. */
   startOver(): void {
     this.training.drop();
     this.source = this.table = this.heldOut = this.record = undefined;
@@ -221,20 +202,20 @@ export class Session {
     return this.problems.options && settingOf(this.problems.options);
   }
 
-  /** The run that is shown is in the list of runs, and stays there when the page goes. */
-  get isKept(): boolean {
+  /** The run that is shown is saved. */
+  get isSaved(): boolean {
     const { record, library } = this;
-    if (this.stage === "training") return library.kept?.state === "kept";
+    if (this.stage === "training") return library.saveState?.state === "saved";
     return library.runs.some(({ id, adapterBytes }) => id === record?.id && adapterBytes !== undefined);
   }
 
   /** Leaving now would lose a run or a result. */
   get hasUnsaved(): boolean {
     const shown = (this.stage === "training" && !this.failed) || (this.run.done !== undefined && !this.result.downloaded);
-    return this.comparison.running || (shown && !this.isKept);
+    return this.comparison.running || (shown && !this.isSaved);
   }
 
-  /** Takes the data and the settings of a kept run for those of the page; says whether the data are there. */
+  /** Opens the data and the settings of a saved run; returns whether the data are saved. */
   async showData({ record, table, heldOut }: Opened): Promise<boolean> {
     this.source = this.table = this.heldOut = undefined;
     this.comparison.forget();
@@ -253,7 +234,7 @@ export class Session {
     }
   }
 
-  /** Nothing is left of what the page has kept: it is as new. */
+  /** Everything was erased: the page is as new. */
   async forgetAll(): Promise<void> {
     this.startOver();
     this.config = this.defaults;
@@ -310,22 +291,22 @@ export class Session {
     }
   }
 
-  async control(job: Parameters<Client["call"]>[0], place: Place = "run"): Promise<void> {
+  async control(job: Parameters<Client["call"]>[0], location: ProblemLocation = "run"): Promise<void> {
     try {
       await this.#client.call(job);
     } catch (thrown) {
-      this.report(place, thrown);
+      this.report(location, thrown);
     }
   }
 
-  report(place: Place, thrown: unknown): void {
-    this.problems = { ...this.problems, [place]: asProblem(thrown) };
+  report(location: ProblemLocation, thrown: unknown): void {
+    this.problems = { ...this.problems, [location]: asProblem(thrown) };
   }
 
-  clear(...places: Place[]): void {
-    if (!places.some((place) => this.problems[place])) return;
+  clear(...locations: ProblemLocation[]): void {
+    if (!locations.some((location) => this.problems[location])) return;
     const left = { ...this.problems };
-    for (const place of places) delete left[place];
+    for (const location of locations) delete left[location];
     this.problems = left;
   }
 }

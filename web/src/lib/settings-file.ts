@@ -1,4 +1,4 @@
-/** Settings as a file: what the page downloads, and what the command line takes with `--config`. */
+/** The settings file: written by the page, read by the page and by the command line (`--config`). */
 import type { RunConfig } from "../contract";
 import { problem } from "./problem";
 
@@ -12,8 +12,8 @@ export function settingsText(config: RunConfig): string {
 }
 
 /**
- * What stands in a file, or its `config` where it is the record of an adapter (`softprompt.json`), as on the command line. Whether it
- * is a config is for the crate to say.
+ * The content of a file, or its `config` if it is the record of an adapter (`softprompt.json`), as on the command line. The
+ * crate validates it.
  * @throws a problem
  */
 export async function readSettings(file: Blob & { name?: string }): Promise<unknown> {
@@ -26,6 +26,6 @@ export async function readSettings(file: Blob & { name?: string }): Promise<unkn
   } catch {
     throw problem("io", `${name} is not JSON.`, hint);
   }
-  if (typeof given !== "object" || given === null || Array.isArray(given)) throw problem("io", `${name} has no settings in it.`, hint);
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw problem("io", `${name} contains no settings.`, hint);
   return "config" in given ? given.config : given;
 }

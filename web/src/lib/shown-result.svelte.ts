@@ -1,23 +1,39 @@
-/** The result that is shown: its adapter, and classifying with it. The worker holds the run that it has trained; a kept one comes from the store. */
+/** The result that is shown: its adapter, and classifying with it. The worker holds the run that it has trained; a saved run is read from the store. */
 import type { AdapterInfo, DeviceChoice, Prediction } from "../contract";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { problem } from "./problem";
-import type { Session } from "./session.svelte";
+import type { Opened } from "./store/runs";
+import type { PageState } from "./page-state";
+
+/** What a result uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Pick<Encoder, "ensure">;
+  readonly library: {
+    adapter(id: string | undefined): Promise<Uint8Array | undefined>;
+    load(id: string): Promise<Opened | undefined>;
+    begin(device: DeviceChoice | undefined): void;
+  };
+  readonly classify: { readonly zip: Uint8Array<ArrayBuffer> | undefined };
+  readonly analysis: { load(saved: Opened): Promise<void>; forget(): void };
+  readonly training: { drop(): void };
+  showData(opened: Opened): Promise<boolean>;
+}
 
 export class ShownResult {
-  /** It has been taken home. */
+  /** The adapter or its web page was downloaded. */
   downloaded = $state(false);
-  /** The worker has the run that is shown; otherwise it is known from what is kept. */
+  /** The worker holds the run that is shown; otherwise it is a saved one. */
   inWorker = false;
-  /** The adapter that the worker has got ready: it holds one, whoever asked for it. */
+  /** Key of the adapter that the worker has loaded: it holds one. */
   #loaded: unknown;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** The worker was replaced: it knows nothing. */
+  /** The worker was replaced: the new one is empty. */
   workerGone(): void {
     this.inWorker = false;
     this.#loaded = undefined;
@@ -27,7 +43,7 @@ export class ShownResult {
   async adapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     this.session.clear("adapter");
     try {
-      const zip = (await this.keptAdapter()) ?? (await this.client.call((api) => api.adapter()));
+      const zip = (await this.savedAdapter()) ?? (await this.client.call((api) => api.adapter()));
       this.downloaded = true;
       return zip as Uint8Array<ArrayBuffer>;
     } catch (thrown) {
@@ -36,8 +52,8 @@ export class ShownResult {
     }
   }
 
-  /** The zip of the run that is shown where the worker does not hold that run: it was kept. */
-  async keptAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** The saved zip of the run that is shown, if the worker does not hold that run. */
+  async savedAdapter(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const zip = this.inWorker ? undefined : await this.session.library.adapter(this.session.record?.id);
     return zip as Uint8Array<ArrayBuffer> | undefined;
   }
@@ -54,7 +70,7 @@ export class ShownResult {
     }
   }
 
-  /** Gets an adapter ready in the worker, in place of the one before. `key` tells it from all others. */
+  /** Loads an adapter in the worker, in place of the previous one. `key` identifies it. */
   async load(key: unknown, zip: Uint8Array, device: DeviceChoice): Promise<AdapterInfo> {
     this.#loaded = undefined;
     await this.session.encoder.ensure();
@@ -63,7 +79,7 @@ export class ShownResult {
     return info;
   }
 
-  /** What the worker classifies with: the run that it holds, or an adapter, which is got ready where it is not. */
+  /** What the worker classifies with: the run that it holds, or an adapter, which is loaded first if necessary. */
   async classifiesBy(): Promise<"run" | "adapter"> {
     const { record, classify, config } = this.session;
     if (this.session.stage === "classifying") {
@@ -73,13 +89,13 @@ export class ShownResult {
     if (this.inWorker || !record) return "run";
     if (this.#loaded === record.id) return "adapter";
     const zip = await this.session.library.adapter(record.id);
-    if (!zip) throw problem("storage", "What this run learned is not kept any more.", "Train it again.");
+    if (!zip) throw problem("storage", "The adapter of this run is no longer saved.", "Train it again.");
     await this.load(record.id, zip, record.device ?? "auto");
     return "adapter";
   }
 
-  /** Opens the result of a kept run, without the worker that trained it. */
-  async showKept(id: string): Promise<void> {
+  /** Opens the result of a saved run, without the worker that trained it. */
+  async showSaved(id: string): Promise<void> {
     const opened = await this.session.library.load(id);
     if (!opened?.view?.done) return;
     await this.session.showData(opened);
@@ -91,9 +107,9 @@ export class ShownResult {
     this.session.library.begin(undefined);
     this.session.failed = this.downloaded = false;
     this.session.clear("run", "adapter", "predict");
-    // Before it is shown, as after a training. Of runs of earlier versions only the figures are kept.
-    if (opened.answers) await this.session.understanding.load(opened);
-    else this.session.understanding.forget();
+    // Before it is shown, as after training. Runs of earlier versions have saved only the metrics.
+    if (opened.answers) await this.session.analysis.load(opened);
+    else this.session.analysis.forget();
     this.session.stage = "result";
   }
 }

@@ -1,4 +1,4 @@
-/** The few lines of JavaScript that use an adapter with the package. A test of the package runs them as they stand here. */
+/** A JavaScript example that uses an adapter with the package. A test of the package runs it unchanged. */
 import { DEFAULT_ENCODER } from "./encoder-files";
 
 /** @param encoder the adapter's, by its name; one of a folder has none that the hub knows */

@@ -1,4 +1,4 @@
-/** Puts the page of one file together, in the worker. */
+/** Builds the single-file web page, in the worker. */
 import * as built from "virtual:standalone";
 import type { Model } from "../contract";
 import { packed } from "../standalone/packed";
@@ -7,27 +7,27 @@ import { problem } from "./problem";
 /** Share of their bytes that compression leaves of weights in half precision. Measured. */
 const LEFT = 0.92;
 
-/** About how many bytes the page will have. */
+/** Approximate size of the web page, in bytes. */
 export function standaloneSize(model: Model): number {
   return Math.round(((2 * model.weights * LEFT + built.wasmSize) * 4) / 3);
 }
 
 /**
- * The bytes of the program. It is this page's own file: where the page is kept for use without a network it is taken from there, and
- * no request is made.
+ * The bytes of the program. It is this page's own file: if the page is cached for offline use it is read from there, and no
+ * request is made.
  */
 async function ownWasm(): Promise<Blob> {
   const address = new URL("../../pkg/softprompt_bg.wasm", import.meta.url);
   try {
-    const kept = await globalThis.caches?.match(address).catch(() => undefined);
-    const response = kept ?? (await fetch(address, { cache: "force-cache" }));
+    const cached = await globalThis.caches?.match(address).catch(() => undefined);
+    const response = cached ?? (await fetch(address, { cache: "force-cache" }));
     if (!response.ok) throw new Error(`status ${response.status}`);
     return await response.blob();
   } catch (error) {
     throw problem(
       "io",
-      `The program could not be read again (${(error as Error).message}).`,
-      "Reload the page while it can be reached, or download the adapter instead.",
+      `The WebAssembly file could not be loaded again (${(error as Error).message}).`,
+      "Reload the page while you are online, or download the adapter instead.",
     );
   }
 }

@@ -1,39 +1,63 @@
-/** Training, from the button to the result: pausing and stopping, and going on by itself where the worker or its GPU is lost. */
+/** Training, from the button to the result: pausing, stopping, and resuming automatically when the worker or its GPU is lost. */
 import * as Comlink from "comlink";
 import type { DeviceChoice, RunConfig, RunEvent } from "../contract";
 import type { Client } from "./client";
+import type { Encoder } from "./encoder.svelte";
 import { percent, sentence } from "./format";
 import { encoderId, isEncoderOf } from "./identity";
-import { holdRun } from "./locks";
+import { lockRun } from "./locks";
 import { methodName } from "./methods";
-import { asProblem, problem } from "./problem";
+import { asProblem, problem, type Problem } from "./problem";
 import { emptyRun, stageText, take, type RunView } from "./run-view";
-import type { Session } from "./session.svelte";
-import type { Kept } from "./store/keeper";
-import { newRecord, type RunRecord } from "./store/record";
+import type { PageState } from "./page-state";
+import type { SaveState } from "./store/run-saver";
+import { newRecord, type RunRecord, type RunState } from "./store/record";
+import type { Opened } from "./store/runs";
 
-/** Milliseconds between two looks at the events of a run. */
+/** Milliseconds between two updates of the view. */
 const REFRESH = 100;
-/** Milliseconds that a cancelled run has to let go before its worker is replaced. */
-const PATIENCE = 5000;
+/** Milliseconds that a cancelled run has to end before its worker is replaced. */
+const CANCEL_TIMEOUT = 5000;
 
-/** A run that is to be trained: one that begins has its data here, one that is kept has them in the store. */
-type Pursued = { record: RunRecord; view?: RunView } & ({ kept: false; table: Blob; heldOut?: Blob } | { kept: true });
+/** A run to be trained: a new one has its data here, a saved one has them in the store. */
+type PendingRun = { record: RunRecord; view?: RunView } & ({ saved: false; table: Blob; heldOut?: Blob } | { saved: true });
+
+/** What training uses of the page. */
+interface Host extends PageState {
+  readonly encoder: Encoder;
+  readonly result: { inWorker: boolean; downloaded: boolean };
+  readonly analysis: { load(): Promise<void> };
+  readonly library: {
+    saveState: SaveState | undefined;
+    freeName(file: string): string;
+    persist(): Promise<void>;
+    begin(device: DeviceChoice | undefined): void;
+    load(id: string): Promise<Opened | undefined>;
+    recover(record: RunRecord, thrown: unknown): Promise<{ view: RunView; saved: boolean }>;
+    note(id: string, why: Problem): Promise<void>;
+    setState(id: string | undefined, state: RunState): Promise<void>;
+    discard(id: string): Promise<void>;
+    refresh(): Promise<void>;
+  };
+  validate(): Promise<boolean>;
+  setConfig(config: RunConfig): Promise<void>;
+  showData(opened: Opened): Promise<boolean>;
+}
 
 export class Training {
   paused = $state(false);
   stopping = $state(false);
-  /** The result that the run being prepared will replace, and where it is kept. */
+  /** The result that the run being prepared will replace, and its record. */
   #before: { run: RunView; record: RunRecord | undefined } | undefined;
-  /** Counts the runs: what arrives from an earlier one is dropped. */
+  /** Counts the runs: events of an earlier one are ignored. */
   #runs = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** What still arrives from the run is not wanted any more. */
+  /** Ignores further events of the current run. */
   drop(): void {
     this.#runs++;
   }
@@ -51,38 +75,38 @@ export class Training {
       encoderId(session.encoder.chosen),
     );
     void session.library.persist();
-    await this.#follow({ record, table: source.bytes, heldOut: session.heldOut?.bytes, kept: false });
+    await this.#runToEnd({ record, table: source.bytes, heldOut: session.heldOut?.bytes, saved: false });
   }
 
-  /** Goes on with a run that was interrupted; on another device where one is named, which may come to another result. */
-  async goOn(id: string, device?: DeviceChoice): Promise<void> {
+  /** Resumes an interrupted run from its checkpoint; on another `device` the result may differ. */
+  async resumeRun(id: string, device?: DeviceChoice): Promise<void> {
     const opened = await this.session.library.load(id);
     if (!opened || !(await this.session.showData(opened)) || !(await this.#bringEncoder(opened.record))) return;
-    // Without a checkpoint it begins again.
+    // Without a checkpoint it starts from the beginning.
     const view = opened.checkpoint && opened.view;
-    await this.#follow({ record: opened.record, view, kept: true }, device);
+    await this.#runToEnd({ record: opened.record, view, saved: true }, device);
   }
 
-  /** Sees to it that the encoder in use is the one of the run; says whether it is. */
+  /** Switches to the encoder of the run; returns whether that succeeded. */
   async #bringEncoder(record: RunRecord): Promise<boolean> {
     if (isEncoderOf(record, this.session.encoder.chosen)) return true;
-    await this.session.encoder.look();
-    const found = this.session.encoder.kept.find(({ encoder }) => isEncoderOf(record, encoder));
+    await this.session.encoder.refresh();
+    const found = this.session.encoder.cached.find(({ encoder }) => isEncoderOf(record, encoder));
     if (found && (await this.session.encoder.choose(found.encoder))) return true;
-    const why = problem("model", `This run was made with the encoder ${record.encoder}${record.encoder === this.session.encoder.chosen.id ? ", with other files" : ""}.`, "Choose that encoder, then go on.");
+    const why = problem("model", `This run was trained with the encoder ${record.encoder}${record.encoder === this.session.encoder.chosen.id ? ", with other files" : ""}.`, "Choose that encoder, then resume the run.");
     this.session.report("library", why);
     return false;
   }
 
-  /** Trains a run to its end, and goes on by itself where the worker or its GPU is lost on the way. */
-  async #follow(from: Pursued, device?: DeviceChoice): Promise<void> {
+  /** Trains a run to its end, and resumes it automatically if the worker or its GPU is lost. */
+  async #runToEnd(from: PendingRun, device?: DeviceChoice): Promise<void> {
     const { session } = this;
     const { record } = from;
     const mine = ++this.#runs;
     const before = session.run;
     let view = from.view ?? emptyRun(record.config.prompt.method);
-    /** Whether the store has the run: then the worker takes it from there. */
-    let { kept } = from;
+    /** Whether the run is saved: then the worker reads it from the store. */
+    let { saved } = from;
     this.#before = before.done && { run: before, record: session.record };
     session.run = { ...view };
     session.record = record;
@@ -90,7 +114,7 @@ export class Training {
     session.clear("run", "adapter", "predict");
     this.paused = this.stopping = session.failed = session.result.inWorker = false;
     session.stage = "training";
-    session.announcement = kept ? "Training goes on where it was." : "Training is being prepared.";
+    session.announcement = saved ? "The run resumes from its checkpoint." : "Preparing the run.";
 
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = () => {
@@ -98,7 +122,7 @@ export class Training {
       timer = undefined;
       session.run = { ...view };
     };
-    /** What arrives from a worker that is gone is dropped. */
+    /** Events of a worker that was replaced are ignored. */
     const listen = (shown: RunView) => (event: RunEvent) => {
       if (mine !== this.#runs || shown !== view) return;
       take(shown, event);
@@ -112,12 +136,12 @@ export class Training {
       if (event.event === "eval") session.announcement = `Step ${event.step}: held-out accuracy ${percent(event.accuracy)}.`;
       timer ??= setTimeout(refresh, REFRESH);
     };
-    const onKept = Comlink.proxy((kept: Kept) => {
-      if (mine === this.#runs) session.library.kept = kept;
+    const onSaveState = Comlink.proxy((state: SaveState) => {
+      if (mine === this.#runs) session.library.saveState = state;
     });
-    const letGo = await holdRun(record.id);
+    const unlock = await lockRun(record.id);
     try {
-      if (!letGo) throw problem("busy", "Another tab is training this run.", "Go on there, or close that tab and try again.");
+      if (!unlock) throw problem("busy", "Another tab is training this run.", "Use that tab, or close it and try again.");
       for (;;) {
         try {
           await session.encoder.ensure();
@@ -125,14 +149,14 @@ export class Training {
           await this.client.occupy(
             () => mine === this.#runs,
             (api) =>
-              kept || from.kept
-                ? api.goOn(record.id, device, onEvent, onKept)
-                : api.train(from.table, from.heldOut, record.config, onEvent, record, onKept),
+              saved || from.saved
+                ? api.resumeRun(record.id, device, onEvent, onSaveState)
+                : api.train(from.table, from.heldOut, record.config, onEvent, record, onSaveState),
           );
           break;
         } catch (thrown) {
           if (mine !== this.#runs) return;
-          ({ view, kept } = await session.library.rescue(record, thrown));
+          ({ view, saved } = await session.library.recover(record, thrown));
           if (mine !== this.#runs) return;
           refresh();
           if (this.paused || this.stopping) this.paused = this.stopping = false;
@@ -142,10 +166,10 @@ export class Training {
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
       refresh();
       // Before it is shown: nothing on the page moves afterwards.
-      await session.understanding.load();
+      await session.analysis.load();
       if (mine !== this.#runs) return;
       session.stage = "result";
-      session.announcement = `Training is over: held-out accuracy ${percent(view.done.accuracy)}.`;
+      session.announcement = `Training finished: held-out accuracy ${percent(view.done.accuracy)}.`;
     } catch (thrown) {
       if (mine !== this.#runs) return;
       refresh();
@@ -156,12 +180,12 @@ export class Training {
       await session.library.note(record.id, asProblem(thrown));
       if (!view.started) this.#leaveRun();
     } finally {
-      letGo?.();
-      void session.library.look();
+      unlock?.();
+      void session.library.refresh();
     }
   }
 
-  /** Trains with other settings, as a comparison has found them. */
+  /** Trains with other settings, such as those of a comparison. */
   async trainWith(config: RunConfig): Promise<void> {
     await this.session.setConfig(config);
     this.session.stage = "ready";
@@ -177,28 +201,28 @@ export class Training {
 
   async resume(): Promise<void> {
     this.paused = false;
-    this.session.announcement = "Training goes on.";
+    this.session.announcement = "Training resumed.";
     await this.session.control((api) => api.resume());
     await this.session.library.setState(this.session.record?.id, "running");
   }
 
-  /** Ends the run now, with the best so far. */
+  /** Stops the run with the best result so far. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.paused = false;
     await this.session.control((api) => api.stop());
   }
 
-  /** Lets the run go; data and options stay. */
+  /** Cancels the run; data and options stay. */
   async cancel(): Promise<void> {
     const running = !this.session.failed && this.session.encoder.now.state === "ready";
-    // What went wrong can be tried again from the list of runs; what is cancelled is not wanted any more.
+    // A failed run can be resumed from the list of runs; a cancelled one is deleted.
     const given = this.session.failed ? undefined : this.session.record;
     this.#runs++;
     this.#leaveRun();
     this.session.announcement = "Training was cancelled.";
-    // A step that takes long (or a GPU that hangs) must not hold the next run up.
-    if (running) await this.client.cancel(PATIENCE);
+    // A slow step (or a GPU that hangs) must not delay the next run.
+    if (running) await this.client.cancel(CANCEL_TIMEOUT);
     if (given) await this.session.library.discard(given.id);
   }
 

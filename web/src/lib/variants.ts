@@ -1,4 +1,4 @@
-/** What a comparison can compare: methods, and two that are settings of a method. Names are the crate's. */
+/** The variants of a comparison: the methods, and two that are settings of a method. Names are the crate's. */
 import type { PruneConfig, RunConfig } from "../contract";
 import { MAJORITY } from "./compare-view";
 import { isMethod, methodName, methods } from "./methods";
@@ -11,7 +11,7 @@ export interface Variant {
   source: string;
 }
 
-/** Two that `softprompt compare` has beside the methods. */
+/** Two that `softprompt compare` has in addition to the methods. */
 const SPECIAL: Variant[] = [
   {
     name: "dept",
@@ -22,12 +22,12 @@ const SPECIAL: Variant[] = [
   {
     name: "xprompt",
     label: "Pruned prompt tuning (XPrompt)",
-    help: "Prompt tuning, then pruning of the least important tokens and pieces and training of the rest.",
+    help: "Prompt tuning, then pruning of the least important prompt rows and pieces, then training of the rest.",
     source: "Ma et al. 2022",
   },
 ];
 
-/** In the order of the table; differences are to the first that is chosen. The probe and the largest class come in any case. */
+/** In the order of the table; differences are to the first that is chosen. The two baselines are always included. */
 export function variants(): Variant[] {
   const all = methods().map(({ value, ...words }) => ({ name: value, ...words }));
   const named = (name: string) => all.filter((one) => one.name === name);
@@ -54,7 +54,7 @@ export function lookOf(name: string): { color: string; dash?: number[] } {
 }
 
 export function variantName(name: string): string {
-  if (name === MAJORITY) return "Largest class";
+  if (name === MAJORITY) return "Majority class";
   return variants().find((one) => one.name === name)?.label ?? methodName(name);
 }
 

@@ -25,7 +25,7 @@ export type {
 } from "../contract";
 export type { Problem };
 
-/** What the build puts in its place: the worker beside this file. */
+/** Replaced by the build: the address of the worker next to this file. */
 declare const SOFTPROMPT_WORKER: URL;
 
 /** A text and its class. */
@@ -40,11 +40,11 @@ export type Settings = { [K in keyof RunConfig]?: RunConfig[K] extends object ? 
 export interface LoadOptions {
   /** Name of an encoder on the model hub, `owner/name` or `owner/name@revision`; sentence-transformers/all-MiniLM-L6-v2 if left out. */
   model?: string;
-  /** The encoder's `config.json`, `tokenizer.json` and `model.safetensors`, where they are not to be fetched. */
+  /** The encoder's `config.json`, `tokenizer.json` and `model.safetensors`, if they are not to be downloaded. */
   files?: File[];
-  /** Where its folder `models/all-MiniLM-L6-v2/` is looked for before huggingface.co is asked; the page's own address if left out. */
+  /** Base address of the folder `models/all-MiniLM-L6-v2/`, which is tried before huggingface.co; the page's own address if left out. */
   base?: string | URL;
-  /** Bytes that have arrived, of how many. */
+  /** Downloaded bytes, and their total. */
   onProgress?: (progress: { received: number; total: number }) => void;
 }
 
@@ -66,13 +66,13 @@ export async function load(model: string | LoadOptions = {}): Promise<Softprompt
   return softprompt;
 }
 
-/** An encoder in a worker, and what was trained for it. */
+/** An encoder in a worker, with a trained run or an imported adapter. */
 export class Softprompt {
   readonly #worker: Worker;
   readonly #api: Comlink.Remote<Api>;
   readonly #ended: Promise<never>;
   #end: (why: Problem) => void = () => undefined;
-  /** What classifies: the result of the training, or the imported adapter. */
+  /** What classifies: the run, or the imported adapter. */
   #by: "none" | "run" | "adapter" = "none";
   #imported: Uint8Array | undefined;
   #training = false;
@@ -84,7 +84,7 @@ export class Softprompt {
     this.#ended = new Promise<never>((_, reject) => (this.#end = reject));
     this.#ended.catch(() => undefined);
     worker.addEventListener("error", ({ message }) =>
-      this.#end(problem("panic", `The worker ended${message ? ` (${message})` : ": its file did not load"}.`, "Load it again.")),
+      this.#end(problem("panic", `The worker stopped${message ? ` (${message})` : ": its file did not load"}.`, "Load it again.")),
     );
   }
 
@@ -98,12 +98,12 @@ export class Softprompt {
   }
 
   /**
-   * Trains on rows, or on the bytes of a table file, and gives what happens as it happens; a loop that is left early ends the training.
-   * Afterwards, and from the first evaluation on, `classify` and `export` use the best so far.
+   * Trains on rows, or on the bytes of a table file, and yields its events; leaving the loop early stops the run. From the
+   * first evaluation on, `classify` and `export` use the best result so far.
    * @throws {Problem}
    */
   async *train(rows: readonly Row[] | Blob, settings: Settings = {}): AsyncGenerator<RunEvent, void, void> {
-    if (this.#training) throw problem("config", "A training is under way.", "Let it end, or leave its loop.");
+    if (this.#training) throw problem("config", "A run is already in progress.", "Wait for it to end, or leave its loop.");
     this.#training = true;
     const events: RunEvent[] = [];
     let wake = () => undefined as void;
@@ -134,7 +134,7 @@ export class Softprompt {
         await run;
       } finally {
         if (!over) {
-          // The best so far stays usable.
+          // The best result so far stays usable.
           await this.#call((api) => api.stop());
           await run.catch(() => undefined);
         }
@@ -144,23 +144,23 @@ export class Softprompt {
     }
   }
 
-  /** The training ends after the step under way, with the best so far. */
+  /** Stops the run after the current step, with the best result so far. */
   async stop(): Promise<void> {
     await this.#call((api) => api.stop());
   }
 
   /**
-   * Classes of texts, the most likely first.
+   * Classifies texts; probabilities in falling order.
    * @throws {Problem}
    */
   async classify(texts: readonly string[]): Promise<Prediction[]> {
     const by = this.#by;
-    if (by === "none") throw problem("adapter", "Nothing is trained and no adapter is open.", "Call train or import first.");
+    if (by === "none") throw problem("adapter", "There is no trained run and no imported adapter.", "Call train or import first.");
     return this.#call((api) => (by === "run" ? api.predict([...texts]) : api.classify([...texts])));
   }
 
   /**
-   * The adapter as the bytes of a zip: a folder that the command line, `import`, and its own `classify.py` read.
+   * The adapter as the bytes of a zip: a folder that the command line, `import` and its own `classify.py` read.
    * @throws {Problem}
    */
   async export(): Promise<Uint8Array> {
@@ -169,7 +169,7 @@ export class Softprompt {
   }
 
   /**
-   * Opens the bytes of an adapter's zip in place of what was trained.
+   * Loads the bytes of an adapter's zip in place of the trained run.
    * @throws {Problem}
    */
   async import(zip: Uint8Array): Promise<AdapterInfo> {
@@ -179,7 +179,7 @@ export class Softprompt {
     return info;
   }
 
-  /** Ends the worker and frees its memory; calls under way fail. */
+  /** Terminates the worker and frees its memory; pending calls fail. */
   close(): void {
     this.#worker.terminate();
     this.#end(problem("cancelled", "Closed.", ""));

@@ -1,4 +1,4 @@
-/** A page of one file: reads its own parts, and classifies what is typed. */
+/** The single-file web page: reads its own parts, and classifies texts and files. */
 import * as Comlink from "comlink";
 import { percent } from "../lib/format";
 import type { Problem } from "../lib/problem";
@@ -7,7 +7,7 @@ import { unpacked } from "./packed";
 import type { Api, Parts } from "./worker";
 
 /** Milliseconds after the last key. */
-const PATIENCE = 200;
+const DELAY = 200;
 /** Classes that are shown. */
 const FEW = 10;
 
@@ -46,10 +46,10 @@ async function open(): Promise<Comlink.Remote<Api>> {
   const names: (keyof Parts)[] = ["wasm", "config", "tokenizer", "weights", "adapter", "encoder"];
   const parts = Object.fromEntries(names.map((name) => [name, part(name)])) as unknown as Parts;
   const { info, device } = await Promise.race([api.open(parts, "auto"), failed]);
-  const accuracy = info.metrics ? ` On its held-out rows it was right in ${percent(info.metrics.accuracy)}.` : "";
+  const accuracy = info.metrics ? ` Held-out accuracy: ${percent(info.metrics.accuracy)}.` : "";
   about.textContent =
-    `${info.labels.length} classes, encoder ${info.encoder.name} in half precision.${accuracy} It always answers with one of its ` +
-    `classes; of each text the first ${info.max_tokens} tokens count.`;
+    `${info.labels.length} classes, encoder ${info.encoder.name} in half precision.${accuracy} It always predicts one of its ` +
+    `classes, from the first ${info.max_tokens} tokens of a text.`;
   state.textContent = `Ready, on ${device}.`;
   text.disabled = file.disabled = false;
   return api;
@@ -83,8 +83,8 @@ async function labelFile(api: Comlink.Remote<Api>, given: File): Promise<void> {
     const done = await api.labelFile(given, given.name, onProgress);
     if (!done) return;
     const { judged, right, rows } = done.progress;
-    const accuracy = judged ? ` ${percent(right / judged)} of ${judged} rows have the label that the file says.` : "";
-    progress.textContent = `${rows} rows are classified and saved.${accuracy}`;
+    const accuracy = judged ? ` Accuracy: ${percent(right / judged)} on ${judged} labelled rows.` : "";
+    progress.textContent = `${rows} rows classified and saved.${accuracy}`;
     const dot = given.name.lastIndexOf(".");
     const name = `${dot > 0 ? given.name.slice(0, dot) : given.name}-labelled.${done.extension}`;
     save(name, "text/csv;charset=utf-8", done.bytes as Uint8Array<ArrayBuffer>);
@@ -104,7 +104,7 @@ open().then(
     text.addEventListener("input", () => {
       clearTimeout(timer);
       const asked = text.value;
-      if (asked.trim()) timer = setTimeout(() => void answer(api, asked).catch(report), PATIENCE);
+      if (asked.trim()) timer = setTimeout(() => void answer(api, asked).catch(report), DELAY);
     });
     file.addEventListener("change", () => file.files?.[0] && void labelFile(api, file.files[0]));
   },

@@ -1,12 +1,12 @@
-/** Bytes as they stand in a page of one file: compressed, in base64. */
+/** Bytes embedded in a single-file web page: compressed, in base64. */
 export type Packed = string;
 
-/** Bytes at a time: a multiple of 3, so that pieces can be put together, and no more than a call takes as arguments. */
+/** Bytes at a time: a multiple of 3, so that pieces can be concatenated, and at most as many as a call takes arguments. */
 const PIECE = 3 * 2 ** 11;
 /** Pieces between two turns of other messages. */
 const TURN = 512;
 
-/** Text in pieces, none of them long: all of it at once would hold the worker up. */
+/** Text in short pieces: all of it at once would block the worker. */
 export async function packed(content: Blob): Promise<Blob> {
   const stream = content.stream().pipeThrough(new CompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());

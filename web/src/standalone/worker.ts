@@ -1,4 +1,4 @@
-/** The worker of a page of one file: the encoder and an adapter, both out of the page itself. */
+/** The worker of the single-file web page: the encoder and an adapter, both read from the page itself. */
 import * as Comlink from "comlink";
 import * as wasm from "../../pkg/softprompt.js";
 import type { AdapterInfo, Core, DeviceChoice, Prediction } from "../contract";
@@ -8,7 +8,7 @@ import { unpacked, type Packed } from "./packed";
 
 const core: Core = wasm;
 
-/** The parts of the page, each as it stands there. `encoder` says which encoder the weights stand for. */
+/** The parts of the page, as embedded in it. `encoder` identifies the encoder of the weights. */
 export interface Parts {
   wasm: Packed;
   config: Packed;

@@ -1,7 +1,7 @@
 /** How long the page takes, and how long its own thread is busy at a stretch: the scenarios of the tests, measured. */
 import { readFileSync } from "node:fs";
 import { seeLongTasks } from "../page/long-tasks";
-import { cancelLarge, firstUser, joinLarge, keepingCost, labelLarge, moveLargeRun, readLarge, trainWhole } from "../page/scenarios";
+import { cancelLarge, firstUser, firstVisit, joinLarge, checkpointCost, labelLarge, moveLargeRun, readLarge, trainWhole } from "../page/scenarios";
 import { button, drop, expect, heading, setOptions, smallSample, test } from "../page/session";
 import { computed, measured, note, openMeasured } from "./figures";
 
@@ -23,7 +23,7 @@ for (let time = 1; time <= TIMES; time++) {
 
   test(`a whole training${run}`, async ({ page }) => {
     await trainWhole(page, await openMeasured(page));
-    note({ what: "share of a training that checkpoints take", value: 100 * (await keepingCost(page)).share, unit: "%" });
+    note({ what: "share of a training that checkpoints take", value: 100 * (await checkpointCost(page)).share, unit: "%" });
   });
 
   test(`a run with 60 MB of rows${run}`, async ({ page }, info) => {
@@ -34,13 +34,13 @@ for (let time = 1; time <= TIMES; time++) {
 test("an adapter classifies 100,000 rows", async ({ page }, info) => {
   const part = await openMeasured(page);
   await drop(page, "requests.csv", "text/csv", smallSample(20));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   await setOptions(page, { Method: "Prompt tuning", Steps: "16", Evaluations: "2", "Early stopping patience": "" });
   await part("16 steps with the default encoder on 140 rows", async () => {
     await button(page, "Train").click();
     await expect(heading(page, "Your classifier is ready")).toBeVisible();
   });
-  note({ what: "share of it that checkpoints take", value: 100 * (await keepingCost(page)).share, unit: "%" });
+  note({ what: "share of it that checkpoints take", value: 100 * (await checkpointCost(page)).share, unit: "%" });
   const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   const adapter = readFileSync(await download.path());
   await page.goto("");
@@ -52,13 +52,8 @@ test("an adapter classifies 100,000 rows", async ({ page }, info) => {
 test.describe("the second visit", () => {
   test.use({ serviceWorkers: "allow" });
 
-  test("of somebody who sets nothing", async ({ page, context, browser }) => {
-    // The first one: afterwards the browser has the page and the encoder.
-    await page.goto("");
-    await expect(page.getByText("it opens without a network, too")).toBeVisible();
-    await button(page, "Try with sample data").click();
-    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
-    await page.close();
+  test("of a new user who changes no setting", async ({ page, context, browser }) => {
+    await firstVisit(page);
     const visit = await context.newPage();
     await seeLongTasks(visit);
     await visit.goto("");

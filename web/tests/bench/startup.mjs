@@ -72,13 +72,13 @@ async function visit(page, address, pid) {
   await button("Try with sample data").click();
   await page.getByRole("list", { name: "Rows per class" }).waitFor();
   found.table = now();
-  await page.getByText("6 layers of width 384, frozen").waitFor();
+  await page.getByText("6 layers, hidden size 384, frozen").waitFor();
   found.encoder = now();
   // Without trials of methods before it: the first step is that of the run.
   await page.locator("details > summary").click();
   await page.getByRole("radio", { name: "Prompt tuning", exact: true }).check();
   await button("Train").click();
-  await page.getByText(/rows to learn from/).waitFor();
+  await page.getByText(/training rows?, /).waitFor();
   found.started = now();
   await page.getByText(/^Step [\d,]+ of/).waitFor();
   found.step = now();

@@ -9,8 +9,8 @@ import { serveFolder } from "./server";
 import { button, drop, expect, expectAccessible, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
-const MiniLM = (page: Page) => page.getByText("6 layers of width 384, frozen");
-const tiny = (page: Page) => page.getByText("2 layers of width 32, frozen");
+const MiniLM = (page: Page) => page.getByText("6 layers, hidden size 384, frozen");
+const tiny = (page: Page) => page.getByText("2 layers, hidden size 32, frozen");
 const dialog = (page: Page) => page.getByRole("dialog", { name: "Choose the encoder" });
 
 /** To the place where an encoder is chosen, with the default one ready. */
@@ -27,12 +27,12 @@ test("an encoder of the hub is looked up, loaded, trained with, remembered and r
   const asked = await hub(context, contents);
   await open(page);
   await button(page, "Change").click();
-  await expect(dialog(page).getByText("chosen")).toBeVisible();
+  await expect(dialog(page).getByText("in use", { exact: true })).toBeVisible();
   await expectAccessible(page, "choice of the encoder");
   await page.getByLabel("Name on huggingface.co").fill("https://huggingface.co/somebody/tiny");
   await page.keyboard.press("Enter");
   // Sizes before anything large is fetched.
-  await expect(dialog(page).getByText("2 layers of width 32")).toContainText("to download");
+  await expect(dialog(page).getByText("2 layers, hidden size 32")).toContainText("to download");
   expect(asked).toEqual(["/api/models/somebody/tiny/revision/main", `/somebody/tiny/resolve/${COMMIT}/config.json`]);
   await expectAccessible(page, "an encoder that was looked up");
   await screenshot(page, "encoder-choice");
@@ -122,13 +122,13 @@ test("a folder of the user's is an encoder", async ({ page }) => {
   await page.locator("input[webkitdirectory]").setInputFiles(TINY);
   await expect(tiny(page)).toBeVisible();
   await expect(page.locator("p.name", { hasText: "Encoder tiny" })).toBeVisible();
-  // It is kept: the next visit has it.
+  // It is cached: the next visit has it.
   await page.reload();
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   await expect(tiny(page)).toBeVisible();
 });
 
-test("a download is stopped, and goes on after a reload with what has come", async ({ page }) => {
+test("a download is stopped, and resumes after a reload", async ({ page }) => {
   const served = await serveFolder(DIST, { rate: 4e6, throttled: /model\.safetensors$/ });
   try {
     await page.goto(served.address);
@@ -142,9 +142,9 @@ test("a download is stopped, and goes on after a reload with what has come", asy
     await screenshot(page, "encoder-loading");
     await button(page, "Stop the download").click();
     await expect(progress).toHaveCount(0);
-    await expect(page.getByText("91.3 MB, loaded once")).toBeVisible();
+    await expect(page.getByText("91.3 MB, downloaded once")).toBeVisible();
     await button(page, "Change").click();
-    await expect(dialog(page).getByText(/^\S+ MB of 91\.3 MB loaded|MB loaded/)).toBeVisible();
+    await expect(dialog(page).getByText(/^\S+ MB of 91\.3 MB downloaded|MB downloaded/)).toBeVisible();
 
     served.hurry();
     await page.reload();

@@ -39,12 +39,12 @@ test("a file that is dragged over the page is seen, and let go of where it may b
   await page.goto("");
   await expect(button(page, "Try with sample data")).toBeVisible();
   const open = await drag(page, "requests.csv", "text/csv", smallSample(8));
-  await expect(page.getByText("Let go to open it")).toBeVisible();
+  await expect(page.getByText("Drop to open")).toBeVisible();
   await expectAccessible(page, "a file over the start");
   await expectAccessibleInDark(page, "a file over the start");
   await open();
   await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   // Over a table, too: it would take its place.
   const replace = await drag(page, "fewer.csv", "text/csv", smallSample(4));
   await expect(page.locator(".columns.dragging")).toBeVisible();
@@ -88,9 +88,9 @@ test("an option that cannot work is marked, and the training waits", async ({ pa
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await setOptions(page, { "Batch size": "many" });
   await expect(field).toHaveAccessibleDescription("“many” is not a number: give a whole number, 1 to 65536.");
-  await button(page, "Back to the defaults").click();
+  await button(page, "Reset to defaults").click();
   await expect(field).not.toHaveAttribute("aria-invalid");
-  await expect(page.locator("#options").getByText("defaults that work")).toBeVisible();
+  await expect(page.locator("#options").getByText("default values")).toBeVisible();
 });
 
 test.describe("without an encoder", () => {
@@ -120,7 +120,7 @@ test.describe("without an encoder", () => {
     const chooser = page.waitForEvent("filechooser");
     await page.getByText("Choose its files").click();
     await (await chooser).setFiles(["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(folder, name)));
-    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+    await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
     expect((await kept(page)).sort()).toEqual(["config.json", "model.safetensors", "tokenizer.json"]);
   });
 });

@@ -1,8 +1,8 @@
-/** Somebody who has never been here trains on the sample with nothing set. How long it takes is what `cargo xtask bench page` measures. */
+/** A new user trains on the sample without changing a setting. How long it takes is what `cargo xtask bench page` measures. */
 import { readFileSync } from "node:fs";
 import { seeLongTasks, watched } from "./long-tasks";
-import { firstUser } from "./scenarios";
-import { button, expect, share, test, unzip } from "./session";
+import { firstUser, firstVisit } from "./scenarios";
+import { expect, share, test, unzip } from "./session";
 
 /** From opening the page to the adapter on the disk. */
 const CLICKS = 3;
@@ -11,13 +11,7 @@ test.use({ serviceWorkers: "allow" });
 
 test("from opening the page to a trained adapter, with nothing set", async ({ page, context }) => {
   test.setTimeout(2_400_000);
-  // The visit before: afterwards the browser has the page and the encoder.
-  await page.goto("");
-  await expect(page.getByText("it opens without a network, too")).toBeVisible();
-  await button(page, "Try with sample data").click();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
-  await page.close();
-
+  await firstVisit(page);
   const visit = await context.newPage();
   await seeLongTasks(visit);
   // What a hand does, and no script: every pointer that goes down and every key, wherever it is.
@@ -34,7 +28,7 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   expect(done.length, "clicks").toBe(CLICKS);
 
   // Better than the line of the probe, or the page says that it is not.
-  const scores = visit.getByRole("list", { name: "Accuracy beside the baselines" }).getByRole("listitem");
+  const scores = visit.getByRole("list", { name: "Accuracy and baselines" }).getByRole("listitem");
   const [prompt, probe, majority] = await Promise.all(
     [0, 1, 2].map(async (row) => share(await scores.nth(row).locator(".value").textContent())),
   );
@@ -42,8 +36,8 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   // The default encoder knows these requests well: four of five are right, whichever method was chosen.
   expect(probe!).toBeGreaterThan(0.8);
   expect(prompt!).toBeGreaterThan(0.8);
-  const told = prompt! > probe! ? / above the linear probe/ : / below the linear probe|^As accurate as the linear probe/;
-  await expect(visit.locator(".verdict")).toHaveText(told);
+  const verdict = prompt! > probe! ? / above the linear probe/ : / below the linear probe|^As accurate as the linear probe/;
+  await expect(visit.locator(".verdict")).toHaveText(verdict);
   console.log(`FIRST USER ${prompt} against ${probe} of the probe: ${await visit.locator(".verdict").textContent()}`);
 
   // All of it is there, and says what it was trained with: the page's own defaults, the method found by trying.
@@ -57,5 +51,5 @@ test("from opening the page to a trained adapter, with nothing set", async ({ pa
   for (const [name, content] of files) expect(content.length, name).toBeGreaterThan(0);
   const manifest = JSON.parse(files.get("softprompt.json")!.toString()) as { labels: string[]; metrics: { accuracy: number } };
   expect(manifest.labels).toHaveLength(7);
-  await expect(visit.getByRole("table", { name: "Short runs on a part of the rows" }).getByText("chosen")).toHaveCount(1);
+  await expect(visit.getByRole("table", { name: "Trials: short runs on a part of the rows" }).getByText("chosen")).toHaveCount(1);
 });

@@ -59,34 +59,34 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   // Chosen for the GPU, another one is not even taken.
   await button(page, "Change").click();
   await page.locator("input[webkitdirectory]").setInputFiles(TINY);
-  await expect(page.getByRole("dialog").getByText(/does not fit your GPU: its largest weight has/)).toBeVisible();
+  await expect(page.getByRole("dialog").getByText(/does not fit your GPU: its largest weight is/)).toBeVisible();
   await page.keyboard.press("Escape");
 
   await button(page, "Train on the CPU instead").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
 });
 
-test("memory that ends in the middle ends the run with words, and it goes on with the CPU", async ({ page }) => {
+test("memory that runs out ends the run with an error, and it resumes on the CPU", async ({ page }) => {
   await inWorker(page, ending, undefined);
   await begin(page);
   await page.getByLabel("Device", { exact: true }).selectOption("gpu");
   await setOptions(page, OPTIONS);
   await button(page, "Train").click();
-  await expect(page.getByText(/up to step \d+, and is offered again/)).toBeVisible();
+  await expect(page.getByText(/up to step \d+, and can be resumed/)).toBeVisible();
   const [worker] = page.workers();
   const devices = await worker!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
   expect(devices).toBeGreaterThan(0);
   await worker!.evaluate(() => void ((globalThis as unknown as { full: boolean }).full = true));
-  await expect(heading(page, "The training could not go on")).toBeVisible();
+  await expect(heading(page, "Training failed")).toBeVisible();
   const alert = page.getByRole("alert");
   await expect(alert).toHaveCount(1);
   await expect(alert).toContainText("does not have enough memory");
   await expect(alert).toContainText(/a smaller batch size.* or the CPU/);
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
-  await expect(page.getByText(/went on by itself/)).toHaveCount(0);
+  await expect(page.getByText(/resumed automatically/)).toHaveCount(0);
   await expectAccessible(page, "a GPU without memory");
-  await button(page, "Go on with the CPU").click();
+  await button(page, "Resume on the CPU").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
-  await expect(page.getByText("It goes on with the CPU")).toBeVisible();
+  await expect(page.getByText("The run was resumed on the CPU")).toBeVisible();
   await expect(page.getByRole("img", { name: /^Training loss .* after 40 steps/ })).toBeVisible();
 });

@@ -50,7 +50,7 @@ test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   expect(await page.locator("main b").count()).toBe(0);
   await expect(classes(page)).toHaveCount(7);
   await expect(advice(page).first()).toContainText("7 classes in 43 rows are 6.1 rows per class");
-  await expect(page.getByText(/^No text is too long for the encoder, which takes \d+ tokens/)).toBeVisible();
+  await expect(page.getByText(/^No text is truncated: none is longer than \d+ tokens/)).toBeVisible();
   await expectAccessible(page, "a workbook");
   await screenshot(page, "import-workbook", true);
 });
@@ -84,7 +84,7 @@ test("a table is pasted, and rows are typed", async ({ page }) => {
   await page.goto("");
   await page.getByText("What does a table look like?").click();
   await expect(page.getByRole("cell", { name: "where is my parcel" })).toBeVisible();
-  await page.getByText("Paste or type instead").click();
+  await page.getByText("Paste or type a table").click();
   await expectAccessible(page, "start, everything open");
   await screenshot(page, "import-start", true);
   const rows = [
@@ -134,7 +134,7 @@ test("cells copied from a spreadsheet are pasted anywhere", async ({ page }) => 
 
 test("a first table is typed row by row", async ({ page }) => {
   await page.goto("");
-  await page.getByText("Paste or type instead").click();
+  await page.getByText("Paste or type a table").click();
   const text = page.getByLabel("Text", { exact: true });
   const label = page.getByLabel("Label", { exact: true });
   await button(page, "Add row").click();
@@ -191,10 +191,10 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
     await expect(findings.getByText(`${name}`, { exact: true }).locator("..")).toContainText(`${value}`);
   // The encoder takes 128 tokens of each: 3 texts of 7 x 40 + 1 words and two special tokens lose what is beyond.
   const cut = 3 * (7 * 40 + 1 + 2 - 128);
-  await expect(findings.getByText("3 texts of 59 are too long:")).toBeVisible();
-  await expect(findings).toContainText(`takes 128 tokens (words and pieces of words) of each; ${cut} tokens at their ends`);
+  await expect(findings.getByText("3 texts of 59 are truncated")).toBeVisible();
+  await expect(findings).toContainText(`to 128 tokens (words and word pieces): ${cut} tokens`);
   await setOptions(page, { "Maximum sequence length (tokens)": "300" });
-  await expect(findings.getByText(/No text is too long for the encoder, which takes 300 tokens/)).toBeVisible();
+  await expect(findings.getByText(/No text is truncated: none is longer than 300 tokens/)).toBeVisible();
   await expectAccessible(page, "advice");
   await screenshot(page, "import-advice", true);
 });
@@ -243,7 +243,7 @@ test("hostile files are refused, and what was there stays", async ({ page }, inf
   await page.goto("");
   await button(page, "Try with sample data").click();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   const refuse = async (name: string, content: Buffer | string, ...said: string[]) => {
     const path = info.outputPath(name);
     writeFileSync(path, content);
@@ -261,7 +261,7 @@ test("hostile files are refused, and what was there stays", async ({ page }, inf
   await refuse("one.csv", "only one column\nand no label\n", "Only one column was found");
   await expectAccessible(page, "a refused file");
   // The worker that refused them has the encoder still.
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
 });
 
 test("everything fits a phone, in the dark", async ({ page }) => {
@@ -270,14 +270,14 @@ test("everything fits a phone, in the dark", async ({ page }) => {
   const fits = async () =>
     expect(await page.evaluate(() => document.documentElement.scrollWidth), "width of the page").toBeLessThanOrEqual(360);
   await page.goto("");
-  await page.getByText("Paste or type instead").click();
+  await page.getByText("Paste or type a table").click();
   await page.getByText("What does a table look like?").click();
   await fits();
   await expectAccessible(page, "start on a phone");
   await screenshot(page, "import-start-phone", true);
   await picker(page).setInputFiles(TICKETS);
   await ready(page);
-  await expect(page.getByText(/^No text is too long/)).toBeVisible();
+  await expect(page.getByText(/^No text is truncated/)).toBeVisible();
   await button(page, "Type a row").click();
   await fits();
   await expectAccessible(page, "data on a phone");

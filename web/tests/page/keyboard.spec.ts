@@ -49,7 +49,7 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
   await expect(button(page, "Try with sample data")).toBeVisible();
 
   await page.keyboard.press("Tab");
-  expect(await focused(page)).toBe("Skip to the content");
+  expect(await focused(page)).toBe("Skip to content");
   // Listened for in time: a key is pressed at once, without the looks at the page that come before a click.
   const choose = async (files: Parameters<FileChooser["setFiles"]>[0]) => {
     const chooser = page.waitForEvent("filechooser");
@@ -95,7 +95,7 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
   for (let presses = 0; presses <= FAR && (await focused(page)) !== "Train"; presses++) await page.keyboard.press("Shift+Tab");
   expect(await focused(page)).toBe("Train");
   await page.keyboard.press("Enter");
-  await expect(heading(page, "Your classifier is learning")).toBeFocused();
+  await expect(heading(page, "Training your classifier")).toBeFocused();
 
   // After an evaluation its step and its figure are said; then it is paused, and Pause has become Resume under the finger.
   const evaluation = /^Step \d+: held-out accuracy \d+\.\d%\.$/;
@@ -107,12 +107,12 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
   await expect.poll(async () => (await heard()).includes("Paused.")).toBe(true);
   await page.keyboard.press("Enter");
   expect(await focused(page)).toBe("Pause");
-  await expect.poll(async () => (await heard()).includes("Training goes on.")).toBe(true);
+  await expect.poll(async () => (await heard()).includes("Training resumed.")).toBe(true);
 
   await expect(heading(page, "Your classifier is ready")).toBeFocused();
-  await expect.poll(async () => (await heard()).at(-1)).toMatch(/^Training is over: held-out accuracy \d+\.\d%\.$/);
+  await expect.poll(async () => (await heard()).at(-1)).toMatch(/^Training finished: held-out accuracy \d+\.\d%\.$/);
   const all = await heard();
-  expect(all[2], all.join(" | ")).toBe("Training is being prepared.");
+  expect(all[2], all.join(" | ")).toBe("Preparing the run.");
   const evaluations = all.filter((said) => evaluation.test(said));
   expect(evaluations.length, all.join(" | ")).toBeGreaterThan(2);
   expect(all.at(-1)).toContain((await page.locator(".accuracy").textContent())!);

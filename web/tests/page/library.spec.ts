@@ -1,7 +1,7 @@
 /** The list of runs: named, opened, compared, taken along, deleted. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, expectAccessibleInDark, giveTiny, heading, openWithTiny, screenshot, setOptions, smallSample, test, understood } from "./session";
+import { button, drop, expect, expectAccessible, expectAccessibleInDark, giveTiny, heading, openWithTiny, screenshot, setOptions, smallSample, test, analysisOf } from "./session";
 
 const rows = (page: Page) => page.getByRole("list", { name: "Runs" }).getByRole("listitem");
 
@@ -55,25 +55,25 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await page.goto("");
   await button(page, "Your runs").click();
   await expect(heading(page, "Your runs")).toBeFocused();
-  await expect(page.getByText("Nothing is kept yet.")).toBeVisible();
+  await expect(page.getByText("No saved runs yet.")).toBeVisible();
   await expectAccessible(page, "no runs");
   // Over an empty page axe can tell all colours of a question; elsewhere what lies below is in its way.
   await button(page, "Erase everything").click();
   await expectAccessible(page, "a question");
   await expectAccessibleInDark(page, "a question");
   await button(page, "Keep everything").click();
-  await button(page, "New training").click();
+  await button(page, "New run").click();
 
   // A picture for the README is of the default encoder.
   if (!process.env.SCREENSHOTS) await giveTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   await train(page, { Steps: "16" });
-  await expect(page.getByText("Kept in this browser under “Your runs”.")).toBeVisible();
+  await expect(page.getByText("Saved in this browser under “Your runs”.")).toBeVisible();
   const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   const adapter = readFileSync(await saved.path());
   const accuracy = await page.locator(".accuracy").textContent();
-  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
-  const before = await understood(page);
+  await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
+  const before = await analysisOf(page);
   expect(before.texts.length).toBeGreaterThan(0);
   const likely = page.getByRole("list", { name: "Probabilities" });
   await expect(likely).toBeVisible();
@@ -89,8 +89,8 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   });
   await page.reload();
   expect(asked).toEqual([]);
-  await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
-  await expect(heading(page, "A training was interrupted")).toHaveCount(0);
+  await expect(heading(page, "Train a text classifier on your own examples")).toBeVisible();
+  await expect(heading(page, "A run was interrupted")).toHaveCount(0);
   await button(page, "Your runs").click();
   await expect(rows(page)).toHaveCount(2);
   await expect(rows(page).first()).toContainText("requests 2");
@@ -117,7 +117,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(button(page, "Compare runs")).toBeDisabled();
   for (const box of await page.getByRole("checkbox", { name: /^Compare / }).all()) await box.check();
   await button(page, "Compare 2 runs").click();
-  const table = page.getByRole("region", { name: "Figures of each run" });
+  const table = page.getByRole("region", { name: "Results of each run" });
   await expect(table.getByRole("row")).toHaveCount(3);
   await expect(table).toContainText(accuracy!);
   await expect(page.getByRole("img", { name: /^Held-out accuracy over the steps\. (.*\d%\.){2}/ })).toBeVisible();
@@ -136,12 +136,12 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await expect(heading(page, "Your classifier is ready")).toBeFocused();
   await expect(page.locator(".accuracy")).toHaveText(accuracy!);
   await expect(page.getByRole("img", { name: /after 16 steps/ })).toBeVisible();
-  await expectAccessible(page, "a kept run that was opened");
+  await expectAccessible(page, "a saved run that was opened");
   const [again] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await again.path()).equals(adapter), "another adapter").toBe(true);
-  expect(await understood(page)).toEqual(before);
-  await expectAccessible(page, "a kept result");
-  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  expect(await analysisOf(page)).toEqual(before);
+  await expectAccessible(page, "a saved result");
+  await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
   expect(await page.getByRole("list", { name: "Probabilities" }).textContent()).toBe(probabilities);
   const [web] = await Promise.all([page.waitForEvent("download"), button(page, "Download as a web page").click()]);
@@ -180,13 +180,13 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await button(page, "Open requests").click();
   await expect(page.locator(".accuracy")).toHaveText(accuracy!);
   // Without its rows: everything but their texts.
-  await expect(page.getByText(/^95% interval \d/)).toHaveText(before.interval);
-  await page.getByRole("region", { name: "Confusion table" }).getByRole("button").first().click();
-  const cell = page.getByRole("list", { name: "Texts of the cell" });
-  await expect(cell.getByText("Its text is not kept with this run.")).toHaveCount(before.texts.length);
+  await expect(page.getByText(/^95% confidence interval \d/)).toHaveText(before.interval);
+  await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("button").first().click();
+  const cell = page.getByRole("list", { name: "Texts in this cell" });
+  await expect(cell.getByText("The text was not saved with this run.")).toHaveCount(before.texts.length);
   await expect(cell.getByRole("combobox")).toHaveCount(0);
   await expect(button(page, "Download report")).toHaveCount(0);
-  await expectAccessible(page, "a kept result without its rows");
+  await expectAccessible(page, "a saved result without its rows");
   const [third] = await Promise.all([page.waitForEvent("download"), button(page, "Download adapter").click()]);
   expect(readFileSync(await third.path()).equals(adapter), "another adapter").toBe(true);
 
@@ -195,11 +195,11 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   await button(page, "Erase everything").click();
   await expectAccessible(page, "question before everything is erased");
   await button(page, "Erase everything now").click();
-  await expect(page.getByText("Nothing is kept yet.")).toBeVisible();
+  await expect(page.getByText("No saved runs yet.")).toBeVisible();
   expect(await left(page)).toEqual(NOTHING);
 });
 
-test("a kept run is taken home as itself, whatever the trainer holds; one that is gone says so", async ({ page }) => {
+test("a saved run is exported as itself, whatever the worker holds; one that is gone says so", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   const webPage = async () => {
@@ -239,24 +239,24 @@ test("a kept run is taken home as itself, whatever the trainer holds; one that i
         };
       }),
   );
-  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
-  const card = page.locator("section", { has: heading(page, "Try a sentence") });
-  await expect(card.getByRole("alert")).toContainText("What this run learned is not kept any more.");
+  await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
+  const card = page.locator("section", { has: heading(page, "Try a text") });
+  await expect(card.getByRole("alert")).toContainText("The adapter of this run is no longer saved.");
   await expect(card.getByRole("alert")).toContainText("Train it again.");
   await expectAccessible(page, "a text that cannot be classified");
   await expectAccessibleInDark(page, "a text that cannot be classified");
 });
 
-test.describe("with the page kept for use without a network", () => {
+test.describe("with the page cached for offline use", () => {
   test.use({ serviceWorkers: "allow" });
 
   test("erased is erased, and the next visit is like the first", async ({ page }) => {
     await page.goto("");
-    await expect(page.getByText("it opens without a network, too")).toBeVisible();
+    await expect(page.getByText("it also opens offline")).toBeVisible();
     await giveTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(8));
     await train(page, { Steps: "8", "Prompt length (virtual tokens)": "4" });
-    await expect(page.getByText("Kept in this browser under “Your runs”.")).toBeVisible();
+    await expect(page.getByText("Saved in this browser under “Your runs”.")).toBeVisible();
     const before = await left(page);
     expect(before).toMatchObject({ runs: 1, views: 1, data: 1, adapters: 1, workers: 1 });
     expect((before.caches as string[]).sort()).toEqual([expect.stringMatching(/^softprompt-encoders/), expect.stringMatching(/^softprompt-page-/)]);
@@ -265,13 +265,13 @@ test.describe("with the page kept for use without a network", () => {
     await button(page, "Your runs").click();
     await button(page, "Erase everything").click();
     await button(page, "Erase everything now").click();
-    await expect(page.getByText("Nothing is kept yet.")).toBeVisible();
+    await expect(page.getByText("No saved runs yet.")).toBeVisible();
     expect(await left(page)).toEqual(NOTHING);
     // The page does not claim any more that it opens without a network.
-    await expect(page.getByText("it opens without a network, too")).toHaveCount(0);
+    await expect(page.getByText("it also opens offline")).toHaveCount(0);
     await expectAccessible(page, "erased");
     await page.reload();
-    await expect(page.getByText("it opens without a network, too")).toBeVisible();
+    await expect(page.getByText("it also opens offline")).toBeVisible();
     const { caches: kept, workers, ...rest } = await left(page);
     expect([kept, workers]).toEqual([[expect.stringMatching(/^softprompt-page-/)], 1]);
     expect({ ...rest, caches: [], workers: 0 }).toEqual(NOTHING);

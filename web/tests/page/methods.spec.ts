@@ -16,7 +16,7 @@ test("each method has its options, and the automatic one is chosen first", async
   await drop(page, "requests.csv", "text/csv", smallSample(8));
   const options = page.locator("#options");
   await options.locator("summary").click();
-  await expect(options.getByText("defaults that work")).toBeVisible();
+  await expect(options.getByText("default values")).toBeVisible();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
   await expect(page.getByRole("group", { name: "Candidate methods" }).getByRole("checkbox")).toHaveCount(7);
   await screenshot(page, "options-auto", true);
@@ -50,19 +50,19 @@ test("each method has its options, and the automatic one is chosen first", async
   await setOptions(page, { Method: "Prompt tuning", "Prompt pruning": "on" });
   await expect(options.getByLabel("Pieces per token", { exact: true })).toHaveValue(/^\d+$/);
   await expectAccessible(page, "pruning");
-  await button(page, "Back to the defaults").click();
+  await button(page, "Reset to defaults").click();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
 });
 
-test("an automatic run tells what it tried, and why it chose", async ({ page }) => {
+test("an automatic run shows its trials and the reason for its choice", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(12));
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
   await setOptions(page, { Steps: "400", Evaluations: "2", "Batch size": "4" });
   await page.getByRole("group", { name: "Candidate methods" }).getByRole("checkbox", { name: "Efficient prompt tuning (EPT)" }).uncheck();
   await button(page, "Train").click();
-  await expect(heading(page, "Your classifier is learning")).toBeFocused();
-  const trials = page.getByRole("table", { name: "Short runs on a part of the rows" });
+  await expect(heading(page, "Training your classifier")).toBeFocused();
+  const trials = page.getByRole("table", { name: "Trials: short runs on a part of the rows" });
   await expect(trials).toBeVisible();
   await expectAccessible(page, "trials");
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
@@ -72,7 +72,7 @@ test("an automatic run tells what it tried, and why it chose", async ({ page }) 
   await screenshot(page, "result-auto");
 });
 
-test("a growing encoder tells its stages", async ({ page }) => {
+test("progressive prompt tuning shows its stages", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(12));
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
@@ -97,7 +97,7 @@ test("a growing encoder tells its stages", async ({ page }) => {
   await expect.poll(said).toMatch(/^Stage 4 of 4: 2 layers of 64 neurons\.$/m);
   await screenshot(page, "training-progressive");
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
-  await expect(page.getByRole("img", { name: /Stage 2 from step \d+ on\. Stage 3 from step \d+ on\./ })).toBeVisible();
+  await expect(page.getByRole("img", { name: /Stage 2 from step \d+\. Stage 3 from step \d+\./ })).toBeVisible();
 });
 
 /** Steps of the options, and of each run of the comparison: enough for a look at it while it goes. */
@@ -105,11 +105,11 @@ const [STEPS, LIMIT] = [800, 600];
 
 /** Each run of the comparison takes {@link LIMIT} steps. */
 async function limit(page: Page) {
-  await page.getByLabel("Each run takes").selectOption("A number of steps");
-  await page.getByRole("textbox", { name: "A number of steps, in steps" }).fill(String(LIMIT));
+  await page.getByLabel("Budget per run").selectOption("Number of steps");
+  await page.getByRole("textbox", { name: "Number of steps, in steps" }).fill(String(LIMIT));
 }
 
-test("methods are compared, and the best goes on", async ({ page }) => {
+test("methods are compared, and the best one is trained", async ({ page }) => {
   await openWithTiny(page);
   await button(page, "Try with sample data").click();
   await page.getByLabel("Device", { exact: true }).selectOption("cpu");
@@ -120,13 +120,13 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await expect(page.getByText(new RegExp(`^6 runs of ${STEPS} steps`))).toBeVisible();
   await page.getByLabel("Seeds").fill("none");
-  await expect(button(page, "Start comparing")).toBeDisabled();
+  await expect(button(page, "Start comparison")).toBeDisabled();
   await page.getByLabel("Seeds").fill("1");
   await expect(page.getByText(new RegExp(`^2 runs of ${STEPS} steps`))).toBeVisible();
-  await page.getByLabel("Each run takes").selectOption("A number of steps");
-  await page.getByRole("textbox", { name: "A number of steps, in steps" }).fill("1.5");
-  await expect(page.getByText("Give a whole number above 0.")).toBeVisible();
-  await expect(button(page, "Start comparing")).toBeDisabled();
+  await page.getByLabel("Budget per run").selectOption("Number of steps");
+  await page.getByRole("textbox", { name: "Number of steps, in steps" }).fill("1.5");
+  await expect(page.getByText("Enter a whole number above 0.")).toBeVisible();
+  await expect(button(page, "Start comparison")).toBeDisabled();
   await limit(page);
   await expect(page.getByText(new RegExp(`^2 runs of ${LIMIT} steps`))).toBeVisible();
   await expectAccessible(page, "choice of methods with a budget");
@@ -136,7 +136,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await screenshot(page, "compare-choice-narrow", true);
   await page.setViewportSize({ width: 1280, height: 900 });
 
-  await button(page, "Start comparing").click();
+  await button(page, "Start comparison").click();
   await expect(heading(page, "Comparing methods on your data")).toBeFocused();
   await expect(heading(page, "Prompt tuning, seed 0")).toBeVisible();
   await expect(page.getByRole("img", { name: /Prompt tuning: \d/ })).toBeVisible();
@@ -147,7 +147,7 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await screenshot(page, "comparing");
   await button(page, "Resume").click();
 
-  const figures = page.getByRole("region", { name: "Figures of each method" });
+  const figures = page.getByRole("region", { name: "Results of each method" });
   await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible();
   // The page is lost in the middle. What was done is there again.
   await page.reload();
@@ -158,21 +158,21 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await expect(heading(page, "Compare methods on your data")).toBeFocused();
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await page.getByLabel("Seeds").fill("1");
-  const there = page.getByText(/^\d of them (is|are) there already/);
+  const there = page.getByText(/^\d of them (is|are) already done/);
   await limit(page);
   await expect(there).toBeVisible();
   // Of another budget, nothing is there yet.
-  await page.getByLabel("Each run takes").selectOption("As long as the options say");
+  await page.getByLabel("Budget per run").selectOption("Steps or epochs from the options");
   await expect(there).toHaveCount(0);
   await limit(page);
   await expect(there).toBeVisible();
-  await button(page, "Start comparing").click();
+  await button(page, "Start comparison").click();
   await expect(figures.getByRole("rowheader", { name: /^Prompt tuning/ })).toBeVisible();
-  await expect(heading(page, "The methods side by side")).toBeVisible({ timeout: 400_000 });
+  await expect(heading(page, "Comparison of methods")).toBeVisible({ timeout: 400_000 });
   await expect(figures.getByRole("row")).toHaveCount(4);
   const accuracy = async (name: RegExp) =>
     share(await figures.getByRole("row", { name }).getByRole("cell").first().textContent());
-  expect(await accuracy(/^Largest class/)).toBeCloseTo(1 / 7, 1);
+  expect(await accuracy(/^Majority class/)).toBeCloseTo(1 / 7, 1);
   expect(await accuracy(/Linear probe/)).toBeGreaterThan(1 / 7);
   expect(await accuracy(/Prompt tuning/)).toBeGreaterThan(1 / 7);
   await expectAccessible(page, "comparison");
@@ -183,19 +183,19 @@ test("methods are compared, and the best goes on", async ({ page }) => {
   await expectAccessibleInDark(page, "comparison on a phone");
   await screenshot(page, "compared-narrow", true);
 
-  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the figures (JSON)").click()]);
-  const told = JSON.parse(readFileSync(await download.path(), "utf8")) as {
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download results (JSON)").click()]);
+  const results = JSON.parse(readFileSync(await download.path(), "utf8")) as {
     rows: { name: string }[];
     cells: { curve: unknown[]; steps: number }[];
     budget: string;
   };
-  expect(told.budget).toBe(`steps:${LIMIT}`);
-  expect(told.cells.map(({ steps }) => steps).sort()).toEqual([0, LIMIT, LIMIT]);
-  expect(told.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
-  expect(told.cells).toHaveLength(3);
+  expect(results.budget).toBe(`steps:${LIMIT}`);
+  expect(results.cells.map(({ steps }) => steps).sort()).toEqual([0, LIMIT, LIMIT]);
+  expect(results.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
+  expect(results.cells).toHaveLength(3);
 
-  await page.getByRole("button", { name: /^Use the best: / }).click();
-  await expect(heading(page, "Your classifier is learning")).toBeFocused();
+  await page.getByRole("button", { name: /^Train the best method: / }).click();
+  await expect(heading(page, "Training your classifier")).toBeFocused();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
   // With the steps that it was the best with.
   await expect(page.locator("dl > div").filter({ hasText: /^Steps/ }).locator("dd")).toHaveText(String(LIMIT));

@@ -7,7 +7,7 @@ import { serveFolder, type Served } from "./server";
 import { button, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
-const kept = (page: Page) => page.getByText("it opens without a network, too");
+const cached = (page: Page) => page.getByText("it also opens offline");
 const pageCaches = (page: Page) =>
   page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith("softprompt-page-")));
 
@@ -24,15 +24,15 @@ test("after the first visit the page trains without a network", async ({ page, c
   // In a folder, as on many a static server, and without a header of its own.
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible();
+  await expect(cached(page)).toBeVisible();
   await button(page, "Try with sample data").click();
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
 
   // No network: neither for the page nor for its workers, and nobody to answer.
   await context.setOffline(true);
   served.close();
   await page.reload();
-  await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+  await expect(heading(page, "Train a text classifier on your own examples")).toBeVisible();
   // What the page itself takes for the moment from which it answers (`tests/bench/startup.mjs` says when that is) is that moment.
   await page.addInitScript(() => {
     const mark = performance.mark.bind(performance);
@@ -61,7 +61,7 @@ test("after the first visit the page trains without a network", async ({ page, c
 test("it can be installed, and every answer says the policy", async ({ page, context }) => {
   served = await serveFolder(DIST, { base: "/soft/" });
   await page.goto(served.address);
-  await expect(kept(page)).toBeVisible();
+  await expect(cached(page)).toBeVisible();
   const client = await context.newCDPSession(page);
   const { installabilityErrors } = await client.send("Page.getInstallabilityErrors");
   // The test's own profile is a private one, from which nothing is installed.
@@ -101,7 +101,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     copyPage(folder);
     served = await serveFolder(folder, { base: "/soft/" });
     await page.goto(served.address);
-    await expect(kept(page)).toBeVisible();
+    await expect(cached(page)).toBeVisible();
     const [old] = await pageCaches(page);
     const fetchedBefore = served.requests.filter((path) => path.endsWith(".wasm")).length;
 
@@ -129,7 +129,7 @@ test("a new version waits until it is asked for, and then replaces the old one",
     expect(await page.evaluate(async () => (await (await fetch("sample/snips.csv")).text()).length)).not.toBe(sample.length);
 
     await Promise.all([page.waitForEvent("load"), reload.click()]);
-    await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+    await expect(heading(page, "Train a text classifier on your own examples")).toBeVisible();
     expect(await page.evaluate(async () => (await fetch("sample/snips.csv")).text())).toBe(sample);
     await expect.poll(() => pageCaches(page)).toEqual([next]);
     expect(old).not.toBe(next);
@@ -150,7 +150,7 @@ test("a version whose files do not belong together is not taken", async ({ page 
     await expect
       .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.installing ?? "none"))
       .toBe("none");
-    await expect(kept(page)).toHaveCount(0);
+    await expect(cached(page)).toHaveCount(0);
     // The page works all the same.
     await drop(page, "requests.csv", "text/csv", smallSample(8));
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();

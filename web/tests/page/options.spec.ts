@@ -54,7 +54,7 @@ test("the drawer is used with the keyboard alone", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(field(page, "Prompt length (virtual tokens)")).toBeFocused();
   await expect(field(page, "Prompt length (virtual tokens)")).toHaveValue(standard);
-  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
 });
 
 test("every change has a way back, and a search that finds nothing says so", async ({ page }) => {
@@ -77,18 +77,18 @@ test("every change has a way back, and a search that finds nothing says so", asy
   await expect(field(page, "Pieces per token")).not.toHaveValue("8");
   await wayBack(page, "Prompt pruning").click();
   await expect(field(page, "Pieces per token")).toHaveCount(0);
-  await expect(wayBack(page, "Pooling")).toHaveAccessibleName("Pooling: back to mean of all tokens");
+  await expect(wayBack(page, "Pooling")).toHaveAccessibleName("Pooling: reset to mean of all tokens");
   await expect(drawer(page).getByText("4 changed")).toBeVisible();
   await wayBack(page, "Method").click();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeFocused();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
   await expect(drawer(page).getByText("3 changed")).toBeVisible();
   await page.getByLabel("Find an option").fill("zeppelin");
-  await expect(drawer(page).getByRole("status")).toContainText("No option of this method is called that.");
+  await expect(drawer(page).getByRole("status")).toContainText("No option of this method matches.");
   await expectAccessible(page, "nothing found");
   await page.getByLabel("Find an option").fill("");
-  await button(page, "Back to the defaults").click();
-  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
+  await button(page, "Reset to defaults").click();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
   await expect(page.getByLabel("Device", { exact: true })).toHaveValue("auto");
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
 });
@@ -97,7 +97,7 @@ test("settings go to a file and come back", async ({ page }) => {
   await open(page);
   await setOptions(page, { Method: "Progressive prompt tuning (FPT)", Steps: "30", "Warm-up": "12,5", "Batch size": "4" });
   await page.getByLabel("Stage 1: % of the steps").fill("15");
-  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the settings").click()]);
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download settings").click()]);
   expect(download.suggestedFilename()).toBe("softprompt-settings.json");
   const text = readFileSync(await download.path(), "utf8");
   const settings = JSON.parse(text) as {
@@ -108,9 +108,9 @@ test("settings go to a file and come back", async ({ page }) => {
   expect(settings.prompt.method).toBe("progressive");
   expect(settings.prompt.progressive.stages[0]!.share).toBe(0.15);
 
-  await button(page, "Back to the defaults").click();
-  await expect(drawer(page).getByText("defaults that work")).toBeVisible();
-  const load = drawer(page).getByRole("group", { name: "Settings as a file" }).locator("input[type=file]");
+  await button(page, "Reset to defaults").click();
+  await expect(drawer(page).getByText("default values")).toBeVisible();
+  const load = drawer(page).getByRole("group", { name: "Settings file" }).locator("input[type=file]");
   await load.setInputFiles({ name: "mine.json", mimeType: "application/json", buffer: Buffer.from(text) });
   await expect(page.getByRole("radio", { name: "Progressive prompt tuning (FPT)", exact: true })).toBeChecked();
   await expect(field(page, "Steps")).toHaveValue("30");
@@ -160,11 +160,11 @@ test("the numbers of a run are told while it goes", async ({ page }) => {
       .locator("dl > div")
       .filter({ has: page.getByText(name, { exact: true }) })
       .locator("dd");
-  await expect(fact("Speed")).toHaveText(/^[\d,.]+k? tokens\/s$/);
+  await expect(fact("Throughput")).toHaveText(/^[\d,.]+k? tokens\/s$/);
   await expect(fact("Memory")).toHaveText(/^\d+\.\d MB$/);
   // The layers alone are more than 40 MB; what the page says is not just a number.
   expect(Number.parseFloat((await fact("Memory").textContent())!)).toBeGreaterThan(42);
-  await expect(fact("Largest class")).toHaveText(/^\d+\.\d%$/);
+  await expect(fact("Majority class")).toHaveText(/^\d+\.\d%$/);
   await expect(fact("Linear probe")).toHaveText(/^\d+\.\d%$/);
   await expect(page.getByText(/ left$/)).toBeVisible();
   await expect(page.getByText("CPU. Chosen by you.")).toBeVisible();
@@ -174,5 +174,5 @@ test("the numbers of a run are told while it goes", async ({ page }) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
   await screenshot(page, "training-numbers-narrow", true);
   await button(page, "Cancel").click();
-  await button(page, "Cancel the training").click();
+  await button(page, "Cancel the run").click();
 });

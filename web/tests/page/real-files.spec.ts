@@ -53,7 +53,7 @@ test("what is measured is the held-out file, row by row", async ({ page }) => {
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
   await button(page, "Change").click();
   await page.locator("input[webkitdirectory]").setInputFiles(TINY);
-  await expect(page.getByText("2 layers of width 32, frozen")).toBeVisible();
+  await expect(page.getByText("2 layers, hidden size 32, frozen")).toBeVisible();
   const card = page.getByRole("region", { name: "Rows to measure on" });
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Give a second file").click()]);
   await chooser.setFiles(join(import.meta.dirname, "../files/snips/test.csv"));
@@ -69,12 +69,12 @@ test("what is measured is the held-out file, row by row", async ({ page }) => {
     truth.set(label, (truth.get(label) ?? 0) + 1);
   }
   expect(rows).toHaveLength(699);
-  await expect(page.getByText("right of 699 held-out rows")).toBeVisible();
+  await expect(page.getByText("accuracy on 699 held-out rows")).toBeVisible();
   const perClass = page.getByRole("region", { name: "Precision, recall and F1" }).getByRole("row");
   await expect(perClass).toHaveCount(1 + truth.size);
   for (const [label, support] of truth) await expect(perClass.filter({ hasText: label }).getByRole("cell").last()).toHaveText(String(support));
   // All rows of the table were there to learn from.
   expect(SAMPLE.trimEnd().split("\n")).toHaveLength(701);
-  const cells = await page.getByRole("region", { name: "Confusion table" }).getByRole("cell").allTextContents();
+  const cells = await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("cell").allTextContents();
   expect(cells.reduce((sum, cell) => sum + Number(cell), 0)).toBe(699);
 });

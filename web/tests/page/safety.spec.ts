@@ -13,9 +13,9 @@ test.describe("a whole session", () => {
     const served = await serveFolder(DIST);
     try {
       await page.goto(served.address);
-      await expect(page.getByText("it opens without a network, too")).toBeVisible();
+      await expect(page.getByText("it also opens offline")).toBeVisible();
       await drop(page, "requests.csv", "text/csv", hostileTable());
-      await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+      await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
       await page.waitForLoadState("networkidle");
       // Two witnesses: what the browser says it asks for, and what arrives at the only server there is.
       const [asked, arrived] = [watch.requests.length, served.requests.length];
@@ -218,7 +218,7 @@ test("nothing on the page moves by itself", async ({ page }) => {
     await page.goto("");
     await expect(page.getByText("Trains on CPU")).toBeVisible();
     await button(page, "Try with sample data").click();
-    await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+    await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
     // The default encoder was seen to come; the training is with one that takes seconds for all of it.
     await page.getByLabel("Another file").setInputFiles(TINY_FILES);
     await expect(page.getByText(TINY_READY)).toBeVisible();

@@ -58,16 +58,16 @@ export async function readLarge(page: Page, folder: string, part: Part) {
     await expect(page.getByText("100,000 rows, separated by commas")).toBeVisible();
   });
   await part("loading the default encoder meanwhile", () =>
-    expect(page.getByText("6 layers of width 384, frozen")).toBeVisible(),
+    expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible(),
   );
   // Of all texts, beside everything else that the worker is asked.
   await part("counting the tokens of 100,000 rows", () =>
-    expect(page.getByText(/^(No text is too long for the encoder|[\d,]+ texts? of [\d,]+ (is|are) too long)/)).toBeVisible(),
+    expect(page.getByText(/^(No text is truncated|[\d,]+ texts? of [\d,]+ (is|are) truncated)/)).toBeVisible(),
   );
   await setOptions(page, { Method: "Prompt tuning", Evaluations: "1000", "Early stopping patience": "" });
   await part("starting to train on 100,000 rows", async () => {
     await button(page, "Train").click();
-    await expect(page.getByText(/^[\d,]+ rows to learn from/)).toBeVisible();
+    await expect(page.getByText(/^[\d,]+ training rows, [\d,]+ held-out rows/)).toBeVisible();
   });
   await part("the first step on 100,000 rows", async () => {
     await expect(page.getByText(/^Step \d+ of 2\d,\d{3}$/)).toBeVisible();
@@ -79,10 +79,10 @@ export async function readLarge(page: Page, folder: string, part: Part) {
 export async function cancelLarge(page: Page, part: Part) {
   await part("cancelling a training on 100,000 rows, and starting it again", async () => {
     await button(page, "Cancel").click();
-    await button(page, "Cancel the training").click();
+    await button(page, "Cancel the run").click();
     await expect(heading(page, "Look at your data, then train")).toBeVisible();
     await button(page, "Train").click();
-    await expect(page.getByText(/^[\d,]+ rows to learn from/)).toBeVisible();
+    await expect(page.getByText(/^[\d,]+ training rows, [\d,]+ held-out rows/)).toBeVisible();
   });
 }
 
@@ -126,13 +126,13 @@ export async function trainWhole(page: Page, part: Part) {
     await expect(heading(page, "Your classifier is ready")).toBeVisible();
   });
   await part("what the result looks up", async () => {
-    await page.getByText("Look up every prompt token in the vocabulary").click();
-    await expect(page.getByRole("region", { name: "Nearest words" }).getByRole("row").first()).toBeVisible();
+    await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
+    await expect(page.getByRole("region", { name: "Tokens nearest to each prompt row" }).getByRole("row").first()).toBeVisible();
     await expect(page.getByRole("img", { name: /^Reliability diagram/ })).toBeVisible();
   });
   await expect(page.getByRole("img", { name: new RegExp(`^Training loss .* after ${STEPS} steps`) })).toBeVisible();
   await expect(page.getByRole("img", { name: new RegExp(` after ${EVALUATIONS} evaluations`) })).toBeVisible();
-  expect((await keepingCost(page)).checkpoints).toBeGreaterThan(0);
+  expect((await checkpointCost(page)).checkpoints).toBeGreaterThan(0);
 }
 
 /** A run with 60 MB of rows goes into the list of runs and out of it. */
@@ -149,7 +149,7 @@ export async function moveLargeRun(page: Page, folder: string, part: Part) {
     await page.getByLabel("Import a run").setInputFiles(path);
     await expect(button(page, "Export large")).toBeVisible();
   });
-  await page.getByLabel("Put the rows into exported files").check();
+  await page.getByLabel("Include the rows in exported files").check();
   await part("exporting a run of 60 MB", async () => {
     const [file] = await Promise.all([page.waitForEvent("download"), button(page, "Export large").click()]);
     expect(statSync(await file.path()).size).toBeGreaterThan(80e6);
@@ -167,13 +167,22 @@ export async function labelLarge(page: Page, folder: string, part: Part) {
     await expect(progress).toHaveText(/: [1-9][\d,]* of 100,000 rows/);
     const first = await progress.textContent();
     await expect(progress).not.toHaveText(first!);
-    await page.getByLabel("A text like those in your table").fill("play some jazz");
+    await page.getByLabel("Text to classify").fill("play some jazz");
     await page.keyboard.press("Enter");
     await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
   });
 }
 
-/** Somebody who has never been here, with nothing set: three clicks from the open page to the adapter on the disk. */
+/** The first visit of a new user: afterwards the browser has cached the page and the encoder. The page is closed. */
+export async function firstVisit(page: Page) {
+  await page.goto("");
+  await expect(page.getByText("it also opens offline")).toBeVisible();
+  await button(page, "Try with sample data").click();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
+  await page.close();
+}
+
+/** A new user who changes no setting: three clicks from the open page to the adapter on the disk. */
 export async function firstUser(page: Page, part: Part): Promise<string> {
   let path = "";
   await part("from opening the page to a trained adapter, with nothing set", async () => {
@@ -190,7 +199,7 @@ export async function firstUser(page: Page, part: Part): Promise<string> {
 }
 
 /** What keeping the run took from its training: the number of checkpoints, and their share of the time. */
-export async function keepingCost(page: Page): Promise<{ checkpoints: number; share: number }> {
+export async function checkpointCost(page: Page): Promise<{ checkpoints: number; share: number }> {
   return page.workers()[0]!.evaluate(() => {
     const [kept] = performance.getEntriesByName("checkpoints") as PerformanceMeasure[];
     const [start] = performance.getEntriesByName("start run");

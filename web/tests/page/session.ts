@@ -50,7 +50,7 @@ export const file = (path: string) => readFileSync(join(import.meta.dirname, "..
 /** The folder of an encoder of 2 layers, for what does not depend on the encoder. */
 export const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
 export const TINY_FILES = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(TINY, name));
-export const TINY_READY = "2 layers of width 32, frozen";
+export const TINY_READY = "2 layers, hidden size 32, frozen";
 
 /**
  * Opens the page and gives it the encoder of 2 layers before anything else, as files of the user's: a training takes seconds, and the
@@ -160,17 +160,17 @@ export async function screenshot(page: Page, name: string, fullPage = false) {
   });
 }
 
-/** What a result is understood by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
-export async function understood(page: Page) {
-  const cell = page.getByRole("region", { name: "Confusion table" }).getByRole("button").first();
+/** What a result is analysisOf by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
+export async function analysisOf(page: Page) {
+  const cell = page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("button").first();
   await cell.click();
-  const texts = page.getByRole("list", { name: "Texts of the cell" });
+  const texts = page.getByRole("list", { name: "Texts in this cell" });
   await expect(texts).toBeVisible();
-  const words = page.getByRole("region", { name: "Nearest words" });
-  if (!(await words.isVisible())) await page.getByText("Look up every prompt token in the vocabulary").click();
+  const words = page.getByRole("region", { name: "Tokens nearest to each prompt row" });
+  if (!(await words.isVisible())) await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
   const [report] = await Promise.all([page.waitForEvent("download"), button(page, "Download report").click()]);
   const found = {
-    interval: await page.getByText(/^95% interval \d/).innerText(),
+    interval: await page.getByText(/^95% confidence interval \d/).innerText(),
     texts: await texts.locator("p.text").allInnerTexts(),
     mistakes: await page.getByRole("list", { name: "Mistakes" }).locator("p").allInnerTexts(),
     calibration: await page.getByRole("img", { name: /^Reliability diagram/ }).getAttribute("aria-label"),

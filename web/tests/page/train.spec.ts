@@ -18,7 +18,7 @@ import {
 
 test("the sample becomes an adapter on the CPU path", async ({ page, watch }) => {
   await page.goto("");
-  await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+  await expect(heading(page, "Train a text classifier on your own examples")).toBeVisible();
   // The only GPU here computes on the CPU: the page says so, and does not use it.
   await expect(page.getByText("Trains on CPU")).toBeVisible();
   await expectAccessible(page, "start");
@@ -32,7 +32,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   await expect(page.getByLabel("Texts are in")).toHaveValue("0");
   await expect(page.getByLabel("Labels are in")).toHaveValue("1");
   await expect(page.getByRole("list", { name: "Rows per class" }).getByRole("listitem")).toHaveCount(7);
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   expect(watch.requests.filter((address) => address.endsWith("model.safetensors"))).toHaveLength(1);
   const requestsBefore = watch.requests.length;
   await screenshot(page, "data");
@@ -45,7 +45,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   });
   await expectAccessible(page, "data and options");
   await button(page, "Train").click();
-  await expect(heading(page, "Your classifier is learning")).toBeFocused();
+  await expect(heading(page, "Training your classifier")).toBeFocused();
   await expectAccessible(page, "preparing");
   if (process.env.SCREENSHOTS) {
     await expect(page.getByText(/^Step 1[12]\d of/)).toBeVisible({ timeout: 400_000 });
@@ -53,7 +53,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   }
 
   await expect(heading(page, "Your classifier is ready")).toBeFocused({ timeout: 400_000 });
-  const scores = page.getByRole("list", { name: "Accuracy beside the baselines" }).getByRole("listitem");
+  const scores = page.getByRole("list", { name: "Accuracy and baselines" }).getByRole("listitem");
   const [prompt, probe, majority] = await Promise.all(
     [0, 1, 2].map(async (row) => share(await scores.nth(row).locator(".value").textContent())),
   );
@@ -61,17 +61,17 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   expect(probe!).toBeGreaterThan(majority!);
   expect(majority!).toBeCloseTo(1 / 7, 1);
   // Every held-out row is in the confusion table once.
-  await expect(page.getByText("right of 140 held-out rows")).toBeVisible();
-  const cells = await page.getByRole("region", { name: "Confusion table" }).getByRole("cell").allTextContents();
+  await expect(page.getByText("accuracy on 140 held-out rows")).toBeVisible();
+  const cells = await page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("cell").allTextContents();
   expect(cells).toHaveLength(49);
   expect(cells.reduce((sum, cell) => sum + Number(cell), 0)).toBe(140);
   await expect(page.getByRole("region", { name: "Precision, recall and F1" }).getByRole("row")).toHaveCount(8);
 
-  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
   await page.keyboard.press("Enter");
   const probabilities = page.getByRole("list", { name: "Probabilities" });
   await expect(probabilities).toBeVisible();
-  await expect(page.locator(".says")).toContainText("It says GetWeather");
+  await expect(page.locator(".prediction")).toContainText("Prediction: GetWeather");
   await button(page, "Show all 7").click();
   const shares = (await probabilities.locator(".value").allTextContents()).map(share);
   expect(shares).toHaveLength(7);
@@ -107,7 +107,7 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   expect(watch.requests.slice(requestsBefore).filter((address) => !address.startsWith("blob:"))).toEqual([]);
 
   await button(page, "Start over").click();
-  await expect(heading(page, "Teach a text classifier with your own examples")).toBeFocused();
+  await expect(heading(page, "Train a text classifier on your own examples")).toBeFocused();
 });
 
 test("a dropped table trains with WebGPU and the real encoder", async ({ page }) => {
@@ -115,7 +115,7 @@ test("a dropped table trains with WebGPU and the real encoder", async ({ page })
   await drop(page, "requests.csv", "text/csv", smallSample(3));
   await expect(page.getByText("21 rows, separated by commas")).toBeVisible();
   await page.getByLabel("Device", { exact: true }).selectOption("gpu");
-  await expect(page.getByText("You chose the GPU, but this one is software")).toBeVisible();
+  await expect(page.getByText("You chose the GPU, but it is a software GPU")).toBeVisible();
   const steps = process.env.SCREENSHOTS ? "10" : "4";
   await setOptions(page, { Method: "Prompt tuning", Steps: steps, "Batch size": "2", Evaluations: "1", "Held-out share": "34" });
   await button(page, "Train").click();
@@ -167,9 +167,9 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await expect(progress).not.toHaveText(paused);
 
   await button(page, "Cancel").click();
-  await expect(page.getByRole("dialog", { name: "Cancel this training?" })).toBeVisible();
+  await expect(page.getByRole("dialog", { name: "Cancel this run?" })).toBeVisible();
   await expectAccessible(page, "question before a training is cancelled");
-  await button(page, "Go on").click();
+  await button(page, "Keep training").click();
   await stop.click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
   await expect(page.getByText("stopped early")).toBeVisible();
@@ -179,7 +179,7 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await button(page, "Train").click();
   await expect(progress).toBeVisible();
   await button(page, "Cancel").click();
-  await button(page, "Cancel the training").click();
+  await button(page, "Cancel the run").click();
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   await expect(page.getByText("84 rows, separated by commas")).toBeVisible();
   await expect(page.locator("#options").getByText("5 changed")).toBeVisible();

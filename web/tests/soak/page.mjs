@@ -21,8 +21,8 @@ const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
 const MEDIA = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json" };
 /** In turn. Long enough that checkpoints, which take a fiftieth of the time at most, are written on the way. */
 const TRAININGS = [
-  { Method: "Prompt tuning", Steps: "2400", Evaluations: "12", "Texts per step": "8", "Prompt length": "4", "Stop early after": "" },
-  { Method: "Late prompt", Steps: "2400", Evaluations: "12", "Texts per step": "8", "Prompt length": "4", "Stop early after": "" },
+  { Method: "Prompt tuning", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length": "4", "Early stopping patience": "" },
+  { Method: "Late prompt", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length": "4", "Early stopping patience": "" },
 ];
 /** A training is killed at most so often, and then comes to its end. */
 const MOST = 6;
@@ -83,7 +83,7 @@ async function kill(profile, context) {
 
 /** From the empty page to the button, which is pressed. */
 async function begin(page, options) {
-  await heading(page, "Teach a text classifier with your own examples").waitFor();
+  await heading(page, "Train a text classifier on your own examples").waitFor();
   const transfer = await page.evaluateHandle((text) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([text], "rows.csv", { type: "text/csv" }));
@@ -91,7 +91,7 @@ async function begin(page, options) {
   }, table);
   for (const event of ["dragover", "drop"]) await page.locator("body").dispatchEvent(event, { dataTransfer: transfer });
   await heading(page, "Look at your data, then train").waitFor();
-  const ready = page.getByText("2 layers of width 32, frozen");
+  const ready = page.getByText("2 layers, hidden size 32, frozen");
   if (!(await ready.isVisible())) {
     await button(page, "Change").click();
     await page.locator("input[webkitdirectory]").setInputFiles(TINY);
@@ -135,14 +135,14 @@ while (counts.kills < kills) {
   const profile = mkdtempSync(join(tmpdir(), "softprompt-soak-"));
   for (let time = 0; ; time++) {
     const { context, page } = await browserOn(profile);
-    const offer = heading(page, "A training was interrupted");
+    const offer = heading(page, "A run was interrupted");
     if (time === 0) await begin(page, TRAININGS[which]);
     else {
-      await offer.or(heading(page, "Teach a text classifier with your own examples")).first().waitFor();
+      await offer.or(heading(page, "Train a text classifier on your own examples")).first().waitFor();
       if (await offer.isVisible()) {
-        const text = await page.getByRole("region", { name: "A training was interrupted" }).textContent();
+        const text = await page.getByRole("region", { name: "A run was interrupted" }).textContent();
         counts[/step [\d,]+ of/.test(text) ? "resumed" : "again"]++;
-        await button(page, "Go on").click();
+        await button(page, "Resume").click();
       } else {
         // Killed before the page had the run in its storage.
         counts.anew++;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Run } from "../../src/contract";
-import { answersOf, readAnswers, Remembered } from "../../src/lib/store/answers";
+import { answersOf, readAnswers, SavedResult } from "../../src/lib/store/answers";
 import { known } from "./known";
 
 describe("what is known of a result", () => {
@@ -26,7 +26,7 @@ describe("what is known of a result", () => {
 
   it("answers as the run did, and reads the texts once", async () => {
     const asked: number[][] = [];
-    const result = new Remembered(known(), async (rows) => (asked.push(rows), texts));
+    const result = new SavedResult(known(), async (rows) => (asked.push(rows), texts));
     expect(await result.understand()).toEqual(known().summary);
     expect(await result.mistakes(0, 1)).toEqual({ total: 2, rows: [row(0)] });
     expect(await result.mistakes(1, 20)).toEqual({ total: 2, rows: [row(1)] });
@@ -39,7 +39,7 @@ describe("what is known of a result", () => {
 
   it("has no texts where the table is gone, and reads them again after a failure", async () => {
     let fails = true;
-    const result = new Remembered({ ...known(), report: undefined }, async () => {
+    const result = new SavedResult({ ...known(), report: undefined }, async () => {
       if (fails) throw new Error("no");
       return [null, "ii"];
     });

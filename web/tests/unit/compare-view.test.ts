@@ -11,7 +11,7 @@ import {
   resultsOf,
   take,
 } from "../../src/lib/compare-view";
-import { forgetCells, keepCell, keptCells, type Shelf } from "../../src/lib/kept-cells";
+import { forgetCells, saveCell, savedCells, type CellStorage } from "../../src/lib/saved-cells";
 import { lookOf, variantName, variants, withVariant } from "../../src/lib/variants";
 import "./core";
 import { config, pruning } from "./config";
@@ -138,7 +138,7 @@ describe("what is known of a comparison", () => {
 });
 
 describe("cells that are kept", () => {
-  const shelf = (): Shelf => {
+  const shelf = (): CellStorage => {
     const map = new Map<string, string>();
     return {
       getItem: (key) => map.get(key) ?? null,
@@ -149,31 +149,31 @@ describe("cells that are kept", () => {
 
   it("come back for the same data and settings only", () => {
     const store = shelf();
-    keepCell(store, "a", result("prompt", 5, 0.7));
-    keepCell(store, "a", result("late", 5, 0.8));
-    keepCell(store, "a", result("late", 5, 0.9));
-    expect(keptCells(store, "a").map(({ name, accuracy }) => [name, accuracy])).toEqual([
+    saveCell(store, "a", result("prompt", 5, 0.7));
+    saveCell(store, "a", result("late", 5, 0.8));
+    saveCell(store, "a", result("late", 5, 0.9));
+    expect(savedCells(store, "a").map(({ name, accuracy }) => [name, accuracy])).toEqual([
       ["prompt", 0.7],
       ["late", 0.9],
     ]);
-    expect(keptCells(store, "b")).toEqual([]);
-    keepCell(store, "b", result("prompt", 5, 0.1));
-    expect(keptCells(store, "a"), "the latest comparison only").toEqual([]);
+    expect(savedCells(store, "b")).toEqual([]);
+    saveCell(store, "b", result("prompt", 5, 0.1));
+    expect(savedCells(store, "a"), "the latest comparison only").toEqual([]);
     forgetCells(store);
-    expect(keptCells(store, "b")).toEqual([]);
+    expect(savedCells(store, "b")).toEqual([]);
   });
 
   it("cost nothing but time where nothing can be kept", () => {
-    const full: Shelf = {
+    const full: CellStorage = {
       getItem: () => "{not json",
       setItem: () => {
         throw new DOMException("full", "QuotaExceededError");
       },
       removeItem: () => undefined,
     };
-    keepCell(full, "a", result("prompt", 5, 0.7));
-    expect(keptCells(full, "a")).toEqual([]);
-    expect(keptCells(undefined, "a")).toEqual([]);
+    saveCell(full, "a", result("prompt", 5, 0.7));
+    expect(savedCells(full, "a")).toEqual([]);
+    expect(savedCells(undefined, "a")).toEqual([]);
   });
 });
 
@@ -187,7 +187,7 @@ describe("variants", () => {
   it("have names for people", () => {
     for (const { name, label } of variants()) expect(variantName(name)).toBe(label);
     expect(variantName("probe")).toBe("Linear probe");
-    expect(variantName("majority")).toBe("Largest class");
+    expect(variantName("majority")).toBe("Majority class");
     expect(variantName("late+prompt.late.layer=2")).toBe("late+prompt.late.layer=2");
   });
 

@@ -28,8 +28,8 @@ describe("ways through a confusion table", () => {
 
   it("lists what is confused most", () => {
     expect(topConfusions(counts, 2)).toEqual([
-      { actual: 3, said: 1, rows: 9 },
-      { actual: 2, said: 0, rows: 2 },
+      { actual: 3, predicted: 1, rows: 9 },
+      { actual: 2, predicted: 0, rows: 2 },
     ]);
   });
 });

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { download, type Download, type EncoderFile } from "../../src/lib/download";
-import { Parts, pieces, type Store } from "../../src/lib/parts";
+import { PartialDownload, piecesOf, type EncoderCache } from "../../src/lib/partial-download";
 import { Rate } from "../../src/lib/rate";
 
 const MB = 1 << 20;
@@ -46,7 +46,7 @@ beforeEach(() => {
   manner = "ranges";
 });
 
-class MapStore implements Store {
+class MapStore implements EncoderCache {
   readonly entries = new Map<string, Response>();
   async match(key: RequestInfo | URL) {
     return this.entries.get(String(key))?.clone();
@@ -63,15 +63,15 @@ class MapStore implements Store {
 }
 
 const FOLDER = "http://page/partial/sum/";
-const options = (store: Store | undefined, more: Partial<Download> = {}): Download => ({
-  parts: new Parts(store, FOLDER),
+const options = (store: EncoderCache | undefined, more: Partial<Download> = {}): Download => ({
+  partial: new PartialDownload(store, FOLDER),
   signal: new AbortController().signal,
   wait: 1,
   onBytes: () => undefined,
   ...more,
 });
 const right = (bytes: Uint8Array) => expect(createHash("sha256").update(bytes).digest("hex")).toBe(sha256);
-const keptBytes = async (store: Store) => (await pieces(store, FOLDER)).reduce((sum, { size }) => sum + size, 0);
+const keptBytes = async (store: EncoderCache) => (await piecesOf(store, FOLDER)).reduce((sum, { size }) => sum + size, 0);
 
 describe("a download", () => {
   it("goes on where the connection broke, as often as that brings it further", async () => {
@@ -154,7 +154,7 @@ describe("a download", () => {
     await expect(download(address, wrong, options(undefined))).rejects.toThrow("git id");
   });
 
-  it("works without room for parts", async () => {
+  it("works without room for partial", async () => {
     const full = new MapStore();
     full.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
     right(await download(address, file, options(full)));

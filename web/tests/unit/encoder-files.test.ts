@@ -6,15 +6,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   DEFAULT_ENCODER,
   fetchEncoder,
-  keepTaken,
+  cacheTaken,
   sourcesOf,
   takeEncoder,
   totalSize,
   type Encoder,
   type Progress,
-  type Store,
+  type EncoderCache,
 } from "../../src/lib/encoder-files";
-import { list, remove } from "../../src/lib/encoder-store";
+import { list, remove } from "../../src/lib/encoder-cache";
 import { encoderFolder, picked, type EncoderFolder } from "../../src/lib/folder";
 import { core } from "./core";
 
@@ -77,7 +77,7 @@ beforeEach(() => {
   requests = [];
 });
 
-class MapStore implements Store {
+class MapStore implements EncoderCache {
   readonly entries = new Map<string, Response>();
   async match(key: RequestInfo | URL) {
     return this.entries.get(String(key))?.clone();
@@ -93,18 +93,18 @@ class MapStore implements Store {
   }
 }
 
-const get = (store?: Store, onProgress: (progress: Progress) => void = () => undefined) =>
-  fetchEncoder(encoder, { sources: sources(), page: base, store, onProgress, wait: 1 });
+const get = (cache?: EncoderCache, onProgress: (progress: Progress) => void = () => undefined) =>
+  fetchEncoder(encoder, { sources: sources(), page: base, cache, onProgress, wait: 1 });
 
 describe("the files of the encoder", () => {
   it("come from the first place that has them, and are kept", async () => {
-    const store = new MapStore();
+    const cache = new MapStore();
     const seen: Progress[] = [];
-    const { files, kept } = await get(store, (progress) => seen.push(progress));
+    const { files, cached } = await get(cache, (progress) => seen.push(progress));
     expect(files.map(sha256)).toEqual(sums);
-    expect(kept).toBe(true);
+    expect(cached).toBe(true);
     // Three files, and the note that they make an encoder.
-    expect(store.entries.size).toBe(4);
+    expect(cache.entries.size).toBe(4);
     expect(requests).toEqual(["near/config.json", "near/tokenizer.json", "near/model.safetensors"]);
     const total = totalSize(encoder);
     expect(seen.at(-1)).toMatchObject({ received: total, total, from: "the near place" });
@@ -112,22 +112,22 @@ describe("the files of the encoder", () => {
   });
 
   it("come from the browser the second time, without a request", async () => {
-    const store = new MapStore();
-    await get(store);
+    const cache = new MapStore();
+    await get(cache);
     requests = [];
-    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect((await get(cache)).files.map(sha256)).toEqual(sums);
     expect(requests).toEqual([]);
   });
 
   it("are fetched again when what was kept has gone bad", async () => {
-    const store = new MapStore();
-    await get(store);
-    const key = [...store.entries.keys()].find((one) => one.endsWith("model.safetensors"))!;
-    store.entries.set(key, new Response("rotten"));
+    const cache = new MapStore();
+    await get(cache);
+    const key = [...cache.entries.keys()].find((one) => one.endsWith("model.safetensors"))!;
+    cache.entries.set(key, new Response("rotten"));
     requests = [];
-    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect((await get(cache)).files.map(sha256)).toEqual(sums);
     expect(requests).toEqual(["near/model.safetensors"]);
-    expect((await store.entries.get(key)!.clone().arrayBuffer()).byteLength).toBe(300_000);
+    expect((await cache.entries.get(key)!.clone().arrayBuffer()).byteLength).toBe(300_000);
   });
 
   it.each([
@@ -138,9 +138,9 @@ describe("the files of the encoder", () => {
     ["a file with one bit flipped", flipped, "SHA-256"],
     ["a connection that breaks", cut, ""],
   ])("come from the next place after %s", async (_, answer, reason) => {
-    const store = new MapStore();
+    const cache = new MapStore();
     answers.near["model.safetensors"] = answer;
-    expect((await get(store)).files.map(sha256)).toEqual(sums);
+    expect((await get(cache)).files.map(sha256)).toEqual(sums);
     expect(requests.at(-1)).toBe("far/model.safetensors");
 
     // Nowhere right: nothing of it is kept, and the problem says what each place answered.
@@ -162,8 +162,8 @@ describe("the files of the encoder", () => {
   it("are used even where the browser has no room for them", async () => {
     const full = new MapStore();
     full.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
-    expect(await get(full)).toMatchObject({ kept: false });
-    expect(await get(undefined)).toMatchObject({ kept: false });
+    expect(await get(full)).toMatchObject({ cached: false });
+    expect(await get(undefined)).toMatchObject({ cached: false });
   });
 });
 
@@ -173,45 +173,45 @@ describe("files that the user chooses", () => {
   const take = (folder: EncoderFolder, name = "x") => takeEncoder({ ...folder, name }, core);
 
   it("are any encoder's, named by what they hash to, and kept once they have proved to be one", async () => {
-    const store = new MapStore();
+    const cache = new MapStore();
     const taken = await take(
       chosen((files) => files.reverse()),
       "my folder",
     );
     expect(taken.files.map(sha256)).toEqual(sums);
     expect(taken.encoder).toEqual({ ...encoder, id: "my folder", local: true });
-    expect(store.entries.size).toBe(0);
-    expect(await keepTaken(taken, base, store)).toBe(true);
-    expect(await list(DEFAULT_ENCODER, base, store)).toEqual([
+    expect(cache.entries.size).toBe(0);
+    expect(await cacheTaken(taken, base, cache)).toBe(true);
+    expect(await list(DEFAULT_ENCODER, base, cache)).toEqual([
       { encoder: DEFAULT_ENCODER, bytes: 0, complete: false },
       { encoder: taken.encoder, bytes: totalSize(encoder), complete: true },
     ]);
     // From now on they come from the browser, and from nowhere else.
-    const again = await fetchEncoder(taken.encoder, { sources: sourcesOf(taken.encoder, base), page: base, store });
+    const again = await fetchEncoder(taken.encoder, { sources: sourcesOf(taken.encoder, base), page: base, cache });
     expect(again.files.map(sha256)).toEqual(sums);
     expect(requests).toEqual([]);
-    await remove(taken.encoder, DEFAULT_ENCODER, base, store);
-    expect(store.entries.size).toBe(0);
-    await expect(fetchEncoder(taken.encoder, { sources: [], page: base, store })).rejects.toMatchObject({
+    await remove(taken.encoder, DEFAULT_ENCODER, base, cache);
+    expect(cache.entries.size).toBe(0);
+    await expect(fetchEncoder(taken.encoder, { sources: [], page: base, cache })).rejects.toMatchObject({
       code: "io",
-      message: "This browser has not kept my folder.",
+      message: "The encoder my folder is not in this browser's cache.",
     });
   });
 
   it("of the same name are two encoders where they differ", async () => {
-    const store = new MapStore();
+    const cache = new MapStore();
     const other = new Uint8Array(100).fill(7);
     const first = await take(chosen(), "model");
     const second = await take(chosen((files) => [...files.slice(0, 2), new File([other], "model.safetensors")]), "model");
-    for (const taken of [first, second]) expect(await keepTaken(taken, base, store)).toBe(true);
-    const found = async () => (await list(DEFAULT_ENCODER, base, store)).slice(1).map(({ encoder, complete }) => [encoder.files[2]?.size, complete]);
+    for (const taken of [first, second]) expect(await cacheTaken(taken, base, cache)).toBe(true);
+    const found = async () => (await list(DEFAULT_ENCODER, base, cache)).slice(1).map(({ encoder, complete }) => [encoder.files[2]?.size, complete]);
     expect((await found()).sort()).toEqual([[100, true], [300_000, true]]);
-    await remove(first.encoder, DEFAULT_ENCODER, base, store);
+    await remove(first.encoder, DEFAULT_ENCODER, base, cache);
     expect(await found()).toEqual([[100, true]]);
-    const again = await fetchEncoder(second.encoder, { sources: [], page: base, store });
+    const again = await fetchEncoder(second.encoder, { sources: [], page: base, cache });
     expect(again.files[2]).toEqual(other);
-    await remove(second.encoder, DEFAULT_ENCODER, base, store);
-    expect(store.entries.size).toBe(0);
+    await remove(second.encoder, DEFAULT_ENCODER, base, cache);
+    expect(cache.entries.size).toBe(0);
   });
 
   it("are refused by name when one is missing, empty or larger than any encoder's", async () => {
@@ -222,7 +222,7 @@ describe("files that the user chooses", () => {
     await expect(take(chosen(empty))).rejects.toMatchObject({ message: "model.safetensors is empty." });
     const large = (files: File[]) => [files[0]!, new File([new Uint8Array(70_000_000)], "tokenizer.json"), files[2]!];
     await expect(take(chosen(large))).rejects.toMatchObject({
-      message: "tokenizer.json has 70.0 MB; the page takes up to 67 MB.",
+      message: "tokenizer.json has 70.0 MB; the limit of the page is 67 MB.",
     });
   });
 

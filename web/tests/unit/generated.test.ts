@@ -1,11 +1,11 @@
 /** What the page reads from files and from its own storage, with generated inputs: all of them are read as they were, or refused. */
 import { describe, expect, it } from "vitest";
 import type { DoneEvent, RunConfig, RunEvent } from "../../src/contract";
-import { keptCells, type Shelf } from "../../src/lib/kept-cells";
-import { isEncoder } from "../../src/lib/encoder-store";
+import { savedCells, type CellStorage } from "../../src/lib/saved-cells";
+import { isEncoder } from "../../src/lib/encoder-cache";
 import { emptyRun, progressOf, take, type RunView } from "../../src/lib/run-view";
 import { readSettings } from "../../src/lib/settings-file";
-import { readAnswers, Remembered, type KeptAnswers } from "../../src/lib/store/answers";
+import { readAnswers, SavedResult, type SavedAnswers } from "../../src/lib/store/answers";
 import { packed, unpacked } from "../../src/lib/store/portable";
 import { figuresOf, newRecord, readRecord, readView } from "../../src/lib/store/record";
 import type { Opened } from "../../src/lib/store/runs";
@@ -72,7 +72,7 @@ function view(draw: Draw): { view: RunView; classes: string[] } {
   return { view: shown, classes };
 }
 
-function answers(draw: Draw, labels: string[]): KeptAnswers {
+function answers(draw: Draw, labels: string[]): SavedAnswers {
   const count = draw.whole(9);
   const list = <T>(one: () => T) => Array.from({ length: count }, one);
   const share = () => draw.number(1);
@@ -91,7 +91,7 @@ function answers(draw: Draw, labels: string[]): KeptAnswers {
     probability: list(share),
     truthProbability: list(share),
     nearest: { rows: draw.list(3, (row) => ({ member: 1, row, tokens: draw.list(3, () => ({ token: draw.of(TEXTS), cosine: share() })) })) },
-  } as KeptAnswers;
+  } as SavedAnswers;
 }
 
 function run(draw: Draw, sizes = [0, 3]): Opened {
@@ -120,7 +120,7 @@ async function used({ record, view: shown, answers: known }: Opened): Promise<vo
   expect(readRecord(plain(record))).toBeDefined();
   expect(readView(plain(shown))).toBeDefined();
   if (!known) return;
-  const asked = new Remembered(known, (rows) => Promise.resolve(rows.map(() => "text")));
+  const asked = new SavedResult(known, (rows) => Promise.resolve(rows.map(() => "text")));
   for (const part of [await asked.mistakes(0, 9), await asked.cell(0, 0, 0, 9)])
     for (const row of part.rows) expect(typeof row.truth === "string" && typeof row.predicted === "string").toBe(true);
 }
@@ -199,8 +199,8 @@ describe("what another version of the page may have stored", () => {
       readView(shown);
       readAnswers(known, draw.whole(4));
       isEncoder(given);
-      const shelf: Shelf = { getItem: () => JSON.stringify(draw.of([{ id: "a", cells: given }, given, [given]])), setItem: () => undefined, removeItem: () => undefined };
-      expect(Array.isArray(keptCells(shelf, "a"))).toBe(true);
+      const shelf: CellStorage = { getItem: () => JSON.stringify(draw.of([{ id: "a", cells: given }, given, [given]])), setItem: () => undefined, removeItem: () => undefined };
+      expect(Array.isArray(savedCells(shelf, "a"))).toBe(true);
       const settings = await readSettings(new File([JSON.stringify(given ?? null)], "settings.json")).catch((thrown: unknown) => thrown);
       if (settings instanceof Error) expect.fail(`seed ${seed}: ${settings.message}`);
     }

@@ -77,8 +77,8 @@ describe("the hub", () => {
     ["has no such encoder", 404, "{}", "model", "no public encoder owner/name"],
     ["wants an account", 401, "{}", "model", "no public encoder owner/name"],
     ["is down", 503, "", "io", "status 503"],
-    ["answers with a page", 200, "<!doctype html>", "io", "something else"],
-    ["names no commit", 200, JSON.stringify({ ...good, sha: "../../etc" }), "io", "something else"],
+    ["answers with a page", 200, "<!doctype html>", "io", "not a list of files"],
+    ["names no commit", 200, JSON.stringify({ ...good, sha: "../../etc" }), "io", "not a list of files"],
     ["has other files", 200, JSON.stringify({ sha, siblings: good.siblings.slice(0, 3) }), "model", "has no model.safetensors"],
     [
       "has a huge file",
@@ -92,7 +92,7 @@ describe("the hub", () => {
       200,
       JSON.stringify({ sha, siblings: [{ rfilename: "config.json", size: 7 }, ...good.siblings.slice(2)] }),
       "io",
-      "no checksum of config.json",
+      "no checksum for config.json",
     ],
   ])("that %s is a problem with a name", async (_, status, body, code, message) => {
     answer = { status, body };

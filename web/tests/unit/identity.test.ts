@@ -4,9 +4,9 @@ import type { Client } from "../../src/lib/client";
 import { Comparison } from "../../src/lib/comparison.svelte";
 import { DataStep } from "../../src/lib/data.svelte";
 import type { Encoder } from "../../src/lib/encoder-files";
-import { isEncoder } from "../../src/lib/encoder-store";
-import { comparisonId, encoderId, isEncoderOf, type Compared } from "../../src/lib/identity";
-import { keepCell } from "../../src/lib/kept-cells";
+import { isEncoder } from "../../src/lib/encoder-cache";
+import { comparisonId, encoderId, isEncoderOf, type ComparisonInputs } from "../../src/lib/identity";
+import { saveCell } from "../../src/lib/saved-cells";
 import type { Session } from "../../src/lib/session.svelte";
 import { ShownResult } from "../../src/lib/shown-result.svelte";
 
@@ -28,13 +28,13 @@ const config = {
   optim: { lr: 0.1 },
 } as unknown as RunConfig;
 const blob = (text: string) => new Blob([text]);
-const compared: Compared = { program: "p", encoder: encoder("w"), table: blob("rows"), config };
+const compared: ComparisonInputs = { program: "p", encoder: encoder("w"), table: blob("rows"), config };
 
 describe("the key of a comparison's results", () => {
-  const key = (change: Partial<Compared> = {}) => comparisonId({ ...compared, ...change });
+  const key = (change: Partial<ComparisonInputs> = {}) => comparisonId({ ...compared, ...change });
 
   it("is another one as soon as one of the things that they depend on is", async () => {
-    const others: Partial<Compared>[] = [
+    const others: Partial<ComparisonInputs>[] = [
       {},
       { program: "q" },
       { encoder: encoder("v") },
@@ -54,7 +54,7 @@ describe("the key of a comparison's results", () => {
   });
 
   it("is the same for what each cell decides by itself, and for what only has another name", async () => {
-    const same: Partial<Compared>[] = [
+    const same: Partial<ComparisonInputs>[] = [
       { config: { ...config, seed: 6 } },
       { config: { ...config, prompt: { ...config.prompt, method: "late" } } },
       { encoder: encoder("w", "t", "another folder") },
@@ -115,14 +115,14 @@ describe("a comparison", () => {
     const { seen, session, comparison } = place();
     comparison.setSeeds("1");
     const id = (await comparisonId({ program: PROGRAM, encoder: encoder("w"), table: blob("rows"), config })) as string;
-    keepCell(localStorage, id, cell("prompt"));
-    await comparison.look();
-    expect(comparison.kept).toBe(1);
+    saveCell(localStorage, id, cell("prompt"));
+    await comparison.refresh();
+    expect(comparison.saved).toBe(1);
     await comparison.start();
     session.encoder.chosen = encoder("v");
     session.stage = "choosing";
-    await comparison.look();
-    expect(comparison.kept, "of the encoder before").toBe(0);
+    await comparison.refresh();
+    expect(comparison.saved, "of the encoder before").toBe(0);
     await comparison.start();
     expect(seen.done.map((cells) => cells.length)).toEqual([1, 0]);
     expect(seen.encoders).toEqual([encoderId(encoder("w")), encoderId(encoder("v"))]);

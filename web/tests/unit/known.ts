@@ -1,7 +1,7 @@
-import type { KeptAnswers } from "../../src/lib/store/answers";
+import type { SavedAnswers } from "../../src/lib/store/answers";
 
 /** Of a run with one right answer of each class and two wrong ones. */
-export const known = (): KeptAnswers => ({
+export const known = (): SavedAnswers => ({
   summary: {
     rows: 4,
     mistakes: 2,

@@ -103,7 +103,7 @@ describe("what is known of how it came about", () => {
     take(run, step(3, 1));
     take(run, { event: "pruned", rows: 8, pieces: 102, of: 160 });
     expect(stageText(run.stages[0]!)).toBe("Stage 1 of 2: 1 layer of 768 neurons");
-    expect(prunedText(run.pruned!)).toBe("Pruned: 8 tokens left, in 102 of 160 pieces");
+    expect(prunedText(run.pruned!)).toBe("Pruned: 8 prompt rows left, with 102 of 160 pieces");
     expect(marksOf(run)).toEqual([
       { at: 2, label: "Stage 2" },
       { at: 3, label: "Pruned" },

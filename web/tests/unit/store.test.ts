@@ -5,7 +5,7 @@ import type { Run, RunConfig, RunEvent } from "../../src/contract";
 import { emptyRun, take, type RunView } from "../../src/lib/run-view";
 import { NAME } from "../../src/lib/store/database";
 import { storeProblem } from "../../src/lib/store/failure";
-import { Keeper, type Kept } from "../../src/lib/store/keeper";
+import { RunSaver, type SaveState } from "../../src/lib/store/run-saver";
 import { packed, unpacked } from "../../src/lib/store/portable";
 import { figuresOf, newRecord, readRecord, readView, type RunRecord } from "../../src/lib/store/record";
 import { identified, interrupted, RunStore } from "../../src/lib/store/runs";
@@ -88,11 +88,11 @@ async function raw<R>(job: (database: Awaited<ReturnType<typeof openDB>>) => Pro
   }
 }
 
-describe("kept runs", () => {
+describe("saved runs", () => {
   it("come back with their data, their view and their checkpoint", async () => {
     const run = record();
     await store.add(run, await table("text,label"), await table("held"), emptyRun());
-    await store.keep(run.id, "cpu", viewOf(started, step(1), evaluation(1)), new Uint8Array([1, 2, 3]));
+    await store.saveCheckpoint(run.id, "cpu", viewOf(started, step(1), evaluation(1)), new Uint8Array([1, 2, 3]));
     const opened = (await store.open(run.id))!;
     expect(await opened.table!.text()).toBe("text,label");
     expect(await opened.heldOut!.text()).toBe("held");
@@ -109,7 +109,7 @@ describe("kept runs", () => {
   it("drop the checkpoint when they are over", async () => {
     const run = record();
     await store.add(run, await table("rows"), undefined);
-    await store.keep(run.id, "cpu", viewOf(started, step(1)), new Uint8Array(9));
+    await store.saveCheckpoint(run.id, "cpu", viewOf(started, step(1)), new Uint8Array(9));
     await store.finish(
       run.id,
       "done",
@@ -167,7 +167,7 @@ describe("kept runs", () => {
     const run = record();
     await store.add(run, await table("rows"), undefined);
     await store.remove([run.id]);
-    await store.keep(run.id, "cpu", emptyRun(), new Uint8Array(1));
+    await store.saveCheckpoint(run.id, "cpu", emptyRun(), new Uint8Array(1));
     await store.finish(run.id, "done", emptyRun(), new Uint8Array(1));
     expect(await store.open(run.id)).toBeUndefined();
     expect(await raw((database) => database.count("checkpoints"))).toBe(0);
@@ -177,10 +177,10 @@ describe("kept runs", () => {
   it("are written as a whole or not at all", async () => {
     const run = record();
     await store.add(run, await table("rows"), undefined);
-    await store.keep(run.id, "cpu", viewOf(started, step(1)), new Uint8Array([1]));
+    await store.saveCheckpoint(run.id, "cpu", viewOf(started, step(1)), new Uint8Array([1]));
     // What cannot be copied fails in the middle of the transaction, after the view was put.
     const broken = (() => undefined) as unknown as Uint8Array;
-    await expect(store.keep(run.id, "cpu", viewOf(started, step(1), step(2)), broken)).rejects.toThrow();
+    await expect(store.saveCheckpoint(run.id, "cpu", viewOf(started, step(1), step(2)), broken)).rejects.toThrow();
     const opened = (await store.open(run.id))!;
     expect(opened.view!.losses).toHaveLength(1);
     expect(opened.record.figures.step).toBe(1);
@@ -239,98 +239,98 @@ describe("what a browser refuses", () => {
   });
 });
 
-describe("the keeper", () => {
-  /** A run that gives a checkpoint only when it has told all. */
-  const run = (told: () => boolean) =>
-    ({ checkpoint: async () => (told() ? new Uint8Array([7]) : undefined), device: () => "cpu" }) as unknown as Run;
+describe("the saver", () => {
+  /** A run that gives a checkpoint only when it has ready all. */
+  const run = (ready: () => boolean) =>
+    ({ checkpoint: async () => (ready() ? new Uint8Array([7]) : undefined), device: () => "cpu" }) as unknown as Run;
 
-  const follow = async (events: RunEvent[], told: (last: RunEvent) => boolean, kept: Kept[] = []) => {
-    const keeper = await Keeper.begin(
+  const follow = async (events: RunEvent[], ready: (last: RunEvent) => boolean, states: SaveState[] = []) => {
+    const saver = await RunSaver.begin(
       async () => store,
       { ...record(), id: "run" },
       new Blob(["rows"]),
       undefined,
-      (now) => kept.push(now),
+      (now) => states.push(now),
     );
     for (const event of events)
-      await keeper.after(
+      await saver.after(
         event,
-        run(() => told(event)),
+        run(() => ready(event)),
       );
-    await keeper.finish(false, undefined, undefined);
-    return keeper;
+    await saver.finish(false, undefined, undefined);
+    return saver;
   };
 
-  it("keeps the run with its first evaluation, and exactly what was told by then", async () => {
-    const kept: Kept[] = [];
-    const keeper = await Keeper.begin(
+  it("keeps the run with its first evaluation, and exactly what was ready by then", async () => {
+    const states: SaveState[] = [];
+    const saver = await RunSaver.begin(
       async () => store,
       { ...record(), id: "run" },
       new Blob(["rows"]),
       undefined,
-      (now) => kept.push(now),
+      (now) => states.push(now),
     );
     for (const event of [started, step(1), step(2), evaluation(2), step(3)])
-      await keeper.after(
+      await saver.after(
         event,
         run(() => true),
       );
-    await expect.poll(() => kept).toContainEqual({ state: "kept", step: 2 });
+    await expect.poll(() => states).toContainEqual({ state: "saved", step: 2 });
     const opened = (await store.open("run"))!;
     expect(opened.view).toEqual(viewOf(started, step(1), step(2), evaluation(2)));
     expect(opened.checkpoint).toEqual(new Uint8Array([7]));
-    expect(keeper.spent.checkpoints).toBe(1);
+    expect(saver.spent.checkpoints).toBe(1);
   });
 
-  it("waits until the run has told all", async () => {
-    const keeper = await follow([started, step(1), evaluation(1), step(2), step(3)], (last) => last === undefined);
-    expect(keeper.spent.checkpoints).toBe(0);
+  it("waits until the run has ready all", async () => {
+    const saver = await follow([started, step(1), evaluation(1), step(2), step(3)], (last) => last === undefined);
+    expect(saver.spent.checkpoints).toBe(0);
   });
 
   it("trains on where nothing can be kept, and says so", async () => {
-    const kept: Kept[] = [];
+    const states: SaveState[] = [];
     const refuse = () => Promise.reject(new DOMException("no", "SecurityError"));
-    const keeper = await Keeper.begin(refuse, record(), new Blob(["rows"]), undefined, (now) => kept.push(now));
-    await keeper.after(
+    const saver = await RunSaver.begin(refuse, record(), new Blob(["rows"]), undefined, (now) => states.push(now));
+    await saver.after(
       started,
       run(() => true),
     );
-    await keeper.after(
+    await saver.after(
       evaluation(1),
       run(() => true),
     );
-    await keeper.finish(false, new Uint8Array(1));
-    expect(kept).toEqual([{ state: "not", step: 0, problem: expect.objectContaining({ code: "storage" }) }]);
-    expect(keeper.view.evals).toHaveLength(1);
+    await saver.finish(false, new Uint8Array(1));
+    expect(states).toEqual([{ state: "unsaved", step: 0, problem: expect.objectContaining({ code: "storage" }) }]);
+    expect(saver.view.evals).toHaveLength(1);
   });
 
   it("says when the room ends, and what was kept before stays", async () => {
-    const kept: Kept[] = [];
-    const keeper = await Keeper.begin(
+    const states: SaveState[] = [];
+    const saver = await RunSaver.begin(
       async () => store,
       { ...record(), id: "run" },
       new Blob(["rows"]),
       undefined,
-      (now) => kept.push(now),
+      (now) => states.push(now),
     );
-    await keeper.after(
+    await saver.after(
       step(1),
       run(() => true),
     );
-    await keeper.after(
+    await saver.after(
       evaluation(1),
       run(() => true),
     );
-    await expect.poll(() => kept.length).toBe(2);
-    const keep = store.keep.bind(store);
-    store.keep = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
-    await keeper.now(run(() => true));
-    await expect.poll(() => kept.at(-1)).toMatchObject({ state: "not", step: 1, problem: { code: "full" } });
+    await expect.poll(() => states.length).toBe(2);
+    const saveCheckpoint = store.saveCheckpoint.bind(store);
+    store.saveCheckpoint = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
+    await saver.now(run(() => true));
+    await expect.poll(() => states.at(-1)).toMatchObject({ state: "unsaved", step: 1, problem: { code: "full" } });
     expect((await store.open("run"))!.checkpoint).toEqual(new Uint8Array([7]));
     // And keeps again when there is room.
-    store.keep = keep;
-    await keeper.now(run(() => true));
-    await expect.poll(() => kept.at(-1)).toMatchObject({ state: "kept" });
+    store.saveCheckpoint = saveCheckpoint;
+    await saver.now(run(() => true));
+    await expect.poll(() => states.at(-1)).toMatchObject({ state: "saved" });
   });
 });
 

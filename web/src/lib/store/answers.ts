@@ -1,15 +1,15 @@
 /**
- * What a result is understood by, as it is kept: everything that is said of the held-out rows, without their texts, which are in the kept
- * table. Plain data, read with care as a record is.
+ * The saved predictions of a result: everything about the held-out rows except their texts, which are in the saved table. Plain
+ * data, validated like a record.
  */
-import type { AnsweredPart, AnsweredRow, Nearest, Run, Understanding } from "../../contract";
+import type { PredictedRows, PredictedRow, Nearest, Run, ResultSummary } from "../../contract";
 import { problem } from "../problem";
 
-export interface KeptAnswers {
-  summary: Understanding;
+export interface SavedAnswers {
+  summary: ResultSummary;
   /** Class names. */
   labels: string[];
-  /** An answer in each: the wrong ones in front, the surest first, then the right ones class by class. */
+  /** Row numbers: the mistakes first, the most confident at the top, then the correct predictions class by class. */
   rows: number[];
   /** Indices of classes. */
   truth: number[];
@@ -17,26 +17,26 @@ export interface KeptAnswers {
   probability: number[];
   truthProbability: number[];
   nearest: Nearest;
-  /** The HTML file. It shows texts of the data: an exported run has it where it has the rows. */
+  /** The HTML file. It contains texts of the data: an exported run has it only if it has the rows. */
   report?: string;
 }
 
-/** Who can be asked about a result: the worker that trained it, or what is kept of it. */
-export interface Asked {
-  understand(): Promise<Understanding>;
-  mistakes(from: number, most: number): Promise<AnsweredPart>;
-  cell(truth: number, predicted: number, from: number, most: number): Promise<AnsweredPart>;
+/** A result that can be queried: in the worker that trained it, or saved. */
+export interface ResultSource {
+  understand(): Promise<ResultSummary>;
+  mistakes(from: number, most: number): Promise<PredictedRows>;
+  cell(truth: number, predicted: number, from: number, most: number): Promise<PredictedRows>;
   nearest(): Promise<Nearest>;
   report(file: string): Promise<string>;
 }
 
 /**
- * Everything that a run which is over can be asked.
+ * Everything to save of a finished run.
  *
  * @param file the name of the data, for the report
  * @throws what the run throws
  */
-export function answersOf(run: Run, labels: string[], file: string): KeptAnswers {
+export function answersOf(run: Run, labels: string[], file: string): SavedAnswers {
   const summary = run.understand();
   const right = labels.flatMap((_, index) => run.cell(index, index, 0, summary.rows).rows);
   const answered = [...run.mistakes(0, summary.mistakes).rows, ...right];
@@ -55,57 +55,57 @@ export function answersOf(run: Run, labels: string[], file: string): KeptAnswers
   };
 }
 
-/** Texts of held-out rows, in the order of their numbers; none for a row whose text is not kept. */
+/** Texts of held-out rows, in the order of their numbers; none for a row whose text was not saved. */
 export type TextsOf = (rows: number[]) => Promise<(string | null)[]>;
 
-/** Answers as the worker does that trained the run. */
-export class Remembered implements Asked {
+/** Answers like the worker that trained the run. */
+export class SavedResult implements ResultSource {
   /** Read when a text is first asked for. */
   #texts: Promise<Map<number, string>> | undefined;
 
   constructor(
-    private readonly kept: KeptAnswers,
+    private readonly saved: SavedAnswers,
     private readonly textsOf: TextsOf,
   ) {}
 
-  async understand(): Promise<Understanding> {
-    return this.kept.summary;
+  async understand(): Promise<ResultSummary> {
+    return this.saved.summary;
   }
 
-  async mistakes(from: number, most: number): Promise<AnsweredPart> {
+  async mistakes(from: number, most: number): Promise<PredictedRows> {
     return this.#part((truth, predicted) => truth !== predicted, from, most);
   }
 
-  async cell(truth: number, predicted: number, from: number, most: number): Promise<AnsweredPart> {
-    return this.#part((actual, said) => actual === truth && said === predicted, from, most);
+  async cell(truth: number, predicted: number, from: number, most: number): Promise<PredictedRows> {
+    return this.#part((actual, found) => actual === truth && found === predicted, from, most);
   }
 
   async nearest(): Promise<Nearest> {
-    return this.kept.nearest;
+    return this.saved.nearest;
   }
 
   async report(): Promise<string> {
-    if (this.kept.report !== undefined) return this.kept.report;
-    throw problem("storage", "The report is not kept with this run.", "Export the run with its rows to take the report along.");
+    if (this.saved.report !== undefined) return this.saved.report;
+    throw problem("storage", "The report was not saved with this run.", "Export the run with its rows to include the report.");
   }
 
-  async #part(fits: (truth: number, predicted: number) => boolean, from: number, most: number): Promise<AnsweredPart> {
-    const { kept } = this;
-    const found = kept.rows.flatMap((_, at) => (fits(kept.truth[at]!, kept.predicted[at]!) ? [at] : []));
+  async #part(fits: (truth: number, predicted: number) => boolean, from: number, most: number): Promise<PredictedRows> {
+    const { saved } = this;
+    const found = saved.rows.flatMap((_, at) => (fits(saved.truth[at]!, saved.predicted[at]!) ? [at] : []));
     const texts = await (this.#texts ??= this.#read());
-    const answered = (at: number): AnsweredRow => ({
-      row: kept.rows[at]!,
-      text: texts.get(kept.rows[at]!) ?? "",
-      truth: kept.labels[kept.truth[at]!]!,
-      predicted: kept.labels[kept.predicted[at]!]!,
-      probability: kept.probability[at]!,
-      truth_probability: kept.truthProbability[at]!,
+    const answered = (at: number): PredictedRow => ({
+      row: saved.rows[at]!,
+      text: texts.get(saved.rows[at]!) ?? "",
+      truth: saved.labels[saved.truth[at]!]!,
+      predicted: saved.labels[saved.predicted[at]!]!,
+      probability: saved.probability[at]!,
+      truth_probability: saved.truthProbability[at]!,
     });
     return { total: found.length, rows: found.slice(from, from + most).map(answered) };
   }
 
   async #read(): Promise<Map<number, string>> {
-    const { rows } = this.kept;
+    const { rows } = this.saved;
     const texts = await this.textsOf(rows).catch((thrown: unknown) => {
       this.#texts = undefined;
       throw thrown;
@@ -122,8 +122,8 @@ const isText = (value: unknown): value is string => typeof value === "string";
 const isList = (value: unknown, fits: (one: unknown) => boolean): value is unknown[] => Array.isArray(value) && value.every(fits);
 const isShare = (value: unknown) => isNumber(value) && value >= 0 && value <= 1;
 
-/** What `answersOf` made, or nothing where it is something else, or not what `classes` classes can have. */
-export function readAnswers(value: unknown, classes: number): KeptAnswers | undefined {
+/** What `answersOf` made, or nothing if it is invalid or does not fit `classes` classes. */
+export function readAnswers(value: unknown, classes: number): SavedAnswers | undefined {
   if (!isObject(value) || !isSummary(value.summary) || !isNearest(value.nearest)) return undefined;
   const { labels, rows, truth, predicted, probability, truthProbability, report } = value;
   const isClass = (one: unknown) => isNumber(one) && Number.isInteger(one) && one >= 0 && one < classes;
@@ -138,7 +138,7 @@ export function readAnswers(value: unknown, classes: number): KeptAnswers | unde
     isList(truthProbability, isShare) &&
     [truth, predicted, probability, truthProbability].every(({ length }) => length === rows.length);
   if (!whole || !(report === undefined || report === null || isReport(report))) return undefined;
-  return value as unknown as KeptAnswers;
+  return value as unknown as SavedAnswers;
 }
 
 /** The report's beginning, as the crate writes it. */
@@ -146,8 +146,8 @@ const HEAD = '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\
 const POLICY = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">\n`;
 
 /**
- * Whether it is a report: a file that someone else has written must not become a page that does things once it is opened. Its policy
- * forbids scripts and requests; what a policy does not forbid has no place in it.
+ * Whether it is a report: an imported file must not become an active page once it is opened. Its policy forbids scripts and
+ * requests; elements that the policy does not cover are refused.
  */
 function isReport(value: unknown): boolean {
   return (

@@ -1,24 +1,24 @@
 /**
  * The browser's database. IndexedDB and not the file system of the origin (OPFS), because a transaction over several stores is
- * what keeps a checkpoint and the curves up to it together at any moment that the power may go; files of their own would need a
- * journal for that. What is kept is small, the table apart, which goes in and out as a whole.
+ * what makes a checkpoint and its curves consistent even if the power fails; files of their own would need a
+ * journal for that. The data are small, except for the table, which is read and written as a whole.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { RunView } from "../run-view";
-import type { KeptAnswers } from "./answers";
+import type { SavedAnswers } from "./answers";
 import type { RunRecord } from "./record";
 
 export interface Schema extends DBSchema {
   /** What a list shows, by the run's id. */
   runs: { key: string; value: RunRecord };
-  /** What the page knows of a run, by its id. */
+  /** The view of a run, by its id. */
   views: { key: string; value: RunView };
   /** The latest checkpoint of a run, by its id. It and the run's view are written in one transaction. */
   checkpoints: { key: string; value: Uint8Array };
   /** Zips, by the run's id. */
   adapters: { key: string; value: Uint8Array };
-  /** What a result is understood by, by the run's id; written with its adapter in one transaction. */
-  answers: { key: string; value: KeptAnswers };
+  /** The predictions of a result, by the run's id; written with its adapter in one transaction. */
+  answers: { key: string; value: SavedAnswers };
   /** Data files, by their SHA-256: runs of the same data share one. */
   data: { key: string; value: Blob };
 }
@@ -31,7 +31,7 @@ export const NAME = "softprompt";
 /** 2: answers. */
 const VERSION = 2;
 
-/** @throws what the browser throws where it keeps nothing, or where a newer page has been here */
+/** @throws what the browser throws if it allows no storage, or if a newer version of the page has changed the database */
 export async function openDatabase(name = NAME): Promise<Database> {
   const database = await openDB<Schema>(name, VERSION, {
     upgrade(database) {

@@ -1,4 +1,4 @@
-/** What a browser throws where it keeps nothing, as a problem that says what to do. */
+/** Errors of the browser's storage, as problems that say what to do. */
 import { asProblem, problem, type Problem } from "../problem";
 
 export function storeProblem(thrown: unknown): Problem {
@@ -6,14 +6,14 @@ export function storeProblem(thrown: unknown): Problem {
     case "QuotaExceededError":
       return problem(
         "full",
-        "The browser has no room left to keep this.",
-        "Delete runs that you do not need, or make room on the disk. Download what you want to take home.",
+        "The storage of this browser is full.",
+        "Delete saved runs that you do not need, or free disk space. Download the adapter if you need it.",
       );
     case "VersionError":
       return problem(
         "storage",
-        "A newer version of this page has kept runs in this browser, which this one cannot read.",
-        "Reload the page to get the newer one.",
+        "The runs in this browser were saved by a newer version of this page, which this version cannot read.",
+        "Reload the page to load the newer version.",
       );
     case "SecurityError":
     case "InvalidStateError":
@@ -25,8 +25,8 @@ export function storeProblem(thrown: unknown): Problem {
     case "TypeError":
       return problem(
         "storage",
-        "This browser does not let the page keep anything.",
-        "Leave the private window, or allow storage for this page. Download what you want to take home.",
+        "This browser does not allow the page to store anything.",
+        "Leave private browsing, or allow storage for this page. Download the adapter if you need it.",
       );
     default:
       return asProblem(thrown);

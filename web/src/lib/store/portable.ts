@@ -1,6 +1,6 @@
 /**
- * A run as one file, to take along and to put into another browser. JSON with the adapter (and the data, if asked for) in base64: it
- * holds what it seems to hold, where a zip might unfold to any size. It is read with care, because anybody may have written it. All of
+ * A run as one file, exported from one browser and imported into another. JSON with the adapter (and the data, if asked for) in base64: a
+ * zip might expand to any size. It is validated, because anybody may have written it. All of
  * it happens in the worker: a large table takes seconds.
  */
 import { problem } from "../problem";
@@ -13,7 +13,7 @@ const KIND = "softprompt run";
 /** Bytes. Larger than any file with data that the page takes. */
 const LARGEST = 400e6;
 const LARGEST_ADAPTER = 64e6;
-/** Bytes that become text at a stretch: as many as a call takes arguments, in threes, so that the pieces are a whole. */
+/** Bytes encoded at a time: at most as many as a call takes arguments, and a multiple of 3, so that the pieces can be concatenated. */
 const PIECE = 24_576;
 
 export interface RunFile {
@@ -21,7 +21,7 @@ export interface RunFile {
   content: Blob;
 }
 
-/** What the worker can be asked about them. */
+/** The worker's calls for run files. */
 export function runFileCalls(open: () => Promise<RunStore>) {
   /** @throws a problem that says what the browser refuses */
   async function stored<R>(job: (store: RunStore) => Promise<R>): Promise<R> {
@@ -32,9 +32,9 @@ export function runFileCalls(open: () => Promise<RunStore>) {
     }
   }
   return {
-    /** A kept run as a file. */
+    /** Exports a saved run. */
     exportRun: (id: string, withData: boolean): Promise<RunFile> => stored((store) => exportRun(store, id, withData)),
-    /** Takes in a file that `exportRun` wrote; says under which name. */
+    /** Imports a file that `exportRun` wrote; returns the name of the run. */
     importRun: (file: File): Promise<string> => stored((store) => importRun(store, file)),
   };
 }
@@ -42,12 +42,12 @@ export function runFileCalls(open: () => Promise<RunStore>) {
 /** @throws a problem (`storage`) where the run is gone */
 async function exportRun(store: RunStore, id: string, withData: boolean): Promise<RunFile> {
   const opened = await store.open(id);
-  if (!opened) throw problem("storage", "This run is not kept any more.", "It may have been deleted in another tab.");
+  if (!opened) throw problem("storage", "This run is no longer saved.", "It may have been deleted in another tab.");
   const name = `${opened.record.name.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "run"}.softprompt.json`;
   return { name, content: await packed(opened, withData) };
 }
 
-/** Puts the run of a file into the list; says under which name. What is in the list stays whatever the file holds. */
+/** Adds the run of a file to the list; returns its name. Other runs are unchanged. */
 async function importRun(store: RunStore, file: File): Promise<string> {
   const { record, view, adapter, answers, table, heldOut } = await unpacked(file);
   const name = freeName((await store.list()).runs, `${record.name}.json`);
@@ -66,7 +66,7 @@ export function freeName(runs: RunRecord[], file: string): string {
   }
 }
 
-/** @param withData with the rows, which a run needs to be trained again, and with the report, which shows some */
+/** @param withData include the rows, which a run needs to be trained again, and the report, which contains some of them */
 export async function packed({ record, view, adapter, answers, table, heldOut }: Opened, withData: boolean): Promise<Blob> {
   const known = answers && { ...answers, report: withData ? answers.report : undefined };
   const plain = { kind: KIND, format: FORMAT, record: { ...record, data: undefined, heldOut: undefined }, view, answers: known };
@@ -81,14 +81,14 @@ export async function packed({ record, view, adapter, answers, table, heldOut }:
 }
 
 /**
- * What `packed` wrote, under a new id. A run that was not over stays as far as it came: its checkpoint belongs to its browser.
+ * What `packed` wrote, under a new id. An unfinished run cannot be resumed: its checkpoint is not exported.
  *
  * @throws a problem (`data`) where the file is something else, damaged, or too large
  */
 export async function unpacked(file: File): Promise<Opened> {
   const refuse = (what: string) =>
-    problem("data", `“${file.name}” ${what}.`, "Choose a file that this page has exported as a run.");
-  if (file.size > LARGEST) throw refuse(`has ${(file.size / 1e6).toFixed(0)} MB, which no exported run has`);
+    problem("data", `“${file.name}” ${what}.`, "Choose a run file that this page has exported.");
+  if (file.size > LARGEST) throw refuse(`is ${(file.size / 1e6).toFixed(0)} MB, larger than any exported run`);
   let content: Record<string, unknown>;
   try {
     content = JSON.parse(await file.text()) as Record<string, unknown>;

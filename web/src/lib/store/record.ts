@@ -1,4 +1,4 @@
-/** What is kept of a run. Plain data, read with care: another version of the page may have written it, or a person. */
+/** The record of a saved run. Plain data, validated: another version of the page may have written it, or a person. */
 import type { DoneEvent, EvalEvent, RunConfig, StepEvent } from "../../contract";
 import type { Problem } from "../problem";
 import { emptyRun, trainedMethod, type RunView } from "../run-view";
@@ -6,7 +6,7 @@ import { emptyRun, trainedMethod, type RunView } from "../run-view";
 /** Of a record; one of another format is left out. */
 export const FORMAT = 1;
 
-/** `running` in the store only means that nobody has written anything else: its page may be long gone. */
+/** `running` in the store only means that no other state was written: its page may have been closed. */
 export type RunState = "running" | "paused" | "done" | "stopped" | "failed";
 
 const STATES: readonly string[] = ["running", "paused", "done", "stopped", "failed"] satisfies RunState[];
@@ -26,10 +26,10 @@ export interface Figures {
   macroF1?: number;
   probeAccuracy?: number;
   majorityAccuracy?: number;
-  /** Trained numbers. */
+  /** Trainable parameters. */
   parameters: number;
   seconds: number;
-  /** As a person would call it. */
+  /** Its display name. */
   device: string;
 }
 
@@ -46,10 +46,10 @@ export interface RunRecord {
   /** Name of the data file, and of the one with held-out rows. */
   file: string;
   heldOutFile?: string;
-  /** SHA-256 of the two; absent where the data are not kept. */
+  /** SHA-256 of the two; absent if the data are not saved. */
   data?: string;
   heldOut?: string;
-  /** The device that it runs on: with another one it would not go on bit for bit. */
+  /** The device that it runs on: on another one it would not resume bit for bit. */
   device?: "gpu" | "cpu";
   /** Name of the encoder on the model hub. */
   encoder: string;
@@ -58,13 +58,13 @@ export interface RunRecord {
   /** Version of the page that wrote it. */
   version: string;
   figures: Figures;
-  /** Why it ended, or did not go on. */
+  /** Why it failed. */
   problem?: Problem;
   /** Bytes of the adapter, where there is one. */
   adapterBytes?: number;
 }
 
-/** Whether a checkpoint may be there: the run is neither over nor given up. */
+/** Whether the run may have a checkpoint: it is neither finished nor failed. */
 export const isUnfinished = ({ state }: RunRecord): boolean => state === "running" || state === "paused";
 
 export function figuresOf(view: RunView): Figures {
@@ -88,7 +88,7 @@ export function figuresOf(view: RunView): Figures {
   };
 }
 
-/** A run that begins. */
+/** A new run. */
 export function newRecord(
   name: string,
   config: RunConfig,
@@ -147,7 +147,7 @@ export function readRecord(value: unknown): RunRecord | undefined {
   return texts && numbers && maybe && device && state && settings && shown ? (value as unknown as RunRecord) : undefined;
 }
 
-/** What was known of the run, or nothing where that is not what this page would draw. */
+/** The view of the run, or nothing if it is not valid. */
 export function readView(value: unknown): RunView | undefined {
   if (!isObject(value) || !isText(value.method)) return undefined;
   const lists = ["trials", "stages", "evals", "losses", "warnings"].every((key) => Array.isArray(value[key]));

@@ -1,6 +1,6 @@
-/** The runs that are kept in this browser. */
+/** The saved runs of this browser. */
 import type { RunView } from "../run-view";
-import { readAnswers, type KeptAnswers } from "./answers";
+import { readAnswers, type SavedAnswers } from "./answers";
 import { type Database, openDatabase, type Schema, STORES } from "./database";
 import { figuresOf, isUnfinished, readRecord, readView, type RunRecord, type RunState } from "./record";
 
@@ -11,24 +11,24 @@ export interface Listed {
   unreadable: number;
 }
 
-/** A run with everything that is kept of it. */
+/** A saved run with all its parts. */
 export interface Opened {
   record: RunRecord;
   view?: RunView;
   checkpoint?: Uint8Array;
   adapter?: Uint8Array;
-  answers?: KeptAnswers;
+  answers?: SavedAnswers;
   table?: Blob;
   heldOut?: Blob;
 }
 
 /** Data files, and their SHA-256. */
-export interface KeptData {
+export interface SavedData {
   sha256: string;
   blob: Blob;
 }
 
-/** What is written has to survive the power, not only the page. */
+/** Writes must survive a power failure, not only the page. */
 const STRICT = { durability: "strict" } as const;
 
 export class RunStore {
@@ -50,14 +50,14 @@ export class RunStore {
     return { runs, unreadable: values.length - runs.length };
   }
 
-  /** A run that begins or that was imported, with its data. */
+  /** Adds a new or imported run, with its data. */
   async add(
     record: RunRecord,
-    data: KeptData | undefined,
-    heldOut: KeptData | undefined,
+    data: SavedData | undefined,
+    heldOut: SavedData | undefined,
     view?: RunView,
     adapter?: Uint8Array,
-    answers?: KeptAnswers,
+    answers?: SavedAnswers,
   ): Promise<void> {
     const whole = { ...record, data: data?.sha256, heldOut: heldOut?.sha256, adapterBytes: adapter?.length };
     await this.#write(async (stores) => {
@@ -65,7 +65,7 @@ export class RunStore {
       if (view) await stores.put("views", view, record.id);
       if (adapter) await stores.put("adapters", adapter, record.id);
       if (answers) await stores.put("answers", answers, record.id);
-      for (const { sha256, blob } of [data, heldOut].filter((kept) => kept !== undefined))
+      for (const { sha256, blob } of [data, heldOut].filter((one) => one !== undefined))
         if ((await stores.count("data", sha256)) === 0) await stores.put("data", blob, sha256);
     });
   }
@@ -92,7 +92,7 @@ export class RunStore {
    * A checkpoint and the view that belongs to it, in one transaction: at any moment there are both, or the two before them. A run that
    * was deleted meanwhile stays so.
    */
-  async keep(id: string, device: "gpu" | "cpu" | undefined, view: RunView, checkpoint: Uint8Array): Promise<void> {
+  async saveCheckpoint(id: string, device: "gpu" | "cpu" | undefined, view: RunView, checkpoint: Uint8Array): Promise<void> {
     // Now: it grows while the transaction waits.
     const then = structuredClone(view);
     await this.#write(async (stores) => {
@@ -102,14 +102,14 @@ export class RunStore {
     });
   }
 
-  /** A run that is over: the adapter stays, with what is known of the result; the checkpoint goes. */
+  /** Finishes a run: stores the adapter and the predictions, deletes the checkpoint. */
   async finish(
     id: string,
     state: RunState,
     view: RunView,
     adapter: Uint8Array | undefined,
     problem?: RunRecord["problem"],
-    answers?: KeptAnswers,
+    answers?: SavedAnswers,
   ): Promise<void> {
     await this.#write(async (stores) => {
       const figures = figuresOf(view);
@@ -121,7 +121,7 @@ export class RunStore {
     });
   }
 
-  /** Its name, its state, or why it did not go on. */
+  /** Changes its name, its state, or its problem. */
   async change(id: string, what: Partial<Pick<RunRecord, "name" | "state" | "problem">>): Promise<void> {
     await this.#write(async (stores) => void (await stores.change(id, what)));
   }
@@ -189,13 +189,13 @@ interface Writer {
 
 type SchemaValue<S extends (typeof STORES)[number]> = Schema[S]["value"];
 
-/** The name of data is what is in them. */
-export async function identified(blob: Blob): Promise<KeptData> {
+/** Data are identified by their content. */
+export async function identified(blob: Blob): Promise<SavedData> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
   return { sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""), blob };
 }
 
-/** Runs that nobody trains any more, and that can go on: the latest first. */
-export function interrupted(runs: RunRecord[], held: ReadonlySet<string>): RunRecord[] {
-  return runs.filter((run) => isUnfinished(run) && run.data !== undefined && !held.has(run.id));
+/** Runs that no tab is training and that can be resumed, the latest first. */
+export function interrupted(runs: RunRecord[], locked: ReadonlySet<string>): RunRecord[] {
+  return runs.filter((run) => isUnfinished(run) && run.data !== undefined && !locked.has(run.id));
 }

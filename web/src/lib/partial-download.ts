@@ -1,12 +1,12 @@
-/** What came of a download that is not complete: pieces in the browser's cache, so that it can go on after a reload. */
+/** An incomplete download: pieces in the browser's cache, so that it can resume after a reload. */
 
 /** The part of the Cache API that is used. */
-export type Store = Pick<Cache, "match" | "put" | "delete" | "keys">;
+export type EncoderCache = Pick<Cache, "match" | "put" | "delete" | "keys">;
 
-/** Bytes of a piece: what a reload loses at most. */
+/** Bytes of a piece: the most that a reload loses. */
 const PIECE = 4 << 20;
 
-export class Parts {
+export class PartialDownload {
   #writing: Promise<unknown> = Promise.resolve();
   /** Where the piece being collected begins. */
   #begin = 0;
@@ -14,7 +14,7 @@ export class Parts {
 
   /** @param folder address that belongs to this one file's contents; ends in a slash */
   constructor(
-    private readonly store: Store | undefined,
+    private readonly cache: EncoderCache | undefined,
     private readonly folder: string,
   ) {}
 
@@ -23,7 +23,7 @@ export class Parts {
     let at = 0;
     try {
       while (at < bytes.length) {
-        const response = await this.store?.match(this.folder + at);
+        const response = await this.cache?.match(this.folder + at);
         if (!response) break;
         const piece = new Uint8Array(await response.arrayBuffer());
         if (piece.length === 0 || at + piece.length > bytes.length) break;
@@ -37,26 +37,26 @@ export class Parts {
     return at;
   }
 
-  /** Bytes up to `end` have come: keeps them when they make a piece, or `now`. */
-  keep(bytes: Uint8Array<ArrayBuffer>, end: number, now = false): void {
+  /** Bytes up to `end` have arrived: writes them if they fill a piece, or `now`. */
+  write(bytes: Uint8Array<ArrayBuffer>, end: number, now = false): void {
     const begin = this.#begin;
-    if (!this.store || this.#broken || end <= begin || (end - begin < PIECE && !now)) return;
+    if (!this.cache || this.#broken || end <= begin || (end - begin < PIECE && !now)) return;
     this.#begin = end;
     // A copy of its own: the rest of the file is written while this is being stored.
     const piece = bytes.slice(begin, end);
     const headers = { "content-length": String(piece.length) };
     this.#writing = this.#writing
-      .then(() => this.store?.put(this.folder + begin, new Response(piece, { headers })))
-      // No room for pieces: then a reload begins anew.
+      .then(() => this.cache?.put(this.folder + begin, new Response(piece, { headers })))
+      // No room for pieces: then a reload starts from the beginning.
       .catch(() => void (this.#broken = true));
   }
 
-  /** The download begins anew at `at`. */
+  /** The download starts again at `at`. */
   rewind(at: number): void {
     this.#begin = at;
   }
 
-  /** Everything given to `keep` is kept. */
+  /** Resolves when everything given to `write` is stored. */
   async settled(): Promise<void> {
     await this.#writing;
   }
@@ -64,16 +64,16 @@ export class Parts {
   async clear(): Promise<void> {
     await this.#writing;
     this.#begin = 0;
-    for (const { url } of await pieces(this.store, this.folder)) await this.store?.delete(url);
+    for (const { url } of await piecesOf(this.cache, this.folder)) await this.cache?.delete(url);
   }
 }
 
-/** The pieces kept under an address, and their sizes in bytes. */
-export async function pieces(store: Store | undefined, folder: string): Promise<{ url: string; size: number }[]> {
+/** The pieces stored under an address, and their sizes in bytes. */
+export async function piecesOf(cache: EncoderCache | undefined, folder: string): Promise<{ url: string; size: number }[]> {
   const found: { url: string; size: number }[] = [];
-  for (const { url } of (await store?.keys()) ?? []) {
+  for (const { url } of (await cache?.keys()) ?? []) {
     if (!url.startsWith(folder)) continue;
-    const size = Number((await store?.match(url))?.headers.get("content-length"));
+    const size = Number((await cache?.match(url))?.headers.get("content-length"));
     found.push({ url, size: Number.isFinite(size) ? size : 0 });
   }
   return found;

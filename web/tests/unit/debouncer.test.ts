@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Latest } from "../../src/lib/latest";
+import { Debouncer } from "../../src/lib/debouncer";
 
 /** Answers after so many milliseconds; notes what was asked, answered and whether two calls overlapped. */
 function slow(milliseconds: number) {
   const seen = { asked: [] as string[], answered: [] as string[], overlapped: false };
   let busy = false;
-  const latest = new Latest<string, string>(
+  const latest = new Debouncer<string, string>(
     200,
     async (question) => {
       seen.overlapped ||= busy;
@@ -27,7 +27,7 @@ describe("the latest question", () => {
   it("is asked once a burst is over", async () => {
     const { latest, seen } = slow(10);
     for (const text of ["a", "ab", "abc"]) {
-      latest.give(text);
+      latest.submit(text);
       await vi.advanceTimersByTimeAsync(150);
     }
     expect(seen.asked).toEqual([]);
@@ -37,10 +37,10 @@ describe("the latest question", () => {
 
   it("waits for the answer before it, which is dropped, and nothing queues up", async () => {
     const { latest, seen } = slow(1000);
-    latest.give("first");
+    latest.submit("first");
     await vi.advanceTimersByTimeAsync(250);
     for (const text of ["second", "third", "fourth"]) {
-      latest.give(text);
+      latest.submit(text);
       await vi.advanceTimersByTimeAsync(210);
     }
     await vi.advanceTimersByTimeAsync(5000);
@@ -49,18 +49,18 @@ describe("the latest question", () => {
 
   it("is asked at once when that is wanted", async () => {
     const { latest, seen } = slow(10);
-    latest.give("now", true);
+    latest.submit("now", true);
     await vi.advanceTimersByTimeAsync(20);
     expect(seen.answered).toEqual(["NOW"]);
   });
 
   it("can be forgotten, before and while it is answered", async () => {
     const { latest, seen } = slow(100);
-    latest.give("one");
-    latest.drop();
-    latest.give("two");
+    latest.submit("one");
+    latest.cancel();
+    latest.submit("two");
     await vi.advanceTimersByTimeAsync(250);
-    latest.drop();
+    latest.cancel();
     await vi.advanceTimersByTimeAsync(1000);
     expect(seen).toEqual({ asked: ["two"], answered: [], overlapped: false });
   });

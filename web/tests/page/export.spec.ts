@@ -46,13 +46,13 @@ function fresh(rows: number): string {
   return [header, ...all.filter((row) => !seen.has(row)).slice(0, rows)].join("\n") + "\n";
 }
 
-const folder = mkdtempSync(join(tmpdir(), "softprompt-takehome-"));
+const folder = mkdtempSync(join(tmpdir(), "softprompt-export-"));
 let trained: Buffer | undefined;
 
 async function train(page: Page) {
   await page.goto("");
   await drop(page, "requests.csv", "text/csv", smallSample(20));
-  await expect(page.getByText("6 layers of width 384, frozen")).toBeVisible();
+  await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   await setOptions(page, { Method: "Prompt tuning", Steps: "16", Evaluations: "2", "Early stopping patience": "" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeFocused();
@@ -103,34 +103,34 @@ async function give(page: Page, zip: Buffer) {
   await expect(heading(page, "Classify with your adapter")).toBeFocused();
 }
 
-test("a result is taken home, and classifies a file", async ({ page }) => {
+test("a result is exported, and classifies a file", async ({ page }) => {
   const files = unzip(await adapter(page));
   expect(files.get("classify.py")!.toString()).toContain("def classify(text");
   const ours = predictions(await labelFile(page, "fresh.csv", fresh(100)));
   expect(ours).toHaveLength(100);
   const right = ours.filter(({ label, truth }) => label === truth).length;
   expect(right).toBeGreaterThan(50);
-  await expect(page.locator(".judged")).toContainText(`${right.toFixed(1)}% of 100 rows`);
+  await expect(page.locator(".file-accuracy")).toContainText(`${right.toFixed(1)}% accuracy on 100 rows`);
   await expectAccessible(page, "file classified");
   await screenshot(page, "label-file", true);
 
   for (const summary of await page.locator(".aside summary").all()) await summary.click();
-  await expect(page.getByText("Hugging Face PEFT has no method that computes this")).toBeVisible();
-  await expectAccessible(page, "take home");
+  await expect(page.getByText("Hugging Face PEFT does not support this adapter")).toBeVisible();
+  await expectAccessible(page, "export");
 });
 
-test("an adapter becomes a page of one file that classifies from the disk", async ({ page, watch }) => {
+test("an adapter becomes a single-file web page that classifies from disk", async ({ page, watch }) => {
   test.slow();
   await open(page, await adapter(page));
   const rows = fresh(100);
   const ours = predictions(await labelFile(page, "fresh.csv", rows));
-  const card = page.locator("section", { has: heading(page, "Take it home") });
+  const card = page.locator("section", { has: heading(page, "Export") });
   await expect(card).toContainText(/About \d+\.\d MB/);
-  const told = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
+  const estimate = Number.parseFloat(/About (\d+\.\d) MB/.exec((await card.textContent())!)![1]!);
   const before = watch.requests.length;
   const arrives = page.waitForEvent("download", { timeout: 400_000 });
   await button(page, "Download as a web page").click();
-  await expect(page.getByRole("progressbar", { name: "Putting the page together" })).toBeVisible();
+  await expect(page.getByRole("progressbar", { name: "Building the web page" })).toBeVisible();
   await expectAccessible(page, "a page of one file under way");
   const download = await Promise.race([
     arrives,
@@ -141,8 +141,8 @@ test("an adapter becomes a page of one file that classifies from the disk", asyn
   const path = join(folder, "classifier.html");
   await download.saveAs(path);
   const size = readFileSync(path).length;
-  console.log(`page of one file: ${size} bytes, told ${told} MB`);
-  expect(Math.abs(told * 1e6 - size) / size).toBeLessThan(0.05);
+  console.log(`page of one file: ${size} bytes, estimate ${estimate} MB`);
+  expect(Math.abs(estimate * 1e6 - size) / size).toBeLessThan(0.05);
   const asked = watch.requests.slice(before).filter((address) => !address.startsWith("blob:"));
   // Its own program again, from its own server or the browser's cache; nothing else. (Only here, where no service worker keeps the
   // page: `safety.spec.ts` has one, and sees no request.)
@@ -163,7 +163,7 @@ test("an adapter becomes a page of one file that classifies from the disk", asyn
     alone.on("pageerror", (error) => errors.push(String(error)));
     await alone.goto(pathToFileURL(path).href);
     await expect(alone.locator("#state")).toHaveText(/^Ready, on /);
-    await alone.getByLabel("A text to classify").fill("will it rain in paris tomorrow");
+    await alone.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
     await expect(alone.locator("#classes li").first()).toBeVisible();
     await expectAccessible(alone, "page of one file");
     await screenshot(alone, "standalone", true);
@@ -191,10 +191,10 @@ test("an adapter is opened and used without training", async ({ page }) => {
   await open(page, await adapter(page));
   await expect(page.getByText("sentence-transformers/all-MiniLM-L6-v2")).toBeVisible();
   await expect(page.getByRole("list", { name: "Classes" }).getByRole("listitem")).toHaveCount(7);
-  await page.getByLabel("A text like those in your table").fill("will it rain in paris tomorrow");
+  await page.getByLabel("Text to classify").fill("will it rain in paris tomorrow");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
-  await expect(page.locator(".says")).toContainText("It says GetWeather");
+  await expect(page.locator(".prediction")).toContainText("Prediction: GetWeather");
   await expectAccessible(page, "adapter opened");
   await screenshot(page, "adapter", true);
   const out = await labelFile(page, "fresh.csv", fresh(20));
@@ -208,7 +208,7 @@ test("an adapter is opened and used without training", async ({ page }) => {
   expect(lines.split("\n")[0]).toBe("text,predicted_label,predicted_probability");
   expect(lines.split("\n")[1]).toMatch(/^"play some jazz, please",\w+,[01]\.\d{4}$/);
   await button(page, "Close the adapter").click();
-  await expect(heading(page, "Teach a text classifier with your own examples")).toBeFocused();
+  await expect(heading(page, "Train a text classifier on your own examples")).toBeFocused();
 });
 
 test("a file of 100,000 rows leaves the page free, and can be cancelled", async ({ page }) => {
@@ -265,7 +265,7 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
   for (const [name, zip, reason] of cases) {
     await drop(page, `${name}.zip`, "application/zip", zip);
     await expect(alert(page), name).toContainText(reason);
-    await expect(heading(page, "Teach a text classifier with your own examples")).toBeVisible();
+    await expect(heading(page, "Train a text classifier on your own examples")).toBeVisible();
   }
   await expectAccessible(page, "adapter refused");
   await screenshot(page, "adapter-refused");
@@ -301,7 +301,7 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
   expect(await page.locator("main img").count()).toBe(0);
 
   // A bad one leaves the good one where it is.
-  await page.getByLabel("A text like those in your table").fill("play some jazz");
+  await page.getByLabel("Text to classify").fill("play some jazz");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("list", { name: "Probabilities" })).toBeVisible();
 });

@@ -1,9 +1,9 @@
-/** Runs are kept: whatever ends one, it goes on to the same adapter, byte for byte. Each of these ends is provoked here. */
+/** Runs are saved: whatever interrupts one, it resumes to the same adapter, byte for byte. Each of these interruptions is provoked here. */
 import { mkdtempSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "@playwright/test";
-import { keepingCost } from "./scenarios";
+import { checkpointCost } from "./scenarios";
 import {
   button,
   drop,
@@ -19,7 +19,7 @@ import {
   smallSample,
   test,
   TINY,
-  understood,
+  analysisOf,
 } from "./session";
 
 const STEPS = 60;
@@ -49,12 +49,12 @@ const slowed = (where: Page | BrowserContext, milliseconds: number) =>
     milliseconds,
   );
 /** Milliseconds for a run that is interrupted, and for one that goes on, so that its steps are seen. */
-const [INTERRUPTED, GOES_ON] = [100, 20];
-test.beforeEach(({ context }) => slowed(context, GOES_ON));
+const [INTERRUPTED, RESUMED] = [100, 20];
+test.beforeEach(({ context }) => slowed(context, RESUMED));
 
 const done = (page: Page) => expect(heading(page, "Your classifier is ready")).toBeVisible();
-const keptUpTo = (page: Page, step: RegExp) => expect(page.getByText(step)).toBeVisible();
-const KEPT = /up to step \d+, and is offered again/;
+const savedUpTo = (page: Page, step: RegExp) => expect(page.getByText(step)).toBeVisible();
+const SAVED = /up to step \d+, and can be resumed/;
 
 /** Begins a run that is going to be interrupted. */
 async function beginSlowly(page: Page, options?: Record<string, string>, heldOut?: string) {
@@ -114,12 +114,12 @@ async function watchSteps(page: Page) {
 }
 
 /** Goes on from the start page to the end; says with which step. */
-async function goOn(page: Page): Promise<number> {
-  await expect(heading(page, "A training was interrupted")).toBeVisible();
-  const offer = page.getByRole("region", { name: "A training was interrupted" });
+async function resume(page: Page): Promise<number> {
+  await expect(heading(page, "A run was interrupted")).toBeVisible();
+  const offer = page.getByRole("region", { name: "A run was interrupted" });
   const step = Number(/step (\d+) of/.exec((await offer.textContent())!)?.[1] ?? 0);
   const told = await watchSteps(page);
-  await button(page, "Go on").click();
+  await button(page, "Resume").click();
   await done(page);
   // What was kept is shown until the first step beyond it; no step is trained a second time.
   const steps = await told();
@@ -153,19 +153,19 @@ const left = (page: Page) =>
     return counts;
   });
 
-test("a tab that is closed in the middle goes on to the same adapter", async ({ page, context, browser, baseURL }) => {
+test("a run in a tab that is closed resumes to the same adapter", async ({ page, context, browser, baseURL }) => {
   await beginSlowly(page);
-  await keptUpTo(page, KEPT);
+  await savedUpTo(page, SAVED);
   await button(page, "Pause").click();
-  await expectAccessible(page, "training, kept");
+  await expectAccessible(page, "training, saved");
   // A second tab does not take the run over.
   const other = await context.newPage();
   await other.goto("");
-  await expect(heading(other, "Teach a text classifier with your own examples")).toBeVisible();
-  await expect(heading(other, "A training was interrupted")).toHaveCount(0);
+  await expect(heading(other, "Train a text classifier on your own examples")).toBeVisible();
+  await expect(heading(other, "A run was interrupted")).toHaveCount(0);
   await button(other, "Your runs").click();
-  await expect(other.getByText("being trained in another tab")).toBeVisible();
-  await expect(button(other, "Go on with requests")).toHaveCount(0);
+  await expect(other.getByText("training in another tab")).toBeVisible();
+  await expect(button(other, "Resume requests")).toHaveCount(0);
   await other.close();
   await button(page, "Resume").click();
   const told = await watchSteps(page);
@@ -175,7 +175,7 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
 
   const back = await context.newPage();
   await back.goto("");
-  await expect(heading(back, "A training was interrupted")).toBeVisible();
+  await expect(heading(back, "A run was interrupted")).toBeVisible();
   await expect(back.getByText("requests.csv")).toBeVisible();
   await expectAccessible(back, "start, with an interrupted run");
   await screenshot(back, "unfinished");
@@ -183,35 +183,35 @@ test("a tab that is closed in the middle goes on to the same adapter", async ({ 
   await expectAccessible(back, "question before a run is discarded");
   await button(back, "Keep it").click();
   expect((await left(back)).checkpoints).toBe(1);
-  const step = await goOn(back);
+  const step = await resume(back);
   expect(step).toBeGreaterThan(0);
   expect(step).toBeLessThan(STEPS);
   await expectWholeCurve(back);
   const adapter = await adapterOf(back);
-  expect((await keepingCost(back)).checkpoints).toBeGreaterThan(0);
+  expect((await checkpointCost(back)).checkpoints).toBeGreaterThan(0);
   expect(adapter.equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   expect(await left(back)).toEqual({ adapters: 1, answers: 1, checkpoints: 0, data: 1, runs: 1, views: 1 });
 });
 
-test("with a held-out file it goes on to the same adapter, measured on that file", async ({ page, context, browser, baseURL }) => {
+test("with a held-out file it resumes to the same adapter, evaluated on that file", async ({ page, context, browser, baseURL }) => {
   const [header, ...rows] = file("snips/test.csv").toString().trimEnd().split(/\r?\n/);
   const heldOut = [header, ...rows.filter((_, row) => row % 12 === 0)].join("\n") + "\n";
   await beginSlowly(page, OPTIONS, heldOut);
-  await keptUpTo(page, KEPT);
+  await savedUpTo(page, SAVED);
   await page.close({ runBeforeUnload: false });
   const back = await context.newPage();
   await back.goto("");
   expect((await left(back)).data, "the table and the held-out file").toBe(2);
-  expect(await goOn(back)).toBeGreaterThan(0);
-  await expect(back.getByText(`right of ${Math.ceil(rows.length / 12)} held-out rows`)).toBeVisible();
+  expect(await resume(back)).toBeGreaterThan(0);
+  await expect(back.getByText(`accuracy on ${Math.ceil(rows.length / 12)} held-out rows`)).toBeVisible();
   const adapter = await adapterOf(back);
   expect(adapter.equals(await reference(browser, baseURL!, OPTIONS, heldOut)), "another adapter").toBe(true);
   expect(adapter.equals(await reference(browser, baseURL!)), "the adapter without the file").toBe(false);
 });
 
-test("paused, crashed and opened again it goes on to the same adapter", async ({ page, context, browser, baseURL }) => {
+test("paused, crashed and opened again it resumes to the same adapter", async ({ page, context, browser, baseURL }) => {
   await beginSlowly(page);
-  await keptUpTo(page, KEPT);
+  await savedUpTo(page, SAVED);
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   const crashed = page.waitForEvent("crash");
@@ -219,49 +219,49 @@ test("paused, crashed and opened again it goes on to the same adapter", async ({
   await crashed;
   const back = await context.newPage();
   await back.goto("");
-  const step = await goOn(back);
+  const step = await resume(back);
   expect(step).toBeLessThan(STEPS);
   await expectWholeCurve(back);
   expect((await adapterOf(back)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 
-test("a worker that is killed is replaced, and the run goes on by itself", async ({ page, browser, baseURL }) => {
+test("a worker that is killed is replaced, and the run resumes automatically", async ({ page, browser, baseURL }) => {
   await beginSlowly(page);
-  await keptUpTo(page, KEPT);
+  await savedUpTo(page, SAVED);
   for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
-  await expect(page.getByText("The browser ended the trainer, perhaps for lack of memory.", { exact: true })).toBeVisible();
-  await expect(page.getByText(/went on by itself from step \d+/)).toBeVisible();
-  await expectAccessible(page, "training that was rescued");
-  await screenshot(page, "rescued");
+  await expect(page.getByText("The browser stopped the worker, perhaps because memory ran out.", { exact: true })).toBeVisible();
+  await expect(page.getByText(/resumed automatically from step \d+/)).toBeVisible();
+  await expectAccessible(page, "training that was recovered");
+  await screenshot(page, "recovered");
   await done(page);
   await expectWholeCurve(page);
-  await expect(page.getByText("The browser ended the trainer, perhaps for lack of memory.", { exact: true })).toBeVisible();
+  await expect(page.getByText("The browser stopped the worker, perhaps because memory ran out.", { exact: true })).toBeVisible();
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 
   // The worker that holds the result dies too: everything is still there.
-  const before = await understood(page);
+  const before = await analysisOf(page);
   for (const worker of page.workers()) await worker.evaluate(() => self.close()).catch(() => undefined);
   await expect.poll(() => page.workers().length).toBe(0);
-  expect(await understood(page)).toEqual(before);
+  expect(await analysisOf(page)).toEqual(before);
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 
-test("while methods are tried it begins again, to the same adapter", async ({ page, context, browser, baseURL }) => {
+test("during the trials it starts from the beginning, to the same adapter", async ({ page, context, browser, baseURL }) => {
   const options = { ...OPTIONS, Method: "Automatic", Steps: "24" };
   await beginSlowly(page, options);
-  await expect(page.getByText(/^Trying /).first()).toBeVisible();
+  await expect(page.getByText(/^Running trials/).first()).toBeVisible();
   await page.close({ runBeforeUnload: false });
   const back = await context.newPage();
   await back.goto("");
-  await expect(back.getByText("begins again")).toBeVisible();
-  expect(await goOn(back)).toBe(0);
+  await expect(back.getByText("starts from the beginning")).toBeVisible();
+  expect(await resume(back)).toBe(0);
   expect((await adapterOf(back)).equals(await reference(browser, baseURL!, options)), "another adapter").toBe(true);
 });
 
 /** A browser of its own, with a profile on the disk. */
 async function ownBrowser(profile: string, baseURL: string, launch: { args?: string[]; executablePath?: string }) {
   const context = await chromium.launchPersistentContext(profile, { ...launch, baseURL, acceptDownloads: true, serviceWorkers: "block" });
-  await slowed(context, GOES_ON);
+  await slowed(context, RESUMED);
   return { context, page: context.pages()[0] ?? (await context.newPage()) };
 }
 
@@ -269,21 +269,21 @@ test("the whole browser is killed, as when the power goes", async ({ browser, ba
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const first = await ownBrowser(profile, baseURL!, launchOptions);
   await beginSlowly(first.page);
-  await keptUpTo(first.page, KEPT);
+  await savedUpTo(first.page, SAVED);
   const pid = Number(/-(\d+)$/.exec(readlinkSync(join(profile, "SingletonLock")))![1]);
   const gone = new Promise((resolve) => first.context.once("close", resolve));
   process.kill(pid, "SIGKILL");
   await gone;
   const second = await ownBrowser(profile, baseURL!, launchOptions);
   await second.page.goto("");
-  const step = await goOn(second.page);
+  const step = await resume(second.page);
   expect(step).toBeGreaterThan(0);
   expect((await adapterOf(second.page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   await second.context.close();
   rmSync(profile, { recursive: true, force: true });
 });
 
-test("where the browser keeps nothing, training works and the page says so", async ({ browser, baseURL, launchOptions }) => {
+test("where the browser stores nothing, training works and the page says so", async ({ browser, baseURL, launchOptions }) => {
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   mkdirSync(join(profile, "Default"));
   // What "block all cookies" in the browser's settings writes.
@@ -293,58 +293,58 @@ test("where the browser keeps nothing, training works and the page says so", asy
   );
   const { context, page } = await ownBrowser(profile, baseURL!, launchOptions);
   await beginSlowly(page);
-  await expect(page.getByText("This run is not kept in the browser.")).toBeVisible();
-  await expect(page.getByText("does not let the page keep anything")).toBeVisible();
-  await expectAccessible(page, "training, not kept");
+  await expect(page.getByText("This run is not saved in the browser.")).toBeVisible();
+  await expect(page.getByText("does not allow the page to store anything")).toBeVisible();
+  await expectAccessible(page, "training, not saved");
   await done(page);
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   await button(page, "Your runs").click();
-  await expect(page.getByRole("alert")).toContainText("does not let the page keep anything");
+  await expect(page.getByRole("alert")).toContainText("does not allow the page to store anything");
   await context.close();
   rmSync(profile, { recursive: true, force: true });
 });
 
-test("a full storage stops the keeping, and not the training", async ({ page, context, browser, baseURL }) => {
+test("a full storage stops the saving, and not the training", async ({ page, context, browser, baseURL }) => {
   const devtools = await context.newCDPSession(page);
   const quota = (quotaSize?: number) =>
     devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(baseURL!).origin, quotaSize });
   await beginSlowly(page);
-  await keptUpTo(page, KEPT);
+  await savedUpTo(page, SAVED);
   await button(page, "Pause").click();
   await quota(1);
   // The browser believes for half a minute what it has looked up. Meanwhile, what the run must come to.
   await Promise.all([page.waitForTimeout(35_000), reference(browser, baseURL!)]);
   await button(page, "Resume").click();
-  await expect(page.getByText(/This run is kept up to step \d+ only\./)).toBeVisible();
-  await expect(page.getByText("no room left")).toBeVisible();
+  await expect(page.getByText(/This run is saved up to step \d+ only\./)).toBeVisible();
+  await expect(page.getByText("storage of this browser is full")).toBeVisible();
   await expectAccessible(page, "storage full");
   await screenshot(page, "storage-full");
   await done(page);
-  await expect(page.getByText("no room left")).toBeVisible();
+  await expect(page.getByText("storage of this browser is full")).toBeVisible();
   expect((await adapterOf(page)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
   await quota();
   // What was kept before is still whole.
   await page.close({ runBeforeUnload: false });
   const back = await context.newPage();
   await back.goto("");
-  expect(await goOn(back)).toBeLessThan(STEPS);
+  expect(await resume(back)).toBeLessThan(STEPS);
   expect((await adapterOf(back)).equals(await reference(browser, baseURL!)), "another adapter").toBe(true);
 });
 
 test.describe("a lost GPU", () => {
   test.use({ expectedErrors: [/the wgpu device was lost/] });
 
-  test("is opened again, and the run goes on by itself to the same adapter", async ({ page, browser }) => {
+  test("is opened again, and the run resumes automatically to the same adapter", async ({ page, browser }) => {
     await openWithTiny(page);
     await drop(page, "requests.csv", "text/csv", smallSample(4));
     await page.getByLabel("Device", { exact: true }).selectOption("gpu");
     await setOptions(page, { ...OPTIONS, Steps: "24", "Batch size": "2", Evaluations: "12", "Held-out share": "25" });
     await button(page, "Train").click();
-    await keptUpTo(page, KEPT);
+    await savedUpTo(page, SAVED);
     const devtools = await browser.newBrowserCDPSession();
     await devtools.send("Browser.crashGpuProcess" as never).catch(() => undefined);
     await expect(page.locator("strong", { hasText: "The GPU was lost." })).toBeVisible();
-    await expect(page.getByText(/went on by itself from step \d/)).toBeVisible();
+    await expect(page.getByText(/resumed automatically from step \d/)).toBeVisible();
     await screenshot(page, "gpu-lost");
     await expect(heading(page, "Your classifier is ready")).toBeVisible({ timeout: 400_000 });
     await expect(page.getByRole("img", { name: /^Training loss .* after 24 steps/ })).toBeVisible();
@@ -357,7 +357,7 @@ test.describe("a lost GPU", () => {
   });
 });
 
-test("memory that does not suffice for a batch ends in words, at once, and the page lives", async ({
+test("too little memory for a batch is an error, at once, and the page lives", async ({
   browser: _,
   baseURL,
   launchOptions,
@@ -367,13 +367,13 @@ test("memory that does not suffice for a batch ends in words, at once, and the p
   const profile = mkdtempSync(join(tmpdir(), "softprompt-"));
   const { context, page } = await ownBrowser(profile, baseURL!, { ...launchOptions, args });
   await begin(page, { ...OPTIONS, "Batch size": "560" }, SAMPLE);
-  await expect(heading(page, "The training could not go on")).toBeVisible();
+  await expect(heading(page, "Training failed")).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("There is not enough memory for a batch of");
   await expect(page.getByRole("alert")).toContainText("optim.batch_size");
   // It would only come again: nothing was tried a second time. And there is no other device to try.
-  await expect(page.getByText(/went on by itself/)).toHaveCount(0);
+  await expect(page.getByText(/resumed automatically/)).toHaveCount(0);
   await expect(button(page, "Try again")).toBeVisible();
-  await expect(button(page, "Go on with the CPU")).toHaveCount(0);
+  await expect(button(page, "Resume on the CPU")).toHaveCount(0);
   await expectAccessible(page, "out of memory");
   await screenshot(page, "out-of-memory");
   await button(page, "Back to data and options").click();
@@ -384,13 +384,13 @@ test("memory that does not suffice for a batch ends in words, at once, and the p
   rmSync(profile, { recursive: true, force: true });
 });
 
-test("training goes on in a hidden tab", async ({ browser, baseURL }) => {
+test("training continues in a hidden tab", async ({ browser, baseURL }) => {
   const tab = await rawTab(browser, baseURL!);
   await tab.run(`(${driver.toString()})()`);
   await expect.poll(() => tab.run("document.body.innerText")).toContain("Try with sample data");
   const encoder = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, readFileSync(join(TINY, name)).toString("base64")]);
   await tab.run(`give(${JSON.stringify(encoder)})`);
-  await expect.poll(() => tab.run("document.body.innerText")).toContain("2 layers of width 32, frozen");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("2 layers, hidden size 32, frozen");
   await tab.run(`drop(${JSON.stringify(TABLE)})`);
   await expect.poll(() => tab.run("document.body.innerText")).toContain("Look at your data");
   // Nothing slows this one: it has more steps.

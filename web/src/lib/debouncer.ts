@@ -1,8 +1,8 @@
 /**
- * Asks for an answer to what was given last. A burst of questions is one: `delay` milliseconds must pass without another. While an
- * answer is being made no other is asked for, so that nothing queues up, and an answer to what is not the latest any more is dropped.
+ * Debounces questions: only the latest is asked, after `delay` milliseconds without another one. One question is asked at a
+ * time, so that nothing queues up, and an answer to an earlier question is ignored.
  */
-export class Latest<Q, A> {
+export class Debouncer<Q, A> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busy = false;
   #question: { value: Q } | undefined;
@@ -15,16 +15,16 @@ export class Latest<Q, A> {
     private readonly answered: (answer: A, question: Q) => void,
   ) {}
 
-  /** Asks after the delay, or with `now` as soon as the answer under way is there. */
-  give(value: Q, now = false): void {
+  /** Asks after the delay, or with `now` as soon as the current answer has arrived. */
+  submit(value: Q, now = false): void {
     this.#question = { value };
     this.#asked++;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#next(), now ? 0 : this.delay);
   }
 
-  /** Forgets the question; no answer comes any more. */
-  drop(): void {
+  /** Drops the question; no answer will be delivered. */
+  cancel(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#question = undefined;
@@ -41,7 +41,7 @@ export class Latest<Q, A> {
     const answer = await this.ask(value);
     this.#busy = false;
     if (asked === this.#asked) this.answered(answer, value);
-    // What was given meanwhile waits for its own delay, unless that is over.
+    // A question submitted in the meantime waits for its own delay, unless that is over.
     if (this.#question && this.#timer === undefined) void this.#next();
   }
 }

@@ -29,7 +29,7 @@ function cells(line: string): [string, string] {
 /** What an item of a list of answered rows says. */
 async function answered(item: Locator) {
   const words = await item.locator("p.small").innerText();
-  const [, row, truth, predicted] = /^Row (\d+): labelled (.+), it says (.+) \(\d+\.\d%\)$/.exec(words.replace(/\s+/g, " "))!;
+  const [, row, truth, predicted] = /^Row (\d+): label (.+), predicted (.+) \(\d+\.\d%\)$/.exec(words.replace(/\s+/g, " "))!;
   return { row: Number(row), truth: truth!, predicted: predicted!, text: await item.locator("p.text").innerText() };
 }
 
@@ -42,7 +42,7 @@ async function expectNoOverflow(page: Page) {
   expect(scroll, "the page is as wide as the window").toBe(client);
 }
 
-test("a result is understood, its labels are put right, and it trains again", async ({ page, browser, watch }) => {
+test("a result is analysed, its labels are corrected, and it is trained again", async ({ page, browser, watch }) => {
   const table = mislabelled(50);
   const lines = table.trimEnd().split("\n");
   await openWithTiny(page);
@@ -55,7 +55,7 @@ test("a result is understood, its labels are put right, and it trains again", as
 
   // Figures with intervals around them.
   const accuracy = Number.parseFloat((await page.locator(".accuracy").innerText()).replace("%", ""));
-  const interval = /^95% interval (\d+\.\d)% to (\d+\.\d)%$/.exec(await page.getByText(/^95% interval/).innerText())!;
+  const interval = /^95% confidence interval (\d+\.\d)% to (\d+\.\d)%$/.exec(await page.getByText(/^95% confidence interval/).innerText())!;
   expect(Number(interval[1])).toBeLessThan(accuracy);
   expect(Number(interval[2])).toBeGreaterThan(accuracy);
   await expect(page.getByRole("img", { name: /^Reliability diagram\. / })).toBeVisible();
@@ -76,17 +76,17 @@ test("a result is understood, its labels are put right, and it trains again", as
   await screenshot(page, "understand", true);
 
   // A cell of the confusion table shows its texts; the arrow keys lead from cell to cell.
-  const confusion = page.getByRole("region", { name: "Confusion table" });
-  const cell = confusion.getByRole("button", { name: / taken for / }).first();
+  const confusion = page.getByRole("region", { name: "Counts by label and predicted class" });
+  const cell = confusion.getByRole("button", { name: / predicted as / }).first();
   const rows = Number(await cell.innerText());
-  const [, actual, said] = /^(.+) taken for (.+): \d+ rows?$/.exec((await cell.getAttribute("aria-label"))!)!;
+  const [, actual, predictedClass] = /^(.+) predicted as (.+): \d+ rows?$/.exec((await cell.getAttribute("aria-label"))!)!;
   await cell.click();
-  const texts = page.getByRole("list", { name: "Texts of the cell" }).getByRole("listitem");
+  const texts = page.getByRole("list", { name: "Texts in this cell" }).getByRole("listitem");
   await expect(texts).toHaveCount(Math.min(rows, 5));
-  await expect(heading(page, `${actual} taken for ${said}: ${rows} row${rows === 1 ? "" : "s"}`)).toBeFocused();
+  await expect(heading(page, `${actual} predicted as ${predictedClass}: ${rows} row${rows === 1 ? "" : "s"}`)).toBeFocused();
   for (const item of await texts.all()) {
     const { row, text, truth, predicted } = await answered(item);
-    expect([truth, predicted]).toEqual([actual, said]);
+    expect([truth, predicted]).toEqual([actual, predictedClass]);
     expect(cells(lines[row - 1]!)).toEqual([text, truth]);
   }
   await expectAccessible(page, "an open cell");
@@ -103,7 +103,7 @@ test("a result is understood, its labels are put right, and it trains again", as
   // One label is put right, one row taken out; a third change is taken back.
   const wrong = await answered(mistakes.nth(0));
   const gone = await answered(mistakes.nth(1));
-  await mistakes.nth(0).getByRole("button", { name: `Make it ${wrong.predicted}` }).click();
+  await mistakes.nth(0).getByRole("button", { name: `Change label to ${wrong.predicted}` }).click();
   await mistakes.nth(1).getByRole("button", { name: `Remove row ${gone.row}` }).click();
   await expect(page.getByText(`Row ${gone.row} will be removed. 2 changes.`)).toBeAttached();
   const third = mistakes.nth(2).getByRole("combobox");
@@ -148,9 +148,9 @@ test("a result is understood, its labels are put right, and it trains again", as
   }
 
   // Neighbours of the prompt, looked up when they are asked for.
-  const nearest = page.getByRole("region", { name: "Nearest words" }).getByRole("row");
+  const nearest = page.getByRole("region", { name: "Tokens nearest to each prompt row" }).getByRole("row");
   await expect(nearest).toHaveCount(0);
-  await page.getByText("Look up every prompt token in the vocabulary").click();
+  await page.getByText("Find the vocabulary tokens nearest to each prompt row").click();
   await expect(nearest.first()).toBeVisible();
   const cosines = (await nearest.nth(1).locator(".number").allInnerTexts()).slice(1).map(Number);
   expect(cosines).toHaveLength(8);
@@ -159,10 +159,10 @@ test("a result is understood, its labels are put right, and it trains again", as
   await expectAccessible(page, "neighbours");
 
   // Typing is enough: the answer follows the text, and leaves with it.
-  const field = page.getByLabel("A text like those in your table");
+  const field = page.getByLabel("Text to classify");
   const likely = page.getByRole("list", { name: "Probabilities" });
   await field.pressSequentially("play some music by madonna", { delay: 30 });
-  await expect(page.locator(".says")).toContainText(/It says [A-Z]\w+/);
+  await expect(page.locator(".prediction")).toContainText(/Prediction: [A-Z]\w+/);
   const first = await likely.innerText();
   await field.fill("what will the weather be like in london tomorrow");
   await expect(likely).not.toHaveText(first, { useInnerText: true });
@@ -180,7 +180,7 @@ test("a result is understood, its labels are put right, and it trains again", as
   await page.emulateMedia({ colorScheme: "light" });
 
   await button(page, "Train again with 2 changes").click();
-  await expect(heading(page, "Your classifier is learning")).toBeVisible();
+  await expect(heading(page, "Training your classifier")).toBeVisible();
   await expect(heading(page, READY)).toBeVisible();
   await expect(page.getByText(/^Train again with/)).toHaveCount(0);
   await expect(mistakes.first()).toBeVisible();
@@ -195,17 +195,17 @@ test("the seventy-seven classes of a bank's requests stay usable", async ({ page
   await setOptions(page, { Method: "Linear probe", Steps: "30", "Held-out share": "30" });
   await button(page, "Train").click();
   await expect(heading(page, READY)).toBeVisible();
-  await expect(page.getByText("Look up every prompt token"), "a probe has no prompt").toHaveCount(0);
+  await expect(page.getByText("Find the vocabulary tokens"), "a probe has no prompt").toHaveCount(0);
   const top = page.getByRole("list", { name: "Most frequent confusions" }).getByRole("button");
   await expect(top).toHaveCount(10);
   await top.first().click();
-  await expect(page.getByRole("list", { name: "Texts of the cell" }).getByRole("listitem").first()).toBeVisible();
-  await page.getByRole("combobox", { name: "Order" }).selectOption("Weakest first");
+  await expect(page.getByRole("list", { name: "Texts in this cell" }).getByRole("listitem").first()).toBeVisible();
+  await page.getByRole("combobox", { name: "Order" }).selectOption("Lowest F1 first");
   const f1 = await page.getByRole("region", { name: "Precision, recall and F1" }).locator("td.f1").allInnerTexts();
   const values = f1.map((value) => Number.parseFloat(value));
   expect(values).toHaveLength(77);
   expect(values).toEqual([...values].sort((a, b) => a - b));
-  await page.getByLabel("A text like those in your table").fill("my card has not arrived yet");
+  await page.getByLabel("Text to classify").fill("my card has not arrived yet");
   await expect(page.getByRole("list", { name: "Probabilities" }).getByRole("listitem")).toHaveCount(5);
   await expectAccessible(page, "many classes");
   await screenshot(page, "understand-77", true);

@@ -1,32 +1,40 @@
-/** What the page knows of a result beyond its figures, asked for piece by piece, and the labels that the user puts right. */
+/** The analysis of a result: mistakes, confusion matrix, calibration, nearest tokens, report; and the labels that the user corrects. */
 import { SvelteMap } from "svelte/reactivity";
-import type { AnsweredPart, AnsweredRow, Edit, Nearest, RunConfig, Understanding as Summary } from "../contract";
+import type { PredictedRows, PredictedRow, Edit, Nearest, RunConfig, ResultSummary } from "../contract";
 import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, endsWorker, problem } from "./problem";
-import type { Place, Session } from "./session.svelte";
+import type { PageState, ProblemLocation } from "./page-state";
 import type { Source } from "./source";
-import { Remembered, type Asked } from "./store/answers";
+import { SavedResult, type ResultSource } from "./store/answers";
 import type { Opened } from "./store/runs";
 
 /** Rows that are shown at first, and with each "show more". */
 const FIRST = 5;
 const MORE = 20;
 
-/** Held-out rows of a class that were taken for another, or for itself. */
-export interface OpenCell extends AnsweredPart {
+/** Held-out rows of a cell of the confusion matrix. */
+export interface OpenCell extends PredictedRows {
   truth: number;
   predicted: number;
 }
 
-export class Understanding {
-  summary = $state.raw<Summary>();
-  mistakes = $state.raw<AnsweredRow[]>([]);
+/** What the analysis uses of the page. */
+interface Host extends PageState {
+  readonly result: { readonly inWorker: boolean };
+  readonly library: { answers(id: string | undefined): Promise<Opened | undefined> };
+  readonly training: { train(): Promise<void> };
+  replaceTable(bytes: Blob): Promise<void>;
+}
+
+export class Analysis {
+  summary = $state.raw<ResultSummary>();
+  mistakes = $state.raw<PredictedRow[]>([]);
   cell = $state.raw<OpenCell>();
   nearest = $state.raw<Nearest>();
-  /** New labels by row; null takes a row out. */
+  /** New labels by row; null removes a row. */
   readonly fixes = new SvelteMap<number, string | null>();
-  /** The report can be had: it is kept where the rows are. */
+  /** Whether there is a report: it is saved together with the rows. */
   canReport = $state(true);
   /** The table is being changed. */
   fixing = $state(false);
@@ -34,23 +42,23 @@ export class Understanding {
   /** The files that the result is from: row numbers are theirs, also where a later training on changed ones was cancelled. */
   #source: Source | undefined;
   #heldOut: Source | undefined;
-  /** The settings that it was trained with: the columns are theirs, also where others were chosen since. */
+  /** The settings that it was trained with: the columns are theirs, even if others were chosen since. */
   #config: RunConfig | undefined;
-  /** What is kept of the result, where the worker does not hold it, or not any more. */
-  #kept: Asked | undefined;
-  /** Counts the results: what arrives of an earlier one is dropped. */
+  /** The saved result, if the worker does not hold it, or no longer does. */
+  #saved: ResultSource | undefined;
+  /** Counts the results: answers about an earlier one are ignored. */
   #results = 0;
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Host,
     private readonly client: Client,
   ) {}
 
-  /** A result is there: forgets the one before and asks for what is shown at once. `kept` is one that was opened from the list. */
-  async load(kept?: Opened): Promise<void> {
+  /** Loads what is shown at once of a new result. `saved` is one that was opened from the list. */
+  async load(saved?: Opened): Promise<void> {
     this.forget();
     this.canReport = true;
-    if (kept) this.#remember(kept);
+    if (saved) this.#openSaved(saved);
     this.#source = this.session.source;
     this.#heldOut = this.session.heldOut;
     this.#config = this.session.record?.config ?? this.session.config;
@@ -64,14 +72,14 @@ export class Understanding {
     );
   }
 
-  /** Another result is shown, of which nothing is known. */
+  /** Clears the analysis of the previous result. */
   forget(): void {
     this.#results++;
-    this.#kept = undefined;
+    this.#saved = undefined;
     this.summary = this.cell = this.nearest = undefined;
     this.mistakes = [];
     this.fixes.clear();
-    this.session.clear("understanding", "fixes", "report");
+    this.session.clear("analysis", "fixes", "report");
   }
 
   async moreMistakes(): Promise<void> {
@@ -113,7 +121,7 @@ export class Understanding {
     );
   }
 
-  /** The report as HTML, or nothing with the problem told. */
+  /** The report as HTML, or nothing with the problem reported. */
   async report(): Promise<string | undefined> {
     const file = this.#source?.name ?? "";
     let html: string | undefined;
@@ -125,20 +133,20 @@ export class Understanding {
     return html;
   }
 
-  /** Another label for a row; the one that it has takes the change back. */
-  setLabel({ row, truth }: AnsweredRow, label: string | null): void {
+  /** Relabels a row; its own label undoes the change. */
+  setLabel({ row, truth }: PredictedRow, label: string | null): void {
     if (label === truth) this.fixes.delete(row);
     else this.fixes.set(row, label);
-    const what = label === truth ? "stays as it is" : label === null ? "will be removed" : `will be labelled ${label}`;
+    const what = label === truth ? "is unchanged" : label === null ? "will be removed" : `will be labelled ${label}`;
     this.session.announcement = `Row ${row} ${what}. ${counted(this.fixes.size, "change")}.`;
   }
 
   dropFixes(): void {
     this.fixes.clear();
-    this.session.announcement = "All changes were taken back.";
+    this.session.announcement = "All changes were discarded.";
   }
 
-  /** The changed table as a CSV, or nothing with the problem told. */
+  /** The changed table as a CSV, or nothing with the problem reported. */
   async changed(): Promise<Blob | undefined> {
     const config = this.#config;
     const source = this.#heldOut ?? this.#source;
@@ -171,19 +179,19 @@ export class Understanding {
     await this.session.training.train();
   }
 
-  /** Asked again of what is kept, where the worker ends at that moment. */
-  async #answered<R>(job: (result: Asked) => Promise<R>): Promise<R> {
+  /** Asks the saved result if the worker ends at that moment. */
+  async #withResult<R>(job: (result: ResultSource) => Promise<R>): Promise<R> {
     const held = this.session.result.inWorker;
     try {
-      return await job(await this.#asked());
+      return await job(await this.#resultSource());
     } catch (thrown) {
       if (!held || this.session.result.inWorker || !endsWorker(asProblem(thrown))) throw thrown;
-      return job(await this.#asked());
+      return job(await this.#resultSource());
     }
   }
 
-  /** The worker that holds the result, or else what is kept of it. */
-  async #asked(): Promise<Asked> {
+  /** The worker that holds the result, or else the saved result. */
+  async #resultSource(): Promise<ResultSource> {
     if (this.session.result.inWorker) {
       const { client } = this;
       return {
@@ -194,31 +202,31 @@ export class Understanding {
         report: (file) => client.call((api) => api.report(file)),
       };
     }
-    if (this.#kept) return this.#kept;
+    if (this.#saved) return this.#saved;
     const mine = this.#results;
     const opened = await this.session.library.answers(this.session.record?.id);
     if (mine !== this.#results) throw problem("cancelled", "Cancelled.", "");
-    if (!opened) throw problem("storage", "The trainer that held this result is gone, and it is not kept.", "Train again.");
-    return this.#remember(opened);
+    if (!opened) throw problem("storage", "The worker that held this result has stopped, and the result was not saved.", "Train again.");
+    return this.#openSaved(opened);
   }
 
-  #remember({ record, answers, table, heldOut }: Opened): Asked {
+  #openSaved({ record, answers, table, heldOut }: Opened): ResultSource {
     const { client } = this;
-    if (!answers) throw problem("storage", "What is known of this result is not kept.", "Train it again.");
+    if (!answers) throw problem("storage", "The predictions of this result were not saved.", "Train it again.");
     this.canReport = answers.report !== undefined;
-    return (this.#kept = new Remembered(answers, async (rows) =>
+    return (this.#saved = new SavedResult(answers, async (rows) =>
       table ? client.call((api) => api.rowTexts(table, heldOut, record.config, rows)) : [],
     ));
   }
 
-  async #ask<R>(job: (result: Asked) => Promise<R>, take: (answer: R) => void, place: Place = "understanding"): Promise<void> {
+  async #ask<R>(job: (result: ResultSource) => Promise<R>, take: (answer: R) => void, location: ProblemLocation = "analysis"): Promise<void> {
     const mine = this.#results;
-    this.session.clear(place);
+    this.session.clear(location);
     try {
-      const answer = await this.#answered(job);
+      const answer = await this.#withResult(job);
       if (mine === this.#results) take(answer);
     } catch (thrown) {
-      if (mine === this.#results) this.session.report(place, thrown);
+      if (mine === this.#results) this.session.report(location, thrown);
     }
   }
 }
