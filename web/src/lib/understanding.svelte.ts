@@ -4,6 +4,7 @@ import type { AnsweredPart, AnsweredRow, Edit, Nearest, RunConfig, Understanding
 import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, endsWorker, problem } from "./problem";
+import { readingOf, written } from "./reading";
 import type { Place, Session } from "./session.svelte";
 import type { Source } from "./source";
 import { Remembered, type Asked } from "./store/answers";
@@ -160,9 +161,10 @@ export class Understanding {
     const bytes = await this.changed();
     try {
       if (!bytes) return;
-      const heldOut = this.#heldOut;
+      // The table is read as it was for the result, also where it has been read in another way since.
+      const [heldOut, source, reading] = [this.#heldOut, this.#source as Source, readingOf(this.#config as RunConfig)];
       if (heldOut) this.session.heldOut = { ...heldOut, bytes };
-      else await this.session.replaceTable(bytes);
+      await (heldOut ? this.session.replaceTable(source.bytes, reading) : this.session.replaceTable(bytes, written(reading)));
     } catch (thrown) {
       return this.session.report("fixes", thrown);
     } finally {
