@@ -137,7 +137,7 @@ export function pageNote(note: string): string {
   return note.replace(/\s*[;:,]\s*(?:set )?(?:data\.\w+ \()?--[a-z-]+[^;]*$/, "");
 }
 
-/** Notes with a control of their own, which says the same. */
-export function hasControl(note: string): boolean {
-  return note.includes("--merge-labels");
+/** Whether a note has a control of its own, which says the same: that on labels which are merged, or would be if the user wished. */
+export function hasControl(note: string, merging: boolean): boolean {
+  return note.includes(merging ? "labels in more than one notation, which are merged" : "--merge-labels");
 }

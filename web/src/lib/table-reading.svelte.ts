@@ -4,7 +4,7 @@ import type { Client } from "./client";
 import { counted, sentence } from "./format";
 import { problem } from "./problem";
 import { carried, changedKeys, columnAt, givenSplit, isNoSplit, readingOf, withReading, type Reading } from "./reading";
-import { chosenColumns, columnName, columnTitle, describeFile, type Source } from "./source";
+import { chosenColumns, columnName, columnTitle, type Source } from "./source";
 
 /** What of the session is read and changed here. */
 export interface Page {
@@ -186,7 +186,7 @@ export class TableReading {
     page.table = table;
     this.lost = lost;
     if (changedKeys(before, reading).length) page.comparison.forget();
-    page.announcement = [`The table is read again: ${counted(table.rows, "row")}, ${describeFile(table)}.`, ...lost].join(" ");
+    page.announcement = [`The table is read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
   }
 
   /** The table under other settings. @throws a problem */

@@ -148,7 +148,7 @@ describe("notes of the crate", () => {
     const twice = open(["text,label,label", table(30, (index) => `the parcel number ${index} is late,${index % 2 ? "a" : "b"},${index % 3 ? "c" : "d"}`)].join("\n"));
     const notes = [...files, about, twice].flatMap(({ report }) => report.notes);
     expect(notes.filter((note) => note.includes("--")).length, notes.join("\n")).toBeGreaterThan(2);
-    for (const note of notes.filter((note) => !hasControl(note))) {
+    for (const note of notes.filter((note) => !hasControl(note, false))) {
       expect(pageNote(note)).not.toMatch(/--|\($/);
       expect(pageNote(note).length, note).toBeGreaterThan(20);
     }
@@ -159,9 +159,11 @@ describe("notes of the crate", () => {
   });
 
   it("with a control of their own are known", () => {
-    const { notes } = open(file("similar_labels.csv")).report;
-    expect(notes.filter(hasControl)).toHaveLength(1);
-    expect(open(file("similar_labels.csv"), { merge_labels: true }).report.notes.filter(hasControl)).toEqual([]);
+    for (const merge_labels of [false, true]) {
+      const { notes } = open(file("similar_labels.csv"), { merge_labels }).report;
+      expect(notes.filter((note) => hasControl(note, merge_labels)), notes.join("\n")).toHaveLength(1);
+      expect(notes.filter((note) => hasControl(note, !merge_labels))).toEqual([]);
+    }
   });
 });
 
@@ -239,7 +241,7 @@ describe("a table that is read again", () => {
     expect(view()).toMatchObject({ sheet: "May", text_column: 0, label_column: 1 });
     expect(chosen()).toMatchObject({ text_column: null, label_column: "queue" });
     expect(tables.lost).toEqual(["The chosen text column “id” is not there any more: it is found by looking again."]);
-    expect(page.announcement).toMatch(/^The table is read again: 12 rows, an Excel workbook, header in row 1\. The chosen text column/);
+    expect(page.announcement).toMatch(/^The table is read again: 12 rows\. The chosen text column/);
     await tables.setMerging(true);
     expect(tables.lost).toEqual([]);
   });
