@@ -30,8 +30,8 @@ export class TableReading {
   /** A table is being read again. */
   busy = $state(false);
   #heldOut = $state.raw<{ of: Blob; table: TableView }>();
-  /** Under which settings each table was read. */
-  readonly #readings = new WeakMap<TableView, Reading>();
+  /** Under which settings each table was read, and whether beside a held-out file. */
+  readonly #readings = new WeakMap<TableView, { reading: Reading; beside: boolean }>();
   /** Counts the readings: the answer of an earlier one is dropped. */
   #latest = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -46,10 +46,13 @@ export class TableReading {
     return this.#heldOut?.of === this.page.heldOut?.bytes ? this.#heldOut?.table : undefined;
   }
 
-  /** @throws a problem (`data`) */
+  /** Beside a held-out file, the split column is not used, as in a run. @throws a problem (`data`) */
   async read(bytes: Blob, config: RunConfig): Promise<TableView> {
-    const table = await this.client.call((api) => api.openTable(bytes, config));
-    this.#readings.set(table, readingOf(config));
+    const reading = readingOf(config);
+    const beside = this.page.heldOut !== undefined;
+    const used = beside ? withReading(config, { split_column: "" }) : config;
+    const table = await this.client.call((api) => api.openTable(bytes, used));
+    this.#readings.set(table, { reading, beside });
     return table;
   }
 
@@ -99,7 +102,7 @@ export class TableReading {
   follow(): void {
     clearTimeout(this.#timer);
     const { table, config } = this.page;
-    const before = table && this.#readings.get(table);
+    const before = table && this.#readings.get(table)?.reading;
     if (!before || !config || changedKeys(before, readingOf(config)).length === 0) return;
     this.#timer = setTimeout(() => {
       const now = this.page.config;
@@ -135,9 +138,14 @@ export class TableReading {
     }
   }
 
-  /** Looks at the held-out file: it is read under the settings of the table, but for a sheet that it does not have. */
+  /**
+   * Looks at the held-out file: it is read under the settings of the table, but for a sheet that it does not have. The table is read again
+   * where there is such a file now and was none before, or the reverse: its split column counts no more, or again.
+   */
   async lookAtHeldOut(): Promise<void> {
-    const { heldOut, config } = this.page;
+    const { heldOut, config, table } = this.page;
+    const read = table && this.#readings.get(table);
+    if (read && table.columns.length > 2 && read.beside !== (heldOut !== undefined)) await this.#change({});
     if (!heldOut || !config) return;
     try {
       const table = await this.client.call((api) => api.openBeside(heldOut.bytes, config));
@@ -164,7 +172,7 @@ export class TableReading {
     clearTimeout(this.#timer);
     const mine = ++this.#latest;
     const current = () => mine === this.#latest && page.source === source;
-    const before = this.#readings.get(table) ?? readingOf(config);
+    const before = this.#readings.get(table)?.reading ?? readingOf(config);
     this.busy = true;
     page.clear(place);
     try {
@@ -200,7 +208,7 @@ export class TableReading {
       ({ reading, lost } = carried(wanted, table, after, keys.includes("sheet")));
     }
     const view = await this.read(source.bytes, withReading(config, reading));
-    const refused = keys.includes("split_column") ? refusedSplit(view, reading) : undefined;
+    const refused = keys.includes("split_column") && !this.page.heldOut ? refusedSplit(view, reading) : undefined;
     if (refused) throw refused;
     return { table: view, reading, lost };
   }

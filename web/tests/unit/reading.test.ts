@@ -327,11 +327,34 @@ describe("a table that is read again", () => {
     expect(tables.lost).toEqual([]);
   });
 
-  it("drops the answer of an earlier reading", async () => {
-    const { tables, view, chosen } = await place(file("lines_above.csv"));
-    await Promise.all([tables.setHeader(0), tables.setHeader(5)]);
-    expect(view().header_row).toBe(5);
-    expect(chosen().header_row).toBe(5);
+  it("drops the answer of an earlier reading, and fixes both columns where a guess would jump", async () => {
+    const { page, tables } = await place(file("two_texts.tsv"));
+    const before = page.table as TableView;
+    const asked: { reading: Reading; answer: (table: TableView) => void }[] = [];
+    const api = { openTable: (_: Blob, config: RunConfig) => new Promise<TableView>((answer) => asked.push({ reading: readingOf(config), answer })) };
+    const slow = new TableReading(page, { call: (job: (worker: typeof api) => unknown) => Promise.resolve(job(api)) } as unknown as Pick<Client, "call">);
+    const settled = () => new Promise((resolve) => setTimeout(resolve));
+    const [merged, apart] = [slow.setMerging(true), slow.setMerging(false)];
+    await settled();
+    asked[1]!.answer({ ...before, rows: 2 });
+    await apart;
+    asked[0]!.answer({ ...before, rows: 1 });
+    await merged;
+    expect(page.table?.rows).toBe(2);
+    expect(readingOf(page.config as RunConfig).merge_labels).toBe(false);
+    expect(slow.busy).toBe(false);
+
+    // The labels were found in column 4; with the texts in column 3 they would be found in column 2.
+    const chosen = slow.setColumn("text", 2);
+    await settled();
+    expect(asked[2]!.reading).toMatchObject({ text_column: "sentence2", label_column: null });
+    asked[2]!.answer({ ...before, text_column: 2, label_column: 1 });
+    await settled();
+    expect(asked[3]!.reading).toMatchObject({ text_column: "sentence2", label_column: "gold_label" });
+    asked[3]!.answer({ ...before, text_column: 2, label_column: 3 });
+    await chosen;
+    expect(page.table).toMatchObject({ text_column: 2, label_column: 3 });
+    expect(readingOf(page.config as RunConfig)).toMatchObject({ text_column: "sentence2", label_column: "gold_label" });
     expect(tables.busy).toBe(false);
   });
 });
@@ -351,6 +374,22 @@ describe("a held-out file", () => {
     page.heldOut = { name: "held.csv", bytes: new Blob([""]) };
     await tables.lookAtHeldOut();
     expect(problems.heldOut).toBeDefined();
+  });
+});
+
+describe("a table beside a held-out file", () => {
+  it("has no split column: all its rows are trained on", async () => {
+    const { page, tables, view, problems } = await place(file("split_column.csv"));
+    expect(givenSplit(view())).toBeDefined();
+    page.heldOut = { name: "held.csv", bytes: new Blob([new Uint8Array(file("similar_labels.csv"))]) };
+    await tables.lookAtHeldOut();
+    expect(givenSplit(view())).toBeUndefined();
+    expect(tables.heldOut?.rows).toBe(36);
+    await tables.setSplit("split");
+    expect(problems).toEqual({});
+    page.heldOut = undefined;
+    await tables.lookAtHeldOut();
+    expect(givenSplit(view())).toEqual({ column: "split", training: 24, heldOut: 12 });
   });
 });
 
