@@ -5,6 +5,7 @@ import type { Client } from "./client";
 import { counted } from "./format";
 import { asProblem, endsWorker, problem } from "./problem";
 import type { PageState, ProblemLocation } from "./page-state";
+import { readingOf, written, type Reading } from "./reading";
 import type { Source } from "./source";
 import { SavedResult, type ResultSource } from "./store/answers";
 import type { Opened } from "./store/runs";
@@ -24,7 +25,7 @@ interface Host extends PageState {
   readonly result: { readonly inWorker: boolean };
   readonly library: { answers(id: string | undefined): Promise<Opened | undefined> };
   readonly training: { train(): Promise<void> };
-  replaceTable(bytes: Blob): Promise<void>;
+  replaceTable(bytes: Blob, reading: Reading): Promise<void>;
 }
 
 export class Analysis {
@@ -168,9 +169,10 @@ export class Analysis {
     const bytes = await this.changed();
     try {
       if (!bytes) return;
-      const heldOut = this.#heldOut;
+      // The table is read as it was for the result, also where it has been read in another way since.
+      const [heldOut, source, reading] = [this.#heldOut, this.#source as Source, readingOf(this.#config as RunConfig)];
       if (heldOut) this.session.heldOut = { ...heldOut, bytes };
-      else await this.session.replaceTable(bytes);
+      await (heldOut ? this.session.replaceTable(source.bytes, reading) : this.session.replaceTable(bytes, written(reading)));
     } catch (thrown) {
       return this.session.report("fixes", thrown);
     } finally {

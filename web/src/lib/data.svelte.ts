@@ -1,4 +1,4 @@
-/** The data step: where rows come from besides one file, and what the encoder makes of their lengths. */
+/** The data step: joined, pasted and typed tables, and how many tokens the texts have. */
 import * as Comlink from "comlink";
 import type { RunConfig, TokenCount } from "../contract";
 import type { Client } from "./client";
@@ -25,11 +25,11 @@ interface Host extends PageState {
 }
 
 export class DataStep {
-  /** Beside the form that a row is typed into. */
+  /** Shown beside the form for a typed row. */
   rowProblem = $state.raw<Problem>();
   /** The latest count, under way or done. */
   tokens = $state.raw<TokenCount>();
-  /** The latest count came to nothing. */
+  /** The latest count failed. */
   uncounted = $state(false);
   #counted: Counted | undefined;
   #counts = 0;
@@ -47,12 +47,16 @@ export class DataStep {
     await this.session.openTable(file.name, async () => ({ bytes: await snapshot(file) }));
   }
 
-  /** Puts further files under the rows that are there. */
+  /** Adds the rows of further files to those that are there. What was chosen for these holds for all. */
   async add(files: File[]): Promise<void> {
-    if (files.length) await this.#join(this.session.source, files);
+    try {
+      if (files.length) await this.#join(this.session.source, files);
+    } catch (thrown) {
+      this.session.report("file", thrown);
+    }
   }
 
-  /** Takes text as a table: what was copied from a spreadsheet or a web page. */
+  /** Takes text as a table, such as cells copied from a spreadsheet. */
   async paste(text: string): Promise<void> {
     await this.session.openTable(PASTED, async () => {
       checkSize("The pasted text", text.length);
@@ -78,7 +82,7 @@ export class DataStep {
     }
   }
 
-  /** Counts the tokens of the table as it is now, unless that is done already. Nobody waits for it: a problem ends it. */
+  /** Counts the tokens of the table as it is now, unless that is done already. A problem ends the count. */
   async count(): Promise<void> {
     const { source, config } = this.session;
     const { now } = this.session.encoder;
@@ -107,16 +111,18 @@ export class DataStep {
   }
 
   async #join(before: Source | undefined, files: File[]): Promise<void> {
+    const config = before && this.session.config;
     const names = [...(before ? [before.name] : []), ...files.map((file) => file.name)];
     const parts = before?.parts?.map(({ name }) => name);
-    await this.session.openTable(joinedName(parts ? [...parts, ...names.slice(1)] : names), async () => {
+    const read = async () => {
       const total = files.reduce((sum, file) => sum + file.size, before?.bytes.size ?? 0);
       for (const file of files) checkSize(file.name, file.size);
       checkSize(`${counted(names.length, "file")} together`, total);
       const taken = await Promise.all(files.map(async (file) => ({ name: file.name, bytes: await snapshot(file) })));
       const sources = [...(before ? [{ name: before.name, bytes: before.bytes }] : []), ...taken];
-      const joined = await this.client.call((api) => api.joinTables(sources));
+      const joined = await this.client.call((api) => api.joinTables(sources, config));
       return { bytes: joined.bytes, parts: joinedParts(before, joined.parts), typed: before?.typed };
-    });
+    };
+    await this.session.openTable(joinedName(parts ? [...parts, ...names.slice(1)] : names), read, before !== undefined);
   }
 }

@@ -14,10 +14,12 @@ import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
 import { Library } from "./library.svelte";
 import { readSettings } from "./settings-file";
-import { chosenColumns, columnName, snapshot, type Source } from "./source";
+import { BY_LOOKING, readingOf, withReading, written, type Reading } from "./reading";
+import { snapshot, type Source } from "./source";
 import { ShownResult } from "./shown-result.svelte";
 import type { RunRecord } from "./store/record";
 import type { Opened } from "./store/runs";
+import { TableReading } from "./table-reading.svelte";
 import { Training } from "./training.svelte";
 import { Analysis } from "./analysis.svelte";
 
@@ -56,6 +58,7 @@ export class Session implements PageState {
     () => this.comparison.encoderChanged(),
   );
   readonly comparison: Comparison = new Comparison(this, this.#client);
+  readonly reading: TableReading = new TableReading(this, this.#client);
   readonly data: DataStep = new DataStep(this, this.#client);
   readonly classify: Classify = new Classify(this, this.#client);
   readonly library: Library = new Library(this, this.#client);
@@ -93,29 +96,13 @@ export class Session implements PageState {
     });
   }
 
-  /** Reads the table again with another text or label column. */
-  async setColumn(which: "text" | "label", index: number): Promise<void> {
-    const { table, source, config } = this;
-    if (!table || !source || !config) return;
-    const { text, label } = chosenColumns(table, which, index);
-    const data = { ...config.data, text_column: columnName(table, text), label_column: columnName(table, label) };
-    const changed = { ...config, data };
-    this.clear("columns");
-    try {
-      this.table = await this.#client.call((api) => api.openTable(source.bytes, changed));
-      this.config = changed;
-    } catch (thrown) {
-      this.report("columns", thrown);
-    }
-  }
-
   async setHeldOut(file: File | undefined): Promise<void> {
     this.clear("heldOut");
     if (!file) return void (this.heldOut = undefined);
     try {
       const bytes = await snapshot(file);
       const config = this.config as RunConfig;
-      await this.#client.call((api) => api.openTable(bytes, config));
+      await this.#client.call((api) => api.openBeside(bytes, config));
       this.heldOut = { name: file.name, bytes };
     } catch (thrown) {
       this.report("heldOut", thrown);
@@ -125,6 +112,7 @@ export class Session implements PageState {
   /** Sets a changed config and lets the crate validate it. */
   async setConfig(config: RunConfig): Promise<void> {
     this.config = config;
+    this.reading.follow();
     await this.validate();
   }
 
@@ -143,9 +131,8 @@ export class Session implements PageState {
   resetOptions(): void {
     const { defaults, config } = this;
     if (!defaults || !config) return;
-    const { text_column, label_column } = config.data;
     this.clear("settings");
-    void this.setConfig({ ...defaults, data: { ...defaults.data, text_column, label_column } });
+    void this.setConfig(withReading(defaults, readingOf(config)));
   }
 
   /** Loads a settings file of the page or of the command line; the columns stay those of the table. */
@@ -154,8 +141,7 @@ export class Session implements PageState {
     try {
       const given = await readSettings(file);
       const config = await this.#client.call((api) => api.complete(given));
-      const { text_column = null, label_column = null } = this.config?.data ?? {};
-      await this.setConfig({ ...config, data: { ...config.data, text_column, label_column } });
+      await this.setConfig(await this.reading.fitted(config));
       this.announcement = `The settings in ${file.name} were loaded.`;
       return true;
     } catch (thrown) {
@@ -193,7 +179,8 @@ export class Session implements PageState {
     this.comparison.forget();
     this.failed = false;
     this.problems = {};
-    if (this.config) this.config = { ...this.config, data: { ...this.config.data, text_column: null, label_column: null } };
+    if (this.config) this.config = withReading(this.config, BY_LOOKING);
+    this.reading.restart();
     this.stage = "start";
   }
 
@@ -221,10 +208,11 @@ export class Session implements PageState {
     this.comparison.forget();
     this.problems = {};
     this.config = record.config;
+    this.reading.restart();
     if (!table) return false;
     try {
       await this.ensureDefaults();
-      this.table = await this.#client.call((api) => api.openTable(table, record.config));
+      this.table = await this.reading.read(table, record.config);
       this.source = { name: record.file, bytes: table };
       if (heldOut) this.heldOut = { name: record.heldOutFile ?? "held-out rows", bytes: heldOut };
       return true;
@@ -252,17 +240,20 @@ export class Session implements PageState {
     return (this.config ??= this.defaults);
   }
 
-  /** Another table in place of the open one, with the same columns; the result stays. */
-  async replaceTable(bytes: Blob): Promise<void> {
+  /** Another table in place of the open one, with the same columns, read in the given way; the result stays. */
+  async replaceTable(bytes: Blob, reading: Reading): Promise<void> {
     const { source, config } = this;
     if (!source || !config) return;
-    this.table = await this.#client.call((api) => api.openTable(bytes, config));
+    const changed = withReading(config, reading);
+    this.table = await this.reading.read(bytes, changed);
+    this.reading.restart();
     this.source = { ...source, bytes };
+    this.config = changed;
   }
 
   /**
-   * Opens a table. A problem is thrown where `change` says that the table is the one before with other rows, so that columns and
-   * held-out rows are kept; otherwise it is reported beside the file.
+   * Opens a table. `change` says that it is the one before with other rows, written by the page: then its columns and its held-out file
+   * stay, and a problem is thrown. Otherwise it is reported beside the file.
    */
   async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false): Promise<void> {
     if (this.opening) return;
@@ -270,9 +261,9 @@ export class Session implements PageState {
     this.clear("file");
     try {
       const [given, config] = await Promise.all([read(), this.ensureDefaults()]);
-      const data = change ? config.data : { ...config.data, text_column: null, label_column: null };
-      const guessing = { ...config, data };
-      this.table = await this.#client.call((api) => api.openTable(given.bytes, guessing));
+      const guessing = withReading(config, change ? written(readingOf(config)) : BY_LOOKING);
+      this.table = await this.reading.read(given.bytes, guessing);
+      this.reading.restart();
       this.source = { name, ...given };
       this.config = guessing;
       this.record = undefined;

@@ -2,13 +2,13 @@
 import type { Part, TableView } from "../contract";
 import { problem } from "./problem";
 
-/** A file as it was when it was given. */
+/** A file as it was when it was opened. */
 export interface Source {
   name: string;
   bytes: Blob;
-  /** The files that were put together, if they were. */
+  /** The files that were joined, if they were. */
   parts?: Part[];
-  /** Rows that were typed by hand. */
+  /** Rows that were typed. */
   typed?: number;
 }
 
@@ -48,26 +48,35 @@ export function checkSize(name: string, size: number): void {
   );
 }
 
-/** What files that are put together are called. */
+/** The name of joined files. */
 export function joinedName(names: string[]): string {
   const [first = "", ...others] = names;
   return others.length ? `${first} and ${others.length} more` : first;
 }
 
-/** The files of a table after more were put to it. `joined` are those of the joining, of which the first is the table before. */
+/** The files of a table after more were added. `joined` are those of the latest join; its first one is the table before. */
 export function joinedParts(before: Pick<Source, "parts"> | undefined, joined: Part[]): Part[] {
   return before?.parts ? [...before.parts, ...joined.slice(1)] : joined;
 }
 
 const SEPARATORS: Record<string, string> = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 
-/** What kind of file it is, behind its number of rows. */
-export function describeFile({ format, separator, encoding, has_header }: Pick<TableView, "format" | "separator" | "encoding" | "has_header">): string {
-  const names = has_header ? "names in the first row" : "no names in the first row";
-  if (format === "jsonl") return "a JSON object a line";
-  if (format === "json") return "a JSON list of objects";
-  if (format === "xlsx") return `an Excel workbook, ${names}`;
-  return `separated by ${SEPARATORS[separator] ?? separator}, ${encoding}, ${names}`;
+/** What kind of file it is, behind its number of rows: `separated by commas, UTF-8, header in row 3`. */
+export function describeFile({
+  format,
+  separator,
+  encoding,
+  has_header,
+  header_row,
+}: Pick<TableView, "format" | "separator" | "encoding" | "has_header" | "header_row">): string {
+  const header = header_row !== null ? [`header in row ${header_row}`] : has_header ? [] : ["no header"];
+  const kind = {
+    text: [`separated by ${SEPARATORS[separator] ?? separator}`, encoding],
+    jsonl: ["JSON Lines"],
+    json: ["JSON"],
+    xlsx: ["an Excel workbook"],
+  }[format];
+  return [...kind, ...header].join(", ");
 }
 
 /** The columns that a preview has room for: the first ones, and the two that matter. */
@@ -77,6 +86,12 @@ export function shownColumns(
 ): number[] {
   const all = columns.map((_, index) => index);
   return all.filter((index) => index < most || index === text_column || index === label_column);
+}
+
+/** What a column is called on the page; without a name, by its number. */
+export function columnTitle(table: Pick<TableView, "columns" | "has_header">, index: number): string {
+  const name = table.columns[index]?.trim();
+  return table.has_header && name ? name : `Column ${index + 1}`;
 }
 
 /** A column as `RunConfig` names it: by its name if that is unique, else by its number, counted from 1. */

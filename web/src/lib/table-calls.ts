@@ -29,7 +29,7 @@ export function settingCalls(core: Core) {
   };
 }
 
-/** Tables: opened, joined, changed. */
+/** Tables: opened, joined, changed. `config` says how a file is read. */
 export function tableCalls(core: Core) {
   return {
     async openTable(table: Blob, config: RunConfig): Promise<TableView> {
@@ -37,11 +37,27 @@ export function tableCalls(core: Core) {
       return stage("open table", () => core.open_table(bytes, config));
     },
 
-    /** Several tables with the same columns as one. */
-    async joinTables(sources: { name: string; bytes: Blob }[]): Promise<{ bytes: Blob; parts: Part[] }> {
+    /** A file beside the table: as `openTable`, but a sheet that it does not have is not asked for, as in a run. */
+    async openBeside(file: Blob, config: RunConfig): Promise<TableView> {
+      const bytes = await bytesOf(file);
+      const { sheet } = config.data;
+      const beside = sheet && !hasSheet(core.open_table(bytes, withSheet(config, null)), sheet) ? withSheet(config, null) : config;
+      return stage("open table", () => core.open_table(bytes, beside));
+    },
+
+    /**
+     * Several tables with the same columns as one. With `config`, the first one is the table that is open, and it is read under these
+     * settings; the header rows and sheets of the others are found by looking.
+     */
+    async joinTables(sources: { name: string; bytes: Blob }[], config?: RunConfig): Promise<{ bytes: Blob; parts: Part[] }> {
       const files = await Promise.all(sources.map(({ bytes }) => bytesOf(bytes)));
       const names = sources.map(({ name }) => name);
-      const { csv, parts } = stage("join tables", () => core.join_tables(names, files));
+      const { csv, parts } = stage("join tables", () => {
+        const alone = config && isNamed(config) && core.join_tables(names.slice(0, 1), files.slice(0, 1), config);
+        if (!alone) return core.join_tables(names, files);
+        const joined = core.join_tables(names, [alone.csv, ...files.slice(1)]);
+        return { csv: joined.csv, parts: joined.parts.map((part, index) => ({ ...part, notes: (index ? part : alone.parts[0]!).notes })) };
+      });
       return { bytes: csvBlob(csv), parts };
     },
 
@@ -64,4 +80,18 @@ export function tableCalls(core: Core) {
 
 function csvBlob(csv: Uint8Array): Blob {
   return new Blob([csv as Uint8Array<ArrayBuffer>], { type: "text/csv" });
+}
+
+/** Whether the settings say where the table of a file is. */
+function isNamed({ data }: RunConfig): boolean {
+  return (data.header_row ?? null) !== null || (data.sheet ?? null) !== null;
+}
+
+function withSheet(config: RunConfig, sheet: string | null): RunConfig {
+  return { ...config, data: { ...config.data, sheet } };
+}
+
+/** As the crate compares the names of sheets. */
+function hasSheet({ sheets }: TableView, name: string): boolean {
+  return sheets.some((sheet) => sheet.trim().toLowerCase() === name.trim().toLowerCase());
 }

@@ -41,7 +41,7 @@ async function paste(page: Page, text: string) {
 test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   await page.goto("");
   await picker(page).setInputFiles(TICKETS);
-  await expect(page.getByText("43 rows, an Excel workbook, names in the first row")).toBeVisible();
+  await expect(page.getByText("43 rows, an Excel workbook, header in row 1")).toBeVisible();
   await expect(page.getByLabel("Texts are in")).toHaveValue("1");
   await expect(page.getByLabel("Labels are in")).toHaveValue("2");
   await expect(page.getByText("Only the sheet `Tickets` is read; the sheets `Cover`, `Notes`, `Old` are not.")).toBeVisible();
@@ -62,21 +62,21 @@ test("several files become one table, and more can be put to it", async ({ page 
     { name: "tuesday.jsonl", mimeType: "", buffer: Buffer.from(jsonl(part(40, 90))) },
   ]);
   await expect(heading(page, "monday.csv and 1 more")).toBeVisible();
-  await expect(page.getByText("90 rows of 2 files, put under one another:")).toBeVisible();
-  await expect(page.getByText("tuesday.jsonl: 50 rows, counted as 42 to 91")).toBeVisible();
+  await expect(page.getByText("90 rows of 2 files, joined:")).toBeVisible();
+  await expect(page.getByText("tuesday.jsonl: 50 rows, numbered 42 to 91")).toBeVisible();
   await expect(classes(page)).toHaveCount(7);
   await expectAccessible(page, "several files");
 
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Add files").click()]);
   await chooser.setFiles({ name: "wednesday.csv", mimeType: "text/csv", buffer: Buffer.from(part(90, 100)) });
-  await expect(page.getByText("100 rows of 3 files, put under one another:")).toBeVisible();
-  await expect(page.getByText("wednesday.csv: 10 rows, counted as 92 to 101")).toBeVisible();
+  await expect(page.getByText("100 rows of 3 files, joined:")).toBeVisible();
+  await expect(page.getByText("wednesday.csv: 10 rows, numbered 92 to 101")).toBeVisible();
 
   // One with other columns changes nothing, and is named with its columns.
   const [again] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Add files").click()]);
   await again.setFiles({ name: "other.csv", mimeType: "text/csv", buffer: Buffer.from("id,text,label\n1,so it is,x\n2,no it is not,y\n") });
   await expect(alert(page)).toContainText("other.csv has different columns than monday.csv and 2 more: `id`, `text`, `label`");
-  await expect(page.getByText("100 rows of 3 files, put under one another:")).toBeVisible();
+  await expect(page.getByText("100 rows of 3 files, joined:")).toBeVisible();
   await expectAccessible(page, "a file with other columns");
 });
 
@@ -129,7 +129,7 @@ test("cells copied from a spreadsheet are pasted anywhere", async ({ page }) => 
   await expect(button(page, "Try with sample data")).toBeVisible();
   await paste(page, "text\tlabel\nso good\tx\nso bad\ty\nvery good\tx\nvery bad\ty\n");
   await ready(page);
-  await expect(page.getByText("4 rows, separated by tabs, UTF-8, names in the first row")).toBeVisible();
+  await expect(page.getByText("4 rows, separated by tabs, UTF-8, header in row 1")).toBeVisible();
 });
 
 test("a first table is typed row by row", async ({ page }) => {
@@ -202,18 +202,18 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
 test("held-out rows come from a second file", async ({ page }) => {
   await page.goto("");
   await drop(page, "train.csv", "text/csv", smallSample(6));
-  const card = page.getByRole("region", { name: "Rows to measure on" });
-  await expect(card).toContainText("20.0% of the rows are put aside");
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Give a second file").click()]);
+  const card = page.getByRole("region", { name: "Held-out set" });
+  await expect(card).toContainText("20.0% of the rows are held out");
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Use a held-out file").click()]);
   await chooser.setFiles({ name: "broken.xlsx", mimeType: "", buffer: readFileSync(TICKETS).subarray(0, 4000) });
   await expect(card.getByRole("alert")).toContainText("The workbook is damaged");
-  const [again] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Give a second file").click()]);
+  const [again] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Use a held-out file").click()]);
   await again.setFiles({ name: "test.jsonl", mimeType: "", buffer: Buffer.from(jsonl(part(400, 440))) });
-  await expect(card).toContainText("measured on the rows of test.jsonl");
+  await expect(card).toContainText("measured on test.jsonl");
   await expect(card.getByRole("alert")).toHaveCount(0);
   await expectAccessible(page, "held-out file");
-  await button(page, "Remove the second file").click();
-  await expect(card).toContainText("20.0% of the rows are put aside");
+  await button(page, "Remove the held-out file").click();
+  await expect(card).toContainText("20.0% of the rows are held out");
 });
 
 /** A zip of one part, as large when it is unpacked as it says. */

@@ -14,7 +14,7 @@ async function expectFound(page: Page, facts: Record<string, string>) {
 test("a spreadsheet's export in an 8-bit encoding, with nameless columns", async ({ page }) => {
   await page.goto("");
   await drop(page, "spam.csv", "text/csv", file("sms_spam/spam_first1500.csv"));
-  await expect(page.getByText("1,500 rows, separated by commas, windows-1252, names in the first row")).toBeVisible();
+  await expect(page.getByText("1,500 rows, separated by commas, windows-1252, header in row 1")).toBeVisible();
   await expect(page.getByLabel("Texts are in")).toHaveValue("1");
   await expect(page.getByLabel("Labels are in")).toHaveValue("0");
   await expectFound(page, { Rows: "1,500", Usable: "1,450", Classes: "2", Duplicates: "50", Contradictions: "0", "Without text": "0" });
@@ -29,7 +29,7 @@ test("a spreadsheet's export in an 8-bit encoding, with nameless columns", async
 test("sentences and numbers between tabs, without a header", async ({ page }) => {
   await page.goto("");
   await drop(page, "yelp_labelled.txt", "text/plain", file("uci_sentiment/yelp_labelled.txt"));
-  await expect(page.getByText("1,000 rows, separated by tabs, UTF-8, no names in the first row")).toBeVisible();
+  await expect(page.getByText("1,000 rows, separated by tabs, UTF-8, no header")).toBeVisible();
   await expect(page.getByLabel("Texts are in")).toHaveValue("0");
   await expect(page.getByLabel("Labels are in")).toHaveValue("1");
   await expectFound(page, { Rows: "1,000", Usable: "996", Classes: "2", Duplicates: "4" });
@@ -40,7 +40,7 @@ test("sentences and numbers between tabs, without a header", async ({ page }) =>
 test("line breaks inside cells, and 77 classes", async ({ page }) => {
   await page.goto("");
   await drop(page, "train.csv", "text/csv", file("banking77/train.csv"));
-  await expect(page.getByText("772 rows, separated by commas, UTF-8, names in the first row")).toBeVisible();
+  await expect(page.getByText("772 rows, separated by commas, UTF-8, header in row 1")).toBeVisible();
   await expectFound(page, { Rows: "772", Usable: "772", Classes: "77", Duplicates: "0", Contradictions: "0" });
   await button(page, "Show all 77").click();
   await expect(classes(page)).toHaveCount(77);
@@ -54,10 +54,10 @@ test("what is measured is the held-out file, row by row", async ({ page }) => {
   await button(page, "Change").click();
   await page.locator("input[webkitdirectory]").setInputFiles(TINY);
   await expect(page.getByText("2 layers, hidden size 32, frozen")).toBeVisible();
-  const card = page.getByRole("region", { name: "Rows to measure on" });
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Give a second file").click()]);
+  const card = page.getByRole("region", { name: "Held-out set" });
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), card.getByText("Use a held-out file").click()]);
   await chooser.setFiles(join(import.meta.dirname, "../files/snips/test.csv"));
-  await expect(card).toContainText("measured on the rows of test.csv");
+  await expect(card).toContainText("measured on test.csv");
   await setOptions(page, { Method: "Prompt tuning", Steps: "40", Evaluations: "2", "Prompt length (virtual tokens)": "4" });
   await button(page, "Train").click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();

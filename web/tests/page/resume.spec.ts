@@ -68,9 +68,9 @@ async function begin(page: Page, options: Record<string, string> = OPTIONS, tabl
   await drop(page, "requests.csv", "text/csv", table);
   await expect(heading(page, "Look at your data, then train")).toBeVisible();
   if (heldOut) {
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Give a second file").click()]);
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Use a held-out file").click()]);
     await chooser.setFiles({ name: "test.csv", mimeType: "text/csv", buffer: Buffer.from(heldOut) });
-    await expect(page.getByText("measured on the rows of test.csv")).toBeVisible();
+    await expect(page.getByText("measured on test.csv")).toBeVisible();
   }
   await setOptions(page, options);
   await button(page, "Train").click();

@@ -96,7 +96,7 @@ export async function joinLarge(page: Page, folder: string, part: Part) {
   });
   await part("joining 4 files of 25,000 rows", async () => {
     await page.locator("input[type=file]").first().setInputFiles(files);
-    await expect(page.getByText("100,000 rows of 4 files, put under one another:")).toBeVisible();
+    await expect(page.getByText("100,000 rows of 4 files, joined:")).toBeVisible();
   });
   // Which writes and reads all of them again.
   await part("typing a row under 100,000", async () => {
@@ -104,7 +104,7 @@ export async function joinLarge(page: Page, folder: string, part: Part) {
     await page.getByLabel("Text", { exact: true }).fill("one more");
     await page.getByLabel("Label", { exact: true }).fill("PlayMusic");
     await button(page, "Add row").click();
-    await expect(page.getByText("100,001 rows of 4 files, put under one another:")).toBeVisible();
+    await expect(page.getByText("100,001 rows of 4 files, joined:")).toBeVisible();
   });
 }
 

@@ -17,16 +17,17 @@ const row = (number: number): PredictedRow => ({
 /** A session and a worker that answer at once; what was changed and trained is noted. */
 function setUp(heldOut?: string) {
   const file = (content: string) => ({ name: content, bytes: new Blob([content]) });
-  const seen = { edits: [] as { table: string; edits: Edit[] }[], columns: [] as unknown[], trained: 0, problems: [] as string[], fails: false };
+  const seen = { edits: [] as { table: string; edits: Edit[] }[], columns: [] as unknown[], readings: [] as unknown[], trained: 0, problems: [] as string[], fails: false };
   const session = {
     source: file("rows.csv"),
     heldOut: heldOut === undefined ? undefined : file(heldOut),
-    config: { data: { label_column: "topic" } },
+    config: { data: { label_column: "topic", header_row: 3 as number | null, sheet: "May" as string | null } },
     result: { inWorker: true },
     announcement: "",
     clear: () => undefined,
     report: (where: string) => seen.problems.push(where),
-    replaceTable: (bytes: Blob) => {
+    replaceTable: (bytes: Blob, reading: unknown) => {
+      seen.readings.push(reading);
       session.source = { ...session.source, bytes };
       return Promise.resolve();
     },
@@ -54,7 +55,7 @@ describe("labels that are put right", () => {
     const { session, seen, analysis } = setUp();
     await analysis.load();
     analysis.setLabel(row(12), "b");
-    session.config = { data: { label_column: "language" } };
+    session.config = { data: { label_column: "language", header_row: 0, sheet: "June" } };
     await analysis.changed();
     expect(seen.columns).toEqual(["topic"]);
   });
@@ -93,6 +94,22 @@ describe("labels that are put right", () => {
     analysis.setLabel(row(4), "b");
     await analysis.retrain();
     expect(seen.edits[2]).toEqual({ table: "changed 2", edits: [{ row: 4, label: "b" }] });
+  });
+
+  it("are trained on in a table that is read as it was for the result", async () => {
+    const { session, seen, analysis } = setUp();
+    await analysis.load();
+    analysis.setLabel(row(12), "b");
+    session.config = { data: { label_column: "language", header_row: 0, sheet: "June" } };
+    await analysis.retrain();
+    // The page has written the table: it has no sheet, and its header is the first row.
+    expect(seen.readings[0]).toMatchObject({ label_column: "topic", header_row: null, sheet: null });
+    const other = setUp("held.csv");
+    await other.analysis.load();
+    other.analysis.setLabel(row(12), "b");
+    other.session.config = session.config;
+    await other.analysis.retrain();
+    expect(other.seen.readings[0], "the file of the training set").toMatchObject({ label_column: "topic", header_row: 3, sheet: "May" });
   });
 
   it("go into the held-out file where there is one", async () => {

@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { chosenColumns, columnName, describeFile, joinedName, joinedParts, shownColumns, snapshot } from "../../src/lib/source";
+import { chosenColumns, columnName, columnTitle, describeFile, joinedName, joinedParts, shownColumns, snapshot } from "../../src/lib/source";
 
 describe("columns as the config names them", () => {
   it("go by their name, unless another has the same or there is none", () => {
     const table = { columns: ["id", "text", "text", "", "label"], has_header: true };
     expect(table.columns.map((_, index) => columnName(table, index))).toEqual(["id", "2", "3", "4", "label"]);
     expect(columnName({ columns: ["column 1", "column 2"], has_header: false }, 1)).toBe("2");
+  });
+
+  it("are shown by their name, or by their number where they have none", () => {
+    const table = { columns: ["text", " ", "text"], has_header: true };
+    expect(table.columns.map((_, index) => columnTitle(table, index))).toEqual(["text", "Column 2", "text"]);
+    expect(columnTitle({ columns: ["column 1"], has_header: false }, 0)).toBe("Column 1");
   });
 });
 
@@ -58,10 +64,11 @@ describe("several files", () => {
 });
 
 describe("what kind of file it is", () => {
-  const view = { has_header: true, encoding: "UTF-8", separator: "\t" };
-  it("is said in words", () => {
-    expect(describeFile({ ...view, format: "text" })).toBe("separated by tabs, UTF-8, names in the first row");
-    expect(describeFile({ ...view, format: "xlsx", has_header: false })).toBe("an Excel workbook, no names in the first row");
-    expect(describeFile({ ...view, format: "jsonl" })).toBe("a JSON object a line");
+  const view = { has_header: true, header_row: 3, encoding: "UTF-8", separator: "\t" };
+  it("is said in words, with the row of the header", () => {
+    expect(describeFile({ ...view, format: "text" })).toBe("separated by tabs, UTF-8, header in row 3");
+    expect(describeFile({ ...view, format: "xlsx", has_header: false, header_row: null })).toBe("an Excel workbook, no header");
+    expect(describeFile({ ...view, format: "jsonl", header_row: null })).toBe("JSON Lines");
+    expect(describeFile({ ...view, format: "json", has_header: false, header_row: null })).toBe("JSON, no header");
   });
 });
