@@ -1,6 +1,6 @@
 //! JSON -> records: objects or lists, one per line or in a list, and the other shapes of [`shapes`].
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use csv::StringRecord;
@@ -259,6 +259,8 @@ struct Objects {
     columns: HashMap<String, usize>,
     objects: Vec<Vec<(usize, String)>>,
     rows: Vec<u64>,
+    /// Of each column, the number of the latest object that has it.
+    latest: Vec<usize>,
     /// Names that an object has twice, and the rows of these objects.
     twice: (BTreeSet<String>, Vec<u64>),
     /// Names of the lists of which each text is a row.
@@ -305,12 +307,15 @@ impl Objects {
 
     fn add_row(&mut self, members: Members, row: u64) -> Result<()> {
         let mut cells: Vec<(usize, String)> = Vec::with_capacity(members.len());
-        let mut seen = HashSet::with_capacity(members.len());
         let mut repeats = false;
+        let this = self.objects.len() + 1;
         for (name, value) in members {
             let column =
                 self.named(&name).map_err(|problem| Error::Data { problem, hint: HINT.into(), row: Some(row), column: None })?;
-            if !seen.insert(column) {
+            if self.latest.len() <= column {
+                self.latest.resize(column + 1, 0);
+            }
+            if std::mem::replace(&mut self.latest[column], this) == this {
                 self.twice.0.insert(name);
                 repeats = true;
             }
