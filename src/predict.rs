@@ -89,6 +89,14 @@ impl Predictor {
                 "use the same version of the encoder that the adapter names",
             ));
         }
+        if let Some(sha256) = &adapter.base_model.tokenizer_sha256
+            && sha256 != model.tokenizer().sha256()?
+        {
+            return Err(Error::adapter(
+                format!("the adapter was made with another tokenizer of {}", adapter.base_model.name),
+                "load the tokenizer.json (or vocab.txt) that belongs to the encoder of the adapter",
+            ));
+        }
         let tensor = |values: &[f32], rows: usize, columns: usize| {
             Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, columns]), &compute.device)
         };

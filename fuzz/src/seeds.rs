@@ -158,7 +158,14 @@ fn adapter(method: Method) -> Adapter {
     config.prompt.method = method;
     config.prompt.length = 3;
     let stored = if method == Method::Probe { Vec::new() } else { vec![matrix("prompt", [3, 4])] };
-    let base_model = BaseModel { name: "a/b".into(), sha256: Some("0".repeat(64)), layers: Some(2), heads: Some(1), hidden: 4 };
+    let base_model = BaseModel {
+        name: "a/b".into(),
+        sha256: Some("0".repeat(64)),
+        tokenizer_sha256: None,
+        layers: Some(2),
+        heads: Some(1),
+        hidden: 4,
+    };
     let metrics = Some(AdapterMetrics { accuracy: 0.5, macro_f1: 0.25, probe_accuracy: 0.5, majority_accuracy: 0.5, steps: 7 });
     let [head_weight, head_bias] = [matrix("w", [2, 4]).values, vec![0.5, -0.5]];
     let labels = vec!["x".into(), "y z".into()];

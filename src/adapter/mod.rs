@@ -127,6 +127,9 @@ pub struct BaseModel {
     pub name: String,
     /// SHA-256 of its `model.safetensors`, if known.
     pub sha256: Option<String>,
+    /// [`Tokenizer::sha256`](crate::text::tokenizer::Tokenizer::sha256), where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer_sha256: Option<String>,
     /// Layers L, if known.
     pub layers: Option<usize>,
     /// Attention heads H, if known.
@@ -140,7 +143,7 @@ impl BaseModel {
     #[must_use]
     pub fn new(name: impl Into<String>, sha256: impl Into<String>, spec: &EncoderSpec) -> Self {
         let (layers, heads) = (Some(spec.layers), Some(spec.heads));
-        Self { name: name.into(), sha256: Some(sha256.into()), layers, heads, hidden: spec.hidden }
+        Self { name: name.into(), sha256: Some(sha256.into()), tokenizer_sha256: None, layers, heads, hidden: spec.hidden }
     }
 }
 

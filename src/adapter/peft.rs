@@ -186,6 +186,7 @@ pub(super) fn read(bytes: &[u8], tensors: &Tensors<'_>) -> Result<Adapter> {
         base_model: BaseModel {
             name: found.base_model_name_or_path.unwrap_or_default(),
             sha256: None,
+            tokenizer_sha256: None,
             layers,
             heads: found.num_attention_heads,
             hidden,

@@ -1,6 +1,7 @@
 //! [`Tokenizer`]: loads the hub's `tokenizer.json` with Hugging Face's `tokenizers` crate.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
@@ -8,10 +9,14 @@ use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer
 
 use super::parts::{self, Unknown};
 use crate::error::{Error, Result};
+use crate::tensors::sha256_hex;
 
 /// Maximum size of the file in bytes. Files on the hub have from half a million (BERT) to about twenty million bytes (250,000
 /// tokens); parsed, one takes several times as much memory.
 const MAX_BYTES: usize = 1 << 26;
+
+/// A text on which tokenizers with the same tokens differ if they treat capitals, accents, punctuation or scripts differently.
+const SAMPLE: &str = "The QUICK brown fox isn't naïve: 3.14 € at café-bar's `#1`, e\u{301}tude\tÀÉÎ groß İstanbul 東京で ภาษาไทย Привет 👍🏽\n\u{200b}end…";
 
 /// A tokenised text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Tokenizer {
     unknown: Option<u32>,
     /// Whether each word can be tokenised independently, see [`splits_at_spaces`].
     by_words: bool,
+    /// See [`Tokenizer::sha256`]; empty until it is asked for.
+    sha256: OnceLock<String>,
 }
 
 impl Tokenizer {
@@ -74,7 +81,7 @@ impl Tokenizer {
             Some(Unknown::Id(id)) => Some(id),
             None => None,
         };
-        Ok(Self { inner, before, after, max_id, unknown, by_words })
+        Ok(Self { inner, before, after, max_id, unknown, by_words, sha256: OnceLock::new() })
     }
 
     /// Token ids of a text with its special tokens, at most `max_tokens` in total; a longer text is truncated at the end.
@@ -183,6 +190,28 @@ impl Tokenizer {
             (!reserved && !special).then_some(token)
         };
         (0..count as u32).map(word).collect()
+    }
+
+    /// SHA-256 of what the tokenizer does, in hexadecimal: of all its tokens with their ids, and of the token ids of a text with
+    /// capitals, accents, punctuation and several scripts. Files that differ only in their formatting have the same.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the tokenizer fails.
+    pub fn sha256(&self) -> Result<&str> {
+        if let Some(known) = self.sha256.get() {
+            return Ok(known);
+        }
+        let mut tokens: Vec<(u32, String)> = self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
+        tokens.sort_unstable();
+        let mut bytes = Vec::new();
+        for (id, token) in &tokens {
+            bytes.extend(id.to_le_bytes());
+            bytes.extend((token.len() as u64).to_le_bytes());
+            bytes.extend(token.as_bytes());
+        }
+        let ids = [self.before.clone(), self.pieces(SAMPLE)?, self.after.clone()].concat();
+        bytes.extend(ids.into_iter().flat_map(u32::to_le_bytes));
+        Ok(self.sha256.get_or_init(|| sha256_hex(&bytes)))
     }
 
     /// Checks that every id has a row in a table of `vocab` word embeddings.

@@ -105,7 +105,10 @@ impl Run {
                 }
                 .rounded(),
             ),
-            base_model: BaseModel::new(self.setup.model.name(), self.setup.model.sha256(), self.setup.model.spec()),
+            base_model: BaseModel {
+                tokenizer_sha256: Some(self.setup.model.tokenizer().sha256()?.to_owned()),
+                ..BaseModel::new(self.setup.model.name(), self.setup.model.sha256(), self.setup.model.spec())
+            },
             data_sha256: Some(self.setup.data_sha256.clone()),
         })
     }

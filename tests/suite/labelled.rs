@@ -10,7 +10,7 @@ use softprompt::predict::file::LabelledFile;
 use softprompt::rng::Rng;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::tiny::tiny_model;
+use crate::tiny::{TOKENIZER, tiny_model, with_tokenizer};
 
 /// A head on the frozen features, with any weights: what it answers does not matter, that it is the same does.
 pub fn adapter(model: &Encoder, labels: &[&str]) -> Adapter {
@@ -47,6 +47,41 @@ pub fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new();
     let reader = reader.has_headers(false).delimiter(separator).from_reader(bytes);
     reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// The same weights behind another tokenizer give other answers.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn an_adapter_works_with_its_own_tokenizer_only() {
+    let text = std::str::from_utf8(TOKENIZER).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
+    let tiny = tiny_model();
+    let mut adapter = adapter(&tiny, &["a", "b"]);
+    adapter.base_model.tokenizer_sha256 = Some(tiny.tokenizer().sha256().unwrap().to_owned());
+    let files = Adapter::from_files(&adapter.files().unwrap()).unwrap();
+    assert_eq!(files.base_model, adapter.base_model);
+    let opens = async |model: Encoder| Predictor::new(model, files.clone(), DeviceChoice::Cpu).await.map(drop);
+    opens(tiny).await.unwrap();
+    // Another formatting is the same tokenizer.
+    opens(with_tokenizer(serde_json::to_string(&json).unwrap().as_bytes())).await.unwrap();
+    // Capitals, and two tokens with each other's ids.
+    let vocabulary = json["model"]["vocab"].as_object_mut().unwrap();
+    let mut words = vocabulary.values_mut().filter(|id| id.as_u64() > Some(60));
+    let (one, other) = (words.next().unwrap(), words.next().unwrap());
+    std::mem::swap(one, other);
+    for other in [cased(text), json.to_string()] {
+        let error = opens(with_tokenizer(other.as_bytes())).await.unwrap_err();
+        assert!(error.to_string().contains("another tokenizer"), "{error}");
+    }
+    // An adapter of an earlier version does not say.
+    adapter.base_model.tokenizer_sha256 = None;
+    Predictor::new(with_tokenizer(cased(text).as_bytes()), adapter, DeviceChoice::Cpu).await.map(drop).unwrap();
+}
+
+/// A tokenizer that treats capitals the other way.
+fn cased(tokenizer: &str) -> String {
+    let mut json: serde_json::Value = serde_json::from_str(tokenizer).unwrap();
+    json["normalizer"]["lowercase"] = (!json["normalizer"]["lowercase"].as_bool().unwrap()).into();
+    json.to_string()
 }
 
 #[wasm_bindgen_test(unsupported = pollster::test)]

@@ -21,6 +21,8 @@ pub(super) struct Settled {
 /// Minimum score of the text column, and its minimum distance to any other column.
 const ENOUGH: f64 = 1.5;
 const BETTER: f64 = 0.5;
+/// Maximum number of columns of a table whose texts may all have been split: [`Split::choose`] tries each column with each other.
+const FEW: usize = 16;
 
 /// Joins the text of each row with too many cells, if it is certain which column is the text. `width` is the number of cells of
 /// most records, without the header.
@@ -82,16 +84,24 @@ fn narrowest(records: &[StringRecord], width: usize) -> usize {
     often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
 }
 
-/// Without a header: fewer columns than `narrowest`, where in every record the cells that one of them would join begin with a blank,
-/// as behind the comma of a text, and no other cell does.
+/// The number of columns of a file without a header whose texts all contain the same number of separators. This is certain only
+/// if in every record the same cells, one after another, begin with a blank, as after a comma in a text, and no other cell does.
+/// Otherwise `narrowest`.
 fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usize {
     let filled: Vec<usize> = (0..records.len()).filter(|&at| !record::is_blank(&records[at])).collect();
-    let fits = |narrow: &usize| {
-        Split::choose(None, records, &filled, *narrow, separator)
-            .is_some_and(|split| filled.iter().all(|&at| split.by_blanks(&records[at], separator)))
+    let blanks = |at: usize| {
+        let begins = |column: &usize| records[at].get(*column).is_some_and(|cell| cell.starts_with(char::is_whitespace));
+        (record::length(&records[at]) == narrowest).then(|| (0..narrowest).filter(begins).collect::<Vec<_>>())
     };
-    let wide = filled.len() >= 4 && filled.iter().all(|&at| record::length(&records[at]) >= narrowest);
-    (2..narrowest).find(|narrow| wide && fits(narrow)).unwrap_or(narrowest)
+    let Some(columns) = filled.first().and_then(|&at| blanks(at)).filter(|columns| !columns.is_empty()) else { return narrowest };
+    let narrow = narrowest - columns.len();
+    let one_run = columns[0] > 0 && columns.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    let certain = filled.len() >= 4
+        && (2..=FEW).contains(&narrow)
+        && one_run
+        && filled.iter().all(|&at| blanks(at).as_ref() == Some(&columns))
+        && Split::choose(None, records, &filled, narrow, separator).is_some_and(|split| split.text + 1 == columns[0]);
+    if certain { narrow } else { narrowest }
 }
 
 /// Does each record have so many cells, and begin with a number that counts them?
