@@ -21,8 +21,8 @@ pub(super) struct Settled {
 /// Minimum score of the text column, and its minimum distance to any other column.
 const ENOUGH: f64 = 1.5;
 const BETTER: f64 = 0.5;
-/// Maximum number of columns of a table whose texts may all have been split: [`Split::choose`] tries each column with each other.
-const FEW: usize = 16;
+/// Maximum number of columns for [`Split::choose`], which reads the whole table once for each of them.
+const FEW: usize = 32;
 
 /// Joins the text of each row with too many cells, if it is certain which column is the text. `width` is the number of cells of
 /// most records, without the header.
@@ -44,7 +44,7 @@ pub(super) fn settle(
     if narrow < 2 || over.is_empty() {
         return settled;
     }
-    let split = Split::choose(header, records, &over, narrow, separator);
+    let split = (narrow <= FEW).then(|| Split::choose(header, records, &over, narrow, separator)).flatten();
     let spaced = split.as_ref().is_some_and(|split| over.iter().all(|&at| split.by_blanks(&records[at], separator)));
     if given == narrow && !spaced && are_row_names(records, narrow + 1) {
         settled.row_names = true;
