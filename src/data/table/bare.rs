@@ -82,8 +82,9 @@ fn narrowest(records: &[StringRecord], width: usize) -> usize {
     often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
 }
 
-/// Without a header: fewer columns than `narrowest`, where in every record the cells that one of them would join begin with a blank,
-/// as behind the comma of a text, and no other cell does.
+/// The number of columns of a table without a header, by the spaces in it: the smallest number below `narrowest` such that, in
+/// every record, the cells that would be joined to the text begin with white space, as after a comma in a text, and no other
+/// cell does; otherwise `narrowest`.
 fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usize {
     let filled: Vec<usize> = (0..records.len()).filter(|&at| !record::is_blank(&records[at])).collect();
     let fits = |narrow: &usize| {
@@ -94,7 +95,7 @@ fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usiz
     (2..narrowest).find(|narrow| wide && fits(narrow)).unwrap_or(narrowest)
 }
 
-/// Does each record have so many cells, and begin with a number that counts them?
+/// Whether every record has this many cells and begins with its row number.
 fn are_row_names(records: &[StringRecord], width: usize) -> bool {
     let mut numbers = records.iter().filter(|record| !record::is_blank(record)).map(|record| {
         let number = record.get(0).and_then(|cell| cell.trim().parse::<i64>().ok());
