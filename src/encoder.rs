@@ -37,8 +37,8 @@ impl Encoder {
         Self::from_checked(name, config, tokenizer, weights, sha256_hex(weights))
     }
 
-    /// [`Encoder::from_bytes`] if the SHA-256 of `weights`, in lower-case hexadecimal, is already known. Computing it takes longer
-    /// than everything else.
+    /// [`Encoder::from_bytes`] if the SHA-256 of `weights`, in lower-case hexadecimal, is already known. Computing it takes
+    /// longer than everything else.
     ///
     /// # Errors
     /// As [`Encoder::from_bytes`].

@@ -10,14 +10,14 @@ use crate::model::spec::EncoderWeights;
 /// One value for the weight and one for the bias of a linear layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear<T> {
-    /// Of the weight.
+    /// For the weight.
     pub weight: T,
-    /// Of the bias.
+    /// For the bias.
     pub bias: T,
 }
 
 impl<T> Linear<T> {
-    /// The same of what `f` makes of both, of the weight first.
+    /// Applies `f` to both, to the weight first.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Linear<U> {
         Linear { weight: f(self.weight), bias: f(self.bias) }
     }
@@ -27,12 +27,12 @@ impl<T> Linear<T> {
         Linear { weight: &self.weight, bias: &self.bias }
     }
 
-    /// References to both, to change them.
+    /// Mutable references to both.
     pub fn as_mut(&mut self) -> Linear<&mut T> {
         Linear { weight: &mut self.weight, bias: &mut self.bias }
     }
 
-    /// The weight's, then the bias's.
+    /// The weight, then the bias.
     pub fn into_array(self) -> [T; 2] {
         [self.weight, self.bias]
     }
@@ -84,8 +84,8 @@ impl Head {
         self.pooling
     }
 
-    /// Logits `[N B, C]` of pooled rows `[N B, D]` from the linear layers of N members, `weight [N C, D]`, `bias [N, C]`: the first
-    /// layer is for the first B rows.
+    /// Logits `[N B, C]` of pooled rows `[N B, D]` from the linear layers of N members, `weight [N C, D]`, `bias [N, C]`: the
+    /// first layer is for the first B rows.
     #[must_use]
     pub fn logits(&self, pooled: Tensor<2>, Linear { weight, bias }: Linear<Tensor<2>>) -> Tensor<2> {
         let features = match &self.pooler {

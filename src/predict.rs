@@ -51,7 +51,7 @@ pub struct Predictor {
     method: Box<dyn PromptMethod>,
     /// The matrices stored in the adapter.
     stored: Vec<Tensor<2>>,
-    /// Of the head.
+    /// Of the head: weight `[N C, D]` and bias `[N, C]` of N members.
     linear: Linear<Tensor<2>>,
     layers: Vec<usize>,
 }

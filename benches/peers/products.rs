@@ -144,7 +144,7 @@ fn measure(bench: &Bench, compute: &Compute, set: &str, size: usize) -> Outcome<
             seconds.push(ours.step(index)?.0);
             let told = LISTENER.take();
             if told.is_empty() {
-                return Err("the CPU engine told of no product".into());
+                return Err("the CPU engine reported no product".into());
             }
             // The step's products are blocks of rows on the threads; the library gets all rows of a batch and all threads.
             let mut kinds = BTreeMap::<Shape, (usize, f64)>::new();

@@ -276,7 +276,7 @@ pub(crate) struct InspectArgs {
     pub merge_labels: bool,
     #[arg(long, value_name = "NAME|NUMBER|none", help = about("data.split_column"))]
     pub split_column: Option<String>,
-    /// Encoder to look at a data file with: says which words its vocabulary lacks
+    /// Encoder to check the texts of a data file with: reports words that its vocabulary lacks
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,
 }

@@ -71,7 +71,7 @@ enum Role {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StoredEncoder {
     name: String,
-    /// Of the weights.
+    /// SHA-256 of the weights.
     sha256: String,
     /// See [`Encoder::files_sha256`].
     #[serde(default)]

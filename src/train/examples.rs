@@ -31,7 +31,7 @@ pub struct Scored {
 }
 
 impl Examples {
-    /// Watches at most `most` of the held-out examples.
+    /// The examples of a run; at most `most` of the held-out ones are evaluated during training.
     #[must_use]
     pub fn new(all: Vec<Example>, train_rows: usize, labels: Vec<String>, most: usize, seed: u64) -> Self {
         let watched = sample(&all, train_rows..all.len(), most, Rng::stream(seed, "watched"));

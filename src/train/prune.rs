@@ -1,11 +1,10 @@
 //! Selects the parts of a trained prompt to prune: plain arithmetic on their importance `I_i = E_x |dL(x) / dgamma_i|` under a
 //! mask `P^ = gamma P`, by token and then by piece (Ma et al. 2022, "XPrompt: Exploring the Extreme of Prompt Tuning", arXiv
-//! 2210.04457,
-//! section 3). Since `dL / dgamma_i = <dL / dP_i, P_i>`, it follows from existing gradients.
+//! 2210.04457, section 3). Since `dL / dgamma_i = <dL / dP_i, P_i>`, it follows from existing gradients.
 
 /// A mask over parts of `width` elements: 0 for the given share of the parts in `active`, the least important ones, and for parts
-/// not in `active`; otherwise 1. Equally important parts are pruned in order. With N members, whose parts are concatenated, each is
-/// pruned separately: each loses the same share, and at least one part of each remains.
+/// not in `active`; otherwise 1. Equally important parts are pruned in order. With N members, whose parts are concatenated, each
+/// is pruned separately: each loses the same share, and at least one part of each remains.
 ///
 /// # Panics
 /// If the members have different numbers of parts.

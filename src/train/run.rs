@@ -44,7 +44,7 @@ pub struct Run {
     pub(super) chosen: bool,
 }
 
-/// What a run is at.
+/// The phase of a run.
 enum Phase {
     /// Steps are being taken, and the linear probe is being computed.
     Training(Box<Training>),
@@ -56,14 +56,15 @@ impl Run {
     /// Works until the next event; `None` after [`Event::Done`].
     ///
     /// # Errors
-    /// [`Error::Diverged`](crate::error::Error::Diverged) if the loss is not finite; [`Error::Device`](crate::error::Error::Device)
-    /// if the device failed. The best parameters so far remain available through [`Run::adapter`].
+    /// [`Error::Diverged`](crate::error::Error::Diverged) if the loss is not finite;
+    /// [`Error::Device`](crate::error::Error::Device) if the device failed. The best parameters so far remain available through
+    /// [`Run::adapter`].
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.events.take() {
                 return Ok(Some(event));
             }
-            // Not put back after an error, which ends the run.
+            // Not restored after an error, which ends the run.
             let mark = self.account.mark(&self.setup.compute.encoder);
             let next = match self.phase.take() {
                 None => return Ok(None),

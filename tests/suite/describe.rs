@@ -94,7 +94,8 @@ fn no_name_is_given_to_two_settings() {
     }
 }
 
-/// What others call it, by the names of the settings alone; the page's search has the same table (`web/tests/unit/options.test.ts`).
+/// What others call it, by the names of the settings alone; the page's search has the same table
+/// (`web/tests/unit/options.test.ts`).
 #[wasm_bindgen_test(unsupported = test)]
 fn settings_are_found_by_their_usual_names() {
     let table: BTreeMap<String, Vec<String>> = serde_json::from_str(include_str!("../files/setting-names.json")).unwrap();

@@ -15,8 +15,8 @@ pub fn begin() {
     softprompt::web::start();
 }
 
-/// The GPU that all tests share, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the build's
-/// for the browser) its absence is a failure.
+/// The GPU that all tests share, or `None` with a word in the log. With `REQUIRE_GPU=1` (in the environment natively, in the
+/// build's for the browser) its absence is a failure.
 pub async fn adapter(test: &str) -> Option<Arc<Gpu>> {
     begin();
     found(program_gpu().await, test)

@@ -226,9 +226,10 @@ async fn every_matrix_moves_by_its_own_learning_rate() {
     }
 }
 
-/// Huang et al. 2022 take 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent of the encoder. That is .733, .809 and
-/// .643 of the operations of six layers on 64 tokens behind 10 prompt rows, counted with a whole backward pass in every layer: to
-/// half of the last digit. We leave a part of the lowest layer out, which weighs more where there are few layers: up to .008 less.
+/// Huang et al. 2022 take 20, 20, 20 and 40 percent of the steps on 25, 50, 75 and 100 percent of the encoder. That is .733, .809
+/// and .643 of the operations of six layers on 64 tokens behind 10 prompt rows, counted with a whole backward pass in every
+/// layer: to half of the last digit. We leave a part of the lowest layer out, which weighs more where there are few layers: up to
+/// .008 less.
 #[wasm_bindgen_test(unsupported = test)]
 fn stages_cost_what_the_arithmetic_says() {
     let spec =

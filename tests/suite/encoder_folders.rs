@@ -1,5 +1,5 @@
-//! Folders with an encoder as people have them: files under other names, of other programs, or not the files at all. What can be read
-//! is read right; of the rest the error says what lies there and what to do.
+//! Folders with an encoder as people have them: files under other names, of other programs, or not the files at all. What can be
+//! read is read right; of the rest the error says what lies there and what to do.
 
 use serde_json::{Value, json};
 use softprompt::error::Error;

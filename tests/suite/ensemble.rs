@@ -81,8 +81,8 @@ async fn an_ensemble_trains_each_member_as_it_would_train_alone() {
     }
 }
 
-/// Parameters and moments after three steps in which every gradient is clipped, those of some members more than those of others: what
-/// a member's own norm is does not matter to the rest.
+/// Parameters and moments after three steps in which every gradient is clipped, those of some members more than those of others:
+/// what a member's own norm is does not matter to the rest.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn a_member_is_clipped_by_its_own_norm() {
     const MEMBERS: usize = 3;

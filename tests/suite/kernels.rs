@@ -1,5 +1,5 @@
-//! The WGSL kernels against their CPU twins in f64 on odd sizes. Runs on whatever adapter there is: lavapipe natively, SwiftShader
-//! in a headless browser, a real GPU on a desk.
+//! The WGSL kernels against their CPU twins in f64 on odd sizes. Runs on whatever adapter there is: lavapipe natively,
+//! SwiftShader in a headless browser, a real GPU on a desk.
 
 use softprompt::engine::Pooling;
 use softprompt::engine::cpu::matmul::Epilogue;

@@ -556,11 +556,7 @@ fn other_notations_are_refused_by_name() {
             "question answering (SQuAD)",
             "a text and a class",
         ),
-        (
-            file("", |_, text, label| format!("{label}: {}", text.replace('"', ""))),
-            "only one column",
-            "put a tab in place of the first `: `",
-        ),
+        (file("", |_, text, label| format!("{label}: {}", text.replace('"', ""))), "only one column", "replace the first `: `"),
     ] {
         let (problem, hint, _) = refused(&text);
         assert!(problem.contains(what) && hint.contains(to_do), "{problem} ({hint})");

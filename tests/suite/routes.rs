@@ -208,8 +208,8 @@ fn neuron_scores_are_means_of_absolute_activations_in_each_text() {
     assert_close(&fast, &scores, 1e-5, 1e-5);
 }
 
-/// Texts of 1, 4 and 11 rows behind 2 prompt rows, against the definition written out: in an encoder whose attention adds nothing,
-/// a neuron sees the norm of the row that comes into its layer.
+/// Texts of 1, 4 and 11 rows behind 2 prompt rows, against the definition written out: in an encoder whose attention adds
+/// nothing, a neuron sees the norm of the row that comes into its layer.
 #[wasm_bindgen_test(unsupported = test)]
 fn neuron_scores_are_those_of_the_definition() {
     let (spec, mut weights, _) = tiny();

@@ -88,7 +88,8 @@ fn what_is_held_out_is_not_trained_on() {
     for i in 0..20 {
         rows.push_str(&format!("{},{},{}\n", text(i), ["x", "y"][i % 2], if i < 14 { "train" } else { "test" }));
     }
-    // Rows 22 and 23 repeat a held-out text, one with another label; 24 repeats a training text; 25 a held-out one within its part.
+    // Rows 22 and 23 repeat a held-out text, one with another label; 24 repeats a training text; 25 a held-out one within its
+    // part.
     rows.push_str(&format!(
         "{},x,train\n{} ,y,train\n{},x,train\n{},x,test\n",
         text(14).to_uppercase(),

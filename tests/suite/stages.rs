@@ -1,5 +1,5 @@
-//! Progressive training on an encoder of four layers, so that depth leaves some of them out: whole runs, what they cost exactly, and
-//! what goes on over a stage's end.
+//! Progressive training on an encoder of four layers, so that depth leaves some of them out: whole runs, what they cost exactly,
+//! and what goes on over a stage's end.
 
 use softprompt::adapter::Adapter;
 use softprompt::config::{DeviceChoice, HeadTransition, Method, RunConfig, Shrink, StageConfig};

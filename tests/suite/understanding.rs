@@ -64,7 +64,8 @@ fn the_bootstrap_agrees_with_another_one() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn calibration_is_what_it_is_by_hand() {
-    // Bin 7 (0.6 to 0.7): 0.65 and 0.7 (the upper end belongs to it), one right. Bin 10: 0.95 and 0.95 and 1, all right; bin 1: 0, wrong.
+    // Bin 7 (0.6 to 0.7): 0.65 and 0.7 (the upper end belongs to it), one right. Bin 10: 0.95 and 0.95 and 1, all right; bin 1:
+    // 0, wrong.
     let answers = [(0.65, true), (0.7, false), (0.95, true), (0.95, true), (1.0, true), (0.0, false)];
     let Calibration { error, excess, bins } = Calibration::new(answers);
     assert_eq!(bins.iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 0, 0, 0, 0, 0, 2, 0, 0, 3]);

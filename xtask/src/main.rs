@@ -99,7 +99,8 @@ struct Paths {
 
 impl Paths {
     fn find() -> Result<Self> {
-        // At run time, not `env!`: with one target folder for several checkouts, a cached binary would check the one it was built in.
+        // At run time, not `env!`: with one target folder for several checkouts, a cached binary would check the one it was built
+        // in.
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
         let root = Path::new(&manifest).parent().ok_or("xtask has no parent folder")?.to_path_buf();
         // The running binary is in TARGET/PROFILE/, whether TARGET was set by an environment variable, a config file or the

@@ -104,7 +104,7 @@ fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usiz
     if certain { narrow } else { narrowest }
 }
 
-/// Does each record have so many cells, and begin with a number that counts them?
+/// Whether every record has this many cells and begins with its row number.
 fn are_row_names(records: &[StringRecord], width: usize) -> bool {
     let mut numbers = records.iter().filter(|record| !record::is_blank(record)).map(|record| {
         let number = record.get(0).and_then(|cell| cell.trim().parse::<i64>().ok());

@@ -18,7 +18,7 @@ const BELOW: usize = 2000;
 const NAME_WORDS: usize = 3;
 /// Maximum number of characters in such a cell.
 const NAME_LETTERS: usize = 40;
-/// Texts of several words below a single word from which the word may be a name.
+/// Minimum number of texts of several words below a single word that make the word a possible column name.
 const DOUBT_ROWS: usize = 10;
 
 /// Names that identify a header whatever is below it. Lower case.
@@ -254,7 +254,7 @@ fn looks(first: &StringRecord, rest: &[StringRecord], columns: usize) -> bool {
     header && (certain || !sentence)
 }
 
-/// What to say of a first row that was taken for a row, though one of its cells is a single word above texts of several.
+/// A note on a first row that is used as a row, although one of its cells is a single word above texts of several words.
 fn doubt(records: &[StringRecord], rows: &[u64]) -> Option<String> {
     let at = records.iter().position(|record| !is_blank(record))?;
     let below = &records[at + 1..records.len().min(at + 1 + BELOW)];
@@ -275,7 +275,7 @@ fn doubt(records: &[StringRecord], rows: &[u64]) -> Option<String> {
     ))
 }
 
-/// Does a cell read like the texts of its column: several words, begun as they are begun?
+/// Whether a cell looks like the texts of its column: several words, with the same style of beginning.
 fn is_sentence_like(name: &str, cells: &[&str]) -> bool {
     let lower = |cell: &str| cell.chars().next().is_some_and(char::is_lowercase);
     let same = cells.iter().filter(|cell| lower(cell) == lower(name)).count() * 10 >= cells.len() * 9;

@@ -19,6 +19,7 @@ mod tools;
 mod value;
 
 const HINT: &str = "write every row as an object such as {\"text\": \"so good\", \"label\": \"positive\"}";
+
 /// The values of a JSON file, or of a similar Python or JavaScript literal; `None` for a text that is neither.
 ///
 /// # Errors
@@ -138,7 +139,7 @@ fn whole(value: Json, table: &mut Objects) -> Result<Format> {
     Ok(Format::Json)
 }
 
-/// One by one, so that an error has a row.
+/// A list of objects, read one by one, so that an error has a row.
 fn list(text: &str, table: &mut Objects) -> Result<()> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let filled = reader.deserialize_seq(List(table)).and_then(|()| reader.end());
@@ -261,9 +262,9 @@ struct Objects {
     rows: Vec<u64>,
     /// Of each column, the number of the latest object that has it.
     latest: Vec<usize>,
-    /// Names that an object has twice, and the rows of these objects.
+    /// Names that occur more than once in an object, and the rows of these objects.
     twice: (BTreeSet<String>, Vec<u64>),
-    /// Names of the lists of which each text is a row.
+    /// Names of the lists whose texts are rows.
     lists: BTreeSet<String>,
     notes: Vec<String>,
     /// Number of Label Studio tasks, the names of their data, and tasks with differing annotations.

@@ -27,7 +27,7 @@ pub(super) struct Begun<E: Engine> {
 }
 
 impl<E: Engine> Begun<E> {
-    /// Begins one.
+    /// Begins a pass.
     ///
     /// # Errors
     /// As [`Engine::begin`].
@@ -42,12 +42,12 @@ pub(super) enum EnginePass {
     Cpu(Begun<CpuEngine>),
 }
 
-/// An engine of a backend: the one whose tensors it has.
+/// The engine that computes on a backend's tensors.
 trait OfBackend: Engine + Sized {
-    /// The pass, if it is one of this engine.
+    /// The pass, if it belongs to this engine.
     fn of(pass: EnginePass) -> Option<Begun<Self>>;
 
-    /// And back.
+    /// The opposite of [`OfBackend::of`].
     fn held(begun: Begun<Self>) -> EnginePass;
 }
 
@@ -80,12 +80,12 @@ pub struct Pass {
     state: Arc<Mutex<State>>,
 }
 
-/// How far a pass is.
+/// The state of a pass.
 enum State {
-    /// It waits for its forward pass, or for its backward pass.
+    /// The forward pass or the backward pass is next.
     Begun(Box<EnginePass>),
     Over,
-    /// Its input was on another device than its encoder.
+    /// The input was on another device than the encoder.
     OtherDevice,
 }
 
@@ -108,13 +108,13 @@ impl Pass {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The engine's pass, if it is there and of this engine.
+    /// The pass, if it is not over and belongs to this engine.
     fn take<E: OfBackend>(&self) -> Option<Begun<E>> {
         let State::Begun(pass) = std::mem::replace(&mut *self.state(), State::Over) else { return None };
         E::of(*pass)
     }
 
-    /// The forward pass. On another device it gives the input back, and [`Self::check`] says so.
+    /// Computes the forward pass. An input on another device is returned unchanged, and [`Self::check`] returns an error.
     fn forward<E: OfBackend>(&self, input: E::Tensor, states: E::Tensor) -> E::Tensor {
         let Some(mut begun) = self.take::<E>() else {
             *self.state() = State::OtherDevice;
@@ -129,12 +129,12 @@ impl Pass {
         pooled
     }
 
-    /// The backward pass.
+    /// Computes the backward pass.
     ///
     /// # Panics
-    /// Where it is the second one: burn takes a graph apart as it goes back through it.
+    /// If it is the second one. burn consumes a graph in its backward pass, so there is none.
     fn backward<E: OfBackend>(&self, d_pooled: E::Tensor) -> E::Tensor {
-        let begun = self.take::<E>().expect("one backward pass behind each tracked forward pass, on its device");
+        let begun = self.take::<E>().expect("one backward pass after each tracked forward pass, on its device");
         self.meter.add(self.cost.backward);
         begun.engine.backward(begun.pass, d_pooled)
     }
@@ -143,9 +143,9 @@ impl Pass {
 /// burn's backends, extended with the frozen encoder as an operation.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Backend: burn::backend::Backend {
-    /// The trained input `[R, D]`, and hidden states at the entry, to pooled rows `[B, D]`.
+    /// From the trained input `[R, D]` and the hidden states at the prompt's entry to pooled rows `[B, D]`.
     fn encode(input: FloatTensor<Self>, states: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
-    /// Gradient of the pooled rows `[B, D]` to gradient of the trained input `[R, D]`.
+    /// From the gradient of the pooled rows `[B, D]` to the gradient of the trained input `[R, D]`.
     fn encode_backward(d_pooled: FloatTensor<Self>, pass: Pass) -> FloatTensor<Self>;
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// Allocates buffers for batches of up to `capacity`, and records the untracked steps on them.
+    /// Allocates buffers for batches up to `capacity`, and records the untracked steps on them.
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
@@ -43,15 +43,15 @@ impl Arena {
         Ok(Self { embed, insert, layers, prefixed, tracked: None, pools: Vec::new(), buffers })
     }
 
-    /// Rebinds the embedding steps to a word table that was replaced. A backward pass that reads it is recorded again.
+    /// Rebinds the embedding steps to a replaced word table. A backward pass that reads it is recorded again.
     pub(super) fn set_table(&mut self, parts: &EncoderParts<'_>, table: &wgpu::Buffer) {
         self.buffers.table = table.clone();
         self.embed = [false, true].map(|updates| self.buffers.embed(parts, updates, self.h()));
         self.tracked = self.tracked.take().filter(|tracked| !tracked.reads_table());
     }
 
-    /// Steps of what the layers start from, and of each layer that the route takes, lowest first; with `save_activations`, on the
-    /// buffers of a tracked pass.
+    /// Steps for the input of the layers, and for each layer on the route, lowest first; with `save_activations`, on the buffers
+    /// of a tracked pass.
     pub(super) fn forward(&self, route: &Route, save_activations: bool) -> impl Iterator<Item = &[Step]> {
         let layers = match &self.tracked {
             Some(tracked) if save_activations => &tracked.layers[..],

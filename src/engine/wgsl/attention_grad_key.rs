@@ -14,8 +14,8 @@ pub fn shader(head_size: u32, blocking: Blocking) -> Shader {
     Shader { constants: blocking.constants(head_size), ..Shader::new(NAME) }
 }
 
-/// `[rows, blocks, qkv, d_ctx, lse, delta, d_qkv]`: rows `[T]`, blocks, qkv `[T, 3 D]`, d_ctx `[T, D]`, lse, delta `[T, H]` -> the k
-/// and v thirds of d_qkv `[T, 3 D]` or `[B P, 3 D]`.
+/// `[rows, blocks, qkv, d_ctx, lse, delta, d_qkv]`: rows `[T]`, blocks, qkv `[T, 3 D]`, d_ctx `[T, D]`, lse, delta `[T, H]` ->
+/// the k and v thirds of d_qkv `[T, 3 D]` or `[B P, 3 D]`.
 pub fn step(kernel: &Kernel, launch: &Launch<'_>, buffers: [&wgpu::Buffer; 7], params: Params) -> Step {
     kernel.step(launch, &bindings(buffers), &params, DispatchSize::Blocks(params.heads))
 }

@@ -1,4 +1,5 @@
-//! [`BatchBuffers`]: all buffers that depend on the size of a batch, allocated once for a capacity, and the single steps on them.
+//! [`BatchBuffers`]: all buffers whose size depends on the batch, allocated once for a capacity, and the individual steps on
+//! them.
 
 use super::kernel::Launch;
 use super::layer::{Layers, SavedLayer, Scratch, norm_params};
@@ -11,7 +12,7 @@ use crate::engine::{Entry, GradRows, Pooling, Route, RowInfo};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
 
-/// What there is room for, in rows.
+/// A capacity for batches, in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capacity {
     /// Packed rows T.
@@ -29,7 +30,7 @@ pub(super) struct Capacity {
 }
 
 impl Capacity {
-    /// Before the first batch.
+    /// The capacity before the first batch.
     pub(super) const SMALLEST: Self = Self { rows: 1, examples: 1, prompt: 1, update: 0, prefix: 0, states: 0 };
 
     /// The capacity for a batch after shared prompt rows, at the word embeddings.
@@ -75,13 +76,13 @@ impl Capacity {
     }
 }
 
-/// Buffers for batches of up to so many rows.
+/// Buffers for batches up to a capacity.
 #[derive(Debug)]
 pub(super) struct BatchBuffers {
     pub(super) capacity: Capacity,
     /// The uniform with the size of the current batch.
     batch: wgpu::Buffer,
-    /// The same with only its prompt rows.
+    /// The same with only the batch's prompt rows.
     prompt_rows: wgpu::Buffer,
     /// `[T]` [`RowInfo`].
     pub(super) rows: wgpu::Buffer,
@@ -106,7 +107,7 @@ pub(super) struct BatchBuffers {
     pub(super) d_update: wgpu::Buffer,
     pub(super) d_prefix: wgpu::Buffer,
     pub(super) scratch: Scratch,
-    /// What every layer of an untracked pass writes to, and the lowest layer of a tracked one.
+    /// Activations of each layer in turn of an untracked pass, and of the lowest layer of a tracked one.
     pub(super) saved: SavedLayer,
 }
 
@@ -120,7 +121,7 @@ fn wide(spec: &EncoderSpec) -> usize {
 }
 
 impl BatchBuffers {
-    /// Buffers for batches of up to `capacity`.
+    /// Allocates buffers for batches up to `capacity`.
     ///
     /// # Errors
     /// [`Error::Device`] if a buffer is larger than the device can bind.
@@ -167,18 +168,18 @@ impl BatchBuffers {
         queue.write_buffer(&self.prompt_rows, 0, bytemuck::bytes_of(&size.prompt_rows()));
     }
 
-    /// Makes the steps of layers on these buffers.
+    /// Creates the steps of layers on these buffers.
     pub(super) fn layers<'a>(&'a self, parts: &EncoderParts<'a>) -> Layers<'a> {
         let Self { rows, blocks, batch, prompt_rows, scratch, .. } = self;
         Layers { parts: *parts, rows, blocks, batch, prompt_rows, scratch }
     }
 
-    /// Launches over all packed rows.
+    /// The common inputs of all steps over the packed rows.
     pub(super) fn launch<'a>(&'a self, parts: &EncoderParts<'a>) -> Launch<'a> {
         Launch { gpu: parts.gpu, batch: &self.batch, rows: GradRows::All }
     }
 
-    /// The step that makes the embeddings of the current batch, with an update or without, into `h`.
+    /// The step that writes the embeddings of the current batch, with or without an update, to `h`.
     pub(super) fn embed(&self, parts: &EncoderParts<'_>, updates: bool, h: &wgpu::Buffer) -> Step {
         let Weights { position, embed_norm, .. } = parts.weights;
         let Self { rows, table, prompt, update, .. } = self;
@@ -186,13 +187,13 @@ impl BatchBuffers {
         embed::step(&parts.pipelines.embed, &self.launch(parts), buffers, norm_params(parts.spec), updates)
     }
 
-    /// The step that puts prompt rows and hidden states together, into `h`.
+    /// The step that writes prompt rows and hidden states to `h`.
     pub(super) fn insert(&self, parts: &EncoderParts<'_>, h: &wgpu::Buffer) -> Step {
         let buffers = [&self.rows, &self.prompt, &self.states, h];
         insert::step(&parts.pipelines.insert, &self.launch(parts), buffers, parts.spec.hidden as u32)
     }
 
-    /// What the layers of a route start from, into `h`.
+    /// The step that writes the input of a route's layers to `h`.
     pub(super) fn first(&self, parts: &EncoderParts<'_>, route: &Route, h: &wgpu::Buffer) -> Step {
         match route.entry {
             Entry::Words => self.embed(parts, route.update > 0, h),
@@ -207,7 +208,7 @@ impl BatchBuffers {
         prefix::step(&parts.pipelines.prefix, &self.launch(parts), [&self.offsets, &self.prefix, qkv], params)
     }
 
-    /// The step that takes the gradient at the prefix out of the one at qkv.
+    /// The step that extracts the gradient of the prefix from that of qkv.
     pub(super) fn prefix_grad(&self, parts: &EncoderParts<'_>, layer: usize, made: GradRows) -> Step {
         let EncoderSpec { hidden, layers, .. } = *parts.spec;
         let prompt_only = u32::from(made == GradRows::Prompt);

@@ -159,8 +159,9 @@ impl WgslEncoder {
         self.grow(&mut lock(&self.state), Capacity::new(rows, examples, prompt)?)
     }
 
-    /// Sets whether tracked passes save all activations, or recompute the largest in the backward pass: less than half of the memory
-    /// and about 20 % more time, with the same bits. If this changes the setting, saved activations of the current batch are lost.
+    /// Sets whether tracked passes save all activations, or recompute the largest in the backward pass: less than half of the
+    /// memory and about 20 % more time, with the same bits. If this changes the setting, saved activations of the current batch
+    /// are lost.
     pub fn set_recompute(&self, recompute: Recompute) {
         let state = &mut *lock(&self.state);
         if state.recompute != recompute {

@@ -140,7 +140,7 @@ pub(super) fn bindings<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [(u32, &w
     buffers.map(|buffer| (binding.next().unwrap_or_default(), buffer))
 }
 
-/// Compiles several kernels side by side: on the threads there are, or as the browser sees fit. Each comes back with its key.
+/// Compiles several kernels in parallel, on all threads or as the browser decides, and returns each with its key.
 pub(super) async fn compile_all<K: Copy + Send + Sync>(gpu: &Gpu, shaders: &[(K, Shader)]) -> Result<Vec<(K, Kernel)>> {
     #[cfg(not(target_family = "wasm"))]
     {

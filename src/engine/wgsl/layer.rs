@@ -30,13 +30,13 @@ pub(super) struct SavedLayer {
 }
 
 impl SavedLayer {
-    /// Values a row: all, and those that recomputation makes again.
+    /// Elements per row that a layer saves: all, and those that are recomputed.
     pub(super) fn widths(spec: &EncoderSpec) -> (usize, usize) {
         let again = 3 * spec.hidden + spec.ffn;
         (again + 2 * spec.hidden + spec.heads + 4, again)
     }
 
-    /// Buffers for `rows` rows; `qkv` and `u` those of another one.
+    /// Buffers for the activations of `rows` rows; `qkv` and `u` are those of `shared`, if it is given.
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
@@ -59,7 +59,7 @@ impl SavedLayer {
     }
 }
 
-/// What no layer saves.
+/// Buffers that no layer saves.
 #[derive(Debug)]
 pub(super) struct Scratch {
     /// `[T, D]`: output of the embeddings, then of each layer; then its gradient.

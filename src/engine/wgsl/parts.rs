@@ -1,4 +1,4 @@
-//! [`EncoderParts`]: what every step of an encoder is made of.
+//! [`EncoderParts`]: the common inputs of an encoder's steps.
 
 use super::device::Gpu;
 use super::pipelines::Pipelines;

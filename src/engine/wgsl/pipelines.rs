@@ -51,8 +51,8 @@ impl Pipelines {
     /// Compiles the kernels for an encoder of this shape, with the fastest tiles.
     ///
     /// # Errors
-    /// [`Error::Device`] with the name of the first kernel that does not compile; [`Error::Model`] for a head size that the attention
-    /// kernels do not know.
+    /// [`Error::Device`] with the name of the first kernel that does not compile; [`Error::Model`] for a head size that the
+    /// attention kernels do not support.
     pub async fn new(gpu: &Gpu, spec: &EncoderSpec) -> Result<Self> {
         Self::with(gpu, spec, tune::tiles(gpu, spec).await).await
     }

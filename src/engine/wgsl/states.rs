@@ -78,7 +78,7 @@ impl WgslEncoder {
             ));
         }
         let row_bytes = (self.spec().hidden * size_of::<f32>()) as u64;
-        // First byte and bytes of each example in the target, its key, and where it is cached.
+        // First byte and number of bytes of each example in the target, its key, and where it is cached.
         let place = |(index, rows): (usize, &[u32])| {
             let (at, bytes) = (u64::from(rows[0]) * row_bytes, u64::from(rows[1] - rows[0]) * row_bytes);
             let key = cache.map(|(cache, keys)| (cache, keys[index]));

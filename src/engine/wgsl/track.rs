@@ -22,7 +22,7 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    /// Allocates what the layers of a route save, and records its passes. The lowest layer takes the set of `buffers`.
+    /// Allocates the buffers that the layers of a route save, and records the passes. The lowest layer uses those of `buffers`.
     ///
     /// # Errors
     /// [`crate::error::Error::Device`] if a buffer is larger than the device can bind.
@@ -59,7 +59,7 @@ impl Tracked {
         Ok(Self { layers, backward, route, recompute })
     }
 
-    /// Whether it is what a pass on this route needs.
+    /// Whether it matches a pass on this route.
     pub(super) fn serves(&self, route: &Route, recompute: bool) -> bool {
         (self.route, self.recompute) == (without_pooling(route), recompute)
     }
@@ -70,7 +70,7 @@ impl Tracked {
     }
 }
 
-/// A route as its layers see it: pooling has steps of its own.
+/// The route without its pooling, which has its own steps.
 fn without_pooling(route: &Route) -> Route {
     Route { pooling: Pooling::Mean, ..*route }
 }

@@ -31,15 +31,15 @@ pub(super) struct Account {
     /// Steps until the next read-back.
     pub(super) group: usize,
     pub(super) cost: Cost,
-    /// What is at work.
+    /// What the current unit of work is charged to.
     pub(super) piece: Piece,
 }
 
-/// The beginning of a piece of work: its time, and the floating-point operations before it.
+/// The beginning of a unit of work: its time, and the FLOPs before it.
 pub(super) type Mark = (Instant, u64);
 
 impl Account {
-    /// Of a run that began at `begin`.
+    /// The account of a run that began at `begin`.
     pub(super) fn new(begin: Instant) -> Self {
         Self {
             begin,

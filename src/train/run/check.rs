@@ -94,7 +94,7 @@ impl Setup {
 }
 
 impl Progress {
-    /// Counters of a run that takes this plan, whose beginning this is.
+    /// Checks the counters of a run with this plan; `self` is its start.
     fn check_counters(&self, &Counters { step, stale, stage, round, before, .. }: &Counters) -> Result<()> {
         let rounds = &self.rounds;
         let steps = rounds.budget.steps;

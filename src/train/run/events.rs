@@ -1,10 +1,10 @@
-//! [`Events`]: what a run has to say and nobody has asked for yet.
+//! [`Events`]: the pending events of a run.
 
 use std::collections::VecDeque;
 
 use crate::train::event::Event;
 
-/// Events in their order.
+/// Pending events, in order.
 #[derive(Default)]
 pub(super) struct Events(VecDeque<Event>);
 
@@ -17,12 +17,12 @@ impl Events {
         self.push(Event::Warning { message });
     }
 
-    /// The next one, which is not pending any more.
+    /// Removes and returns the next event.
     pub(super) fn take(&mut self) -> Option<Event> {
         self.0.pop_front()
     }
 
-    /// The next one, to be changed.
+    /// A mutable reference to the next event.
     pub(super) fn first_mut(&mut self) -> Option<&mut Event> {
         self.0.front_mut()
     }

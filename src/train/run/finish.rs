@@ -92,7 +92,7 @@ impl Finish {
 }
 
 impl Run {
-    /// The last event.
+    /// Pushes the last event.
     fn done(&mut self) {
         let Some(best) = &self.results.best else { return };
         self.events.push(Event::Done {

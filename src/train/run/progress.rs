@@ -1,20 +1,20 @@
-//! [`Progress`]: where a run is in its plan of rounds, stages and steps.
+//! [`Progress`]: the position of a run in its plan of rounds, stages and steps.
 
 use crate::config::{HeadTransition, RunConfig};
 use crate::prompt::{Growth, PromptMethod, Stage};
 use crate::train::schedule::Budget;
 use crate::train::step::LearningRates;
 
-/// The plan: rounds of so many steps each, the first of them in stages on partial encoders.
+/// The plan: rounds with the same number of steps, the first of them in stages on partial encoders.
 pub(super) struct Rounds {
     /// The steps of one round.
     pub(super) budget: Budget,
-    /// Evaluations without a lower loss after which a round is over.
+    /// Number of evaluations without a lower held-out loss after which a round ends.
     patience: Option<usize>,
-    /// Those on partial encoders; the one on the full encoder follows.
+    /// Stages on partial encoders; one on the full encoder follows.
     pub(super) stages: Vec<Stage>,
     pub(super) growth: Growth,
-    /// Rounds in all.
+    /// Number of rounds.
     pub(super) count: usize,
 }
 
@@ -29,7 +29,7 @@ impl Rounds {
         self.stages.len() + 1
     }
 
-    /// The step of the first round before which a stage ends.
+    /// The step of the first round at which a stage ends.
     pub(super) fn end(&self, stage: usize) -> usize {
         if stage >= self.stages.len() {
             return self.budget.steps;
@@ -44,7 +44,7 @@ impl Rounds {
     }
 }
 
-/// Where a run is.
+/// The position of a run in its plan.
 pub(super) struct Progress {
     pub(super) rounds: Rounds,
     /// Steps done.
@@ -62,7 +62,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The beginning of a plan.
+    /// The start of a plan.
     pub(super) fn new(rounds: Rounds) -> Self {
         Self { rounds, step: 0, stale: 0, stage: None, round: 0, before: 0, neuron_scores: None }
     }
@@ -72,12 +72,12 @@ impl Progress {
         self.step - self.before
     }
 
-    /// Steps of the whole run, as far as known.
+    /// Number of steps of the whole run, as far as known.
     pub(super) fn all_steps(&self) -> usize {
         self.before + self.rounds.budget.steps * (self.rounds.count - self.round)
     }
 
-    /// Whether an evaluation follows the step that was done last.
+    /// Whether an evaluation follows the last step.
     pub(super) fn evaluates_now(&self) -> bool {
         self.rounds.budget.evaluates_after(self.round_step())
     }
@@ -97,7 +97,7 @@ impl Progress {
         self.round + 1 < self.rounds.count
     }
 
-    /// Whether the encoder of the current stage is a partial one.
+    /// Whether the current stage is on a partial encoder.
     pub(super) fn is_partial(&self) -> bool {
         self.stage.is_some_and(|stage| stage + 1 < self.rounds.stage_count())
     }

@@ -7,9 +7,9 @@ use crate::train::step::{MatrixState, Trained};
 
 #[derive(Default)]
 pub(super) struct Results {
-    /// None before the first evaluation.
+    /// `None` before the first evaluation.
     pub(super) best: Option<Best>,
-    /// None as long as it is not trained, and where there is none.
+    /// `None` until it is trained, and if the run has none.
     pub(super) probe: Option<probe::Best>,
 }
 

@@ -77,7 +77,7 @@ impl Progress {
         Ok(())
     }
 
-    /// For every neuron `[L, F]`, the mean absolute activation over training texts behind an untrained random prompt. Computed
+    /// For every neuron `[L, F]`, the mean absolute activation over training texts after an untrained random prompt. Computed
     /// once.
     async fn neuron_scores(&mut self, setup: &Setup) -> Result<&[f32]> {
         if self.neuron_scores.is_none() {

@@ -1,4 +1,4 @@
-//! [`Training`]: the part of a run in which steps are taken, and the baseline is made beside them.
+//! [`Training`]: the part of a run with its steps, its evaluations and the linear probe, which alternate.
 
 use web_time::Instant;
 
@@ -20,13 +20,13 @@ const BASELINE_SHARE: f64 = 0.5;
 
 pub(super) struct Training {
     pub(super) baseline: Baseline,
-    /// `None` while there is nothing to train on: the features, if the method has no prompt.
+    /// `None` until the features are computed, if the method has no prompt.
     pub(super) trainer: Option<Trainer>,
     /// One for each member.
     pub(super) orders: Vec<Order>,
     /// Whether an evaluation is next or in progress.
     pub(super) due: bool,
-    /// Its logits so far.
+    /// The logits of the evaluation so far.
     scored: Scored,
 }
 
@@ -40,7 +40,7 @@ impl Training {
         let due = self.due || run.stopping;
         let behind = run.account.baseline < BASELINE_SHARE * run.account.stepping;
         if !matches!(self.baseline, Baseline::Known) && (due || behind || self.trainer.is_none()) {
-            // Without a prompt it is the training itself: the features belong to the method.
+            // Without a prompt, the linear probe is the training itself: the features belong to the method.
             run.account.piece = if run.setup.has_prompt() { Piece::Baseline } else { Piece::Training };
             let begin = Instant::now();
             let baseline = std::mem::replace(&mut self.baseline, Baseline::Known);

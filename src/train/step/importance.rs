@@ -19,7 +19,7 @@ impl Trainer {
         Some((matrix.info.name, matrix.values.dims()))
     }
 
-    /// Which of the method's matrices it is.
+    /// Index of the prompt matrix among the method's.
     fn pruned(&self) -> Option<usize> {
         self.parameters.prompt.iter().position(|matrix| matrix.info.name == PRUNED)
     }

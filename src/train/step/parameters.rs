@@ -1,4 +1,4 @@
-//! [`Parameters`]: what there is of every trained matrix, that of the method's apart from that of the head's.
+//! [`Parameters`]: one value for every trained matrix, those of the method and those of the head.
 
 use burn::optim::{AdamW, AdamWState, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -6,18 +6,18 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::head::Linear;
 use crate::prompt::Parameter;
 
-/// One value for every trained matrix. The order of checkpoints is that of the iterators: the method's, then the head's weight and
-/// bias.
+/// One value for every trained matrix. Iterators and checkpoints have the same order: the method's matrices, then the head's
+/// weight and bias.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters<T> {
-    /// Those of the method, in the order of [`PromptMethod::initial`](crate::prompt::PromptMethod::initial).
+    /// For the method's matrices, in the order of [`PromptMethod::initial`](crate::prompt::PromptMethod::initial).
     pub prompt: Vec<T>,
-    /// Those of the head: weight `[N C, D]` and bias `[N, C]` of N members.
+    /// For the head: weight `[N C, D]` and bias `[N, C]` of N members.
     pub head: Linear<T>,
 }
 
 impl<T> Parameters<T> {
-    /// The same of what `f` makes of every value.
+    /// Applies `f` to every value.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Parameters<U> {
         Parameters { prompt: self.prompt.into_iter().map(&mut f).collect(), head: self.head.map(f) }
     }
@@ -27,12 +27,12 @@ impl<T> Parameters<T> {
         Parameters { prompt: self.prompt.iter().collect(), head: self.head.as_ref() }
     }
 
-    /// All values.
+    /// References to all values.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.prompt.iter().chain(self.head.as_ref().into_array())
     }
 
-    /// All values, to be changed.
+    /// Mutable references to all values.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.prompt.iter_mut().chain(self.head.as_mut().into_array())
     }
@@ -47,21 +47,21 @@ impl<T> IntoIterator for Parameters<T> {
     }
 }
 
-/// A trained matrix and what a step needs of it, on the plain device.
+/// A trained matrix and the state of its training, on the plain device.
 pub(super) struct TrainedMatrix {
     pub(super) info: ParameterInfo,
     pub(super) values: Tensor<2>,
-    /// None where the matrix is whole.
+    /// `None` for a matrix that is not pruned.
     pub(super) mask: Option<Mask>,
-    /// None before the first step.
+    /// `None` before the first step.
     pub(super) moments: Option<AdamWState<2>>,
 }
 
-/// What does not change of a trained matrix.
+/// The constant properties of a trained matrix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ParameterInfo {
     pub(super) name: &'static str,
-    /// A learning rate of its own.
+    /// Its own learning rate, if it has one.
     pub(super) rate: Option<f64>,
 }
 
@@ -82,18 +82,18 @@ impl Mask {
 }
 
 impl TrainedMatrix {
-    /// A matrix at its start.
+    /// An initial matrix.
     pub(super) fn new(Parameter { name, shape, values, rate }: Parameter, device: &Device) -> Self {
         let values = Tensor::from_data(TensorData::new(values, shape), device);
         Self { info: ParameterInfo { name, rate }, values, mask: None, moments: None }
     }
 
-    /// Numbers that are trained: those that are not pruned.
+    /// Number of trainable parameters: the elements that are not pruned.
     pub(super) fn count(&self) -> usize {
         self.mask.as_ref().map_or_else(|| self.values.dims().iter().product(), |mask| mask.left)
     }
 
-    /// One step with this learning rate and gradient.
+    /// One optimizer step with this learning rate and gradient.
     pub(super) fn step(&mut self, optimizer: &AdamW, rate: f64, gradient: Tensor<2>) {
         let (values, moments) = optimizer.step(rate, self.values.clone(), gradient, self.moments.take());
         (self.values, self.moments) = (values, moments);

@@ -101,7 +101,7 @@ fn train_uses_a_split_column_and_merges_labels() {
         (report["report"]["classes"].as_array().map(Vec::len), notes.contains("column `split`"))
     };
     assert_eq!((found(&plain), found(&joined)), ((Some(4), true), (Some(3), false)), "{plain} {joined}");
-    workspace.train(&["--split-column", "label"]).failed(1, &["cannot be the column of the texts or of the labels"]);
+    workspace.train(&["--split-column", "label"]).failed(1, &["cannot be the text column or the label column"]);
 }
 
 #[test]

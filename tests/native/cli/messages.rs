@@ -1,5 +1,5 @@
-//! What the program says besides its results: what the encoder cannot see, what is odd about its files, how far it is; and that no text
-//! of a file makes the terminal do something.
+//! What the program says besides its results: what the encoder cannot see, what is odd about its files, how far it is; and that
+//! no text of a file makes the terminal do something.
 
 use std::fs;
 

@@ -137,7 +137,8 @@ fn another_number_of_threads_changes_no_bit() {
     }
 }
 
-/// GPU and CPU round differently: it is said, and the training continues. (On the GPU alone `every_method` resumes, with the same bits.)
+/// GPU and CPU round differently: it is said, and the training continues. (On the GPU alone `every_method` resumes, with the same
+/// bits.)
 #[test]
 fn another_device_is_told() {
     if pollster::block_on(crate::device::adapter("another_device_is_told")).is_none() {

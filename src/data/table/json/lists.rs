@@ -1,10 +1,10 @@
-//! Objects that hold several texts, or one text in parts, as programs for chatbots write them: an intent with its phrases
-//! (`{"tag": "greeting", "patterns": ["hi", "hello"]}`; Amazon Lex, Dialogflow), a phrase with its entities marked (Snips).
+//! Objects with several texts, or with one text in parts, as in the exports of chatbot tools: an intent with its phrases
+//! (`{"tag": "greeting", "patterns": ["hi", "hello"]}`; Amazon Lex, Dialogflow), or a phrase with marked entities (Snips).
 
 use super::super::header::is_text_name;
 use super::value::{Json, Members, member};
 
-/// Names of a list of texts that belong to one object. Lower case, without marks.
+/// Names of lists of texts. Lower case, only letters and digits.
 const TEXTS: &[&str] = &[
     "patterns",
     "utterances",
@@ -19,11 +19,11 @@ const TEXTS: &[&str] = &[
     "expressions",
     "usersays",
 ];
-/// Names of a list of the parts of one text.
+/// Names of lists of the parts of one text.
 const PARTS: &[&str] = &["data", "parts"];
 
-/// One object for each text, with the other members of the object; the second value is the name of the list. An object without such
-/// a list, or with a text of its own, stays as it is.
+/// One object for each text of a list, with the other members of the object; the second value is the name of the list. An object
+/// without such a list, or with its own text, is returned unchanged.
 pub(super) fn expand(members: Members) -> (Vec<Members>, Option<String>) {
     let members = with_text(members);
     let has_text = members.iter().any(|(name, value)| value.as_text().is_some() && is_text_name(name));
@@ -38,7 +38,7 @@ pub(super) fn expand(members: Members) -> (Vec<Members>, Option<String>) {
     (texts(&members[at].1).unwrap_or_default().into_iter().map(row).collect(), Some(name))
 }
 
-/// The same object with the text whose parts are in a list as one text; for an object of another kind the same.
+/// Joins the parts of an object's text to one text; an object without such parts is returned unchanged.
 pub(super) fn with_text(mut members: Members) -> Members {
     if member(&members, "text").is_none()
         && let Some(at) = members.iter().position(|(name, value)| PARTS.contains(&name.as_str()) && joined(value).is_some())
@@ -48,7 +48,7 @@ pub(super) fn with_text(mut members: Members) -> Members {
     members
 }
 
-/// A list of texts, each one plain or in parts.
+/// The texts of a list, each plain or in parts; `None` for any other value.
 fn texts(value: &Json) -> Option<Vec<String>> {
     let items = value.as_list().filter(|items| !items.is_empty())?;
     let text = |item: &Json| match item {
@@ -63,7 +63,8 @@ fn texts(value: &Json) -> Option<Vec<String>> {
     items.iter().map(text).collect()
 }
 
-/// The text of parts, `[{"text": "a table at "}, {"text": "noon", "entity": "time"}]`.
+/// The text that consists of parts, such as `[{"text": "a table at "}, {"text": "noon", "entity": "time"}]`; `None` for any other
+/// value.
 fn joined(value: &Json) -> Option<String> {
     let parts = value.as_list().filter(|parts| !parts.is_empty())?;
     parts.iter().map(|part| part.get("text").and_then(Json::as_text)).collect()

@@ -115,8 +115,8 @@ impl FastEncoder {
     }
 
     /// Pooled rows `[B, D]` of a batch with the trained input `[R, D]` of a route; `states` `[T - B P, D]` are the hidden states
-    /// of the text where the prompt is inserted after the embeddings. With `save_activations`, everything for [`Self::backward`] is
-    /// saved in `buffers`.
+    /// of the text where the prompt is inserted after the embeddings. With `save_activations`, everything for [`Self::backward`]
+    /// is saved in `buffers`.
     ///
     /// # Panics
     /// If the encoder does not support the batch on this route ([`crate::engine::check_route`]), the input or the states have the

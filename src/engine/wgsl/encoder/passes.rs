@@ -7,8 +7,8 @@ use crate::engine::wgsl::recorder::{BatchSize, Step};
 use crate::error::{Error, Result};
 
 impl WgslEncoder {
-    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `save_activations`, the
-    /// activations for [`Self::backward`] are saved until the next [`Self::prepare`] or forward pass. If the pass is not
+    /// Records the forward pass over the current batch, from [`Self::input`] to [`Self::pooled_buffer`]; with `save_activations`,
+    /// the activations for [`Self::backward`] are saved until the next [`Self::prepare`] or forward pass. If the pass is not
     /// possible, nothing is recorded, and [`Gpu::check`](crate::engine::wgsl::device::Gpu::check) returns an error.
     pub fn forward(&self, commands: &mut wgpu::CommandEncoder, save_activations: bool) {
         let state = &mut *lock(&self.state);
