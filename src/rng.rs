@@ -1,4 +1,4 @@
-//! One seeded generator, the same natively and in wasm, with named streams.
+//! A seeded random number generator with named streams, the same natively and in wasm.
 
 /// A stream of random numbers: SplitMix64 (Steele, Lea and Flood 2014), keyed by a seed and a name, so that drawing more
 /// from one stream never shifts another.
@@ -19,13 +19,13 @@ impl Rng {
         rng
     }
 
-    /// The generator's whole state, for checkpoints.
+    /// The state of the generator, for checkpoints.
     #[must_use]
     pub fn state(&self) -> u64 {
         self.state
     }
 
-    /// Goes on from a saved state.
+    /// Restores a saved state.
     #[must_use]
     pub fn from_state(state: u64) -> Self {
         Self { state }
@@ -40,10 +40,10 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Uniform in `0..n`, without modulo bias to any size that matters here (`n` at most 2^32).
+    /// Uniform in `0..n`; the bias is negligible for `n` up to 2^32.
     ///
     /// # Panics
-    /// Where `n` is 0.
+    /// If `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw from nothing");
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize

@@ -71,7 +71,7 @@ enum Role {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Encoder {
     name: String,
-    /// Of the weights.
+    /// SHA-256 of the weights.
     sha256: String,
     /// See [`Model::files_sha256`].
     #[serde(default)]

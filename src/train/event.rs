@@ -77,7 +77,7 @@ pub enum Event {
         accuracy: f64,
         /// Held-out macro-F1.
         macro_f1: f64,
-        /// Of an ensemble: the mean accuracy of its members, each alone.
+        /// For an ensemble: the mean accuracy of its members individually.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
         members_accuracy: Option<f64>,

@@ -650,7 +650,7 @@ export type RunEvent = { "event": "started",
   accuracy: number,
   /** Held-out macro-F1. */
   macro_f1: number,
-  /** Of an ensemble: the mean accuracy of its members, each alone. */
+  /** For an ensemble: the mean accuracy of its members individually. */
   members_accuracy?: number,
   /** Whether this is the lowest held-out loss so far. */
   best: boolean,
@@ -791,7 +791,7 @@ export type CellResult = {
   accuracy: number,
   /** Held-out macro-F1. */
   macro_f1: number,
-  /** Of an ensemble: mean held-out accuracy of its members, each alone. */
+  /** For an ensemble: the mean held-out accuracy of its members individually. */
   members_accuracy?: number,
   /** Lowest held-out loss; `None` if nothing was trained. */
   loss: number | null,

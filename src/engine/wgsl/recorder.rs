@@ -41,14 +41,14 @@ pub enum Work {
     Rows,
     /// One workgroup per prompt row.
     PromptRows {
-        /// Of every example, `[B P]` rows, instead of `[P]`.
+        /// Whether all examples have their own rows, `[B P]`, instead of shared ones, `[P]`.
         per_example: bool,
     },
     /// A number of threads per prompt row.
     PromptThreads {
         /// Threads per row.
         each: u32,
-        /// Of every example, `[B P]` rows, instead of `[P]`.
+        /// Whether all examples have their own rows, `[B P]`, instead of shared ones, `[P]`.
         per_example: bool,
     },
     /// A number of workgroups, independent of the batch.

@@ -50,7 +50,7 @@ pub struct CellResult {
     pub accuracy: f64,
     /// Held-out macro-F1.
     pub macro_f1: f64,
-    /// Of an ensemble: mean held-out accuracy of its members, each alone.
+    /// For an ensemble: the mean held-out accuracy of its members individually.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(all(test, not(target_family = "wasm")), ts(optional))]
     pub members_accuracy: Option<f64>,
