@@ -119,9 +119,9 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   await expectAccessible(page, "choice of methods");
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
   await expect(page.getByText(new RegExp(`^6 runs of ${STEPS} steps`))).toBeVisible();
-  await page.getByLabel("Seeds").fill("none");
+  await page.getByLabel("Seeds", { exact: true }).fill("none");
   await expect(button(page, "Start comparison")).toBeDisabled();
-  await page.getByLabel("Seeds").fill("1");
+  await page.getByLabel("Seeds", { exact: true }).fill("1");
   await expect(page.getByText(new RegExp(`^2 runs of ${STEPS} steps`))).toBeVisible();
   await page.getByLabel("Budget per run").selectOption("Number of steps");
   await page.getByRole("textbox", { name: "Number of steps, in steps" }).fill("1.5");
@@ -157,7 +157,7 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   await button(page, "Compare methods").click();
   await expect(heading(page, "Compare methods on your data")).toBeFocused();
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
-  await page.getByLabel("Seeds").fill("1");
+  await page.getByLabel("Seeds", { exact: true }).fill("1");
   const there = page.getByText(/^\d of them (is|are) already done/);
   await limit(page);
   await expect(there).toBeVisible();

@@ -31,7 +31,7 @@ test.describe("a whole session", () => {
       const adapter = unzip(readFileSync(await download.path()));
       expect(adapter.get("softprompt.json")!.toString()).toContain("<img src=x onerror=");
 
-      // Everything else that the result can be taken home as.
+      // Everything else that the result can be exported as.
       const saved = async (name: RegExp, press: () => Promise<void>) => {
         const [file] = await Promise.all([page.waitForEvent("download", { timeout: 400_000 }), press()]);
         expect(file.suggestedFilename()).toMatch(name);
