@@ -142,7 +142,7 @@ export class Session implements PageState {
       const given = await readSettings(file);
       const config = await this.#client.call((api) => api.complete(given));
       await this.setConfig(await this.reading.fitted(config));
-      this.announcement = `The settings in ${file.name} were loaded.`;
+      this.announcement = [`The settings in ${file.name} were loaded.`, ...this.reading.lost].join(" ");
       return true;
     } catch (thrown) {
       this.report("settings", thrown);
@@ -212,7 +212,7 @@ export class Session implements PageState {
     if (!table) return false;
     try {
       await this.ensureDefaults();
-      this.table = await this.reading.read(table, record.config);
+      this.table = await this.reading.read(table, record.config, heldOut !== undefined);
       this.source = { name: record.file, bytes: table };
       if (heldOut) this.heldOut = { name: record.heldOutFile ?? "held-out rows", bytes: heldOut };
       return true;
@@ -245,7 +245,7 @@ export class Session implements PageState {
     const { source, config } = this;
     if (!source || !config) return;
     const changed = withReading(config, reading);
-    this.table = await this.reading.read(bytes, changed);
+    this.table = await this.reading.read(bytes, changed, this.heldOut !== undefined);
     this.reading.restart();
     this.source = { ...source, bytes };
     this.config = changed;
@@ -262,7 +262,7 @@ export class Session implements PageState {
     try {
       const [given, config] = await Promise.all([read(), this.ensureDefaults()]);
       const guessing = withReading(config, change ? written(readingOf(config)) : BY_LOOKING);
-      this.table = await this.reading.read(given.bytes, guessing);
+      this.table = await this.reading.read(given.bytes, guessing, change && this.heldOut !== undefined);
       this.reading.restart();
       this.source = { name, ...given };
       this.config = guessing;

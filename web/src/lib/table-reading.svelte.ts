@@ -13,6 +13,7 @@ export interface Page {
   table: TableView | undefined;
   heldOut: Source | undefined;
   announcement: string;
+  problems: Partial<Record<Place, { code: string }>>;
   comparison: { forget(): void };
   clear(place: Place): void;
   report(place: Place, thrown: unknown): void;
@@ -46,14 +47,21 @@ export class TableReading {
     return this.#heldOut?.of === this.page.heldOut?.bytes ? this.#heldOut?.table : undefined;
   }
 
-  /** Beside a held-out file, the split column is not used, as in a run. @throws a problem (`data`) */
-  async read(bytes: Blob, config: RunConfig): Promise<TableView> {
+  /**
+   * @param beside whether there is a held-out file: then the split column is not used, as in a run
+   * @throws a problem (`data`)
+   */
+  async read(bytes: Blob, config: RunConfig, beside: boolean): Promise<TableView> {
     const reading = readingOf(config);
-    const beside = this.page.heldOut !== undefined;
     const used = beside ? withReading(config, { split_column: "" }) : config;
     const table = await this.client.call((api) => api.openTable(bytes, used));
     this.#readings.set(table, { reading, beside });
     return table;
+  }
+
+  /** The settings under which a table was read. */
+  under(table: TableView): Reading | undefined {
+    return this.#readings.get(table)?.reading;
   }
 
   /** Another table is there: what was said of the one before is over. */
@@ -70,7 +78,10 @@ export class TableReading {
   }
 
   async setSheet(sheet: string): Promise<void> {
-    await this.#change({ sheet });
+    // A row of one sheet says nothing about another one.
+    const named = (this.page.config?.data.header_row ?? null) !== null;
+    const lost = named ? ["The header row was chosen for the other sheet: it is found by looking again."] : [];
+    await this.#change({ sheet, header_row: null }, { lost });
   }
 
   async setMerging(on: boolean): Promise<void> {
@@ -102,7 +113,7 @@ export class TableReading {
   follow(): void {
     clearTimeout(this.#timer);
     const { table, config } = this.page;
-    const before = table && this.#readings.get(table)?.reading;
+    const before = table && this.under(table);
     if (!before || !config || changedKeys(before, readingOf(config)).length === 0) return;
     this.#timer = setTimeout(() => {
       const now = this.page.config;
@@ -117,6 +128,7 @@ export class TableReading {
   async fitted(given: RunConfig): Promise<RunConfig> {
     const { config, source, table } = this.page;
     if (!config || !source || !table) return given;
+    this.lost = [];
     const [own, theirs] = [readingOf(config), readingOf(given)];
     const { text_column, label_column } = own;
     const wanted = {
@@ -160,11 +172,11 @@ export class TableReading {
   /**
    * Reads the table under changed settings, and takes both. A problem is reported, and the table stays as it was.
    *
-   * @param otherwise taken instead of a table that is not `good`
+   * @param way where a problem is shown, and the like
    */
   async #change(
     change: Partial<Reading>,
-    { place = "columns", good, otherwise }: { place?: Place; good?: (table: TableView) => boolean; otherwise?: Partial<Reading> } = {},
+    { place = "columns", good, otherwise, lost = [] }: Way = {},
   ): Promise<void> {
     const { page } = this;
     const { table, source, config } = page;
@@ -172,14 +184,14 @@ export class TableReading {
     clearTimeout(this.#timer);
     const mine = ++this.#latest;
     const current = () => mine === this.#latest && page.source === source;
-    const before = this.#readings.get(table)?.reading ?? readingOf(config);
+    const before = this.under(table) ?? readingOf(config);
     this.busy = true;
     page.clear(place);
     try {
       let found = await this.#again(table, source, config, before, { ...before, ...change });
       if (otherwise && !good?.(found.table)) found = await this.#again(table, source, config, before, { ...before, ...otherwise });
       if (!current()) return;
-      this.#take(found, before);
+      this.#take({ ...found, lost: [...lost, ...found.lost] }, before);
     } catch (thrown) {
       if (current()) page.report(place, thrown);
     } finally {
@@ -194,6 +206,8 @@ export class TableReading {
     page.table = table;
     this.lost = lost;
     if (changedKeys(before, reading).length) page.comparison.forget();
+    // A typed row that the file does not have is not asked for any more.
+    if (page.problems.options?.code === "data") page.clear("options");
     page.announcement = [`The table is read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
   }
 
@@ -202,16 +216,28 @@ export class TableReading {
     let reading = wanted;
     let lost: string[] = [];
     const keys = changedKeys(before, wanted);
+    const beside = this.page.heldOut !== undefined;
     if (keys.includes("header_row") || keys.includes("sheet")) {
       const bare = { ...wanted, text_column: null, label_column: null, split_column: null };
-      const after = await this.read(source.bytes, withReading(config, bare));
+      const after = await this.read(source.bytes, withReading(config, bare), beside);
       ({ reading, lost } = carried(wanted, table, after, keys.includes("sheet")));
     }
-    const view = await this.read(source.bytes, withReading(config, reading));
-    const refused = keys.includes("split_column") && !this.page.heldOut ? refusedSplit(view, reading) : undefined;
+    const view = await this.read(source.bytes, withReading(config, reading), beside);
+    const refused = keys.includes("split_column") && !beside ? refusedSplit(view, reading) : undefined;
     if (refused) throw refused;
     return { table: view, reading, lost };
   }
+}
+
+/** How a change is made. */
+interface Way {
+  /** Where a problem is shown. */
+  place?: Place;
+  /** Whether a table can be taken; otherwise it is read under `otherwise`. */
+  good?: (table: TableView) => boolean;
+  otherwise?: Partial<Reading>;
+  /** What the change itself drops. */
+  lost?: string[];
 }
 
 interface Found {

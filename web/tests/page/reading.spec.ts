@@ -90,6 +90,7 @@ test("the header row is clicked", async ({ page }) => {
   await expect(page.getByText("The header is row 2; row 1 above it is left out.")).toBeVisible();
   await button(page, "Find it automatically").click();
   await expect(page.getByText("The header is row 5; rows 1 to 3 above it are left out.")).toBeVisible();
+  await expect(button(page, "Done")).toBeFocused();
   expect(await dataSettings(page)).toMatchObject({ header_row: null });
 
   // Under "Options" it is typed; a row that the file does not have is refused, and the table stays.
@@ -125,6 +126,7 @@ test("what was chosen holds for files that are added, for typed rows, and is ove
 
   await page.getByLabel("Another file").setInputFiles({ name: "b.csv", mimeType: "text/csv", buffer: file("reading/lines_above.csv") });
   await expect(page.getByText("36 rows, separated by semicolons, UTF-8, header in row 5")).toBeVisible();
+  await expect(button(page, "Change the header row")).toBeVisible();
 });
 
 test("a sheet is chosen", async ({ page }) => {
@@ -172,7 +174,7 @@ test("a sheet is chosen", async ({ page }) => {
   await expect(sheet).toHaveValue("June");
   await expect(page.getByText("12 rows, an Excel workbook, header in row 1")).toBeVisible();
   await load.setInputFiles(given({ sheet: "July", max_tokens: 99 }));
-  await expect(page.getByText("does not have: it is read as before.")).toBeVisible();
+  await expect(page.locator(".stack").getByText("does not have: it is read as before.")).toBeVisible();
   await expect(sheet).toHaveValue("June");
   expect(await dataSettings(page)).toMatchObject({ sheet: "June", max_tokens: 99 });
 });

@@ -173,6 +173,7 @@ async function place(content: Uint8Array | string, reading: Partial<Reading> = {
   const client = { call: (job: (worker: typeof api) => unknown) => Promise.resolve(job(api)) } as unknown as Pick<Client, "call">;
   const bytes = new Blob([content as BlobPart]);
   const problems: Record<string, string> = {};
+  const codes: Page["problems"] = {};
   const seen = { forgotten: 0 };
   const page: Page = {
     config: under(reading),
@@ -180,12 +181,17 @@ async function place(content: Uint8Array | string, reading: Partial<Reading> = {
     table: undefined,
     heldOut: undefined,
     announcement: "",
+    problems: codes,
     comparison: { forget: () => void seen.forgotten++ },
-    clear: (where) => void delete problems[where],
-    report: (where, thrown) => void (problems[where] = (thrown as { message: string }).message),
+    clear: (where) => void (delete problems[where], delete codes[where]),
+    report: (where, thrown) => {
+      const { code, message } = thrown as { code: string; message: string };
+      problems[where] = message;
+      codes[where] = { code };
+    },
   };
   const tables = new TableReading(page, client);
-  page.table = await tables.read(bytes, page.config as RunConfig);
+  page.table = await tables.read(bytes, page.config as RunConfig, false);
   const view = () => page.table as TableView;
   const chosen = () => readingOf(page.config as RunConfig);
   return { page, tables, problems, seen, view, chosen };
@@ -230,6 +236,12 @@ describe("a table that is read again", () => {
     await tables.setSheet("June");
     expect(view()).toMatchObject({ sheet: "June", rows: 9, text_column: 2, label_column: 0 });
     expect(chosen()).toMatchObject({ sheet: "June", text_column: "body", label_column: "queue" });
+    await tables.setHeader(0);
+    expect(view().rows).toBe(10);
+    await tables.setSheet("May");
+    expect(view(), "a row of June says nothing about May").toMatchObject({ rows: 12, header_row: 1 });
+    expect(tables.lost[0]).toBe("The header row was chosen for the other sheet: it is found by looking again.");
+    await tables.setSheet("June");
     await tables.setSheet("Empty");
     expect(problems.columns).toMatch(/the sheet `Empty` is empty/);
     expect(view().sheet).toBe("June");
@@ -311,6 +323,9 @@ describe("a table that is read again", () => {
     expect(problems.options).toMatch(/row 4000 cannot be the header/);
     expect(view()).toBe(before);
     expect(chosen().header_row, "as it was typed").toBe(4000);
+    await tables.setHeader(3);
+    expect(problems, "another row was clicked").toEqual({});
+    expect(chosen().header_row).toBe(3);
   });
 
   it("takes settings of a file where it can be read so", async () => {
