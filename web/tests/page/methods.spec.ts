@@ -194,7 +194,7 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   expect(results.rows.map(({ name }) => name).sort()).toEqual(["majority", "probe", "prompt"]);
   expect(results.cells).toHaveLength(3);
 
-  await page.getByRole("button", { name: /^Train the best method: / }).click();
+  await page.getByRole("button", { name: /^Train the best: / }).click();
   await expect(heading(page, "Training your classifier")).toBeFocused();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
   // With the steps that it was the best with.

@@ -1,4 +1,4 @@
-/** The drawer of options: with the keyboard alone, with wrong values, back to the defaults, and as a file. */
+/** The drawer of options: with the keyboard alone, with wrong values, reset to defaults, and as a file. */
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { button, drop, expect, expectAccessible, heading, openWithTiny, screenshot, setOptions, smallSample, test } from "./session";
@@ -7,7 +7,7 @@ const narrow = { width: 360, height: 740 };
 
 const drawer = (page: Page) => page.locator("#options");
 const field = (page: Page, label: string) => drawer(page).getByLabel(label, { exact: true });
-const wayBack = (page: Page, label: string) => drawer(page).getByRole("button", { name: `${label}: back to ` });
+const resetOf = (page: Page, label: string) => drawer(page).getByRole("button", { name: `${label}: reset to ` });
 
 async function open(page: Page) {
   await openWithTiny(page);
@@ -49,15 +49,15 @@ test("the drawer is used with the keyboard alone", async ({ page }) => {
   await expect(field(page, "Prompt length (virtual tokens)")).not.toHaveAttribute("aria-invalid");
   await expect(drawer(page).getByText("1 changed")).toBeVisible();
   await page.keyboard.press("Shift+Tab");
-  await expect(wayBack(page, "Prompt length (virtual tokens)")).toBeFocused();
-  await expect(wayBack(page, "Prompt length (virtual tokens)")).toHaveAccessibleName(`Prompt length (virtual tokens): back to ${standard} tokens`);
+  await expect(resetOf(page, "Prompt length (virtual tokens)")).toBeFocused();
+  await expect(resetOf(page, "Prompt length (virtual tokens)")).toHaveAccessibleName(`Prompt length (virtual tokens): reset to ${standard} tokens`);
   await page.keyboard.press("Enter");
   await expect(field(page, "Prompt length (virtual tokens)")).toBeFocused();
   await expect(field(page, "Prompt length (virtual tokens)")).toHaveValue(standard);
   await expect(drawer(page).getByText("default values")).toBeVisible();
 });
 
-test("every change has a way back, and a search that finds nothing says so", async ({ page }) => {
+test("every change can be reset, and a search that finds nothing says so", async ({ page }) => {
   await open(page);
   await setOptions(page, {
     Method: "Prompt tuning",
@@ -71,15 +71,15 @@ test("every change has a way back, and a search that finds nothing says so", asy
   await expect(drawer(page).getByText("7 changed")).toBeVisible();
   await expect(page.getByLabel("Device", { exact: true })).toHaveValue("cpu");
   await screenshot(page, "options-changed", true);
-  await wayBack(page, "Steps").click();
+  await resetOf(page, "Steps").click();
   await expect(field(page, "Steps")).toHaveValue("");
-  await wayBack(page, "Pieces per token").click();
+  await resetOf(page, "Pieces per token").click();
   await expect(field(page, "Pieces per token")).not.toHaveValue("8");
-  await wayBack(page, "Prompt pruning").click();
+  await resetOf(page, "Prompt pruning").click();
   await expect(field(page, "Pieces per token")).toHaveCount(0);
-  await expect(wayBack(page, "Pooling")).toHaveAccessibleName("Pooling: reset to mean of all tokens");
+  await expect(resetOf(page, "Pooling")).toHaveAccessibleName("Pooling: reset to mean of all tokens");
   await expect(drawer(page).getByText("4 changed")).toBeVisible();
-  await wayBack(page, "Method").click();
+  await resetOf(page, "Method").click();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeFocused();
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
   await expect(drawer(page).getByText("3 changed")).toBeVisible();
