@@ -387,7 +387,7 @@ fn lists_of_texts_in_an_object_are_rows() {
                 "{{{}}}",
                 intents(&|label| format!("\"{label}\": [{}]", of(label, &|text| format!("{{\"data\": {}}}", parts(text)))))
             ),
-            "taken as labels",
+            "are used as labels",
         ),
     ] {
         let found = table(&text);
