@@ -27,7 +27,7 @@ const TABLE: &[Row] = &[
     row("config", 1, &["error"]),
     row("tensors", 1, &["error"]),
     row("data", 1, &["error", "config", "rng", "tensors"]),
-    row("text", 1, &["error"]),
+    row("text", 1, &["error", "tensors"]),
     row("eval", 1, &["error", "config", "rng"]),
     row("model::spec", 1, &[]),
     row("model", 1, &["error", "tensors", "text", "model::spec"]),
