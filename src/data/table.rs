@@ -131,13 +131,26 @@ impl Table {
         Self::from_records(records, header_row, fewest)
     }
 
-    /// The same for a second file, such as a held-out file: the sheet in the settings is ignored if the file does not have it.
+    /// The same for a second file, such as a held-out file. The sheet in the settings is ignored if the file does not have it. The
+    /// header row in the settings is that of the first file: it is used only if it has more of the columns in the settings than
+    /// the detected header, or if no header is detected. That a file has no header (row 0) holds for the second one, too.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn read_beside(bytes: &[u8], config: &DataConfig) -> Result<Self> {
         let sheet = config.sheet.clone().filter(|sheet| workbook::has_sheet(bytes, sheet));
-        Self::read(bytes, &DataConfig { sheet, ..config.clone() })
+        let config = DataConfig { sheet, ..config.clone() };
+        if matches!(config.header_row, None | Some(0)) {
+            return Self::read(bytes, &config);
+        }
+        let named = Self::read(bytes, &config);
+        let Ok(detected) = Self::read(bytes, &DataConfig { header_row: None, ..config.clone() }) else { return named };
+        let wanted = [&config.text_column, &config.label_column];
+        let columns = |table: &Self| wanted.into_iter().flatten().filter(|name| table.columns.contains(name)).count();
+        match named {
+            Ok(named) if !detected.has_header || columns(&named) > columns(&detected) => Ok(named),
+            _ => Ok(detected),
+        }
     }
 }
 

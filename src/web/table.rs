@@ -30,6 +30,17 @@ pub fn open_table(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
     plain(&TableView::new(table, &config.data))
 }
 
+/// The same for a held-out file, which is read as in a run: see [`Table::read_beside`].
+///
+/// # Errors
+/// As [`open_table`].
+#[wasm_bindgen]
+pub fn open_beside(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
+    let config: RunConfig = parse(config)?;
+    let table = Table::read_beside(bytes, &config.data).map_err(thrown)?;
+    plain(&TableView::new(table, &config.data))
+}
+
 #[derive(Serialize)]
 struct JoinedView {
     rows: usize,

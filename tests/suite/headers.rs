@@ -233,3 +233,29 @@ fn the_first_lines_are_shown_as_they_stand() {
     let old: DataConfig = serde_json::from_str("{\"text_column\": \"text\"}").unwrap();
     assert_eq!((old.header_row, old.sheet), (None, None));
 }
+
+/// The header row in the settings is about the first file; a held-out file may have fewer lines above its header.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_header_of_a_second_file_is_in_its_own_row() {
+    let config = |row: usize, columns: bool| DataConfig {
+        header_row: Some(row),
+        text_column: columns.then(|| "ticket".to_owned()),
+        label_column: columns.then(|| "queue".to_owned()),
+        ..DataConfig::default()
+    };
+    let plain = format!("ticket,queue\n{}", lines(','));
+    let titled = format!("Export of June\n\nmade by hand,on paper\n{plain}");
+    for (file, row, first) in [(&plain, 4, 1), (&titled, 1, 4), (&titled, 4, 4), (&plain, 90, 1)] {
+        for columns in [false, true] {
+            let found = Table::read_beside(file.as_bytes(), &config(row, columns)).unwrap();
+            assert_eq!((found.header_row, found.columns.join("+")), (Some(first), "ticket+queue".into()), "row {row}");
+            assert_eq!(found.rows.len(), 9);
+        }
+    }
+    // Where looking finds none, or another one than the columns in the settings.
+    let words = format!("good day,to all of you\n{}", lines(','));
+    assert_eq!(Table::read_beside(words.as_bytes(), &config(1, false)).unwrap().header_row, Some(1));
+    let two = format!("text,label\nticket,queue\n{}", lines(','));
+    assert_eq!(Table::read_beside(two.as_bytes(), &config(2, true)).unwrap().header_row, Some(2));
+    assert!(!Table::read_beside(plain.as_bytes(), &config(0, false)).unwrap().has_header);
+}

@@ -37,12 +37,10 @@ export function tableCalls(core: Core) {
       return stage("open table", () => core.open_table(bytes, config));
     },
 
-    /** A file beside the table: as `openTable`, but a sheet that it does not have is not asked for, as in a run. */
+    /** A held-out file, read as in a run. */
     async openBeside(file: Blob, config: RunConfig): Promise<TableView> {
       const bytes = await bytesOf(file);
-      const { sheet } = config.data;
-      const beside = sheet && !hasSheet(core.open_table(bytes, withSheet(config, null)), sheet) ? withSheet(config, null) : config;
-      return stage("open table", () => core.open_table(bytes, beside));
+      return stage("open table", () => core.open_beside(bytes, config));
     },
 
     /**
@@ -85,13 +83,4 @@ function csvBlob(csv: Uint8Array): Blob {
 /** Whether the settings say where the table of a file is. */
 function isNamed({ data }: RunConfig): boolean {
   return (data.header_row ?? null) !== null || (data.sheet ?? null) !== null;
-}
-
-function withSheet(config: RunConfig, sheet: string | null): RunConfig {
-  return { ...config, data: { ...config.data, sheet } };
-}
-
-/** As the crate compares the names of sheets. */
-function hasSheet({ sheets }: TableView, name: string): boolean {
-  return sheets.some((sheet) => sheet.trim().toLowerCase() === name.trim().toLowerCase());
 }

@@ -166,6 +166,7 @@ test("a sheet is chosen", async ({ page }) => {
   await setOptions(page, { Steps: "12" });
   await button(page, "Back to the defaults").click();
   await expect(page.getByText("12 rows, an Excel workbook, header in row 1")).toBeVisible();
+  expect(await dataSettings(page), "how the file is read is no default").toMatchObject({ sheet: "June" });
   await page.locator("#options").getByLabel("Sheet", { exact: true }).selectOption("May");
   await expect(sheet).toHaveValue("May");
   const load = page.locator("#options").getByRole("group", { name: "Settings as a file" }).locator("input[type=file]");
