@@ -126,7 +126,12 @@ test("what was chosen holds for files that are added, for typed rows, and is ove
 
   await page.getByLabel("Another file").setInputFiles({ name: "b.csv", mimeType: "text/csv", buffer: file("reading/lines_above.csv") });
   await expect(page.getByText("36 rows, separated by semicolons, UTF-8, header in row 5")).toBeVisible();
-  await expect(button(page, "Change the header row")).toBeVisible();
+  // Nothing that was chosen for one file is asked of another one.
+  await button(page, "Change the header row").click();
+  await headerButton(page, 3).click();
+  await expect(page.getByText("37 rows, separated by semicolons, UTF-8, header in row 3")).toBeVisible();
+  await page.getByLabel("Another file").setInputFiles({ name: "c.csv", mimeType: "text/csv", buffer: file("reading/lines_above.csv") });
+  await expect(page.getByText("36 rows, separated by semicolons, UTF-8, header in row 5")).toBeVisible();
 });
 
 test("a sheet is chosen", async ({ page }) => {
