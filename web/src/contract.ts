@@ -219,6 +219,7 @@ export interface Core {
   complete_config(config: unknown): RunConfig;
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
+  open_beside(bytes: Uint8Array, config: RunConfig): TableView;
   /** Several files with the same columns as one, as CSV. */
   join_tables(names: string[], files: Uint8Array[], config?: RunConfig): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */
