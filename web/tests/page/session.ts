@@ -160,7 +160,7 @@ export async function screenshot(page: Page, name: string, fullPage = false) {
   });
 }
 
-/** What a result is analysisOf by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
+/** What a result is analysed by, as the page shows it: taken twice, it must be the same. The report is downloaded. */
 export async function analysisOf(page: Page) {
   const cell = page.getByRole("region", { name: "Counts by label and predicted class" }).getByRole("button").first();
   await cell.click();
