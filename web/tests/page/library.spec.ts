@@ -80,6 +80,7 @@ test("runs are listed, named, opened, compared, exported, imported and erased", 
   const probabilities = await likely.textContent();
   await button(page, "Change options, train again").click();
   await train(page, { Steps: "24" });
+  await expect(page.getByText("Saved in this browser under “Your runs”.")).toBeVisible();
 
   // Leaving loses nothing, and asks nothing.
   const asked: string[] = [];
