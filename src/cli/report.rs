@@ -1,5 +1,6 @@
 //! `softprompt train --report`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::files;
@@ -28,8 +29,9 @@ impl Notes {
     /// Starts collecting for a report at `path`, on these data files.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`] if the report could not be written there; checked before time is spent on training.
+    /// [`crate::error::Error::Io`] if the report could not be written there, or would replace another file; checked before time is spent on training.
     pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Encoder, dataset: &Dataset) -> Result<Self> {
+        check_is_report(path)?;
         files::check_file(path)?;
         let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
         let file = names.collect::<Vec<_>>().join(", ");
@@ -51,7 +53,22 @@ impl Notes {
         let (adapter, answers) = (run.adapter()?, run.held_out()?);
         let nearest = nearest(&adapter, model.weights(), model.tokenizer(), NEIGHBOURS);
         let report = Report { file, data, adapter: &adapter, course, answers: &answers, held_out, nearest: &nearest };
+        check_is_report(&self.path)?;
         files::write_file(&self.path, report.to_html()?.as_bytes())?;
         Ok(&self.path)
     }
+}
+
+/// # Errors
+/// [`crate::error::Error::Io`] for an existing file that is no HTML page: it may be the data, or a file of the adapter.
+fn check_is_report(path: &Path) -> Result<()> {
+    let begin = match fs::read(path) {
+        Ok(bytes) => bytes.trim_ascii_start().iter().take(9).map(u8::to_ascii_lowercase).collect::<Vec<u8>>(),
+        // It does not exist, or writing it fails with the reason.
+        Err(_) => return Ok(()),
+    };
+    if begin.is_empty() || begin.starts_with(b"<!doctype") || begin.starts_with(b"<html") {
+        return Ok(());
+    }
+    Err(files::io_error(path, "exists and is not a report", "choose another file for --report, such as report.html"))
 }

@@ -45,6 +45,13 @@ pub(crate) fn run(context: &Context, args: &TrainArgs) -> Result<ExitCode> {
         let path = checkpoint::path(&args.out());
         context.output.note(&format!("note: {} does not exist; the run starts from the beginning", path.display()));
     }
+    if !args.resume && checkpoint::path(&args.out()).exists() {
+        let path = checkpoint::path(&args.out());
+        context.output.note(&format!(
+            "note: {} is the checkpoint of an interrupted run, which this run replaces; --resume would continue it",
+            path.display()
+        ));
+    }
     let config = match &checkpoint {
         Some(checkpoint) => checkpoint.config.clone(),
         None => args.run_config()?,

@@ -127,6 +127,16 @@ fn rows_below_the_header_that_are_none_are_left_out() {
     assert_note(&twice, "1 row (11) is identical to the header and left out", "twice");
 }
 
+/// Files of Excel put under one another: the second header has a byte order mark, others have blanks or capitals.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_header_comes_again_in_another_notation() {
+    for again in ["\u{feff}text,label", "text, label", "text\u{200b},label", "Text,LABEL"] {
+        let found = table(format!("\u{feff}text,label\n{0}{again}\n{0}", lines(',')));
+        assert_eq!((found.columns.join("+"), found.rows.len()), ("text+label".into(), 18), "{again:?}: {:?}", found.notes);
+        assert_note(&found, "1 row (11) is identical to the header and left out", again);
+    }
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn lines_below_the_last_row_are_left_out() {
     let rows = lines(',');

@@ -561,6 +561,20 @@ fn other_notations_are_refused_by_name() {
         let (problem, hint, _) = refused(&text);
         assert!(problem.contains(what) && hint.contains(to_do), "{problem} ({hint})");
     }
+    let objects = objects();
+    for text in [
+        format!("// made by hand\n{}\n", objects.join("\n")),
+        format!("started\n{}\ndone\n", objects.join("\n")),
+        format!("text,label\n{}\n", objects.join("\n")),
+        format!("/* rows */\n[\n{}\n]\n", objects.join(",\n")),
+        objects.iter().map(|object| format!("2024-01-01 INFO {object}\n")).collect(),
+    ] {
+        let (problem, hint, _) = refused(&text);
+        assert!(problem.contains("JSON with something else between") && hint.contains("each line is an object"), "{problem}");
+    }
+    let cells =
+        table(file("text,label,data", |at, text, label| format!("{},{label},\"{{\"\"a\"\": {at}}}\"", text.replace('"', ""))));
+    assert_eq!((cells.rows.len(), cells.rows[1][2].as_str()), (9, "{\"a\": 1}"));
     // A table that mentions them is one.
     let found = table("text,label\ninsert into the slot, values first,x\n- so it is,y\n\\begin with it,x\nversion: two,y\n");
     assert_eq!(found.rows.len(), 4);

@@ -229,6 +229,15 @@ fn a_label_in_the_first_row_of_its_block_is_filled_down() {
     let again = csv(&headed(["queue", "ticket"], blocks()))
         + &csv(&blocks()).replace(",", ",once more, ").replace(",once more, ", ",once more ");
     assert_eq!(table(again).rows.iter().filter(|row| row[0].is_empty()).count(), 0);
+    // Four labels in a hundred rows: the others have none yet.
+    let few = |rows: usize| -> String {
+        (0..rows)
+            .map(|at| format!("some words of row {at},{}\n", if at % 25 == 0 { ["a", "b", "c", "d"][at / 25] } else { "" }))
+            .collect()
+    };
+    let filled = |text: &str| table(format!("text,label\n{text}")).rows.iter().filter(|row| !row[1].is_empty()).count();
+    assert_eq!(filled(&few(100)), 4);
+    assert_eq!(filled(&few(40)), 40);
     // What may be a row without a label stays one.
     for (what, labels) in [
         ("labelled so far", ["x", "y", "x", "", "", "", "", "", ""]),

@@ -167,6 +167,13 @@ fn other_columns_are_no_split() {
         let (found, expected) = drawn(&split("split", words));
         assert_eq!(found, expected, "{words:?}");
     }
+    // What is named like a split, and is none, is said.
+    let said = |words: [&str; 2]| DataReport::new(&split("Split", words), COLUMNS).notes.concat();
+    assert!(said(["train", "unused"]).contains("the split in column `Split` is not used (`unused` in row 6 is not train, test"));
+    assert!(said(["test", "test"]).contains("(it does not have both training rows and held-out rows); a random split is used"));
+    for words in [["0", "1"], ["a", "b"], ["train", "test"]] {
+        assert!(!said(words).contains("is not used"), "{words:?}");
+    }
     // The labels themselves.
     let labels = made("text,label", &|i| vec![text(i), ["train", "test"][i % 2].into()]);
     assert_eq!(read(&labels, None).unwrap().held_out.len(), 10);

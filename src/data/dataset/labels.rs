@@ -123,15 +123,12 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `1.0` is `1`, `2.50` is `2.5`. `None` for anything else.
+/// `1.0` and `1.00` are `1`. `None` for anything else: `1.1` and `1.10` can be two versions.
 fn without_zeros(key: &str) -> Option<String> {
     let (whole, fraction) = key.split_once('.')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(fraction) || whole.is_empty() || !digits(whole.trim_start_matches(['-', '+'])) {
-        return None;
-    }
-    let fraction = fraction.trim_end_matches('0');
-    Some(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") })
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let zeros = fraction.bytes().all(|byte| byte == b'0');
+    (zeros && digits(whole.trim_start_matches(['-', '+']))).then(|| whole.to_owned())
 }
 
 /// A number in one notation: `1` for `1.0`, `01`, `+1` and `1e0`.

@@ -24,7 +24,11 @@ impl Parts {
     pub(super) fn new(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
         let named = config.split_column.is_some();
         let (mut parts, refused) = match Given::find(table, columns, config) {
-            Ok(None) => (Self::whole(table, columns, config), None),
+            Ok(None) => {
+                let mut parts = Self::whole(table, columns, config);
+                parts.report.notes.extend(if named { None } else { Given::doubt(table, columns) });
+                (parts, None)
+            }
             Ok(Some(given)) => match Self::divided(table, columns, config, &given) {
                 Ok(parts) => (parts, None),
                 Err(error) if named => (Self::whole(table, columns, config), Some(error)),

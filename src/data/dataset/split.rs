@@ -64,6 +64,27 @@ impl Given {
         free.into_iter().find_map(|column| Self::of(table, column).filter(|given| given.blank * 2 <= table.rows.len()))
     }
 
+    /// Why a column that is named like a split column, and mostly names parts, is not used as one.
+    pub(super) fn doubt(table: &Table, columns: ColumnChoice) -> Option<String> {
+        let named = |column: usize| NAMES.contains(&table.columns[column].trim().to_lowercase().as_str());
+        let free = |column: &usize| *column != columns.text && *column != columns.label && named(*column);
+        (0..table.columns.len()).filter(free).find_map(|column| {
+            let name = &table.columns[column];
+            let cells = || {
+                table.rows.iter().map(|cells| cells[column].trim()).zip(&table.row_numbers).filter(|(cell, _)| !is_blank(cell))
+            };
+            let parts = cells().filter(|(cell, _)| part(cell, None).is_some()).count();
+            if parts == 0 || parts * 2 < cells().count() {
+                return None;
+            }
+            let why = match cells().find(|(cell, _)| part(cell, None).is_none()) {
+                Some((cell, row)) => format!("`{cell}` in row {row} is not train, test, dev or validation"),
+                None => "it does not have both training rows and held-out rows".to_owned(),
+            };
+            Some(format!("the split in column `{name}` is not used ({why}); a random split is used instead"))
+        })
+    }
+
     fn of(table: &Table, column: usize) -> Option<Self> {
         let flag = flag(&table.columns[column]);
         let mut blank = 0;

@@ -8,6 +8,8 @@ use super::{Table, rows_list};
 const FEWEST: usize = 6;
 /// Maximum length of a value of such a column, in characters.
 const LONGEST: usize = 60;
+/// Maximum number of rows per value, on average: with fewer values the other rows have no label yet.
+const ROWS_PER_VALUE: usize = 20;
 
 /// Fills down the only column that can be the label, if it is certain that it is written in blocks.
 pub(super) fn down(table: &mut Table) {
@@ -45,7 +47,7 @@ fn is_in_blocks(table: &Table, column: usize) -> bool {
     }
     let heads: Vec<usize> = (0..rows.len()).filter(|&at| !rows[at][column].trim().is_empty()).collect();
     let value = |at: usize| rows[at][column].trim();
-    let starts = heads.len() >= 2 && heads[0] == 0;
+    let starts = heads.len() >= 2 && heads[0] == 0 && rows.len() <= heads.len() * ROWS_PER_VALUE;
     if !starts || heads.iter().any(|&at| value(at).chars().count() > LONGEST) {
         return false;
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use csv::StringRecord;
 
 use super::{record::is_blank, rows_are};
+use crate::data::cells::normalised;
 use crate::data::names::Named;
 use crate::error::{Error, Result};
 
@@ -178,8 +179,13 @@ fn known(name: &str) -> bool {
 fn recurs(record: &StringRecord, below: &[StringRecord]) -> bool {
     below
         .iter()
-        .filter(|other| *other != record)
+        .filter(|other| !same_names(other, record))
         .any(|other| record.iter().zip(other.iter()).any(|(name, cell)| !name.trim().is_empty() && name.trim() == cell.trim()))
+}
+
+/// Whether two records hold the same names: in other notations too, as in files put under one another.
+fn same_names(one: &StringRecord, other: &StringRecord) -> bool {
+    one.len() == other.len() && one.iter().zip(other.iter()).all(|(a, b)| a == b || normalised(a) == normalised(b))
 }
 
 fn is_number(cell: &str) -> bool {

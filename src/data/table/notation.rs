@@ -70,6 +70,11 @@ fn refuse(first: &[&str]) -> Result<()> {
         Some(("Rasa's YAML", "convert it with `rasa data convert nlu -f json`, or write a row `text,intent` for each example"))
     } else if yaml() {
         Some(("YAML", "write it as JSON, a list of objects, or as CSV"))
+    } else if first.len() > 2 && share(holds_object) {
+        Some((
+            "JSON with something else between its objects, such as comments or a log",
+            "remove it, so that each line is an object such as {\"text\": \"so good\", \"label\": \"positive\"}",
+        ))
     } else if first.len() > 2 && share(|line| line.starts_with("<row") || line.starts_with("<item")) {
         Some(("XML", "export the table as CSV"))
     } else if first.len() > 3 && first.iter().all(|line| is_svmlight(line)) {
@@ -78,6 +83,13 @@ fn refuse(first: &[&str]) -> Result<()> {
         None
     };
     found.map_or(Ok(()), |(what, hint)| Err(Error::data(format!("this is {what}"), hint)))
+}
+
+/// A line that is, or ends with, a JSON object; not a cell of a table with tabs, or one in quotes.
+fn holds_object(line: &str) -> bool {
+    let line = line.trim_end_matches(',');
+    line.find("{\"")
+        .is_some_and(|at| !line[..at].contains(['\t', '"']) && serde_json::from_str::<serde::de::IgnoredAny>(&line[at..]).is_ok())
 }
 
 /// `INSERT INTO t VALUES (...)`, or values on separate lines.

@@ -115,3 +115,18 @@ fn a_result_that_is_no_better_than_one_class_is_called_that() {
     let learned = Workspace::new().train(&["--steps", "60"]).succeeded().stdout;
     assert!(!learned.contains("no better than always predicting"), "{learned}");
 }
+
+#[test]
+fn a_report_replaces_no_other_file() {
+    let workspace = Workspace::new();
+    workspace.write("data.csv", csv(0..48));
+    let data = std::fs::read(workspace.path("data.csv")).unwrap();
+    workspace.train(&["--report", "data.csv"]).failed(1, &["data.csv", "exists and is not a report", "report.html"]);
+    assert_eq!(std::fs::read(workspace.path("data.csv")).unwrap(), data);
+    workspace
+        .train(&["--out", "a", "--report", "a/softprompt.json"])
+        .failed(1, &["softprompt.json", "exists and is not a report"]);
+    workspace.run(&["inspect", "a"]).succeeded();
+    workspace.train(&["--report", "report.html"]).succeeded();
+    workspace.train(&["--report", "report.html"]).succeeded();
+}

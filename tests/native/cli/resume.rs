@@ -94,6 +94,9 @@ fn what_is_given_is_compared_with_the_checkpoint() {
     assert!(!file.stderr.contains("seed"), "the flag wins over the file: {}", file.stderr);
     assert_eq!(fs::read(workspace.path("data-adapter.checkpoint")).unwrap(), checkpoint, "nothing of it is lost");
     resume(&["--seed", "7", "--steps", "400"]).succeeded();
+    workspace.write("data-adapter.checkpoint", &checkpoint);
+    let replaced = workspace.train(&["--steps", "3"]).succeeded();
+    assert!(replaced.stderr.contains("data-adapter.checkpoint is the checkpoint of an interrupted run"), "{}", replaced.stderr);
 }
 
 #[test]

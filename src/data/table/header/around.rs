@@ -4,7 +4,7 @@ use csv::StringRecord;
 
 use super::super::record::{is_blank, length};
 use super::super::rows_are;
-use super::{Layout, cells, is_number, known};
+use super::{Layout, cells, is_number, known, same_names};
 
 /// Words of a row that states the type of each column.
 #[rustfmt::skip]
@@ -103,7 +103,7 @@ pub(super) fn repeated(records: &[StringRecord], rows: &[u64], header: usize, la
     if cells(names).filter(|name| known(name)).count() < 2 {
         return;
     }
-    let again: Vec<usize> = (header + 1..records.len()).filter(|&at| &records[at] == names).collect();
+    let again: Vec<usize> = (header + 1..records.len()).filter(|&at| same_names(&records[at], names)).collect();
     if again.is_empty() {
         return;
     }
