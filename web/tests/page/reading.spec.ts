@@ -41,7 +41,7 @@ async function open(page: Page, name: string, content: string | Buffer) {
 async function dataSettings(page: Page): Promise<Record<string, unknown>> {
   const options = page.locator("#options");
   if (!(await options.evaluate((details: HTMLDetailsElement) => details.open))) await options.locator("summary").click();
-  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download the settings").click()]);
+  const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download settings").click()]);
   return (JSON.parse(readFileSync(await download.path(), "utf8")) as { data: Record<string, unknown> }).data;
 }
 
@@ -169,12 +169,12 @@ test("a sheet is chosen", async ({ page }) => {
   const settings = await dataSettings(page);
   expect(settings).toMatchObject({ sheet: "June", label_column: "queue" });
   await setOptions(page, { Steps: "12" });
-  await button(page, "Back to the defaults").click();
+  await button(page, "Reset to defaults").click();
   await expect(page.getByText("12 rows, an Excel workbook, header in row 1")).toBeVisible();
   expect(await dataSettings(page), "how the file is read is no default").toMatchObject({ sheet: "June" });
   await page.locator("#options").getByLabel("Sheet", { exact: true }).selectOption("May");
   await expect(sheet).toHaveValue("May");
-  const load = page.locator("#options").getByRole("group", { name: "Settings as a file" }).locator("input[type=file]");
+  const load = page.locator("#options").getByRole("group", { name: "Settings file" }).locator("input[type=file]");
   const given = (data: object) => ({ name: "mine.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ data })) });
   await load.setInputFiles(given({ sheet: "June", merge_labels: true }));
   await expect(sheet).toHaveValue("June");
