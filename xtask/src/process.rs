@@ -19,9 +19,15 @@ pub fn command(paths: &Paths, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The `cargo` that runs xtask.
+/// The `cargo` that runs xtask. It does not inherit what `cargo run` sets for xtask itself: build scripts that look at such
+/// variables would run again, and a build by hand and one by xtask would undo each other.
 pub fn cargo(paths: &Paths, args: &[&str]) -> Command {
     let mut cargo = command(paths, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let own =
+        |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+    std::env::vars_os().filter(|(name, _)| own(name)).for_each(|(name, _)| {
+        cargo.env_remove(name);
+    });
     cargo.args(args);
     cargo
 }
