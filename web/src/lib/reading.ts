@@ -139,5 +139,5 @@ export function pageNote(note: string): string {
 
 /** Whether a note has a control of its own, which says the same: that on labels which are merged, or would be if the user wished. */
 export function hasControl(note: string, merging: boolean): boolean {
-  return note.includes(merging ? "labels in more than one notation, which are merged" : "--merge-labels");
+  return note.includes(merging ? "labels in different notations, which are merged" : "--merge-labels");
 }

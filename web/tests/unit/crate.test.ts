@@ -81,7 +81,7 @@ describe("the crate", () => {
     ]);
     expect(view).toMatchObject({ format: "text", has_header: true, columns: ["text", "label"] });
     expect(view.report.lengths).toEqual({ shortest: 3, median: 7, longest: 8 });
-    expect(view.report.advice[0]).toMatch(/2 classes for 4 rows/);
+    expect(view.report.advice[0]).toMatch(/2 classes in 4 rows/);
     const typed = core.append_rows(undefined, defaults, [{ text: "first", label: "x" }]);
     expect(core.open_table(typed, defaults).preview).toEqual([["first", "x"]]);
     const thrown = (job: () => unknown): unknown => {

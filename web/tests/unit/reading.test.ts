@@ -299,7 +299,7 @@ describe("a table that is read again", () => {
     await tables.setColumn("label", 2);
     expect(chosen(), "a column has one role").toMatchObject({ label_column: "split", split_column: null });
     await tables.setSplit("label");
-    expect(problems.heldOut).toMatch(/^Column “label” does not state the split\. .*is no part of a data set/);
+    expect(problems.heldOut).toMatch(/^Column “label” does not state the split\. .*is not train, test, dev or validation/);
     expect(chosen().split_column).toBeNull();
   });
 
