@@ -21,8 +21,8 @@ const TINY = join(import.meta.dirname, "../../../tests/golden/tiny");
 const MEDIA = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json" };
 /** In turn. Long enough that checkpoints, which take a fiftieth of the time at most, are written on the way. */
 const TRAININGS = [
-  { Method: "Prompt tuning", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length": "4", "Early stopping patience": "" },
-  { Method: "Late prompt", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length": "4", "Early stopping patience": "" },
+  { Method: "Prompt tuning", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length (virtual tokens)": "4", "Early stopping patience": "" },
+  { Method: "Late prompt tuning (LPT)", Steps: "2400", Evaluations: "12", "Batch size": "8", "Prompt length (virtual tokens)": "4", "Early stopping patience": "" },
 ];
 /** A training is killed at most so often, and then comes to its end. */
 const MOST = 6;
