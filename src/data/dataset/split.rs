@@ -57,17 +57,15 @@ impl Given {
     }
 
     fn look(table: &Table, columns: ColumnChoice) -> Option<Self> {
-        let named = |column: usize| NAMES.contains(&table.columns[column].trim().to_lowercase().as_str());
         let mut free: Vec<usize> =
             (0..table.columns.len()).filter(|&column| column != columns.text && column != columns.label).collect();
-        free.sort_by_key(|&column| !named(column));
+        free.sort_by_key(|&column| !is_named(table, column));
         free.into_iter().find_map(|column| Self::of(table, column).filter(|given| given.blank * 2 <= table.rows.len()))
     }
 
     /// Why a column that is named like a split column, and mostly names parts, is not used as one.
     pub(super) fn doubt(table: &Table, columns: ColumnChoice) -> Option<String> {
-        let named = |column: usize| NAMES.contains(&table.columns[column].trim().to_lowercase().as_str());
-        let free = |column: &usize| *column != columns.text && *column != columns.label && named(*column);
+        let free = |column: &usize| *column != columns.text && *column != columns.label && is_named(table, *column);
         (0..table.columns.len()).filter(free).find_map(|column| {
             let name = &table.columns[column];
             let cells = || {
@@ -117,6 +115,11 @@ impl Given {
     pub(super) fn set_aside(&self) -> usize {
         (0..self.parts.len()).filter(|&at| !self.trains(at) && !self.holds_out(at)).count()
     }
+}
+
+/// Whether a column has a common name of split columns.
+fn is_named(table: &Table, column: usize) -> bool {
+    NAMES.contains(&table.columns[column].trim().to_lowercase().as_str())
 }
 
 /// Holds out `fraction` of each class, rounded, but at least one row and not all; none of a class with a single row. Both parts

@@ -183,9 +183,15 @@ fn recurs(record: &StringRecord, below: &[StringRecord]) -> bool {
         .any(|other| record.iter().zip(other.iter()).any(|(name, cell)| !name.trim().is_empty() && name.trim() == cell.trim()))
 }
 
+/// Whether two cells can be the same name in two notations: a long text beside a name need not be looked at.
+fn similar_length(a: &str, b: &str) -> bool {
+    a.len().max(b.len()) <= 4 * a.len().min(b.len()) + 16
+}
+
 /// Whether two records hold the same names: in other notations too, as in files put under one another.
 fn same_names(one: &StringRecord, other: &StringRecord) -> bool {
-    one.len() == other.len() && one.iter().zip(other.iter()).all(|(a, b)| a == b || normalised(a) == normalised(b))
+    one.len() == other.len()
+        && one.iter().zip(other.iter()).all(|(a, b)| a == b || (similar_length(a, b) && normalised(a) == normalised(b)))
 }
 
 fn is_number(cell: &str) -> bool {

@@ -25,6 +25,10 @@ const PARTS: &[&str] = &["data", "parts"];
 /// One object for each text of a list, with the other members of the object; the second value is the name of the list. An object
 /// without such a list, or with its own text, is returned unchanged.
 pub(super) fn expand(members: Members) -> (Vec<Members>, Option<String>) {
+    // Most objects have no list at all, and are many.
+    if members.iter().all(|(_, value)| value.as_list().is_none()) {
+        return (vec![members], None);
+    }
     let members = with_text(members);
     let has_text = members.iter().any(|(name, value)| value.as_text().is_some() && is_text_name(name));
     let found = members.iter().position(|(name, value)| TEXTS.contains(&bare(name).as_str()) && texts(value).is_some());
