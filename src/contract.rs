@@ -9,7 +9,7 @@ use crate::config::{
     HeadTransition, LateConfig, Method, OptimConfig, ProgressiveConfig, PromptConfig, PromptInit, PruneConfig, Reads, Recompute,
     RunConfig, Schedule, Shrink, StageConfig, Vote,
 };
-use crate::data::dataset::{ClassCount, DataReport, LabelGroup, Lengths};
+use crate::data::dataset::{ClassCount, DataReport, GivenSplit, LabelGroup, Lengths};
 use crate::data::edit::Edit;
 use crate::data::table::{Format, Line, Part};
 use crate::data::view::TableView;
@@ -76,6 +76,7 @@ fn typescript() -> String {
         Line,
         Format,
         DataReport,
+        GivenSplit,
         ClassCount,
         LabelGroup,
         Lengths,

@@ -27,6 +27,7 @@ pub use labels::{ClassIndex, LabelGroup};
 use parts::{Parts, file_notes};
 use rows::{HeldOut, Rows};
 use split::Given;
+pub use split::GivenSplit;
 pub use values::Reading;
 
 /// Minimum number of usable rows.
@@ -117,6 +118,18 @@ impl DataReport {
         report.notes.extend(refused.map(|error| error.to_string()));
         report
     }
+
+    /// The same, with the split that a column states: why the column in the settings cannot be used, or the one in use.
+    pub(super) fn with_split(table: &Table, columns: ColumnChoice, config: &DataConfig) -> (Self, Result<Option<GivenSplit>>) {
+        let Parts { mut report, refused, split, .. } = Parts::new(table, columns, config);
+        report.notes.extend(refused.as_ref().map(ToString::to_string));
+        (report, refused.map_or(Ok(split), Err))
+    }
+
+    /// The note on labels that look the same and are merged, or are not.
+    pub(super) fn similar_note(&self, merged: bool) -> Option<String> {
+        notes::similar(&self.similar_labels, merged)
+    }
 }
 
 /// The texts of the usable rows of a table, in order.
@@ -179,7 +192,7 @@ impl Dataset {
     /// label column must be wrong.
     pub fn from_table(table: &Table, config: &DataConfig, seed: u64) -> Result<Self> {
         let columns = ColumnChoice::guess(table, config)?;
-        let Parts { labels, train, held_out, mut report, refused } = Parts::new(table, columns, config);
+        let Parts { labels, train, held_out, mut report, refused, .. } = Parts::new(table, columns, config);
         if let Some(error) = refused {
             return Err(error);
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::dataset::{ColumnChoice, DataReport};
+use super::dataset::{ColumnChoice, DataReport, GivenSplit};
 use super::table::{Format, Line, Table};
 use crate::config::DataConfig;
 
@@ -52,6 +52,12 @@ pub struct TableView {
     pub label_candidates: Vec<usize>,
     /// Number of classes. The report lists at most the first 2,000.
     pub class_count: usize,
+    /// The split column in use; `None` for a random split.
+    pub split: Option<GivenSplit>,
+    /// Why the split column in the settings cannot be used.
+    pub split_problem: Option<String>,
+    /// Of the report's notes, the one on the labels that [`DataConfig::merge_labels`] merges, or would merge.
+    pub merge_note: Option<String>,
     /// What was found in the rows.
     pub report: DataReport,
 }
@@ -64,7 +70,9 @@ impl TableView {
         let guess = ColumnChoice::guess(&table, config);
         let unsure = guess.as_ref().err().map(ToString::to_string);
         let choice = guess.unwrap_or(ColumnChoice { text: 0, label: table.columns.len() - 1 });
-        let mut report = DataReport::with_config(&table, choice, config);
+        let (mut report, split) = DataReport::with_split(&table, choice, config);
+        let (split, split_problem) = split.map_or_else(|error| (None, Some(error.to_string())), |split| (split, None));
+        let merge_note = report.similar_note(config.merge_labels);
         report.notes.extend(unsure);
         let class_count = report.classes.len();
         report.classes.truncate(MOST_CLASSES);
@@ -91,6 +99,9 @@ impl TableView {
             text_candidates: candidates.text,
             label_candidates: candidates.label,
             class_count,
+            split,
+            split_problem,
+            merge_note,
             report,
         }
     }

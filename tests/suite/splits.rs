@@ -1,9 +1,10 @@
 //! A column that says which rows are held out.
 
 use softprompt::config::{DataConfig, RunConfig};
-use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, held_out_rows, usable_texts};
+use softprompt::data::dataset::{ColumnChoice, DataReport, Dataset, GivenSplit, held_out_rows, usable_texts};
 use softprompt::data::edit::NewRow;
 use softprompt::data::table::Table;
+use softprompt::data::view::TableView;
 use softprompt::error::Result;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -61,6 +62,39 @@ fn a_split_column_is_used_as_such() {
         assert_eq!(read(&found, Some(name)).unwrap().held_out, set.held_out);
         assert_eq!(read(&found, Some("3")).unwrap().held_out, set.held_out);
     }
+}
+
+/// The page shows the split, and need not read it from the notes.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_view_states_the_split_in_use() {
+    let parts = |i: usize| ["train", "Train ", "trn", "test", "dev", "", "val"][i % 7];
+    let found = made("text,label,part of it", &|i| vec![text(i), ["x", "y"][i % 2].into(), parts(i).into()]);
+    let view = |column: Option<&str>| {
+        TableView::new(found.clone(), &DataConfig { split_column: column.map(str::to_owned), ..DataConfig::default() })
+    };
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let stated = GivenSplit {
+        column: 2,
+        name: "part of it".into(),
+        training: 28,
+        held_out: 7,
+        set_aside: 13,
+        without_value: 7,
+        training_values: words(&["train", "Train", "trn"]),
+        held_out_values: words(&["test"]),
+        set_aside_values: words(&["dev", "val"]),
+    };
+    for column in [None, Some("3")] {
+        let view = view(column);
+        assert_eq!((view.split, view.split_problem), (Some(stated.clone()), None));
+        assert_eq!(view.report.usable, stated.training + stated.held_out);
+    }
+    let random = view(Some("none"));
+    assert_eq!((random.split, random.split_problem), (None, None));
+    let refused = view(Some("label"));
+    let problem = refused.split_problem.expect("the label is not a split");
+    assert!(refused.split.is_none() && problem.contains("cannot be the text column or the label column"), "{problem}");
+    assert_eq!(refused.report.notes.last(), Some(&problem));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -384,6 +384,12 @@ export type TableView = {
   label_candidates: Array<number>,
   /** Number of classes. The report lists at most the first 2,000. */
   class_count: number,
+  /** The split column in use; `None` for a random split. */
+  split: GivenSplit | null,
+  /** Why the split column in the settings cannot be used. */
+  split_problem: string | null,
+  /** Of the report's notes, the one on the labels that [`DataConfig::merge_labels`] merges, or would merge. */
+  merge_note: string | null,
   /** What was found in the rows. */
   report: DataReport,
 };
@@ -432,6 +438,28 @@ export type DataReport = {
   notes: Array<string>,
   /** What the user should do before training, one sentence each. */
   advice: Array<string>,
+};
+
+/** The split that a column of the file states, as it is used. */
+export type GivenSplit = {
+  /** Index of the column. */
+  column: number,
+  /** Its name. */
+  name: string,
+  /** Training rows, without those that are not used. */
+  training: number,
+  /** Held-out rows, without those that are not used. */
+  held_out: number,
+  /** Rows of parts that are not used, such as dev rows beside test rows. */
+  set_aside: number,
+  /** Rows without a value; they are training rows. */
+  without_value: number,
+  /** The values of the training rows, as in the file; at most 20, as of the other parts. */
+  training_values: Array<string>,
+  /** The values of the held-out rows. */
+  held_out_values: Array<string>,
+  /** The values of the rows that are set aside. */
+  set_aside_values: Array<string>,
 };
 
 /** A class and its number of usable rows. */

@@ -33,29 +33,23 @@ pub(super) fn some<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// Adds the notes on labels that look the same: one on merged labels, one on labels that are not merged.
-pub(super) fn similar(notes: &mut Vec<String>, groups: &[LabelGroup]) {
-    let examples = |merged: bool| {
-        let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.merged == merged).collect();
-        let group = |group: &&LabelGroup| {
-            let labels: Vec<&str> = group.labels.iter().map(|label| label.name.as_str()).collect();
-            some(&labels)
-        };
-        let mut list = found.iter().take(EXAMPLES).map(group).collect::<Vec<_>>().join("; ");
-        if found.len() > EXAMPLES {
-            list.push_str("; ...");
-        }
-        (found.len(), list)
+/// The note on labels that look the same and are merged, or on those that are not.
+pub(super) fn similar(groups: &[LabelGroup], merged: bool) -> Option<String> {
+    let found: Vec<&LabelGroup> = groups.iter().filter(|group| group.merged == merged).collect();
+    let group = |group: &&LabelGroup| {
+        let labels: Vec<&str> = group.labels.iter().map(|label| label.name.as_str()).collect();
+        some(&labels)
     };
-    match examples(true) {
-        (0, _) => {}
-        (1, list) => notes.push(format!("1 class has labels in different notations, which are merged: {list}")),
-        (count, list) => notes.push(format!("{count} classes have labels in different notations, which are merged: {list}")),
+    let mut list = found.iter().take(EXAMPLES).map(group).collect::<Vec<_>>().join("; ");
+    if found.len() > EXAMPLES {
+        list.push_str("; ...");
     }
     let taken = "treated as different classes; data.merge_labels (--merge-labels) merges them";
-    match examples(false) {
-        (0, _) => {}
-        (1, list) => notes.push(format!("1 group of labels looks the same ({list}): they are {taken}")),
-        (count, list) => notes.push(format!("{count} groups of labels look the same ({list}): they are {taken}")),
-    }
+    Some(match (found.len(), merged) {
+        (0, _) => return None,
+        (1, true) => format!("1 class has labels in different notations, which are merged: {list}"),
+        (count, true) => format!("{count} classes have labels in different notations, which are merged: {list}"),
+        (1, false) => format!("1 group of labels looks the same ({list}): they are {taken}"),
+        (count, false) => format!("{count} groups of labels look the same ({list}): they are {taken}"),
+    })
 }

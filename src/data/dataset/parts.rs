@@ -2,7 +2,7 @@
 
 use super::advice::{Lengths, advice};
 use super::rows::{HeldOut, Rows, count, not_evaluated};
-use super::split::Given;
+use super::split::{Given, GivenSplit};
 use super::{ColumnChoice, DataReport, FEWEST_ROWS, TextRow};
 use crate::config::DataConfig;
 use crate::data::table::Table;
@@ -15,6 +15,8 @@ pub(super) struct Parts {
     pub(super) train: Vec<TextRow>,
     /// Held-out rows of the split column.
     pub(super) held_out: Option<Vec<TextRow>>,
+    /// The split column in use.
+    pub(super) split: Option<GivenSplit>,
     pub(super) report: DataReport,
     /// Why the split column in the settings cannot be used.
     pub(super) refused: Option<Error>,
@@ -52,7 +54,7 @@ impl Parts {
 
     fn whole(table: &Table, columns: ColumnChoice, config: &DataConfig) -> Self {
         let Rows { labels, rows, report } = Rows::new(table, columns, config, |_| true);
-        Self { labels, train: rows, held_out: None, report, refused: None }
+        Self { labels, train: rows, held_out: None, split: None, report, refused: None }
     }
 
     /// # Errors
@@ -85,6 +87,7 @@ impl Parts {
         report.lengths = Lengths::new(&all);
         report.advice = advice(&report);
         let other = |count: usize, what: &str| if count > 0 { format!(", {count} rows {what}") } else { String::new() };
+        let split = given.in_use(table, rows.len(), held.len());
         let mut said = vec![format!(
             "the split is taken from column `{}`: {} training rows, {} held-out rows{}{}; --split-column none selects a random split",
             table.columns[given.column],
@@ -97,7 +100,7 @@ impl Parts {
         said.extend(notes);
         not_evaluated(&mut said, &labels, &held);
         report.notes = said;
-        Ok(Self { labels, train: rows, held_out: Some(held), report, refused: None })
+        Ok(Self { labels, train: rows, held_out: Some(held), split: Some(split), report, refused: None })
     }
 }
 

@@ -53,7 +53,7 @@ impl Rows {
         let used: BTreeSet<&str> = usable.iter().map(|cells| merging.class(&cells.label)).collect();
         let lost = all_classes.difference(&used).copied();
         notes::classes(&mut notes, lost, "is left out: it has no usable row", "are left out: they have no usable row");
-        notes::similar(&mut notes, &merging.groups);
+        notes.extend([true, false].into_iter().filter_map(|merged| notes::similar(&merging.groups, merged)));
         let raw: Vec<(&str, usize)> = counts.iter().map(|(label, rows)| (*label, *rows)).collect();
         notes.extend(missing_labels(&raw));
         let plain: Vec<_> = raw.into_iter().filter(|(label, _)| !label.starts_with(['[', '{'])).collect();

@@ -1,5 +1,7 @@
 //! The split into training set and held-out set: by a column of the file, or at random.
 
+use serde::Serialize;
+
 use super::TextRow;
 use super::columns::{self, ColumnChoice};
 use super::part::{Part, flag, part};
@@ -11,6 +13,33 @@ use crate::rng::Rng;
 
 /// Common names of split columns, used if several columns are candidates.
 const NAMES: &[&str] = &["split", "set", "subset", "fold", "partition", "part", "dataset", "usage"];
+
+/// Maximum number of values to list for each part.
+const LISTED: usize = 20;
+
+/// The split that a column of the file states, as it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]
+pub struct GivenSplit {
+    /// Index of the column.
+    pub column: usize,
+    /// Its name.
+    pub name: String,
+    /// Training rows, without those that are not used.
+    pub training: usize,
+    /// Held-out rows, without those that are not used.
+    pub held_out: usize,
+    /// Rows of parts that are not used, such as dev rows beside test rows.
+    pub set_aside: usize,
+    /// Rows without a value; they are training rows.
+    pub without_value: usize,
+    /// The values of the training rows, as in the file; at most 20, as of the other parts.
+    pub training_values: Vec<String>,
+    /// The values of the held-out rows.
+    pub held_out_values: Vec<String>,
+    /// The values of the rows that are set aside.
+    pub set_aside_values: Vec<String>,
+}
 
 /// The content of a split column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,9 +140,39 @@ impl Given {
         self.parts[at] == self.held_out
     }
 
+    /// Whether a row, by index, is in a part that is not used.
+    fn sets_aside(&self, at: usize) -> bool {
+        !self.trains(at) && !self.holds_out(at)
+    }
+
     /// Number of rows in parts that are not used.
     pub(super) fn set_aside(&self) -> usize {
-        (0..self.parts.len()).filter(|&at| !self.trains(at) && !self.holds_out(at)).count()
+        (0..self.parts.len()).filter(|&at| self.sets_aside(at)).count()
+    }
+
+    /// The split as it is used, with these numbers of training rows and held-out rows.
+    pub(super) fn in_use(&self, table: &Table, training: usize, held_out: usize) -> GivenSplit {
+        let values = |part: &dyn Fn(usize) -> bool| {
+            let mut values: Vec<String> = Vec::new();
+            for (_, cells) in table.rows.iter().enumerate().filter(|(at, _)| part(*at)) {
+                let cell = cells[self.column].trim();
+                if values.len() < LISTED && !is_blank(cell) && values.iter().all(|value| value != cell) {
+                    values.push(cell.to_owned());
+                }
+            }
+            values
+        };
+        GivenSplit {
+            column: self.column,
+            name: table.columns[self.column].clone(),
+            training,
+            held_out,
+            set_aside: self.set_aside(),
+            without_value: self.blank,
+            training_values: values(&|at| self.trains(at)),
+            held_out_values: values(&|at| self.holds_out(at)),
+            set_aside_values: values(&|at| self.sets_aside(at)),
+        }
     }
 }
 

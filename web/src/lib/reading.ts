@@ -113,31 +113,10 @@ export function rowsText(rows: number[]): string {
   return `${rows.length === 1 ? "row" : "rows"} ${list}`;
 }
 
-/** What the split column of a table states, where it has one that is used. */
-export interface GivenSplit {
-  column: string;
-  training: number;
-  heldOut: number;
-}
-
-/** The split column that is in use. The crate says so in a note. */
-export function givenSplit({ report }: Pick<TableView, "report">): GivenSplit | undefined {
-  for (const note of report.notes) {
-    const found = /^the split is taken from column `(.+?)`: (\d+) training rows?, (\d+) held-out rows?/.exec(note);
-    if (found) return { column: found[1]!, training: Number(found[2]), heldOut: Number(found[3]) };
-  }
-  return undefined;
-}
-
 /**
  * A note of the crate as the page shows it: without the flag of the command line that would change it, because the page has a control
  * for that.
  */
 export function pageNote(note: string): string {
   return note.replace(/\s*[;:,]\s*(?:set )?(?:data\.\w+ \()?--[a-z-]+[^;]*$/, "");
-}
-
-/** Whether a note has a control of its own, which says the same: that on labels which are merged, or would be if the user wished. */
-export function hasControl(note: string, merging: boolean): boolean {
-  return note.includes(merging ? "labels in different notations, which are merged" : "--merge-labels");
 }

@@ -3,7 +3,7 @@ import type { RunConfig, TableView } from "../contract";
 import type { Client } from "./client";
 import { counted, sentence } from "./format";
 import { problem } from "./problem";
-import { carried, changedKeys, columnAt, givenSplit, isNoSplit, readingOf, withReading, type Reading } from "./reading";
+import { carried, changedKeys, columnAt, isNoSplit, readingOf, withReading, type Reading } from "./reading";
 import { chosenColumns, columnName, columnTitle, type Source } from "./source";
 
 /** What of the session is read and changed here. */
@@ -246,11 +246,11 @@ interface Found {
   lost: string[];
 }
 
-/** The crate reads a table whatever its split column is, and says in its last note why one cannot be used. */
+/** The crate reads a table whatever its split column is, and says why one cannot be used. */
 function refusedSplit(table: TableView, { split_column }: Reading) {
-  if (split_column === null || isNoSplit(split_column, table) || givenSplit(table)) return undefined;
+  if (split_column === null || isNoSplit(split_column, table) || table.split) return undefined;
   const index = columnAt(table, split_column);
   const title = index === undefined ? split_column : columnTitle(table, index);
-  const why = table.report.notes.at(-1);
+  const why = table.split_problem;
   return problem("data", `Column “${title}” does not state the split. ${why ? sentence(why) : ""}`.trim(), "Choose another column, or a random split.");
 }

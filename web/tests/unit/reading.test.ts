@@ -11,8 +11,6 @@ import {
   carried,
   changedKeys,
   columnAt,
-  givenSplit,
-  hasControl,
   isNoSplit,
   isReading,
   pageNote,
@@ -33,6 +31,8 @@ const file = (name: string) => readFileSync(join(import.meta.dirname, "../files/
 const under = (reading: Partial<Reading>) => withReading(config, { ...BY_LOOKING, ...reading });
 const open = (content: string | Uint8Array, reading: Partial<Reading> = {}) =>
   core.open_table(typeof content === "string" ? new TextEncoder().encode(content) : new Uint8Array(content), under(reading));
+/** What the column of `split_column.csv` states. */
+const SPLIT = { name: "split", training: 24, held_out: 12, training_values: ["train"], held_out_values: ["test"] };
 const table = (rows: number, row: (index: number) => string) => Array.from({ length: rows }, (_, index) => row(index)).join("\n");
 
 describe("the settings of the reading", () => {
@@ -127,9 +127,9 @@ describe("rows above the header", () => {
 
 describe("the split", () => {
   it("is the one that the crate takes from a column", () => {
-    expect(givenSplit(open(file("split_column.csv")))).toEqual({ column: "split", training: 24, heldOut: 12 });
-    expect(givenSplit(open(file("split_column.csv"), { split_column: "none" }))).toBeUndefined();
-    expect(givenSplit(open(file("two_texts.tsv")))).toBeUndefined();
+    expect(open(file("split_column.csv")).split).toMatchObject(SPLIT);
+    expect(open(file("split_column.csv"), { split_column: "none" }).split).toBeNull();
+    expect(open(file("two_texts.tsv")).split).toBeNull();
   });
 
   it("is random where the setting says so, unless a column is called that", () => {
@@ -146,9 +146,9 @@ describe("notes of the crate", () => {
     const files = ["lines_above.csv", "split_column.csv", "two_texts.tsv", "similar_labels.csv"].map((name) => open(file(name)));
     const about = open(["fold,note,is_urgent,language", table(30, (index) => `${index % 5},the parcel number ${index} is late,${index % 2},${index % 3 ? "en" : "de"}`)].join("\n"), { label_column: "language" });
     const twice = open(["text,label,label", table(30, (index) => `the parcel number ${index} is late,${index % 2 ? "a" : "b"},${index % 3 ? "c" : "d"}`)].join("\n"));
-    const notes = [...files, about, twice].flatMap(({ report }) => report.notes);
+    const notes = [...files, about, twice].flatMap(({ report, merge_note }) => report.notes.filter((note) => note !== merge_note));
     expect(notes.filter((note) => note.includes("--")).length, notes.join("\n")).toBeGreaterThan(2);
-    for (const note of notes.filter((note) => !hasControl(note, false))) {
+    for (const note of notes) {
       expect(pageNote(note)).not.toMatch(/--|\($/);
       expect(pageNote(note).length, note).toBeGreaterThan(20);
     }
@@ -160,9 +160,9 @@ describe("notes of the crate", () => {
 
   it("with a control of their own are known", () => {
     for (const merge_labels of [false, true]) {
-      const { notes } = open(file("similar_labels.csv"), { merge_labels }).report;
-      expect(notes.filter((note) => hasControl(note, merge_labels)), notes.join("\n")).toHaveLength(1);
-      expect(notes.filter((note) => hasControl(note, !merge_labels))).toEqual([]);
+      const { merge_note, report } = open(file("similar_labels.csv"), { merge_labels });
+      expect(report.notes.filter((note) => note === merge_note), report.notes.join("\n")).toHaveLength(1);
+      expect(merge_note).toMatch(merge_labels ? /which are merged/ : /--merge-labels/);
     }
   });
 });
@@ -293,9 +293,9 @@ describe("a table that is read again", () => {
   it("takes its split from a column, or not; one that states none is refused", async () => {
     const { tables, view, chosen, problems } = await place(file("split_column.csv"));
     await tables.setSplit("none");
-    expect(givenSplit(view())).toBeUndefined();
+    expect(view().split).toBeNull();
     await tables.setSplit("split");
-    expect(givenSplit(view())).toEqual({ column: "split", training: 24, heldOut: 12 });
+    expect(view().split).toMatchObject(SPLIT);
     await tables.setColumn("label", 2);
     expect(chosen(), "a column has one role").toMatchObject({ label_column: "split", split_column: null });
     await tables.setSplit("label");
@@ -395,16 +395,16 @@ describe("a held-out file", () => {
 describe("a table beside a held-out file", () => {
   it("has no split column: all its rows are trained on", async () => {
     const { page, tables, view, problems } = await place(file("split_column.csv"));
-    expect(givenSplit(view())).toBeDefined();
+    expect(view().split).not.toBeNull();
     page.heldOut = { name: "held.csv", bytes: new Blob([new Uint8Array(file("similar_labels.csv"))]) };
     await tables.lookAtHeldOut();
-    expect(givenSplit(view())).toBeUndefined();
+    expect(view().split).toBeNull();
     expect(tables.heldOut?.rows).toBe(36);
     await tables.setSplit("split");
     expect(problems).toEqual({});
     page.heldOut = undefined;
     await tables.lookAtHeldOut();
-    expect(givenSplit(view())).toEqual({ column: "split", training: 24, heldOut: 12 });
+    expect(view().split).toMatchObject(SPLIT);
   });
 });
 
