@@ -11,6 +11,7 @@ mod part;
 mod parts;
 mod rows;
 mod sample;
+mod scores;
 mod several;
 mod split;
 mod values;

@@ -11,7 +11,9 @@ mod json;
 mod limits;
 mod lines;
 mod notation;
+mod objects;
 mod quotes;
+mod raw;
 mod record;
 mod records;
 mod styles;
@@ -26,6 +28,7 @@ use crate::error::Result;
 use header::HEADER_WORDS;
 pub use join::{Joined, Part};
 pub use lines::Written;
+use records::Records;
 
 /// A data file as rows of cells. The meaning of the columns is not decided yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,23 +115,7 @@ impl Table {
 
     /// The same for a table that must have a minimum number of columns.
     fn read_columns(bytes: &[u8], config: &DataConfig, fewest: usize) -> Result<Self> {
-        limits::bytes(bytes.len())?;
-        if let Some(records) = written::read(bytes) {
-            return Self::from_records(records, None, fewest);
-        }
-        let header_row = config.header_row.map(|row| row as u64);
-        if workbook::is_workbook(bytes) {
-            return Self::from_records(workbook::read(bytes, config.sheet.as_deref())?, header_row, fewest);
-        }
-        let decoded = decode::decode(bytes)?;
-        if let Some(records) = json::read(&decoded)? {
-            return Self::from_records(records, header_row, fewest);
-        }
-        let records = match notation::read(&decoded)? {
-            Some(records) => records,
-            None => text::records(&decoded)?,
-        };
-        Self::from_records(records, header_row, fewest)
+        Self::from_records(records_of(bytes, config.sheet.as_deref())?, config.header_row.map(|row| row as u64), fewest)
     }
 
     /// The same for a second file, such as a held-out file. The sheet in the settings is ignored if the file does not have it. The
@@ -143,14 +130,34 @@ impl Table {
         if matches!(config.header_row, None | Some(0)) {
             return Self::read(bytes, &config);
         }
-        let named = Self::read(bytes, &config);
-        let Ok(detected) = Self::read(bytes, &DataConfig { header_row: None, ..config.clone() }) else { return named };
+        let records = records_of(bytes, config.sheet.as_deref())?;
+        let named = Self::from_records(records.clone(), config.header_row.map(|row| row as u64), 2);
+        let Ok(detected) = Self::from_records(records, None, 2) else { return named };
         let wanted = [&config.text_column, &config.label_column];
         let columns = |table: &Self| wanted.into_iter().flatten().filter(|name| table.columns.contains(name)).count();
         match named {
             Ok(named) if !detected.has_header || columns(&named) > columns(&detected) => Ok(named),
             _ => Ok(detected),
         }
+    }
+}
+
+/// The records of a file in any format, before the header is found.
+fn records_of(bytes: &[u8], sheet: Option<&str>) -> Result<Records> {
+    limits::bytes(bytes.len())?;
+    if let Some(records) = written::read(bytes) {
+        return Ok(records);
+    }
+    if workbook::is_workbook(bytes) {
+        return workbook::read(bytes, sheet);
+    }
+    let decoded = decode::decode(bytes)?;
+    if let Some(records) = json::read(&decoded)? {
+        return Ok(records);
+    }
+    match notation::read(&decoded)? {
+        Some(records) => Ok(records),
+        None => text::records(&decoded),
     }
 }
 

@@ -51,6 +51,8 @@ mod dataset;
 #[cfg(not(target_family = "wasm"))]
 mod describe;
 #[cfg(not(target_family = "wasm"))]
+mod encodings;
+#[cfg(not(target_family = "wasm"))]
 mod eval;
 #[cfg(not(target_family = "wasm"))]
 mod gradients;
@@ -58,6 +60,8 @@ mod gradients;
 mod headers;
 #[cfg(not(target_family = "wasm"))]
 mod labels;
+#[cfg(not(target_family = "wasm"))]
+mod layouts;
 #[cfg(not(target_family = "wasm"))]
 mod notations;
 #[cfg(not(target_family = "wasm"))]

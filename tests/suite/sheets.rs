@@ -1,6 +1,7 @@
 //! What a workbook has besides the cells of its first sheet.
 
 use softprompt::config::DataConfig;
+use softprompt::data::dataset::{ColumnChoice, DataReport};
 use softprompt::data::table::Table;
 use softprompt::data::view::TableView;
 use softprompt::error::Error;
@@ -118,10 +119,12 @@ fn a_sheet_is_chosen_by_its_name() {
         ("Old", "state=\"hidden\"", rows(1, &table_rows()), ""),
     ]);
     let first = table(&bytes);
-    assert_eq!((first.sheet.as_deref(), first.rows.len()), (Some("Read me"), 3));
+    // The first sheet is text for people: the one behind it has the texts and labels.
+    assert_eq!((first.sheet.as_deref(), first.rows.len()), (Some("Data & more"), 9));
     assert_eq!(first.sheets, ["Read me", "Data & more", "Empty", "Old"]);
     assert!(
-        first.notes[0].contains("only the sheet `Read me` is read; the sheets `Data & more`, `Empty`, `Old` are not"),
+        first.notes[0]
+            == "only the sheet `Data & more` is read; the sheets `Read me`, `Empty`, `Old` are not (`Read me`, which is before it, does not look like a table of texts and labels); --sheet selects another one",
         "{:?}",
         first.notes
     );
@@ -131,6 +134,7 @@ fn a_sheet_is_chosen_by_its_name() {
         assert_eq!(found.sheet.as_deref(), Some("Data & more"));
         assert_rows(&found, [0, 1], str::to_owned, 2, name);
     }
+    assert_eq!(named("Read me").unwrap().rows.len(), 3, "a sheet that is named is read, whatever it holds");
     assert_eq!(named("Old").unwrap().rows.len(), 9, "a hidden sheet that is named is read");
     for (name, what, to_do) in [
         ("Sheet9", "has no sheet `Sheet9`", "`Read me`, `Data & more`"),
@@ -281,4 +285,26 @@ fn titles_above_a_sheet_are_left_out() {
     );
     let config = DataConfig { header_row: Some(2), ..DataConfig::default() };
     assert_eq!(Table::read(&single(rows(1, &lines), ""), &config).unwrap().columns[0], "made on");
+}
+
+/// Numbers of more digits than a workbook keeps, where they matter.
+#[wasm_bindgen_test(unsupported = test)]
+fn long_numbers_as_labels_are_said() {
+    let file = |digits: &str| {
+        let row = |at: usize| {
+            let number = format!("{digits}{}", at % 2);
+            let text = ROWS[at % 9].0.replace("\"", "");
+            format!(
+                "<row r=\"{at}\"><c r=\"A{at}\" t=\"inlineStr\"><is><t>{text} {at}</t></is></c><c r=\"B{at}\"><v>{number}</v></c></row>"
+            )
+        };
+        table(single((1..9).map(row).collect(), ""))
+    };
+    let said = |found: &Table| {
+        let columns = ColumnChoice { text: 0, label: 1 };
+        DataReport::new(found, columns).notes.into_iter().find(|note| note.contains("more than 15 digits"))
+    };
+    let note = said(&file("1234567890123456")).expect("17 digits");
+    assert!(note.starts_with("8 rows (1, 2, 3, 4, 5, ...) have a whole number of more than 15 digits"), "{note}");
+    assert_eq!(said(&file("12345678901234")), None, "15 digits");
 }

@@ -80,7 +80,10 @@ fn a_workbook_is_read_as_its_program_shows_it() {
     assert_eq!(found.rows[42][3..], ["07:30:00", "12345678901", "#N/A", ""]);
     assert_eq!(found.rows[42][0], "");
     assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
-    assert_eq!(found.notes[0], "only the sheet `Tickets` is read; the sheets `Cover`, `Notes`, `Old` are not");
+    assert_eq!(
+        found.notes[0],
+        "only the sheet `Tickets` is read; the sheets `Cover`, `Notes`, `Old` are not; --sheet selects another one"
+    );
     assert!(found.notes[1].starts_with("1 row (45) has formulas whose values are not in the file"), "{:?}", found.notes);
     assert_eq!(found.sheets, ["Cover", "Tickets", "Notes", "Old"]);
     assert_eq!((found.sheet.as_deref(), found.header_row), (Some("Tickets"), Some(1)));

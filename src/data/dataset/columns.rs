@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::kinds::Kind;
 use super::looks::Looks;
+use super::scores;
 use crate::config::DataConfig;
 use crate::data::cells::is_blank;
 use crate::data::names::A_NAME;
@@ -36,6 +37,8 @@ pub struct Candidates {
 const CLOSE_TEXT: f64 = 0.6;
 /// Share of the best score from which a label column comes close.
 const CLOSE_LABEL: f64 = 0.7;
+/// Mean number of words of a cell from which a column contains texts, whatever their pattern.
+const LONG_TEXT: f64 = 6.0;
 /// Score of a text column from which a note says that it is not used.
 const A_TEXT: f64 = 0.25;
 /// The same for a column with the name of a text column.
@@ -88,6 +91,11 @@ impl ColumnChoice {
         let score = |pair: &Self| looks[pair.text].as_text() + looks[pair.label].as_label();
         // `max_by` returns the last of equal elements; reversed, the first.
         let pairs: Vec<Self> = pairs.filter(|pair| pair.text != pair.label).collect();
+        // Of two tables side by side, a text of one and a label of the other are no pair.
+        let sides = sides(table);
+        let together: Vec<Self> = pairs.iter().copied().filter(|pair| sides[pair.text] == sides[pair.label]).collect();
+        let named = config.text_column.is_some() || config.label_column.is_some();
+        let pairs = if together.is_empty() || named { pairs } else { together };
         let best = pairs.into_iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)));
         best.ok_or_else(|| missing(if texts.is_empty() { "the text" } else { "the label" }))
     }
@@ -127,6 +135,7 @@ impl ColumnChoice {
             return found;
         }
         let looks: Vec<Looks> = (0..table.columns.len()).map(|column| Looks::new(table, column)).collect();
+        found.notes.extend(beside(table, &looks, self));
         if config.text_column.is_none() {
             self.other_texts(table, &looks, &mut found);
             found.notes.extend(no_words(table, self.text, &looks[self.text]));
@@ -154,6 +163,8 @@ impl ColumnChoice {
                 let (looks, named) = (&looks[i], looks[i].named.text >= A_NAME);
                 close.contains(&i)
                     || looks.filled > 0.3 && (looks.text >= A_TEXT && looks.distinct > 0.3 || looks.text >= A_NAMED_TEXT && named)
+                    // Long texts of one pattern score low.
+                    || looks.filled > 0.3 && looks.distinct > 0.3 && looks.kind == Kind::Words && looks.length >= LONG_TEXT
             })
             .collect();
         let name = called(table, self.text);
@@ -168,14 +179,18 @@ impl ColumnChoice {
 
     fn other_labels(self, table: &Table, looks: &[Looks], found: &mut Candidates) {
         let chosen = looks[self.label].as_label();
-        let others = (0..looks.len()).filter(|&i| i != self.text && i != self.label && !looks[i].is_about());
-        let close = others.filter(|&i| looks[i].label > 0.0 && looks[i].as_label() >= CLOSE_LABEL * chosen);
+        // Beside the labels of one annotator, those of another come close, although their name suggests metadata.
+        let alike = |i: usize| akin(&table.columns[self.label], &table.columns[i]);
+        let others = (0..looks.len()).filter(|&i| i != self.text && i != self.label && (!looks[i].is_about() || alike(i)));
+        let close = others.filter(|&i| looks[i].label > 0.0 && (looks[i].as_label() >= CLOSE_LABEL * chosen || alike(i)));
         let mut close: Vec<usize> = close.filter(|&i| !same_classes(table, self.label, i)).collect();
         close.sort_by(|&a, &b| looks[b].as_label().total_cmp(&looks[a].as_label()));
         let name = called(table, self.label);
         let mut flags: Vec<usize> =
             (0..looks.len()).filter(|&i| i != self.text && looks[i].binary && !looks[i].is_about()).collect();
-        if looks[self.label].binary && flags.len() > 1 && looks[self.label].named.label < 1.0 {
+        if let Some(note) = scores::note(table, self.label) {
+            found.notes.push(note);
+        } else if looks[self.label].binary && flags.len() > 1 && looks[self.label].named.label < 1.0 {
             flags.sort_unstable();
             let list = names(table, &flags);
             let single = table.rows.iter().all(|row| {
@@ -198,6 +213,56 @@ impl ColumnChoice {
         }
         found.label.extend(close);
     }
+}
+
+/// Which of several tables side by side each column belongs to: they are divided by an empty column, or have the same names.
+fn sides(table: &Table) -> Vec<usize> {
+    let count = table.columns.len();
+    let half = count / 2;
+    if count >= 4 && count == half * 2 && table.has_header && table.columns[..half] == table.columns[half..] {
+        return (0..count).map(|column| column / half).collect();
+    }
+    let empty = |column: usize| {
+        table.columns[column] == format!("column {}", column + 1) && table.rows.iter().all(|row| is_blank(&row[column]))
+    };
+    let mut side = 0;
+    (0..count)
+        .map(|column| {
+            side += usize::from(empty(column));
+            side
+        })
+        .collect()
+}
+
+/// A note on a second table beside the one that is read.
+fn beside(table: &Table, looks: &[Looks], choice: ColumnChoice) -> Option<String> {
+    let sides = sides(table);
+    let own = sides[choice.text];
+    let other = (0..looks.len()).map(|i| sides[i]).find(|&side| {
+        let of = |i: &usize| side != own && sides[*i] == side;
+        (0..looks.len()).filter(of).any(|i| looks[i].may_be_text() && looks[i].kind == Kind::Words && looks[i].distinct > 0.5)
+            && (0..looks.len()).filter(of).any(|i| looks[i].label > 0.0)
+    })?;
+    let columns: Vec<usize> = (0..looks.len()).filter(|&i| sides[i] == other && looks[i].filled > 0.0).collect();
+    (sides[choice.label] == own && columns.len() > 1).then(|| {
+        format!(
+            "columns {} look like a second table beside the one of {}: it is not read; put its rows below the others",
+            names(table, &columns),
+            names(table, &[choice.text, choice.label])
+        )
+    })
+}
+
+/// Whether two names are of the same kind of labels: `category` and `subcategory`, `annotator_1` and `annotator_2`.
+fn akin(one: &str, other: &str) -> bool {
+    let bare = |name: &str| {
+        let name = name.trim().to_lowercase();
+        name.trim_end_matches(|sign: char| sign.is_ascii_digit() || matches!(sign, '_' | '-' | ' ' | '.')).to_owned()
+    };
+    let (one, other) = (bare(one), bare(other));
+    let (short, long) = if one.len() <= other.len() { (&one, &other) } else { (&other, &one) };
+    // Columns without a name are all `column N`.
+    short.chars().count() >= 3 && short != "column" && (long.ends_with(short.as_str()) || long.starts_with(short.as_str()))
 }
 
 /// In a table of two columns, the one beside a clear label column is accepted as the text, whatever it contains.

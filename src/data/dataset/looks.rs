@@ -40,6 +40,8 @@ pub(super) struct Looks {
     pub(super) filled: f64,
     /// Share of its cells that are distinct.
     pub(super) distinct: f64,
+    /// Mean number of words of a cell.
+    pub(super) length: f64,
     /// The kind of most cells.
     pub(super) kind: Kind,
     /// Whether all cells are 0 or 1, or true or false, and both occur.
@@ -108,6 +110,7 @@ impl Looks {
             wordy,
             filled: filled.len() as f64 / sampled,
             distinct,
+            length,
             kind: kind.unwrap_or(Kind::Words),
             binary: classes.len() == 2 && classes.iter().all(flag),
         }

@@ -10,7 +10,7 @@ use super::values::{Inside, Reading};
 use super::{ClassCount, ColumnChoice, DataReport, TextRow, several};
 use crate::config::DataConfig;
 use crate::data::cells::{normalised, shown};
-use crate::data::table::Table;
+use crate::data::table::{Format, Table};
 use crate::error::{Error, Result};
 
 /// The usable rows of a table, or of a part of it, in order.
@@ -48,6 +48,8 @@ impl Rows {
         }
         notes::rows(&mut notes, &duplicates, "the text and the label of an earlier row; duplicates are used once");
         notes::rows(&mut notes, &contradictory, "a text that also occurs with another label; contradictory rows are not used");
+        let labelled = keys.iter().zip(&filled).map(|(key, cells)| (key.as_str(), merging.class(&cells.label)));
+        notes.extend(several::rows(&labelled.collect::<Vec<_>>()));
 
         let all_classes: BTreeSet<&str> = filled.iter().map(|cells| merging.class(&cells.label)).collect();
         let used: BTreeSet<&str> = usable.iter().map(|cells| merging.class(&cells.label)).collect();
@@ -218,7 +220,7 @@ impl<'a> Sorted<'a> {
         let (texts, labels) = (Reading::of_texts(table, columns.text), Reading::of_labels(table, columns.label));
         let mut sorted =
             Self { filled: Vec::with_capacity(table.rows.len()), rows: 0, empty: 0, unlabelled: 0, ragged: 0, notes: Vec::new() };
-        let (mut empty, mut unlabelled, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut empty, mut unlabelled, mut missing, mut rounded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut inside = (Insides::default(), Insides::default());
         for (at, (cells, &row)) in table.rows.iter().zip(&table.row_numbers).enumerate() {
             if !part(at) {
@@ -231,6 +233,9 @@ impl<'a> Sorted<'a> {
             }
             let (text, of_text) = texts.look(&cells[columns.text]);
             let (label, of_label) = labels.look(&cells[columns.label]);
+            if table.format == Format::Xlsx && (is_rounded(&text) || is_rounded(&label)) {
+                rounded.push(row);
+            }
             inside.0.add(of_text, row);
             inside.1.add(of_label, row);
             if text.is_empty() {
@@ -249,10 +254,21 @@ impl<'a> Sorted<'a> {
         notes::rows(notes, &unlabelled, "no label and cannot be used");
         inside.0.note(notes, &texts, "text");
         inside.1.note(notes, &labels, "label");
+        notes::rows(
+            notes,
+            &rounded,
+            "a whole number of more than 15 digits as text or label, of which a workbook keeps only 15: the other digits are 0, and different numbers may have become the same; store them as text",
+        );
         notes::rows(notes, &missing, "a text that looks like a missing value, such as `nan`; it is used as it is");
         (sorted.empty, sorted.unlabelled) = (empty.len(), unlabelled.len());
         sorted
     }
+}
+
+/// Whether a cell is a whole number with more digits than a workbook keeps.
+fn is_rounded(cell: &str) -> bool {
+    let digits = cell.trim_start_matches('-');
+    digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits[15..].bytes().all(|byte| byte == b'0')
 }
 
 /// Rows whose value was inside a list or an object.

@@ -7,6 +7,9 @@ use super::notes::some;
 /// Separators between the labels of a cell.
 const SEPARATORS: [char; 5] = ['|', ';', ',', '/', '+'];
 
+/// Minimum number of texts with several labels.
+const FEWEST: usize = 3;
+
 /// A note if cells contain several labels, that is, if labels with a separator are composed of other labels. `labels` come with
 /// their number of rows.
 pub(super) fn note(labels: &[(&str, usize)]) -> Option<String> {
@@ -16,6 +19,31 @@ pub(super) fn note(labels: &[(&str, usize)]) -> Option<String> {
     Some(format!(
         "{rows} {noun} {verb} several labels in a cell, separated by `{separator}` ({}): each combination is treated as a separate class",
         some(&examples)
+    ))
+}
+
+/// Maximum number of labels of a text, on average.
+const MOST: usize = 10;
+/// Share of the rows that must have a text with several labels.
+const SHARE: usize = 5;
+
+/// A note if many texts are on several rows, each with one of their labels. `rows` are texts with their classes.
+pub(super) fn rows(rows: &[(&str, &str)]) -> Option<String> {
+    let mut texts: HashMap<&str, Vec<&str>> = HashMap::new();
+    rows.iter().for_each(|(text, class)| texts.entry(text).or_default().push(class));
+    let distinct = |classes: &[&str]| classes.iter().collect::<HashSet<_>>().len();
+    let several: Vec<&Vec<&str>> = texts.values().filter(|classes| distinct(classes) > 1).collect();
+    let affected: usize = several.iter().map(|classes| classes.len()).sum();
+    // A text that different people labelled has a label more than once.
+    let once = several.iter().filter(|classes| distinct(classes) == classes.len()).count();
+    if several.len() < FEWEST || affected > several.len() * MOST || affected * SHARE < rows.len() || once * 10 < several.len() * 9
+    {
+        return None;
+    }
+    Some(format!(
+        "{} of {} texts are on several rows, each time with another label ({affected} rows): this looks like several labels for a text, one in each row, but a text can only have one; none of these rows is used: keep one row for each text",
+        several.len(),
+        texts.len()
     ))
 }
 

@@ -6,7 +6,8 @@ use super::dialect::name_of;
 use super::header::{self, Layout};
 use super::record::{is_blank, length};
 use super::records::{Names, Records};
-use super::{Format, Line, Table, bare, fill, limits, rows_have};
+use super::styles::Style;
+use super::{Format, Line, Table, bare, fill, limits, objects, rows_have};
 use crate::error::{Error, Result};
 
 /// Number of rows that are stored unchanged, so that the user can select the header.
@@ -19,8 +20,20 @@ impl Table {
     /// [`Error::Data`] for fewer columns than `fewest`, for no rows, for rows with different numbers of columns, and for a header
     /// row that does not exist.
     pub(super) fn from_records(read: Records, header_row: Option<u64>, fewest: usize) -> Result<Self> {
-        let Records { mut records, mut rows, width, names, format, encoding, separator, quoting, mut notes, sheets, sheet } =
-            read;
+        let Records {
+            mut records,
+            mut rows,
+            width,
+            names,
+            format,
+            encoding,
+            separator,
+            quoting,
+            mut raw,
+            mut notes,
+            sheets,
+            sheet,
+        } = read;
         let guess = names == Names::Unknown;
         let line = |(record, &row): (&StringRecord, &u64)| Line { row, cells: record.iter().map(str::to_owned).collect() };
         let head = if guess { records.iter().zip(&rows).take(HEAD).map(line).collect() } else { Vec::new() };
@@ -31,12 +44,28 @@ impl Table {
         left_out.sort_unstable();
         leave_out(&mut records, &left_out);
         leave_out(&mut rows, &left_out);
+        leave_out(&mut raw, &left_out);
         let header_row = header.as_ref().filter(|_| names != Names::Given).map(|(row, _)| *row);
         let mut header = header.map(|(_, names)| names);
 
         let mut width = width;
+        if guess
+            && matches!(format, Format::Text | Format::Xlsx)
+            && let Some(names) = &mut header
+            && let Some((columns, note)) = objects::expand(names, &mut records, width)
+        {
+            width = columns;
+            raw.clear();
+            notes.push(note);
+        }
         if guess && format == Format::Text {
-            let settled = bare::settle(header.as_deref(), &mut records, &rows, width, separator);
+            let settled = bare::settle(header.as_deref(), &mut records, &raw, &rows, width, separator);
+            // Quotes behind a space that belong to a text enclose nothing.
+            let spaced =
+                |at: &usize| raw[*at].iter().flatten().any(|cell| cell.trim_start().starts_with('"') && cell.starts_with(' '));
+            if (0..raw.len()).filter(spaced).all(|at| settled.joined.binary_search(&at).is_ok()) {
+                notes.retain(|note| settled.joined.is_empty() || note != Style::Blanks.note());
+            }
             notes.extend(settled.note);
             let least = width.min(settled.width);
             width = settled.width;

@@ -16,6 +16,8 @@ pub(super) struct Settled {
     pub(super) note: Option<String>,
     /// Whether the rows begin with a cell that has no name in the header.
     pub(super) row_names: bool,
+    /// Records whose text was joined, ascending.
+    pub(super) joined: Vec<usize>,
 }
 
 /// Minimum score of the text column, and its minimum distance to any other column.
@@ -25,27 +27,29 @@ const BETTER: f64 = 0.5;
 const FEW: usize = 32;
 
 /// Joins the text of each row with too many cells, if it is certain which column is the text. `width` is the number of cells of
-/// most records, without the header.
+/// most records, without the header; `raw` are the cells as in the file, for records that may have been taken apart.
 pub(super) fn settle(
     header: Option<&[String]>,
     records: &mut [StringRecord],
+    raw: &[Option<StringRecord>],
     rows: &[u64],
     width: usize,
     separator: u8,
 ) -> Settled {
+    let file = File { raw, separator };
     let mut settled = Settled { width, ..Settled::default() };
     let given = header.map_or(0, |names| names.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1));
     if given > width && records.iter().any(|record| record.len() <= given && record::length(record) > width) {
         settled.width = given;
         return settled;
     }
-    let narrow = if given >= 2 { given } else { blanks_say(records, narrowest(records, width), separator) };
+    let narrow = if given >= 2 { given } else { blanks_say(records, narrowest(records, width), &file) };
     let over: Vec<usize> = (0..records.len()).filter(|&at| record::length(&records[at]) > narrow).collect();
     if narrow < 2 || over.is_empty() {
         return settled;
     }
-    let split = (narrow <= FEW).then(|| Split::choose(header, records, &over, narrow, separator)).flatten();
-    let spaced = split.as_ref().is_some_and(|split| over.iter().all(|&at| split.by_blanks(&records[at], separator)));
+    let split = (narrow <= FEW).then(|| Split::choose(header, records, &over, narrow, &file)).flatten();
+    let spaced = split.as_ref().is_some_and(|split| over.iter().all(|&at| split.by_blanks(&records[at], at, &file)));
     if given == narrow && !spaced && are_row_names(records, narrow + 1) {
         settled.row_names = true;
         settled.width = narrow + 1;
@@ -59,10 +63,11 @@ pub(super) fn settle(
         return settled;
     }
     for &at in &certain {
-        records[at] = split.joined(&records[at], separator);
+        records[at] = split.joined(&records[at], at, &file);
     }
     let joined: Vec<u64> = certain.iter().map(|&at| rows[at]).collect();
     settled.width = narrow;
+    settled.joined = certain;
     let name = header
         .and_then(|names| names.get(split.text))
         .map_or_else(|| format!("column {}", split.text + 1), |name| name.trim().to_owned());
@@ -72,6 +77,18 @@ pub(super) fn settle(
         char::from(separator).escape_debug(),
     ));
     settled
+}
+
+/// The cells as in the file.
+struct File<'a> {
+    raw: &'a [Option<StringRecord>],
+    separator: u8,
+}
+
+impl File<'_> {
+    fn cell<'r>(&'r self, record: &'r StringRecord, at: usize, column: usize) -> &'r str {
+        self.raw.get(at).and_then(Option::as_ref).unwrap_or(record).get(column).unwrap_or_default()
+    }
 }
 
 /// The smallest number of cells that a tenth of the records have; the usual number if some have more.
@@ -84,23 +101,25 @@ fn narrowest(records: &[StringRecord], width: usize) -> usize {
     often.map(|(&length, _)| length).min().unwrap_or(width).min(width)
 }
 
-/// The number of columns of a file without a header whose texts all contain the same number of separators. This is certain only
-/// if in every record the same cells, one after another, begin with a blank, as after a comma in a text, and no other cell does.
-/// Otherwise `narrowest`.
-fn blanks_say(records: &[StringRecord], narrowest: usize, separator: u8) -> usize {
+/// The number of columns of a file without a header whose texts all contain separators. This is certain only if in every record
+/// the cells behind the same one, one after another, begin with a blank, as after a comma in a text, no other cell does, and the
+/// other cells are as many in every record. Otherwise `narrowest`.
+fn blanks_say(records: &[StringRecord], narrowest: usize, file: &File<'_>) -> usize {
     let filled: Vec<usize> = (0..records.len()).filter(|&at| !record::is_blank(&records[at])).collect();
-    let blanks = |at: usize| {
-        let begins = |column: &usize| records[at].get(*column).is_some_and(|cell| cell.starts_with(char::is_whitespace));
-        (record::length(&records[at]) == narrowest).then(|| (0..narrowest).filter(begins).collect::<Vec<_>>())
+    // Where the run of such cells begins, and how many cells are left.
+    let run = |at: usize| {
+        let length = record::length(&records[at]);
+        let begins = |column: &usize| file.cell(&records[at], at, *column).starts_with(char::is_whitespace);
+        let columns: Vec<usize> = (0..length).filter(begins).collect();
+        let one = columns.first().is_some_and(|&first| first > 0) && columns.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        one.then(|| (columns[0], length - columns.len()))
     };
-    let Some(columns) = filled.first().and_then(|&at| blanks(at)).filter(|columns| !columns.is_empty()) else { return narrowest };
-    let narrow = narrowest - columns.len();
-    let one_run = columns[0] > 0 && columns.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    let Some((begin, narrow)) = filled.first().and_then(|&at| run(at)) else { return narrowest };
     let certain = filled.len() >= 4
         && (2..=FEW).contains(&narrow)
-        && one_run
-        && filled.iter().all(|&at| blanks(at).as_ref() == Some(&columns))
-        && Split::choose(None, records, &filled, narrow, separator).is_some_and(|split| split.text + 1 == columns[0]);
+        && narrow < narrowest
+        && filled.iter().all(|&at| run(at) == Some((begin, narrow)))
+        && Split::choose(None, records, &filled, narrow, file).is_some_and(|split| split.text + 1 == begin);
     if certain { narrow } else { narrowest }
 }
 
@@ -192,11 +211,17 @@ struct Split {
 }
 
 impl Split {
-    fn choose(header: Option<&[String]>, records: &[StringRecord], over: &[usize], width: usize, separator: u8) -> Option<Self> {
+    fn choose(
+        header: Option<&[String]>,
+        records: &[StringRecord],
+        over: &[usize],
+        width: usize,
+        file: &File<'_>,
+    ) -> Option<Self> {
         let mut scored: Vec<(f64, Self)> = (0..width)
             .map(|text| {
                 let split = Self::new(records, width, text);
-                (split.score(header, records, over, separator), split)
+                (split.score(header, records, over, file), split)
             })
             .collect();
         scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -217,7 +242,7 @@ impl Split {
         Self { text, width, values: columns.iter().map(|cells| Values::new(cells)).collect() }
     }
 
-    fn score(&self, header: Option<&[String]>, records: &[StringRecord], over: &[usize], separator: u8) -> f64 {
+    fn score(&self, header: Option<&[String]>, records: &[StringRecord], over: &[usize], file: &File<'_>) -> f64 {
         let fitting = records.iter().filter(|record| record::length(record) == self.width);
         let own: Vec<&str> =
             fitting.filter_map(|record| record.get(self.text)).map(str::trim).filter(|cell| !cell.is_empty()).collect();
@@ -230,7 +255,7 @@ impl Split {
         let mute = others().filter(|&column| self.values[column].is_any()).count();
         let holding = over.iter().filter(|&&at| self.holds(&records[at])).count() as f64 / over.len() as f64;
         let values = if mute == 0 { holding } else { 0.0 };
-        let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], separator)).count() as f64 / over.len() as f64;
+        let blanks = over.iter().filter(|&&at| self.by_blanks(&records[at], at, file)).count() as f64 / over.len() as f64;
         let name: f64 = header.map_or(0.0, |names| {
             let name = |column: usize| names.get(column).map_or("", |name| name.trim());
             if is_label_name(name(self.text)) {
@@ -267,22 +292,23 @@ impl Split {
     }
 
     /// A space follows a comma inside a text, but not between columns.
-    fn by_blanks(&self, record: &StringRecord, separator: u8) -> bool {
+    fn by_blanks(&self, record: &StringRecord, at: usize, file: &File<'_>) -> bool {
         let length = record::length(record);
         let last = length - (self.width - self.text);
-        let blank = |at: usize| record.get(at).is_some_and(|cell| cell.starts_with(char::is_whitespace));
-        separator != b'\t'
+        let blank = |column: usize| file.cell(record, at, column).starts_with(char::is_whitespace);
+        file.separator != b'\t'
             && (self.text + 1..=last).all(blank)
-            && (1..length).filter(|at| !(self.text + 1..=last).contains(at)).all(|at| !blank(at))
+            && (1..length).filter(|column| !(self.text + 1..=last).contains(column)).all(|column| !blank(column))
     }
 
-    fn joined(&self, record: &StringRecord, separator: u8) -> StringRecord {
+    /// The text is what is in the file: the quotes of its parts belong to it.
+    fn joined(&self, record: &StringRecord, at: usize, file: &File<'_>) -> StringRecord {
         let length = record::length(record);
         let last = length - (self.width - self.text);
         let mut cells: Vec<String> = record.iter().take(self.text).map(str::to_owned).collect();
-        let text: Vec<&str> = (self.text..=last).filter_map(|at| record.get(at)).collect();
-        cells.push(text.join(char::from(separator).encode_utf8(&mut [0; 4])));
-        cells.extend((last + 1..length).filter_map(|at| record.get(at)).map(str::to_owned));
+        let text: Vec<&str> = (self.text..=last).map(|column| file.cell(record, at, column)).collect();
+        cells.push(text.join(char::from(file.separator).encode_utf8(&mut [0; 4])));
+        cells.extend((last + 1..length).filter_map(|column| record.get(column)).map(str::to_owned));
         let mut joined = StringRecord::from(cells);
         joined.set_position(record.position().cloned());
         joined

@@ -1,17 +1,24 @@
 //! Bytes -> text: byte order marks, UTF-16 and 8-bit encodings. Rejects files that are not text.
 
-use chardetng::EncodingDetector;
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
+use super::rows_have;
 use crate::error::{Error, Result};
+
+mod guess;
+
+/// Number of NUL bytes that are replaced in any file.
+const FEW_NULS: usize = 3;
+/// Number of bytes for each NUL byte from which they are few.
+const NULS: usize = 200;
 
 /// A file as text.
 pub(super) struct Decoded {
     pub(super) text: String,
     /// The WHATWG name of its encoding.
     pub(super) encoding: &'static str,
-    /// A note on the decoding.
-    pub(super) note: Option<String>,
+    /// Notes on the decoding.
+    pub(super) notes: Vec<String>,
 }
 
 /// Signatures of file types that are mistaken for tables: first bytes, description, hint.
@@ -32,6 +39,16 @@ const SIGNATURES: &[(&[u8], &str, &str)] = &[
     (b"PAR1", "a Parquet file", EXPORT),
     (b"ARROW1\0\0", "an Arrow file", EXPORT),
     (b"\x93NUMPY", "a NumPy array", EXPORT),
+    (b"\x7FELF", "a program", GIVE_A_TABLE),
+    (b"MZ\x90\0", "a program", GIVE_A_TABLE),
+    (b"\xCA\xFE\xBA\xBE", "a program", GIVE_A_TABLE),
+    (b"\xCF\xFA\xED\xFE", "a program", GIVE_A_TABLE),
+    (b"OggS\0", "a sound file", GIVE_A_TABLE),
+    (b"ID3\x03", "a sound file", GIVE_A_TABLE),
+    (b"ID3\x04", "a sound file", GIVE_A_TABLE),
+    (b"GGUF\x03\0", "the weights of a model", GIVE_A_TABLE),
+    (b"\x80\x04\x95", "a Python pickle", EXPORT),
+    (b"\x89HDF\r\n", "an HDF5 file", EXPORT),
 ];
 
 const SAVE_AS_CSV: &str = "open it in the spreadsheet program and save it as .xlsx or as \"CSV UTF-8\"";
@@ -52,13 +69,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     }
     let decoded = match Encoding::for_bom(bytes).or_else(|| utf16_without_mark(bytes).map(|encoding| (encoding, 0))) {
         Some((encoding, mark)) => with_encoding(&bytes[mark..], encoding),
-        None => unmarked(bytes),
+        None => guess::decode(bytes),
     };
     let mut decoded = decoded;
     // Old programs mark the end of a file with it.
     if decoded.text.ends_with('\u{1A}') {
         decoded.text.pop();
     }
+    without_marks(&mut decoded);
+    without_nuls(&mut decoded)?;
     check_text(&decoded.text)?;
     Ok(decoded)
 }
@@ -97,35 +116,61 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 
 fn with_encoding(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
-    let note = broken.then(|| format!("some bytes are not valid {} and were replaced by \u{FFFD}", encoding.name()));
-    Decoded { text: text.into_owned(), encoding: encoding.name(), note }
+    let notes = broken.then(|| format!("some bytes are not valid {} and were replaced by \u{FFFD}", encoding.name()));
+    Decoded { text: text.into_owned(), encoding: encoding.name(), notes: notes.into_iter().collect() }
 }
 
-fn unmarked(bytes: &[u8]) -> Decoded {
-    let (mut letters, mut broken) = (0_usize, 0_usize);
-    for chunk in bytes.utf8_chunks() {
-        letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
-        broken += usize::from(!chunk.invalid().is_empty());
+/// Removes byte order marks at the beginnings of lines, which remain where files were put under one another.
+fn without_marks(decoded: &mut Decoded) {
+    if !decoded.text.contains('\u{FEFF}') {
+        return;
     }
-    // A few invalid bytes among many valid characters mean a damaged UTF-8 file; text in an 8-bit encoding is hardly ever valid
-    // UTF-8 by chance.
-    if broken * 20 <= letters {
-        return with_encoding(bytes, UTF_8);
+    decoded.text = decoded.text.split_inclusive(['\n', '\r']).map(|line| line.trim_start_matches('\u{FEFF}')).collect();
+}
+
+/// Replaces a few NUL characters.
+///
+/// # Errors
+/// [`Error::Data`] for many of them, or one at the beginning, as in binary files.
+fn without_nuls(decoded: &mut Decoded) -> Result<()> {
+    let nuls = decoded.text.matches('\0').count();
+    if nuls == 0 {
+        return Ok(());
     }
-    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-    let sample = &bytes[first.saturating_sub(1 << 10)..bytes.len().min(first + (1 << 20))];
-    let mut detector = EncodingDetector::new();
-    detector.feed(sample, true);
-    with_encoding(bytes, detector.guess(None, false))
+    let bare = decoded.text.trim_end_matches(['\0', '\n', '\r']).len();
+    let inside = decoded.text[..bare].matches('\0').count();
+    let begins = decoded.text.chars().take(8).any(|letter| letter == '\0');
+    if begins || (inside > FEW_NULS && inside * NULS > decoded.text.len()) {
+        return Err(Error::data("this is a binary file, not a table: it contains NUL bytes", GIVE_A_TABLE));
+    }
+    let rows: Vec<u64> =
+        numbered(&decoded.text[..bare]).filter(|(line, _)| line.contains('\0')).map(|(_, number)| number).collect();
+    if inside < nuls {
+        decoded.text.truncate(bare);
+        decoded.notes.push(format!("the NUL bytes at the end of the file ({}) are left out", nuls - inside));
+    }
+    if inside > 0 {
+        decoded.text = decoded.text.replace('\0', "\u{FFFD}");
+        decoded.notes.push(format!("{} NUL bytes ({inside} in all), which were replaced by \u{FFFD}", lines_have(&rows)));
+    }
+    Ok(())
+}
+
+/// The lines of a text with their numbers, with any of the three line endings.
+fn numbered(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    let end = if text.contains('\n') { '\n' } else { '\r' };
+    text.split(end).zip(1..)
+}
+
+/// `1 line (5) has`, `3 lines (2, 5, 9) have`.
+fn lines_have(lines: &[u64]) -> String {
+    rows_have(lines).replacen("row", "line", 1)
 }
 
 /// Rejects content that decodes as text but is not a table.
 fn check_text(text: &str) -> Result<()> {
     if text.trim().is_empty() {
         return Err(Error::data("the file contains only white space", GIVE_A_TABLE));
-    }
-    if text.contains('\0') {
-        return Err(Error::data("this is a binary file, not a table: it contains NUL bytes", GIVE_A_TABLE));
     }
     let control =
         text.chars().filter(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0B' | '\x0C' | '\x1A')).count();

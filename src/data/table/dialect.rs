@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::limits;
-use super::quotes::{Frequent, Quotes, scan};
+use super::quotes::{Frequent, Quotes, in_parts, scan};
 use super::record::{fits, half_quoted, is_blank};
 use crate::error::{Error, Result};
 
@@ -21,6 +21,8 @@ pub(super) struct Reading {
     /// Share of the non-blank records with `width` cells, not counting empty cells at the end.
     pub(super) consistent: f64,
     pub(super) note: Option<String>,
+    /// Raw cells, see [`super::raw`]; empty if they were not looked up.
+    pub(super) raw: Vec<Option<StringRecord>>,
     /// The file exceeds the limits of rows or cells; the rest was not read.
     cut: bool,
 }
@@ -157,14 +159,35 @@ fn choose_quotes(text: &str, separator: u8) -> Result<Reading> {
             open,
         ));
     }
+    let torn = quotes.torn.len() - mend(&mut quoted.records, text, separator, &quotes.torn);
     quoted.note = match swallowing {
+        None if torn == 0 => None,
         Some(i) => Some(format!("row {}: a quoted cell contains lines that look like rows; check its quotes", quoted.rows[i])),
         None => Some(format!(
             "{} cells have a double quote inside quotes that is not written twice; a quote may be missing from their text",
-            quotes.torn.len()
+            torn
         )),
     };
     Ok(quoted)
+}
+
+/// Gives cells that begin and end with different quoted parts (`"A" and "B"`) the quotes that belong to them. Returns their number.
+fn mend(records: &mut [StringRecord], text: &str, separator: u8, torn: &[(usize, usize)]) -> usize {
+    let mut mended = 0;
+    for &(open, close) in torn {
+        let rest = text[close + 1..].find(|letter| matches!(letter, '\n' | '\r') || letter == char::from(separator));
+        let raw = &text[open..rest.map_or(text.len(), |rest| close + 1 + rest)];
+        let at = records.partition_point(|record| start_of(record) <= open).saturating_sub(1);
+        let parsed = format!("{}{}", text[open + 1..close].replace("\"\"", "\""), &raw[close + 1 - open..]);
+        let Some(record) = records.get_mut(at).filter(|_| in_parts(raw, |letter| letter == '"')) else { continue };
+        let Some(place) = record.iter().position(|cell| cell == parsed) else { continue };
+        let cells: Vec<&str> = record.iter().enumerate().map(|(at, cell)| if at == place { raw } else { cell }).collect();
+        let mut whole = StringRecord::from(cells);
+        whole.set_position(record.position().cloned());
+        *record = whole;
+        mended += 1;
+    }
+    mended
 }
 
 /// Whether some separator gives at least two columns.
@@ -213,7 +236,17 @@ fn parse(text: &str, separator: u8, quotes: Quotes) -> Reading {
     let width = widths.iter().map(|(&width, &count)| (count, width)).max().map_or(0, |(_, width)| width);
     let agreeing = records.iter().filter(|record| !is_blank(record) && fits(record, width)).count();
     let rows = rows_of(text, &records);
-    Reading { separator, quotes, records, rows, width, consistent: agreeing as f64 / filled.max(1) as f64, note: None, cut }
+    Reading {
+        separator,
+        quotes,
+        records,
+        rows,
+        width,
+        consistent: agreeing as f64 / filled.max(1) as f64,
+        note: None,
+        raw: Vec::new(),
+        cut,
+    }
 }
 
 fn start_of(record: &StringRecord) -> usize {
@@ -246,7 +279,8 @@ fn has_quoted_column(plain: &Reading) -> bool {
     (0..plain.width).any(|column| {
         let cells =
             || plain.records.iter().filter_map(|record| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty());
-        let quoted = cells().filter(|cell| cell.len() > 1 && cell.starts_with('"') && cell.ends_with('"')).count();
+        let whole = |cell: &&str| cell.len() > 1 && cell.starts_with('"') && cell.ends_with('"');
+        let quoted = cells().filter(whole).filter(|cell| !in_parts(cell, |letter| letter == '"')).count();
         quoted > 1 && quoted * 10 >= cells().count() * 8
     })
 }

@@ -10,6 +10,7 @@ use crate::data::names::Named;
 use crate::error::{Error, Result};
 
 mod around;
+mod below;
 
 /// Number of rows that are searched for a header.
 const DEPTH: usize = 50;
@@ -64,6 +65,8 @@ pub(super) fn find(records: &[StringRecord], rows: &[u64], width: usize, wanted:
         if wanted.is_none() {
             layout.notes.extend(doubt(records, rows));
             around::footer(records, rows, width, &mut layout);
+            below::second_table(records, rows, width, &mut layout);
+            below::sentence(records, rows, width, &mut layout);
         }
         return Ok(layout);
     };
@@ -79,8 +82,11 @@ pub(super) fn find(records: &[StringRecord], rows: &[u64], width: usize, wanted:
     layout.left_out.extend(above);
     around::second_headers(records, rows, at, &mut layout);
     if wanted.is_none() {
+        around::units(records, rows, at, &mut layout);
         around::repeated(records, rows, at, &mut layout);
         around::footer(records, rows, width, &mut layout);
+        below::second_table(records, rows, width, &mut layout);
+        below::sentence(records, rows, width, &mut layout);
     }
     Ok(layout)
 }

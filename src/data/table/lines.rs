@@ -123,7 +123,7 @@ impl Table {
             rows,
             row_numbers,
             encoding: decoded.encoding,
-            notes: decoded.note.iter().cloned().collect(),
+            notes: decoded.notes.iter().cloned().collect(),
             ..Self::blank()
         })
     }

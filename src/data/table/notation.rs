@@ -34,7 +34,7 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     };
     Ok(records.map(|mut records| {
         records.encoding = decoded.encoding;
-        records.notes.splice(0..0, decoded.note.iter().cloned());
+        records.notes.splice(0..0, decoded.notes.iter().cloned());
         records
     }))
 }

@@ -15,6 +15,31 @@ pub(super) enum Quotes {
     None,
 }
 
+/// Whether a cell begins and ends with a quote, but the first quote inside it closes and the last one opens: `"A" and "B"` is a text
+/// with two quoted parts, not a quoted cell.
+pub(super) fn in_parts(cell: &str, is_quote: impl Fn(char) -> bool) -> bool {
+    let letters: Vec<char> = cell.trim().chars().collect();
+    let quote = |at: usize| is_quote(letters[at]);
+    if letters.len() < 4 || !quote(0) || !quote(letters.len() - 1) {
+        return false;
+    }
+    let (mut first, mut last) = (None, None);
+    for at in 1..letters.len() - 1 {
+        // Two quotes, one after another, are one quote inside a cell.
+        if !quote(at) || quote(at - 1) && at > 1 || quote(at + 1) && at + 2 < letters.len() {
+            continue;
+        }
+        let (before, after) = (letters[at - 1], letters[at + 1]);
+        let closes = !before.is_whitespace() && (after.is_whitespace() || ",.;:!?)".contains(after));
+        let opens = (before.is_whitespace() || "([-—,".contains(before)) && !after.is_whitespace();
+        if closes != opens {
+            first = first.or(Some(closes));
+            last = Some(closes);
+        }
+    }
+    first == Some(true) && last == Some(false)
+}
+
 /// Values that occur often in the first and the last column. They reveal a row inside a quoted cell.
 pub(super) struct Frequent<'a> {
     width: usize,

@@ -5,6 +5,7 @@ use csv::StringRecord;
 use super::Format;
 
 /// The rows of a file before header detection. Fields without a comment are those of [`Table`].
+#[derive(Clone)]
 pub(super) struct Records {
     pub(super) records: Vec<StringRecord>,
     /// Row number of each record.
@@ -16,6 +17,8 @@ pub(super) struct Records {
     pub(super) encoding: &'static str,
     pub(super) separator: u8,
     pub(super) quoting: bool,
+    /// The raw cells of records that may have been taken apart (see [`super::raw`]), for each record; empty if there are none.
+    pub(super) raw: Vec<Option<StringRecord>>,
     pub(super) notes: Vec<String>,
     pub(super) sheets: Vec<String>,
     pub(super) sheet: Option<String>,
@@ -45,6 +48,7 @@ impl Records {
             encoding: encoding_rs::UTF_8.name(),
             separator: b',',
             quoting: true,
+            raw: Vec::new(),
             notes: Vec::new(),
             sheets: Vec::new(),
             sheet: None,

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use super::dialect::{self, Reading, SEPARATORS};
-use super::quotes::Frequent;
-use super::record;
+use super::quotes::{Frequent, Quotes};
+use super::{raw, record};
 use crate::error::Result;
 
 mod cells;
@@ -51,7 +51,7 @@ pub(super) struct Rewritten {
 }
 
 impl Style {
-    fn note(self) -> &'static str {
+    pub(super) fn note(self) -> &'static str {
         match self {
             Self::Blanks => "spaces between separators and quotes are ignored",
             Self::Single | Self::SingleLines => "cells are in single quotes, which are removed",
@@ -90,6 +90,12 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
         Ok(reading) if reading.width < 2 && separator.is_some() && possible.is_empty() => return dialect::read(text, None),
         plain => plain,
     };
+    let plain = plain.map(|mut reading| {
+        if reading.quotes == Quotes::Doubled {
+            reading.raw = raw::cells(text, text, &reading.records, reading.separator, false);
+        }
+        reading
+    });
     if possible.is_empty() {
         return plain;
     }
@@ -124,6 +130,9 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Reading> {
     let Some((style, by)) = chosen else { return plain };
     let Some(rewritten) = rewritten(text, by, style) else { return plain };
     let mut reading = dialect::read(&rewritten.text, Some(by))?;
+    if style == Style::Blanks {
+        reading.raw = raw::cells(text, &rewritten.text, &reading.records, by, true);
+    }
     let note = reading.note.take().map_or_else(|| style.note().to_owned(), |note| format!("{}; {note}", style.note()));
     reading.note = Some(note);
     Ok(reading)

@@ -30,8 +30,9 @@ pub(super) fn records(decoded: &Decoded) -> Result<Records> {
     records.width = reading.width;
     records.encoding = decoded.encoding;
     records.separator = reading.separator;
+    records.raw = reading.raw;
     records.quoting = reading.quotes != Quotes::None;
-    records.notes = decoded.note.iter().cloned().chain(reading.note).collect();
+    records.notes = decoded.notes.iter().cloned().chain(reading.note).collect();
     Ok(records)
 }
 

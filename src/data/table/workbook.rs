@@ -1,4 +1,4 @@
-//! XLSX -> records: a sheet, or the first one with content, read by `calamine` after the zip has been measured.
+//! XLSX -> records: a sheet, or the first one that looks like a table, read by `calamine` after the zip has been measured.
 
 use std::io::{Cursor, Read};
 
@@ -16,6 +16,10 @@ mod markup;
 const MOST_PARTS: usize = 10_000;
 /// Number of bytes within which the shared strings table must state its length.
 const HEAD: usize = 1 << 12;
+/// Minimum number of rows of a sheet that looks like a table of texts and labels.
+const FEWEST_ROWS: usize = 5;
+/// Maximum number of sheets among which it is looked for.
+const MOST_SHEETS: usize = 20;
 const HINT: &str = "open it in a spreadsheet program and save it again, as .xlsx or as \"CSV UTF-8\"";
 
 /// Whether the file is a workbook.
@@ -42,7 +46,7 @@ fn find<'a>(names: &'a [String], name: &str) -> Option<&'a String> {
     names.iter().find(|other| *other == name).or_else(|| names.iter().find(|other| folded(other) == folded(name)))
 }
 
-/// The sheet with this name, or the first visible one with content.
+/// The sheet with this name; otherwise the first visible one that looks like a table of texts and labels, or the first with content.
 ///
 /// # Errors
 /// [`Error::Data`] for a workbook that is damaged, protected by a password, too large when unpacked, or empty, and for a sheet
@@ -63,10 +67,20 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     // Visible sheets first: they are what the user sees.
     let visible = tables.clone().filter(|sheet| sheet.visible == SheetVisible::Visible);
     let hidden = tables.filter(|sheet| sheet.visible != SheetVisible::Visible);
-    for sheet in visible.chain(hidden) {
+    let seen: Vec<_> = visible.clone().collect();
+    let Choice { sheet: mut chosen, passed } = match wanted {
+        None if seen.len() > 1 => table_sheet(&mut workbook, bytes, &sheets, &seen),
+        _ => Choice::default(),
+    };
+    let first: Vec<_> =
+        seen.iter().copied().filter(|sheet| chosen.as_ref().is_some_and(|(name, _)| *name == sheet.name)).collect();
+    for sheet in first.into_iter().chain(visible).chain(hidden) {
         let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
         let markup = markup::of(bytes, place);
-        let Sheet { records, rows, width, merged } = sheet_records(&mut workbook, &sheet.name, markup.merged)?;
+        let Sheet { records, rows, width, merged } = match chosen.take() {
+            Some((_, found)) => found,
+            None => sheet_records(&mut workbook, &sheet.name, markup.merged)?,
+        };
         if records.is_empty() {
             continue;
         }
@@ -76,7 +90,16 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
         if others().next().is_some() {
             let count = others().count();
             let (noun, verb) = if count == 1 { ("sheet", "is") } else { ("sheets", "are") };
-            read.notes.push(format!("only the sheet `{}` is read; the {noun} {} {verb} not", sheet.name, listing(others())));
+            let why = match passed.as_slice() {
+                [] => String::new(),
+                [one] => format!(" (`{one}`, which is before it, does not look like a table of texts and labels)"),
+                _ => format!(" ({}, which are before it, do not look like tables of texts and labels)", listing(passed.iter())),
+            };
+            let list = listing(others());
+            read.notes.push(format!(
+                "only the sheet `{}` is read; the {noun} {list} {verb} not{why}; --sheet selects another one",
+                sheet.name
+            ));
         }
         let among = |numbers: &[u64]| -> Vec<u64> {
             numbers.iter().copied().filter(|number| read.rows.binary_search(number).is_ok()).collect()
@@ -101,6 +124,55 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Records> {
     }
     let what = wanted.map_or_else(|| "the workbook is empty".to_owned(), |name| format!("the sheet `{name}` is empty"));
     Err(Error::data(what, "give a sheet with a text and a label in each row"))
+}
+
+/// Which sheet to read.
+#[derive(Default)]
+struct Choice {
+    /// Its name and content; `None` for the first sheet with content.
+    sheet: Option<(String, Sheet)>,
+    /// Names of sheets with content before it.
+    passed: Vec<String>,
+}
+
+/// The first sheet that looks like a table of texts and labels: a sheet that explains the file is often before it.
+fn table_sheet(
+    workbook: &mut Xlsx<Cursor<&[u8]>>,
+    bytes: &[u8],
+    sheets: &[calamine::Sheet],
+    candidates: &[&calamine::Sheet],
+) -> Choice {
+    let mut passed = Vec::new();
+    for sheet in candidates.iter().take(MOST_SHEETS) {
+        let place = sheets.iter().position(|other| other.name == sheet.name).unwrap_or(0);
+        // A sheet that cannot be read is an error only where it is the one to read.
+        let Ok(found) = sheet_records(workbook, &sheet.name, markup::of(bytes, place).merged) else { continue };
+        if looks_like_table(&found) {
+            return Choice { sheet: Some((sheet.name.clone(), found)), passed };
+        }
+        if !found.records.is_empty() {
+            passed.push(sheet.name.clone());
+        }
+    }
+    Choice::default()
+}
+
+/// Whether a column repeats its values, as labels do, and another one mostly differs.
+fn looks_like_table(sheet: &Sheet) -> bool {
+    let columns: Vec<(usize, usize)> = (0..sheet.width)
+        .map(|column| {
+            let cells =
+                || sheet.records.iter().filter_map(move |record| record.get(column)).filter(|cell| !cell.trim().is_empty());
+            (cells().count(), cells().collect::<std::collections::HashSet<_>>().len())
+        })
+        .collect();
+    let most = sheet.records.len();
+    let full = |count: usize| count >= FEWEST_ROWS && count * 2 >= most;
+    let label =
+        columns.iter().position(|&(count, distinct)| full(count) && (3..=count).contains(&distinct) && distinct * 3 <= count * 2);
+    label.is_some_and(|label| {
+        columns.iter().enumerate().any(|(at, &(count, distinct))| at != label && full(count) && distinct * 2 > count)
+    })
 }
 
 fn listing<'a>(names: impl Iterator<Item = &'a String>) -> String {

@@ -13,6 +13,13 @@ const TYPES: &[&str] = &[
     "boolean", "object", "date", "datetime", "timestamp", "category", "categorical", "nominal", "ordinal", "enum", "factor", "meta",
     "class", "continuous", "discrete", "real", "bigint", "longtext",
 ];
+/// Units of measurement. Lower case.
+#[rustfmt::skip]
+const UNITS: &[&str] = &[
+    "kg", "g", "mg", "t", "lb", "lbs", "oz", "m", "km", "cm", "mm", "ft", "in", "inch", "mi", "s", "sec", "seconds", "ms", "min", "minutes",
+    "h", "hours", "days", "weeks", "months", "years", "%", "€", "$", "£", "¥", "eur", "usd", "gbp", "°c", "°f", "l", "ml", "hz", "khz",
+    "mb", "gb", "kb", "px", "db", "w", "kw", "kwh", "v", "a", "n", "characters", "chars", "words", "tokens", "percent", "units", "count",
+];
 /// Beginnings of lines below the rows.
 #[rustfmt::skip]
 const TOTALS: &[&str] = &[
@@ -49,6 +56,49 @@ pub(super) fn second_headers(records: &[StringRecord], rows: &[u64], header: usi
     let lines: Vec<u64> = found.iter().map(|&at| rows[at]).collect();
     layout.notes.push(format!("{} below the header but not part of the data, and left out", rows_are(&lines)));
     layout.left_out.extend(found);
+}
+
+/// A line below the header with a unit or a type for each column. Unlike [`second_headers`], it is used as a row where the header
+/// row is named, because it may be one.
+pub(super) fn units(records: &[StringRecord], rows: &[u64], header: usize, layout: &mut Layout) {
+    let Some(at) = (header + 1..records.len()).find(|&at| !is_blank(&records[at])) else { return };
+    if layout.left_out.contains(&at) || at + 1 >= records.len() || !describes(records, header, at) {
+        return;
+    }
+    let text: Vec<&str> = cells(&records[at]).take(5).collect();
+    layout.notes.push(format!(
+        "{} below the header and states units or types (`{}`), and left out; --header-row {} uses it as a row",
+        rows_are(&[rows[at]]),
+        text.join("`, `"),
+        rows[header]
+    ));
+    layout.left_out.push(at);
+}
+
+/// Whether all cells are units, types or dashes, at least one of them no dash, and none occurs again in its column. A single cell
+/// must be above numbers.
+fn describes(records: &[StringRecord], header: usize, at: usize) -> bool {
+    let record = &records[at];
+    let rest = &records[at + 1..records.len().min(at + 1 + super::BELOW)];
+    let dash = |cell: &str| matches!(cell, "-" | "–" | "—" | "--");
+    let states = |cell: &str| {
+        let lower = cell.to_lowercase();
+        let brackets = [('(', ')'), ('[', ']'), ('<', '>'), ('{', '}')];
+        let inside = brackets.iter().any(|&(open, close)| cell.len() > 2 && cell.starts_with(open) && cell.ends_with(close));
+        inside && cell.split_whitespace().count() <= super::NAME_WORDS
+            || TYPES.contains(&lower.as_str())
+            || UNITS.contains(&lower.as_str())
+            || lower.split_whitespace().all(|word| TYPES.contains(&word) || matches!(word, "free" | "short" | "long"))
+    };
+    let filled: Vec<(usize, &str)> = record.iter().map(str::trim).enumerate().filter(|(_, cell)| !cell.is_empty()).collect();
+    let below = |column: usize| rest.iter().filter_map(move |other| other.get(column)).map(str::trim);
+    let fresh = |&(column, cell): &(usize, &str)| below(column).all(|other| other != cell);
+    let numbers = |column: usize| below(column).all(|cell| cell.is_empty() || is_number(cell));
+    record.len() <= records[header].len()
+        && filled.iter().any(|(_, cell)| states(cell))
+        && filled.iter().all(|(_, cell)| states(cell) || dash(cell))
+        && filled.iter().all(fresh)
+        && (filled.len() > 1 || filled.iter().all(|&(column, _)| numbers(column)))
 }
 
 /// Only dashes.

@@ -1,7 +1,10 @@
 //! Rewrites a text with another style of quotes, cell by cell, as CSV.
 
+use std::cell::Cell;
+
 use csv::ReaderBuilder;
 
+use super::super::quotes::in_parts;
 use super::{Rewritten, Style};
 
 /// Maximum length in bytes of a cell in single quotes with line breaks.
@@ -37,7 +40,7 @@ struct Column {
 
 fn cells(text: &str, separator: u8, style: Style) -> Option<Rewritten> {
     let bytes = text.as_bytes();
-    let walk = Walk { text, bytes, separator, style };
+    let walk = Walk { text, bytes, separator, style, closing: Cell::new((usize::MAX, 0, false)) };
     let mut out = String::with_capacity(text.len() + text.len() / 16);
     let mut columns: Vec<Column> = Vec::new();
     let (mut at, mut found, mut column) = (0, 0, 0);
@@ -95,6 +98,9 @@ struct Walk<'a> {
     bytes: &'a [u8],
     separator: u8,
     style: Style,
+    /// From where a closing single quote was looked for, where the search ended, and whether it is there. Without this, every
+    /// cell that begins with an apostrophe would be read up to the next closing quote, however far it is.
+    closing: Cell<(usize, usize, bool)>,
 }
 
 impl Walk<'_> {
@@ -137,7 +143,36 @@ impl Walk<'_> {
         Some(Enclosed { content, end, counts: self.style == Style::Blanks && (open > at || end > close + 1) })
     }
 
+    /// The next closing single quote, if it is on the same line or, for cells with line breaks, not too far away.
+    fn closing(&self, open: usize) -> Option<usize> {
+        let from = open + 1;
+        let (start, end, found) = self.closing.get();
+        if start <= from && from <= end {
+            return Some(end).filter(|end| found && end - open <= LONGEST);
+        }
+        let mut at = from;
+        let (end, found) = loop {
+            match self.bytes.get(at) {
+                None => break (self.bytes.len(), false),
+                Some(b'\n' | b'\r') if self.style == Style::Single => break (at, false),
+                Some(b'\'') => {
+                    // Two of them, or one behind a backslash, are an apostrophe.
+                    let run = self.bytes[at..].iter().take_while(|&&byte| byte == b'\'').count();
+                    let escaped = usize::from(at > 0 && self.bytes[at - 1] == b'\\');
+                    at += run;
+                    if (run - escaped) % 2 == 1 && self.is_end(self.behind_blanks(at)) {
+                        break (at - 1, true);
+                    }
+                }
+                Some(_) => at += 1,
+            }
+        };
+        self.closing.set((from, end, found));
+        Some(end).filter(|end| found && end - open <= LONGEST)
+    }
+
     fn single(&self, open: usize) -> Option<Enclosed> {
+        self.closing(open)?;
         let mut content = String::new();
         let mut at = open + 1;
         loop {
@@ -146,7 +181,8 @@ impl Walk<'_> {
                 b'\'' => {
                     let end = self.behind_blanks(at + 1);
                     if self.is_end(end) {
-                        return Some(Enclosed { content, end, counts: true });
+                        let parts = in_parts(&self.text[open..=at], |letter| letter == '\'');
+                        return (!parts).then_some(Enclosed { content, end, counts: true });
                     }
                     content.push('\'');
                     at += if next == Some(&b'\'') { 2 } else { 1 };
@@ -170,7 +206,9 @@ impl Walk<'_> {
             let letter = self.text[at..].chars().next().filter(|letter| !matches!(letter, '\n' | '\r'))?;
             let end = self.behind_blanks(at + letter.len_utf8());
             if closing.contains(letter) && self.is_end(end) {
-                return Some(Enclosed { content, end, counts: true });
+                let cell = &self.text[open..at + letter.len_utf8()];
+                let parts = in_parts(cell, |letter| letter == first || closing.contains(letter));
+                return (!parts).then_some(Enclosed { content, end, counts: true });
             }
             at += self.push(at, &mut content);
         }
