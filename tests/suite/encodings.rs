@@ -154,3 +154,15 @@ fn a_few_nuls_are_replaced_and_many_are_a_binary_file() {
     }
     assert!(data_error(Table::from_bytes(b"\x7FELF\x02\x01\x01 text,label\na,x\nb,y\n")).0.contains("a program"));
 }
+
+/// A line of another encoding can be valid UTF-8 by chance (`Â£` is in files whose makers had spoilt them).
+#[wasm_bindgen_test(unsupported = test)]
+fn a_line_that_is_valid_by_chance_is_read_like_the_others() {
+    let text = |i: usize| if i == 3 { "win Â£100 now".to_owned() } else { format!("win å£{i} Ì_ for café {i}") };
+    let lines: Vec<u8> = (0..60).flat_map(|i| latin(&format!("{},{}\n", text(i), ["good", "bad"][i % 2]))).collect();
+    let found = table([b"text,label\n".to_vec(), lines].concat());
+    assert_eq!(
+        (texts(&found), found.encoding),
+        ((0..60).map(text).collect::<Vec<_>>().iter().map(String::as_str).collect(), "windows-1252")
+    );
+}

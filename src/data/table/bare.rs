@@ -306,7 +306,16 @@ impl Split {
         let length = record::length(record);
         let last = length - (self.width - self.text);
         let mut cells: Vec<String> = record.iter().take(self.text).map(str::to_owned).collect();
-        let text: Vec<&str> = (self.text..=last).map(|column| file.cell(record, at, column)).collect();
+        // Unless the file has quoted the whole text and only failed to double the quotes inside it.
+        let parts = (self.text..=last).all(|column| {
+            let cell = file.cell(record, at, column).trim();
+            let inner = cell.strip_prefix('"').map(|rest| rest.strip_suffix('"').is_some_and(|inner| !inner.contains('"')));
+            inner.unwrap_or(true)
+        });
+        let text: Vec<&str> = match parts {
+            true => (self.text..=last).map(|column| file.cell(record, at, column)).collect(),
+            false => (self.text..=last).filter_map(|column| record.get(column)).collect(),
+        };
         cells.push(text.join(char::from(file.separator).encode_utf8(&mut [0; 4])));
         cells.extend((last + 1..length).filter_map(|column| record.get(column)).map(str::to_owned));
         let mut joined = StringRecord::from(cells);

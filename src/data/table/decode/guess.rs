@@ -10,6 +10,8 @@ use crate::data::cells::shown;
 const SAMPLE: usize = 1 << 20;
 /// Number of valid characters for each invalid byte from which a text is UTF-8.
 const FEW: usize = 20;
+/// Number of lines in another encoding for each valid character from which the characters may be valid by chance.
+const CHANCE: usize = 30;
 /// How many times fewer odd characters Mac Roman must give.
 const MAC: usize = 4;
 /// Number of lines among which the example is chosen.
@@ -27,12 +29,15 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let invalid = |line: &&[u8]| std::str::from_utf8(line).is_err();
     let others: Vec<u8> = lines.iter().copied().filter(invalid).flatten().copied().take(SAMPLE).collect();
     let encoding = guess(&others);
-    let (mut utf8, mut long, mut odd) = (0, 0, (0, 0));
+    let (mut utf8, mut other, mut whole, mut long, mut odd) = (0_usize, 0_usize, 0_usize, 0_usize, (0, 0));
     for line in lines.iter().filter(|line| !line.is_ascii()) {
         if let Ok(text) = std::str::from_utf8(line) {
             utf8 += 1;
+            whole += text.chars().filter(|letter| !letter.is_ascii()).count();
             long += text.chars().filter(|letter| letter.len_utf8() > 2).count();
             odd = (odd.0 + oddities(text), odd.1 + oddities(&encoding.decode_without_bom_handling(line).0));
+        } else {
+            other += 1;
         }
     }
     let (mut letters, mut broken) = (0_usize, 0_usize);
@@ -40,10 +45,11 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
         broken += usize::from(!chunk.invalid().is_empty());
     }
-    // Short lines of other encodings can be valid UTF-8 by chance; long sequences and many of them are not.
-    let certain = broken * FEW <= letters || (encoding.is_single_byte() && long > 0) || odd.0 < odd.1;
-    if certain && letters > 0 && (utf8 > 0 || broken * FEW <= letters) {
-        return mixed(&lines, encoding, utf8);
+    // A few short lines of other encodings can be valid UTF-8 by chance; long sequences and many of them are not.
+    let few = broken * FEW <= letters;
+    let single = encoding.is_single_byte();
+    if few || (single && long > 0 && long * CHANCE >= other) || (odd.0 < odd.1 && whole * CHANCE >= other) {
+        return mixed(&lines, encoding, utf8, few);
     }
     let encoding = if utf8 > 0 { guess(bytes) } else { encoding };
     let (text, broken) = encoding.decode_without_bom_handling(bytes);
@@ -52,24 +58,25 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     Decoded { text: text.into_owned(), encoding: encoding.name(), notes }
 }
 
-/// A line of damaged UTF-8, if it is that rather than a line of this encoding.
-fn lossy(line: &[u8], encoding: &'static Encoding) -> Option<String> {
+/// A line of damaged UTF-8, if it is that rather than a line of this encoding; `few`: nearly all of the text is UTF-8.
+fn lossy(line: &[u8], encoding: &'static Encoding, few: bool) -> Option<String> {
     let text = String::from_utf8_lossy(line);
     let broken = oddities(&text);
     let other = encoding.decode_without_bom_handling(line).0;
     let whole = text.chars().any(|letter| !letter.is_ascii() && letter != '\u{FFFD}');
-    // Without a whole character, damage is certain only where the encoding gives nothing that is written.
-    (broken < oddities(&other) || (!whole && oddities(&other) > 0 && broken <= oddities(&other))).then(|| text.into_owned())
+    // Damage is certain only where the encoding gives nothing that is written.
+    let odd = oddities(&other);
+    (whole && broken < odd || few && odd > 0 && broken <= odd).then(|| text.into_owned())
 }
 
 /// Lines that are UTF-8, and lines that are not.
-fn mixed(lines: &[&[u8]], encoding: &'static Encoding, utf8: usize) -> Decoded {
+fn mixed(lines: &[&[u8]], encoding: &'static Encoding, utf8: usize, few: bool) -> Decoded {
     let mut text = String::with_capacity(lines.iter().map(|line| line.len()).sum());
     let (mut damaged, mut others, mut example) = (Vec::new(), Vec::new(), None);
     for (line, number) in lines.iter().zip(1..) {
         match std::str::from_utf8(line) {
             Ok(line) => text.push_str(line),
-            Err(_) => match lossy(line, encoding) {
+            Err(_) => match lossy(line, encoding, few) {
                 Some(line) => {
                     damaged.push(number);
                     text.push_str(&line);
