@@ -1,11 +1,11 @@
 //! The commands and their flags.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::settings::{Settings, about, choice};
+use crate::cli::settings::{Settings, about, choice, whole};
 use crate::cli::{checkpoint, files};
 use crate::config::{DataConfig, DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
@@ -96,8 +96,8 @@ impl TrainArgs {
     /// A broken checkpoint, or a given setting that differs from it.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let found = if self.resume { checkpoint::read(&self.out())? } else { None };
-        if let Some(checkpoint) = &found {
-            self.settings.check_against(self.config.as_deref(), checkpoint)?;
+        if let Some(Checkpoint { config, chosen, .. }) = &found {
+            self.settings.check_against(self.config.as_deref(), config, *chosen, "checkpoint")?;
         }
         Ok(found)
     }
@@ -113,13 +113,21 @@ impl TrainArgs {
     /// The folder that the adapter is written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let stem = self.data.first().and_then(|data| data.file_stem());
-            let mut name = stem.map_or_else(|| OsString::from("softprompt"), OsString::from);
-            name.push("-adapter");
-            PathBuf::from(name)
-        })
+        let name = |stem: Option<&OsStr>| folder_of(stem, "-adapter");
+        self.out.as_deref().map_or_else(|| name(self.data.first().and_then(|data| data.file_stem())), tidy)
     }
+}
+
+/// A folder in the current one that is named after a file.
+fn folder_of(stem: Option<&OsStr>, end: &str) -> PathBuf {
+    let mut name = stem.map_or_else(|| OsString::from("softprompt"), OsString::from);
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// A path without a separator at its end: files beside the folder have its name, too.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 fn run_config(file: Option<&Path>, settings: &Settings) -> Result<RunConfig> {
@@ -190,11 +198,7 @@ impl CompareArgs {
     /// The folder that the results are written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
-            name.push("-compare");
-            PathBuf::from(name)
-        })
+        self.out.as_deref().map_or_else(|| folder_of(self.data.file_stem(), "-compare"), tidy)
     }
 }
 
@@ -284,7 +288,7 @@ pub(crate) struct InspectArgs {
 /// How a file is read, where detection fails. The training commands have the same flags among their settings.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ReadingArgs {
-    #[arg(long, value_name = "ROW", help = about("data.header_row"))]
+    #[arg(long, value_parser = whole::<usize>("data.header_row"), value_name = "ROW", help = about("data.header_row"))]
     pub header_row: Option<usize>,
     #[arg(long, value_name = "NAME", help = about("data.sheet"))]
     pub sheet: Option<String>,

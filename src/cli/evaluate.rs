@@ -58,6 +58,7 @@ struct Rows<'a> {
 pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let table = data::read(&args.data, &args.reading.config())?;
+    data::warn_of_idle_flags(context, &args.reading.config(), &[&table], false);
     let index = ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels || args.merge_labels);
     let columns = data::in_file(&args.data, columns(&table, args, &adapter, &index))?;
     let part = data::in_file(&args.data, part(context, &table, columns, args, &adapter.config.data))?;

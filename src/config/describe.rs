@@ -161,6 +161,16 @@ pub fn setting(path: &str) -> Option<&'static Setting> {
     groups().iter().flat_map(|group| group.options).find(|setting| setting.path == path)
 }
 
+/// The displayed name of a method, by its name in the settings.
+#[must_use]
+pub fn method_label(method: &str) -> &str {
+    let choices = match setting("prompt.method").map(|setting| setting.kind) {
+        Some(SettingKind::Choice { choices }) => choices,
+        _ => &[],
+    };
+    choices.iter().find(|choice| choice.value == method).map_or(method, |choice| choice.label)
+}
+
 /// The value at a path of a config's JSON; `None` if a parent is left out.
 #[must_use]
 pub fn value_at<'a>(config: &'a Value, path: &str) -> Option<&'a Value> {

@@ -25,6 +25,7 @@ use crate::config::DataConfig;
 use crate::error::Result;
 use header::HEADER_WORDS;
 pub use join::{Joined, Part};
+pub use limits::BYTES as LARGEST_FILE;
 pub use lines::Written;
 
 /// A data file as rows of cells. The meaning of the columns is not decided yet.

@@ -718,8 +718,10 @@ export type RunEvent = { "event": "started",
   seconds: number,
   /** The device. */
   device: string,
-  /** Whether it ended before its last step, stopped by the user or by early stopping. */
+  /** Whether it ended before its last step. */
   stopped_early: boolean,
+  /** Whether that was the user's decision, not early stopping. */
+  stopped_by_user: boolean,
   /** Metrics of each class, in the order of the logits. */
   per_class: Array<ClassMetrics>,
   /** Confusion matrix of the held-out rows: labels (rows) by predicted classes (columns). */
