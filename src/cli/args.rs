@@ -65,7 +65,8 @@ pub(crate) struct TrainArgs {
     /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX; several files with the same columns are combined
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
-    /// Folder to write the adapter to [default: <DATA>-adapter in the current folder, named after the first file]
+    /// Folder to write the adapter to; an adapter that is already there is replaced [default: <DATA>-adapter in the current folder,
+    /// named after the first file]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Held-out file; without it, a share of DATA is held out
@@ -78,10 +79,12 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Resume a stopped or killed run from the checkpoint next to --out, with its settings. Other flags must match the
-    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning
+    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning, unless --out holds its result: a
+    /// finished run is not trained again
     #[arg(long)]
     pub resume: bool,
-    /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it
+    /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it. Settings of other methods
+    /// may be in it and have no effect
     #[arg(long, value_name = "FILE.json")]
     pub config: Option<PathBuf>,
     /// Settings.

@@ -158,7 +158,8 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let before = cells_of(&stored);
     let mut comparison = Comparison::start(model, tables, plan, &stored.cells)?;
     if before > 0 {
-        context.output.note(&format!("{} already in {}", count(before, "result", "results"), out.join(FILE).display()));
+        let are = if before == 1 { "is" } else { "are" };
+        context.output.note(&format!("{} {are} already in {}", count(before, "result", "results"), out.join(FILE).display()));
     }
 
     let _held = interrupt::hold();

@@ -131,7 +131,7 @@ pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report:
         (report.duplicates, "duplicate"),
         (report.contradictory, "contradictory"),
         (report.leaked, "also in the held-out set"),
-        (report.set_aside, "set aside by the split column"),
+        (report.set_aside, "left out by the split column"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))));
     lines.push(parts.join(", "));

@@ -85,12 +85,12 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let calibration = answers.calibration();
     let skipped = match rows.skipped {
         0 => String::new(),
-        n => format!("; {} without text or label not counted", count(n, "row", "rows")),
+        n => format!("; {} without text or label left out", count(n, "row", "rows")),
     };
     context.output.line(&format!(
         "{} of {} on {}{skipped}\n\n\
-         accuracy        {:>6}   95 % confidence interval {}\n\
-         macro-F1        {:>6}   95 % confidence interval {}\n\
+         accuracy        {:>6}   95% confidence interval {}\n\
+         macro-F1        {:>6}   95% confidence interval {}\n\
          majority class  {:>6}   always predicting the most frequent class of the file\n\
          calibration     {:>6}   expected calibration error, 0 is perfect\n\n{}",
         count(rows.texts.len(), "text", "texts"),

@@ -1,5 +1,4 @@
-//! The flags as a whole: which setting each of them sets, the command line with the names that settings have in other tools, and
-//! which flags were given.
+//! The flags as a whole: the command line with the names that settings have in other tools, and which flags were given.
 
 use std::collections::BTreeSet;
 
@@ -7,78 +6,14 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory};
 
 use crate::cli::args::Cli;
+use crate::cli::settings::{FLAGS, flag_of};
 use crate::config::describe::{self, SettingKind};
 use crate::error::Error;
 
 mod unused;
 
-/// The flag of each setting.
-const FLAGS: &[(&str, &str)] = &[
-    ("data.text_column", "--text-column"),
-    ("data.label_column", "--label-column"),
-    ("data.merge_labels", "--merge-labels"),
-    ("data.split_column", "--split-column"),
-    ("data.header_row", "--header-row"),
-    ("data.sheet", "--sheet"),
-    ("data.held_out_fraction", "--held-out-fraction"),
-    ("data.max_tokens", "--max-tokens"),
-    ("prompt.method", "--method"),
-    ("prompt.length", "--prompt-length"),
-    ("prompt.init", "--init"),
-    ("prompt.late.layer", "--layer"),
-    ("prompt.late.generator", "--generator"),
-    ("prompt.late.reads", "--reads"),
-    ("prompt.late.bottleneck", "--bottleneck"),
-    ("prompt.late.generator_lr", "--generator-lr"),
-    ("prompt.late.cache_mb", "--cache-mb"),
-    ("prompt.progressive.base", "--base"),
-    ("prompt.progressive.shrink", "--shrink"),
-    ("prompt.progressive.stages", "--stages"),
-    ("prompt.progressive.head", "--head-transition"),
-    ("prompt.progressive.refit_steps", "--refit-steps"),
-    ("prompt.progressive.score_texts", "--score-texts"),
-    ("prompt.efficient.rank", "--rank"),
-    ("prompt.efficient.scale", "--update-scale"),
-    ("prompt.efficient.low_rank_lr", "--low-rank-lr"),
-    ("prompt.efficient.update", "--no-update"),
-    ("prompt.efficient.fusion", "--no-fusion"),
-    ("prompt.efficient.attention", "--attention"),
-    ("prompt.efficient.spaces", "--spaces"),
-    ("prompt.efficient.space_width", "--space-width"),
-    ("prompt.efficient.gate", "--no-gate"),
-    ("prompt.efficient.module_lr", "--module-lr"),
-    ("prompt.ensemble.members", "--members"),
-    ("prompt.ensemble.vote", "--vote"),
-    ("prompt.prune", "--prune"),
-    ("prompt.auto.candidates", "--candidates"),
-    ("prompt.auto.share", "--trial-share"),
-    ("prompt.auto.rows", "--trial-rows"),
-    ("head.kind", "--head"),
-    ("head.feature_scale", "--feature-scale"),
-    ("optim.prompt_lr", "--lr"),
-    ("optim.head_lr", "--head-lr"),
-    ("optim.weight_decay", "--weight-decay"),
-    ("optim.batch_size", "--batch-size"),
-    ("optim.steps", "--steps"),
-    ("optim.epochs", "--epochs"),
-    ("optim.warmup_fraction", "--warmup"),
-    ("optim.schedule", "--schedule"),
-    ("optim.clip_norm", "--clip"),
-    ("eval.evaluations", "--evaluations"),
-    ("eval.patience", "--patience"),
-    ("seed", "--seed"),
-    ("device", "--device"),
-    ("recompute", "--recompute"),
-];
-
 /// Flags that are no settings of a run, by the name of their field in errors.
 const OTHERS: &[(&str, &str)] = &[("methods", "--methods"), ("seeds", "--seeds"), ("budget", "--budget"), ("resume", "--resume")];
-
-/// The flag of a setting. The settings of pruning are parts of one flag.
-pub(crate) fn flag_of(path: &str) -> Option<&'static str> {
-    let path = if path.starts_with("prompt.prune.") { "prompt.prune" } else { path };
-    FLAGS.iter().find(|(known, _)| *known == path).map(|(_, flag)| *flag)
-}
 
 /// The setting of a flag, such as `--lr`.
 fn setting_of(flag: &str) -> Option<&'static describe::Setting> {

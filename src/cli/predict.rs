@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
         return Ok(());
     }
     if std::io::stdin().is_terminal() {
-        context.output.note("Type a text and press Enter. Ctrl-D ends.");
+        context.output.note("Type a text and press Enter; Ctrl-D ends the input.");
     }
     let lines = stdin_lines();
     // Lines that are already there are predicted together; the first line never waits for a second one.

@@ -91,10 +91,10 @@ impl Training {
             Event::Preparing { .. } if self.loss.is_some() => {}
             Event::Preparing { done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} linear probe: {percent} %"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} linear probe: {percent}%"));
                 }
                 self.bar.set_position(*done as u64);
-                self.lines.write(|| format!("linear probe: {:.0} %", 100.0 * *done as f64 / (*total).max(1) as f64));
+                self.lines.write(|| format!("linear probe: {:.0}%", 100.0 * *done as f64 / (*total).max(1) as f64));
             }
             Event::Probe { accuracy, .. } => {
                 if self.loss.is_none() {
@@ -135,7 +135,7 @@ impl Training {
             }
             Event::Trying { method, done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent} % | {msg}"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent}% | {msg}"));
                 }
                 self.bar.set_message(method_label(method).to_owned());
                 self.bar.set_position(*done as u64);

@@ -11,8 +11,10 @@ use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunCo
 
 mod given;
 mod methods;
+mod names;
 mod parse;
 
+pub(crate) use names::{FLAGS, flag_of};
 use parse::{Patience, decimal, init, patience};
 pub(crate) use parse::{choice, whole};
 

@@ -57,7 +57,7 @@ pub enum SettingKind {
         /// Its limits.
         limits: Limits,
     },
-    /// A share, 0.2 in the config and displayed as 20 %.
+    /// A share, 0.2 in the config and displayed as 20%.
     Percent {
         /// Its limits, as in the config.
         limits: Limits,

@@ -161,7 +161,7 @@ impl Trials {
         let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", label(trial.method), trial.loss)).collect();
         let others = if others.is_empty() { "no other method was evaluated".to_owned() } else { others.join(", ") };
         let reason = format!(
-            "{} is selected: after {} steps on {} training rows, it has the lowest held-out loss, {:.3} ({others}); the trials took {:.0} % \
+            "{} is selected: after {} steps on {} training rows, it has the lowest held-out loss, {:.3} ({others}); the trials took {:.0}% \
              of the steps of the following run and {:.1} s",
             label(best.method),
             self.steps,

@@ -271,7 +271,7 @@ fn eval_agrees_with_the_training_s_own_figures() {
     assert!((0.0..=1.0).contains(&evaluated[0]["calibration_error"].as_f64().unwrap()));
     let shown = workspace.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
     assert!(shown.contains("accuracy") && shown.contains("music") && shown.contains("12 texts"), "{shown}");
-    assert!(shown.matches("95 % confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
+    assert!(shown.matches("95% confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
 
     workspace.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
     let strange = workspace.run(&["eval", "data-adapter", "strange.csv", "--json"]);

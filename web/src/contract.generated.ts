@@ -225,7 +225,7 @@ export type EvalConfig = {
 export type DeviceChoice = "auto" | "gpu" | "cpu";
 
 /** Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
-* largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same. */
+* largest and computes them again. This takes less than half of the memory and about 20% more time; the losses are the same. */
 export type Recompute = "auto" | "on" | "off";
 
 /** A group of related settings. */

@@ -2,7 +2,8 @@
 //! script can run several methods or files with the same flags. A `--config` file may contain settings of any method: only flags
 //! are looked at.
 
-use super::{FLAGS, Given, flag_of};
+use super::Given;
+use crate::cli::settings::{FLAGS, flag_of};
 use crate::config::describe::{self, Condition, ConditionValue, Setting};
 use crate::config::{Method, RunConfig};
 use crate::data::table::Table;

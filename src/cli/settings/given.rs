@@ -4,9 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Settings;
+use super::{Settings, flag_of};
 use crate::cli::files;
-use crate::cli::flags::flag_of;
 use crate::config::describe::{Setting, groups, value_at};
 use crate::config::{Method, RunConfig};
 use crate::error::{Error, Result};

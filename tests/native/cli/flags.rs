@@ -48,7 +48,8 @@ fn a_flag_without_effect_says_where_it_belongs() {
     workspace.write("settings.json", r#"{"prompt": {"late": {"layer": 1}}, "data": {"sheet": "Data"}}"#);
     noted(short(&["--config", "settings.json"]), &[]);
 
-    let rows = csv(0..48).lines().skip(1).map(|line| {
+    let table = csv(0..48);
+    let rows = table.lines().skip(1).map(|line| {
         let (text, label) = line.rsplit_once(',').unwrap();
         format!("{{\"text\": {text}, \"label\": \"{label}\"}}\n")
     });
