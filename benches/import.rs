@@ -137,7 +137,7 @@ fn probe(model: &Encoder, dataset: &Dataset, config: &RunConfig, learned: usize)
     while let Some(event) = block_on(run.next()).unwrap() {
         if let Event::Probe { accuracy, .. } = event {
             let seconds = begin.elapsed().as_secs_f64();
-            println!("probe on {learned:>6} rows: {:.2} % of {} watched rows, {seconds:.1} s", accuracy * 100.0, limits.watched);
+            println!("probe on {learned:>6} rows: {:.2}% of {} watched rows, {seconds:.1} s", accuracy * 100.0, limits.watched);
             break;
         }
     }

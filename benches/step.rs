@@ -173,9 +173,9 @@ impl Bench {
             let (ms, share) = (1e3 * seconds, 100.0 * seconds / total);
             let found = best.iter().find(|(known, ..)| *known == label);
             let ceiling = found.map_or(String::from("|"), |(_, tile, rate)| {
-                format!("{:.1} ({tile}) | {:.0} %", rate * 1e-9, 100.0 * work / seconds / rate)
+                format!("{:.1} ({tile}) | {:.0}%", rate * 1e-9, 100.0 * work / seconds / rate)
             });
-            println!("| {label} | {calls} | {ms:.3} | {share:.1} % | {} | {} | {ceiling} |", rate(work), rate(moved));
+            println!("| {label} | {calls} | {ms:.3} | {share:.1}% | {} | {} | {ceiling} |", rate(work), rate(moved));
             kernels.push(json!({
                 "label": label, "dispatches": calls, "seconds": seconds, "flops": work, "bytes": moved,
                 "best_tile": found.map(|(_, tile, _)| tile), "best_flops_per_second": found.map(|(_, _, rate)| rate),
@@ -197,7 +197,7 @@ impl Bench {
         );
         println!("| whole step | | {:.3} | | {:.1} | | | |", 1e3 * whole, flops / whole * 1e-9);
         println!(
-            "products: {:.0} % of the best rates of the sweep; all kernels: {:.0} % of what those and a copy allow",
+            "products: {:.0}% of the best rates of the sweep; all kernels: {:.0}% of what those and a copy allow",
             100.0 * products.1 / products.0,
             100.0 * allowed / total
         );

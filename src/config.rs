@@ -43,7 +43,7 @@ pub struct RunConfig {
 }
 
 /// Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
-/// largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same.
+/// largest and computes them again. This takes less than half of the memory and about 20% more time; the losses are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(all(test, not(target_family = "wasm")), derive(ts_rs::TS))]

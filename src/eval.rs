@@ -3,11 +3,13 @@
 pub mod answers;
 pub mod calibration;
 pub mod interval;
+mod verdict;
 
 use serde::Serialize;
 
 use crate::config::Vote;
 use crate::error::{Error, Result};
+pub use verdict::verdict;
 
 /// Metrics of predictions.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -15,6 +15,7 @@ pub use course::{Course, Evaluation, Trial};
 use markup::escape;
 
 /// The content of a report.
+#[derive(Clone, Copy)]
 pub struct Report<'a> {
     /// Name of the data file.
     pub file: &'a str,

@@ -64,7 +64,7 @@ impl Norm {
 }
 
 struct Layer {
-    /// Separate, as in burn's own `MultiHeadAttention`: one product in three parts is 6 % slower.
+    /// Separate, as in burn's own `MultiHeadAttention`: one product in three parts is 6% slower.
     query_key_value: [Linear; 3],
     attention_out: Linear,
     attention_norm: Norm,

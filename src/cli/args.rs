@@ -1,11 +1,11 @@
 //! The commands and their flags.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::settings::{Settings, about, choice};
+use crate::cli::settings::{Settings, about, choice, whole};
 use crate::cli::{checkpoint, files};
 use crate::config::{DataConfig, DeviceChoice, RunConfig};
 use crate::error::{Error, Result};
@@ -65,7 +65,8 @@ pub(crate) struct TrainArgs {
     /// Table with one text and one label per row: CSV, TSV, JSONL, JSON or XLSX; several files with the same columns are combined
     #[arg(value_name = "DATA", required = true)]
     pub data: Vec<PathBuf>,
-    /// Folder to write the adapter to [default: <DATA>-adapter in the current folder, named after the first file]
+    /// Folder to write the adapter to; an adapter that is already there is replaced [default: <DATA>-adapter in the current folder,
+    /// named after the first file]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Held-out file; without it, a share of DATA is held out
@@ -78,10 +79,12 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Resume a stopped or killed run from the checkpoint next to --out, with its settings. Other flags must match the
-    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning
+    /// checkpoint, except --device. Without a checkpoint, the run starts from the beginning, unless --out holds its result: a
+    /// finished run is not trained again
     #[arg(long)]
     pub resume: bool,
-    /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it
+    /// Settings from a JSON file (as under "config" in an adapter's softprompt.json); flags override it. Settings of other methods
+    /// may be in it and have no effect
     #[arg(long, value_name = "FILE.json")]
     pub config: Option<PathBuf>,
     /// Settings.
@@ -96,8 +99,8 @@ impl TrainArgs {
     /// A broken checkpoint, or a given setting that differs from it.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let found = if self.resume { checkpoint::read(&self.out())? } else { None };
-        if let Some(checkpoint) = &found {
-            self.settings.check_against(self.config.as_deref(), checkpoint)?;
+        if let Some(Checkpoint { config, chosen, .. }) = &found {
+            self.settings.check_against(self.config.as_deref(), config, *chosen, "checkpoint")?;
         }
         Ok(found)
     }
@@ -113,13 +116,21 @@ impl TrainArgs {
     /// The folder that the adapter is written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let stem = self.data.first().and_then(|data| data.file_stem());
-            let mut name = stem.map_or_else(|| OsString::from("softprompt"), OsString::from);
-            name.push("-adapter");
-            PathBuf::from(name)
-        })
+        let name = |stem: Option<&OsStr>| folder_of(stem, "-adapter");
+        self.out.as_deref().map_or_else(|| name(self.data.first().and_then(|data| data.file_stem())), tidy)
     }
+}
+
+/// A folder in the current one that is named after a file.
+fn folder_of(stem: Option<&OsStr>, end: &str) -> PathBuf {
+    let mut name = stem.map_or_else(|| OsString::from("softprompt"), OsString::from);
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// A path without a separator at its end: files beside the folder have its name, too.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 fn run_config(file: Option<&Path>, settings: &Settings) -> Result<RunConfig> {
@@ -190,11 +201,7 @@ impl CompareArgs {
     /// The folder that the results are written to.
     #[must_use]
     pub(crate) fn out(&self) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let mut name = self.data.file_stem().map_or_else(|| OsString::from("softprompt"), OsString::from);
-            name.push("-compare");
-            PathBuf::from(name)
-        })
+        self.out.as_deref().map_or_else(|| folder_of(self.data.file_stem(), "-compare"), tidy)
     }
 }
 
@@ -284,7 +291,7 @@ pub(crate) struct InspectArgs {
 /// How a file is read, where detection fails. The training commands have the same flags among their settings.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ReadingArgs {
-    #[arg(long, value_name = "ROW", help = about("data.header_row"))]
+    #[arg(long, value_parser = whole::<usize>("data.header_row"), value_name = "ROW", help = about("data.header_row"))]
     pub header_row: Option<usize>,
     #[arg(long, value_name = "NAME", help = about("data.sheet"))]
     pub sheet: Option<String>,

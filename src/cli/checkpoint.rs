@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 
-use crate::cli::files::{self, system_error};
+use crate::cli::files::{self, Limit, system_error};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::job::Job;
@@ -15,8 +15,20 @@ use crate::train::job::Job;
 /// The path of a run's checkpoint: next to the adapter's folder.
 #[must_use]
 pub(crate) fn path(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".checkpoint");
+    beside(out, ".checkpoint")
+}
+
+/// The path of the lock on a folder of results: next to it.
+#[must_use]
+pub(crate) fn lock(out: &Path) -> PathBuf {
+    beside(out, ".lock")
+}
+
+fn beside(out: &Path, end: &str) -> PathBuf {
+    // `.` and `..` have no name to append to.
+    let named = if out.file_name().is_none() { fs::canonicalize(out).ok() } else { None };
+    let mut name = named.unwrap_or_else(|| out.to_owned()).into_os_string();
+    name.push(end);
     PathBuf::from(name)
 }
 
@@ -53,7 +65,7 @@ pub(crate) fn read(out: &Path) -> Result<Option<Checkpoint>> {
     if !path.exists() {
         return Ok(None);
     }
-    Checkpoint::from_bytes(&files::read(&path)?).map(Some)
+    Checkpoint::from_bytes(&files::read(&path, Limit::CHECKPOINT)?).map(Some)
 }
 
 /// Removes the checkpoint of a finished run, and partly written checkpoints of killed processes.

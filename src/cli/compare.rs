@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::args::CompareArgs;
 use crate::cli::fetch::DEFAULT_MODEL;
-use crate::cli::files::{self, Unfinished, io_error};
+use crate::cli::files::{self, Limit, Unfinished, io_error};
+use crate::cli::lock::Lock;
 use crate::cli::output::{clock, count, one_line, percent, table, thousands};
 use crate::cli::plot::{self, Line};
-use crate::cli::{Context, data, interrupt, progress};
+use crate::cli::{Context, checkpoint, data, interrupt, progress};
 use crate::config::{DataConfig, RunConfig};
 use crate::data::table::Table;
 use crate::encoder::Encoder;
@@ -94,7 +95,7 @@ impl Stored {
         }
         let hint = "use the same data, encoder and settings, or another folder with --out";
         let broken = |error: serde_json::Error| io_error(&path, format!("is not a comparison: {error}"), hint);
-        let earlier: Self = serde_json::from_slice(&files::read(&path)?).map_err(broken)?;
+        let earlier: Self = serde_json::from_slice(&files::read(&path, Limit::JSON)?).map_err(broken)?;
         let settings = |stored: &Self| RunConfig { seed: 0, ..stored.config.clone() };
         let files = |stored: &Self| stored.files.iter().map(|file| (file.role, file.sha256.clone())).collect::<Vec<_>>();
         // Everything that a cell depends on, besides its variant and its seed.
@@ -143,7 +144,12 @@ fn write_plots(stored: &Stored, out: &Path) -> Result<()> {
 /// Errors of the flags, the data, the encoder or the disk. A method that fails is reported in the table.
 pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let (plan, out) = (args.plan()?, args.out());
+    files::check_folder(&out, "choose another folder with --out")?;
+    let _lock = Lock::take(&checkpoint::lock(&out), &out)?;
+    warn_of_idle_flags(context, args, &plan);
     let (tables, inputs) = tables(args, &plan.config.data)?;
+    let read: Vec<&Table> = [&tables.data].into_iter().chain(&tables.held_out).collect();
+    data::warn_of_idle_flags(context, &plan.config.data, &read, tables.held_out.is_some());
     let model = context.models().load(args.model.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
     let mut stored = stored(args, &plan, inputs, &model);
     stored.resume(&out)?;
@@ -152,7 +158,8 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     let before = cells_of(&stored);
     let mut comparison = Comparison::start(model, tables, plan, &stored.cells)?;
     if before > 0 {
-        context.output.note(&format!("{} already in {}", count(before, "result", "results"), out.join(FILE).display()));
+        let are = if before == 1 { "is" } else { "are" };
+        context.output.note(&format!("{} {are} already in {}", count(before, "result", "results"), out.join(FILE).display()));
     }
 
     let _held = interrupt::hold();
@@ -198,19 +205,34 @@ pub(crate) fn run(context: &Context, args: &CompareArgs) -> Result<ExitCode> {
     Ok(if stored.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Warns of flags that a comparison does not use, and of those that none of its methods has.
+fn warn_of_idle_flags(context: &Context, args: &CompareArgs, plan: &Plan) {
+    let given = &context.given;
+    let mut notes = given.misplaced(&["--method"], "--methods names the methods");
+    notes.extend(
+        given.misplaced(&["--prune"], "pruning belongs to single methods, such as xprompt or late+prompt.prune.tokens=0.2"),
+    );
+    if args.seeds.contains(',') {
+        notes.extend(given.misplaced(&["--seed"], "--seeds lists the seeds"));
+    }
+    let configs: Vec<RunConfig> = plan.variants.iter().map(|variant| variant.config.clone()).collect();
+    notes.extend(given.without_effect(&configs));
+    for note in notes {
+        context.warn(&note);
+    }
+}
+
 fn tables(args: &CompareArgs, config: &DataConfig) -> Result<(Tables, Vec<Input>)> {
     let mut inputs = Vec::new();
-    let mut hashed = |role: Role, path: &Path| -> Result<()> {
+    // Each file is read once: it may be a pipe.
+    let mut hashed = |role: Role, path: &Path| -> Result<Vec<u8>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        inputs.push(Input { name, sha256: sha256_hex(&files::read(path)?), role });
-        Ok(())
+        let bytes = data::bytes(path)?;
+        inputs.push(Input { name, sha256: sha256_hex(&bytes), role });
+        Ok(bytes)
     };
-    hashed(Role::Data, &args.data)?;
-    let data = data::read(&args.data, config)?;
-    let mut read = |role: Role, path: &Path| -> Result<Table> {
-        hashed(role, path)?;
-        data::read_beside(path, config)
-    };
+    let data = data::in_file(&args.data, Table::read(&hashed(Role::Data, &args.data)?, config))?;
+    let mut read = |role: Role, path: &Path| data::in_file(path, Table::read_beside(&hashed(role, path)?, config));
     let held_out = args.held_out.as_deref().map(|path| read(Role::HeldOut, path)).transpose()?;
     let tests: Result<Vec<_>> = args.test.iter().map(|path| Ok((path.display().to_string(), read(Role::Test, path)?))).collect();
     Ok((Tables { data, held_out, tests: tests? }, inputs))
@@ -246,7 +268,10 @@ impl Shown {
         let name =
             |cell: usize| self.cells.get(cell).map_or_else(String::new, |cell| format!("{}, seed {}", cell.name, cell.seed));
         match event {
-            CompareEvent::Planned { cells } => self.cells.clone_from(cells),
+            CompareEvent::Planned { cells } => {
+                self.cells.clone_from(cells);
+                self.bar.say(&planned(cells));
+            }
             CompareEvent::CellStarted { cell, .. } => {
                 self.bar = progress::Training::new(!context.output.is_json());
                 self.bar.say(&format!("[{}/{}] {}", cell + 1, self.cells.len(), name(*cell)));
@@ -268,9 +293,28 @@ impl Shown {
     }
 }
 
+/// How many runs there are, and why: `8 runs: 4 methods x 2 seeds (prompt, late, probe, majority)`.
+fn planned(cells: &[Cell]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for cell in cells {
+        if !names.contains(&cell.name.as_str()) {
+            names.push(&cell.name);
+        }
+    }
+    let (runs, methods) = (count(cells.len(), "run", "runs"), count(names.len(), "method", "methods"));
+    let seeds = count(cells.len() / names.len().max(1), "seed", "seeds");
+    let names: Vec<String> = names.into_iter().map(|name| one_line(name, 48)).collect();
+    format!("{runs}: {methods} × {seeds} ({})", names.join(", "))
+}
+
 /// The table for the terminal.
 fn summary(stored: &Stored) -> String {
-    let spread = |Spread { mean, deviation }: Spread| format!("{} ± {:.1}", percent(mean), deviation * 100.0);
+    // Of a single seed, there is no deviation.
+    let several = |seeds: usize| seeds > 1;
+    let spread = |Spread { mean, deviation }: Spread, seeds: usize| match several(seeds) {
+        true => format!("{} ± {:.1}", percent(mean), deviation * 100.0),
+        false => percent(mean),
+    };
     let mut heading = vec!["".to_owned(), "accuracy".into(), "macro-F1".into(), "difference".into()];
     let tests =
         stored.rows.first().map(|row| row.tests.iter().map(|test| test.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
@@ -282,8 +326,9 @@ fn summary(stored: &Stored) -> String {
             let error = difference.error.map_or_else(String::new, |error| format!(" ± {:.1}", error * 100.0));
             format!("{:+.1}{error}", difference.mean * 100.0)
         });
-        let mut line = vec![one_line(&row.name, 48), spread(row.accuracy), spread(row.macro_f1), difference];
-        line.extend(row.tests.iter().map(|test| spread(test.accuracy)));
+        let mut line =
+            vec![one_line(&row.name, 48), spread(row.accuracy, row.seeds), spread(row.macro_f1, row.seeds), difference];
+        line.extend(row.tests.iter().map(|test| spread(test.accuracy, row.seeds)));
         let trained = row.steps > 0.0;
         let figures = [
             thousands(row.prompt_parameters + row.head_parameters),
@@ -297,8 +342,14 @@ fn summary(stored: &Stored) -> String {
         line.push(row.seeds.to_string());
         lines.push(line);
     }
-    let mut text = format!("\n{}\n\n  accuracy, macro-F1: mean and standard deviation over seeds", table(&lines));
-    text += "\n  difference: to the first method, in percentage points of accuracy, paired by seed; mean and standard error\n  parameters: trainable parameters";
+    let over_seeds = stored.rows.iter().any(|row| several(row.seeds));
+    let [measured, compared] = match over_seeds {
+        true => ["mean and standard deviation over seeds", "paired by seed; mean and standard error"],
+        false => ["on the held-out set, of a single seed: --seeds 3 also gives a standard deviation", "of a single seed"],
+    };
+    let mut text = format!("\n{}\n\n  accuracy, macro-F1: {measured}", table(&lines));
+    text += &format!("\n  difference: to the first method, in percentage points of accuracy, {compared}");
+    text += "\n  parameters: trainable parameters";
     text += "\n  seconds, TFLOP: training only; TFLOP of the encoder's matrix products; memory: weights, saved activations, hidden-state cache";
     for Failed { cell, error } in &stored.failed {
         text += &format!("\n  {}, seed {} failed: {error}", cell.name, cell.seed);

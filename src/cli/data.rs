@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::files;
+use crate::cli::Context;
+use crate::cli::files::{self, Limit};
 use crate::cli::output::{count, one_line, table, thousands};
 use crate::config::DataConfig;
-use crate::data::dataset::{ColumnChoice, DataReport, Lengths};
+use crate::data::dataset::{ColumnChoice, DataReport, Lengths, held_out_rows};
 use crate::data::table::{Format, Table};
 use crate::error::Result;
 
@@ -17,7 +18,15 @@ const LISTED_CLASSES: usize = 12;
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Data`] if it is not a table.
 pub(crate) fn read(path: &Path, config: &DataConfig) -> Result<Table> {
-    in_file(path, Table::read(&files::read(path)?, config))
+    in_file(path, Table::read(&bytes(path)?, config))
+}
+
+/// The bytes of a data file.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read or is too large.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
+    files::read(path, Limit::TABLE)
 }
 
 /// Reads a second file, such as the held-out file. It need not have the sheet that the settings name.
@@ -25,19 +34,29 @@ pub(crate) fn read(path: &Path, config: &DataConfig) -> Result<Table> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_beside(path: &Path, config: &DataConfig) -> Result<Table> {
-    in_file(path, Table::read_beside(&files::read(path)?, config))
+    in_file(path, Table::read_beside(&bytes(path)?, config))
 }
 
-/// Reads several data files as one table. Also returns lines that describe each of them.
+/// Reads several data files.
 ///
 /// # Errors
-/// As [`read`], and for a file with other columns.
-pub(crate) fn read_all(paths: &[PathBuf], config: &DataConfig) -> Result<(Table, Vec<String>)> {
-    if let [path] = paths {
-        return Ok((read(path, config)?, Vec::new()));
+/// As [`read`].
+pub(crate) fn read_all(paths: &[PathBuf], config: &DataConfig) -> Result<Vec<Table>> {
+    paths.iter().map(|path| read(path, config)).collect()
+}
+
+/// Several data files as one table, and lines that describe each of them.
+///
+/// # Errors
+/// [`Error::Data`] for a file with other columns.
+pub(crate) fn join(paths: &[PathBuf], mut tables: Vec<Table>) -> Result<(Table, Vec<String>)> {
+    if tables.len() == 1
+        && let Some(table) = tables.pop()
+    {
+        return Ok((table, Vec::new()));
     }
-    let read = |path: &PathBuf| Ok((path.display().to_string(), read(path, config)?));
-    let joined = Table::join(paths.iter().map(read).collect::<Result<_>>()?)?;
+    let names = paths.iter().map(|path| path.display().to_string());
+    let joined = Table::join(names.zip(tables).collect())?;
     let mut lines = Vec::new();
     for part in &joined.parts {
         let last = part.first_row + part.rows as u64 - 1;
@@ -45,6 +64,27 @@ pub(crate) fn read_all(paths: &[PathBuf], config: &DataConfig) -> Result<(Table,
         lines.extend(part.notes.iter().map(|note| format!("note: {}: {}", part.name, one_line(note, 400))));
     }
     Ok((joined.table, lines))
+}
+
+/// Warns of flags about reading and splitting that have no effect: the header row and the sheet on these tables, of which `table` is
+/// the one that is trained on, and the held-out share if something else says which rows are held out.
+pub(crate) fn warn_of_idle_flags(context: &Context, config: &DataConfig, tables: &[&Table], held_out: bool) {
+    let mut notes = context.given.without_effect_on(config.header_row, tables);
+    let split = || {
+        let [table, ..] = tables else { return false };
+        let columns = ColumnChoice::guess(table, config);
+        columns.and_then(|columns| held_out_rows(table, columns, config)).is_ok_and(|rows| rows.is_some())
+    };
+    let share = "--held-out-fraction";
+    if context.given.has(share) && held_out {
+        notes.extend(context.given.misplaced(&[share], "--held-out names a file with the held-out rows"));
+    } else if context.given.has(share) && split() {
+        let why = "the split column says which rows are held out; --split-column none turns that off";
+        notes.extend(context.given.misplaced(&[share], why));
+    }
+    for note in notes {
+        context.warn(&note);
+    }
 }
 
 /// A name for the files: the path of a single one, the number of several.
@@ -91,7 +131,7 @@ pub(crate) fn describe(name: &str, table: &Table, columns: ColumnChoice, report:
         (report.duplicates, "duplicate"),
         (report.contradictory, "contradictory"),
         (report.leaked, "also in the held-out set"),
-        (report.set_aside, "set aside by the split column"),
+        (report.set_aside, "left out by the split column"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))));
     lines.push(parts.join(", "));

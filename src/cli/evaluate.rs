@@ -58,6 +58,7 @@ struct Rows<'a> {
 pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let adapter = files::read_adapter(&args.adapter)?;
     let table = data::read(&args.data, &args.reading.config())?;
+    data::warn_of_idle_flags(context, &args.reading.config(), &[&table], false);
     let index = ClassIndex::new(&adapter.labels, adapter.config.data.merge_labels || args.merge_labels);
     let columns = data::in_file(&args.data, columns(&table, args, &adapter, &index))?;
     let part = data::in_file(&args.data, part(context, &table, columns, args, &adapter.config.data))?;
@@ -84,12 +85,12 @@ pub(crate) fn run(context: &Context, args: &EvalArgs) -> Result<()> {
     let calibration = answers.calibration();
     let skipped = match rows.skipped {
         0 => String::new(),
-        n => format!("; {} without text or label not counted", count(n, "row", "rows")),
+        n => format!("; {} without text or label left out", count(n, "row", "rows")),
     };
     context.output.line(&format!(
         "{} of {} on {}{skipped}\n\n\
-         accuracy        {:>6}   95 % confidence interval {}\n\
-         macro-F1        {:>6}   95 % confidence interval {}\n\
+         accuracy        {:>6}   95% confidence interval {}\n\
+         macro-F1        {:>6}   95% confidence interval {}\n\
          majority class  {:>6}   always predicting the most frequent class of the file\n\
          calibration     {:>6}   expected calibration error, 0 is perfect\n\n{}",
         count(rows.texts.len(), "text", "texts"),

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::files::{self, Unfinished, io_error, system_error};
+use crate::cli::files::{self, Limit, Unfinished, io_error, system_error};
 use crate::cli::hub::{self, NO_NETWORK, save};
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
@@ -87,7 +87,7 @@ pub(crate) fn fetch(id: &str, offline: bool, download: Download, check: impl Fn(
         let unfinished = Unfinished::new(&folder)?;
         source(unfinished.path())?;
         if let Some(expected) = known_weights(id) {
-            let found = sha256_hex(&files::read(&unfinished.path().join(WEIGHTS))?);
+            let found = sha256_hex(&files::read(&unfinished.path().join(WEIGHTS), Limit::ENCODER)?);
             if found != expected {
                 return Err(damaged(Path::new("the download"), &found, expected));
             }

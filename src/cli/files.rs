@@ -5,12 +5,13 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::adapter::{Adapter, CONFIG_FILE, MANIFEST_FILE, TENSORS_FILE};
+use crate::adapter::CONFIG_FILE;
 use crate::cli::interrupt;
-use crate::config::RunConfig;
 use crate::error::{Error, Result};
+
+mod reading;
+
+pub(crate) use reading::{Limit, Zipped, list, other_zip, read, read_adapter, read_config, read_config_over, zipped};
 
 /// Prefix of the names of unfinished folders.
 const UNFINISHED: &str = ".softprompt-";
@@ -29,88 +30,10 @@ pub(crate) fn system_error(path: &Path, error: &std::io::Error) -> Error {
         ErrorKind::PermissionDenied => ("permission denied".to_owned(), "check its permissions"),
         ErrorKind::StorageFull => ("the disk is full".to_owned(), "free some space"),
         ErrorKind::IsADirectory => ("is a folder, not a file".to_owned(), "give a file"),
+        ErrorKind::NotADirectory => ("a part of this path is a file, not a folder".to_owned(), "check the path"),
         _ => (error.to_string(), "check the path and the disk"),
     };
     io_error(path, problem, hint)
-}
-
-/// Reads a whole file.
-///
-/// # Errors
-/// [`Error::Io`] if it is missing, a folder or unreadable.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    // On some systems, reading a folder gives a misleading error.
-    if path.is_dir() {
-        return Err(io_error(path, "is a folder, not a file", "give a file"));
-    }
-    fs::read(path).map_err(|error| system_error(path, &error))
-}
-
-/// Paths of the files in a folder and a few levels below it, separated by `/`. An encoder may be in a subfolder of a sentence
-/// encoder, or in a snapshot of the hub's own cache.
-///
-/// # Errors
-/// [`Error::Io`] if the folder cannot be read.
-pub(crate) fn list(folder: &Path) -> Result<Vec<String>> {
-    const LEVELS: usize = 4;
-    const MOST: usize = 5000;
-    let (mut found, mut left) = (Vec::new(), vec![(folder.to_owned(), String::new(), 0)]);
-    while let Some((at, start, level)) = left.pop() {
-        let entries = match fs::read_dir(&at) {
-            Err(error) if level == 0 => return Err(system_error(&at, &error)),
-            entries => entries.into_iter().flatten().flatten(),
-        };
-        for entry in entries {
-            let path = entry.path();
-            let name = format!("{start}{}", entry.file_name().to_string_lossy());
-            if path.is_file() {
-                found.push(name);
-            } else if level + 1 < LEVELS && path.is_dir() {
-                left.push((path, format!("{name}/"), level + 1));
-            }
-        }
-        if found.len() > MOST {
-            break;
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// A [`RunConfig`] from JSON: the settings alone, or a file that has them under `config`, such as an adapter's `softprompt.json`.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read or has an unknown setting.
-pub(crate) fn read_config(path: &Path) -> Result<RunConfig> {
-    read_config_over(path, &RunConfig::default())
-}
-
-/// The same, on top of other settings: those that the file leaves out are taken from `base`.
-///
-/// # Errors
-/// As [`read_config`].
-pub(crate) fn read_config_over(path: &Path, base: &RunConfig) -> Result<RunConfig> {
-    let broken =
-        |error: serde_json::Error| io_error(path, error.to_string(), "`softprompt inspect ADAPTER --json` shows all settings");
-    let json: Value = serde_json::from_slice(&read(path)?).map_err(broken)?;
-    let given = json.get("config").cloned().unwrap_or(json);
-    // First without the base, so that errors refer to the file.
-    serde_json::from_value::<RunConfig>(given.clone()).map_err(broken)?;
-    let mut all = serde_json::to_value(base).map_err(broken)?;
-    merge(&mut all, given);
-    serde_json::from_value(all).map_err(broken)
-}
-
-/// Overwrites the values of one JSON object with those of another.
-fn merge(below: &mut Value, above: Value) {
-    match (below, above) {
-        (Value::Object(below), Value::Object(above)) => {
-            for (name, value) in above {
-                merge(below.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (below, above) => *below = above,
-    }
 }
 
 /// A temporary folder on the same disk as `target`; [`Unfinished::finish`] moves its files there. Removed when dropped and at
@@ -197,16 +120,36 @@ pub(crate) fn remove_leftovers(parent: &Path) {
     }
 }
 
+/// Checks that a folder of results can be written at `out`, before time is spent on them.
+///
+/// # Errors
+/// [`Error::Io`] if `out` or one of the folders above it is something else, or is not writable.
+pub(crate) fn check_folder(out: &Path, hint: &str) -> Result<()> {
+    check_parents(out, hint)?;
+    if !out.is_dir() && fs::symlink_metadata(out).is_ok() {
+        let what = if out.is_file() { "a file" } else { "neither a folder nor a file" };
+        return Err(io_error(out, format!("is {what}, but the results are a folder"), hint));
+    }
+    Unfinished::new(out).map(drop)
+}
+
+/// # Errors
+/// [`Error::Io`] if something above `path` exists and is not a folder.
+fn check_parents(path: &Path, hint: &str) -> Result<()> {
+    let above = path.ancestors().skip(1).find(|parent| fs::symlink_metadata(parent).is_ok());
+    match above.filter(|parent| !parent.is_dir()) {
+        Some(parent) => Err(io_error(path, format!("cannot be written, because {} is not a folder", parent.display()), hint)),
+        None => Ok(()),
+    }
+}
+
 /// Checks that an adapter can be written to `out`, before time is spent on training.
 ///
 /// # Errors
-/// [`Error::Io`] if `out` is a file or a folder of something else, or is not writable.
+/// As [`check_folder`], and if `out` is a folder of something else.
 pub(crate) fn check_adapter_folder(out: &Path) -> Result<()> {
     let hint = "choose another folder with --out";
-    if out.is_file() {
-        return Err(io_error(out, "is a file, but an adapter is a folder", hint));
-    }
-    if out.is_dir() && !out.join(CONFIG_FILE).is_file() {
+    if out.is_dir() && !holds_adapter(out) {
         for entry in fs::read_dir(out).map_err(|error| system_error(out, &error))? {
             let name = entry.map_err(|error| system_error(out, &error))?.file_name();
             let name = name.to_string_lossy();
@@ -219,7 +162,12 @@ pub(crate) fn check_adapter_folder(out: &Path) -> Result<()> {
             }
         }
     }
-    Unfinished::new(out).map(drop)
+    check_folder(out, hint)
+}
+
+/// Whether a folder has the file that makes it an adapter.
+pub(crate) fn holds_adapter(out: &Path) -> bool {
+    out.join(CONFIG_FILE).is_file()
 }
 
 /// Writes an adapter folder atomically, over an adapter that is there.
@@ -242,10 +190,15 @@ fn parent(path: &Path) -> &Path {
 /// Checks that a file can be written to `path`.
 ///
 /// # Errors
-/// [`Error::Io`] if it is a folder or not writable.
+/// [`Error::Io`] if it is a folder, a device or a pipe, or not writable.
 pub(crate) fn check_file(path: &Path) -> Result<()> {
-    if path.is_dir() {
+    if path.is_dir() || path.as_os_str().is_empty() {
         return Err(io_error(path, "is a folder, not a file", "give the name of a file in it"));
+    }
+    check_parents(path, "choose another folder")?;
+    // It would be replaced by a file.
+    if path.exists() && !path.is_file() {
+        return Err(io_error(path, "is a device or a pipe, not a file", "give the name of a file"));
     }
     // The temporary folder is made inside `path` if that is a folder, so use a name next to it.
     Unfinished::new(&path.with_extension("unfinished")).map(drop)
@@ -275,22 +228,4 @@ pub(crate) fn shell_word(path: &Path) -> String {
 #[must_use]
 pub(crate) fn program() -> String {
     std::env::args_os().next().map_or_else(|| "softprompt".to_owned(), |program| shell_word(Path::new(&program)))
-}
-
-/// Reads an adapter: a folder or a zip.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Adapter`] if it is not an adapter.
-pub(crate) fn read_adapter(path: &Path) -> Result<Adapter> {
-    let adapter = if path.is_dir() {
-        let names = [CONFIG_FILE, TENSORS_FILE, MANIFEST_FILE].into_iter().filter(|name| path.join(name).is_file());
-        let files: Result<Vec<_>> = names.map(|name| Ok((name.to_owned(), read(&path.join(name))?))).collect();
-        Adapter::from_files(&files?)
-    } else {
-        Adapter::from_zip(&read(path)?)
-    };
-    adapter.map_err(|error| match error {
-        Error::Adapter { problem, hint } => Error::Adapter { problem: format!("{}: {problem}", path.display()), hint },
-        error => error,
-    })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cli::files;
+use crate::cli::files::{self, Limit};
 use crate::cli::progress::Download;
 use crate::error::{Error, Result};
 use crate::model::config;
@@ -78,7 +78,7 @@ pub(crate) fn fetch(id: &str, target: &Path, download: Download) -> Result<()> {
         let name = path.rsplit('/').next().unwrap_or(path);
         get(&agent, &address, &target.join(name), &expected, download)?;
         if path == choice.config {
-            config::parse(&files::read(&target.join(name))?).map_err(|error| error.of_model(id))?;
+            config::parse(&files::read(&target.join(name), Limit::ENCODER)?).map_err(|error| error.of_model(id))?;
         }
     }
     Ok(())

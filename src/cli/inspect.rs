@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::adapter::{Adapter, AdapterMetrics, BaseModel};
 use crate::cli::args::InspectArgs;
+use crate::cli::files::Zipped;
 use crate::cli::output::{count, one_line, percent, thousands};
 use crate::cli::{Context, data, files, unseen};
 use crate::config::{DataConfig, Generator, HeadKind, Method, Reads, RunConfig};
@@ -15,8 +16,6 @@ use crate::error::Result;
 
 /// Number of rows in the preview.
 const PREVIEW_ROWS: usize = 5;
-/// The first bytes of a zip.
-const ZIP: &[u8] = b"PK\x03\x04";
 
 /// The object of `--json`.
 #[derive(Serialize)]
@@ -58,9 +57,17 @@ enum Found<'a> {
 /// If it cannot be read, or is neither.
 pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
     let path = &args.path;
-    let zip = || files::read(path).is_ok_and(|bytes| bytes.starts_with(ZIP));
-    if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") && zip() {
+    if path.is_dir() {
         return adapter(context, path, &files::read_adapter(path)?);
+    }
+    let bytes = data::bytes(path)?;
+    let named_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+    match files::zipped(&bytes) {
+        Some(Zipped::Adapter) => return adapter(context, path, &files::read_adapter(path)?),
+        Some(Zipped::Damaged) if named_zip => return adapter(context, path, &files::read_adapter(path)?),
+        Some(Zipped::Other(names)) if named_zip => return Err(files::other_zip(path, &names)),
+        // A workbook, or a document whose kind the table's reader names.
+        _ => {}
     }
     let config = DataConfig {
         text_column: args.text_column.clone(),
@@ -69,7 +76,8 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
         split_column: args.split_column.clone(),
         ..args.reading.config()
     };
-    let table = data::read(path, &config)?;
+    let table = data::in_file(path, Table::read(&bytes, &config))?;
+    data::warn_of_idle_flags(context, &config, &[&table], false);
     let unseen = match &args.model {
         Some(name) => {
             let texts = usable_texts(&table, data::in_file(path, ColumnChoice::guess(&table, &config))?, &config);
@@ -81,6 +89,10 @@ pub(crate) fn run(context: &Context, args: &InspectArgs) -> Result<()> {
 }
 
 fn adapter(context: &Context, path: &Path, adapter: &Adapter) -> Result<()> {
+    let of_data = ["--text-column", "--label-column", "--merge-labels", "--split-column", "--header-row", "--sheet", "--model"];
+    for note in context.given.misplaced(&of_data, "it belongs to data files, and this is an adapter") {
+        context.warn(&note);
+    }
     let (base, config) = (&adapter.base_model, &adapter.config);
     let prompt_parameters = adapter.stored.iter().map(|matrix| matrix.values.len()).sum();
     let head_parameters = adapter.head_weight.len() + adapter.head_bias.len();

@@ -19,7 +19,7 @@ pub(crate) fn install() {
             return;
         }
         for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let _ = std::fs::remove_dir_all(path);
+            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         }
         std::process::exit(i32::from(EXIT_CODE));
     };
@@ -50,12 +50,12 @@ impl Drop for Held {
     }
 }
 
-/// Remembers a folder that is removed if the program is interrupted before [`forget`] is called.
+/// Remembers a folder or file that is removed if the program is interrupted before [`forget`] is called.
 pub(crate) fn remember(path: &Path) {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
 }
 
-/// Forgets a folder that is finished or removed.
+/// Forgets a folder or file that is finished or removed.
 pub(crate) fn forget(path: &Path) {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != path);
 }

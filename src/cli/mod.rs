@@ -7,9 +7,12 @@ mod data;
 mod evaluate;
 mod fetch;
 mod files;
+mod finished;
+mod flags;
 mod hub;
 mod inspect;
 mod interrupt;
+mod lock;
 mod models;
 mod output;
 mod plot;
@@ -22,11 +25,12 @@ mod unseen;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use serde::Serialize;
 
 use crate::error::{Error, Report, Result};
 use args::{Cli, Command, ModelCommand, ModelId};
+use flags::Given;
 use models::Models;
 use output::Output;
 
@@ -34,9 +38,15 @@ use output::Output;
 struct Context {
     output: Output,
     offline: bool,
+    given: Given,
 }
 
 impl Context {
+    /// A note on the command itself, on stderr also with `--json`, like errors.
+    fn warn(&self, note: &str) {
+        output::to_stderr(&format!("note: {note}"));
+    }
+
     fn models(&self) -> Models {
         Models { offline: self.offline, download: progress::Download::new(!self.output.is_json()) }
     }
@@ -63,13 +73,19 @@ pub fn default_model_folder() -> Option<std::path::PathBuf> {
 /// Runs the program with its arguments. `--help` documents the exit codes.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let mut command = flags::command();
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
         Err(error) => return usage(&error),
     };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error.format(&mut command)),
+    };
+    let given = Given::of(&command, &matches);
     interrupt::install();
     let offline = cli.offline || std::env::var("SOFTPROMPT_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
-    let context = Context { output: Output::new(cli.json), offline };
+    let context = Context { output: Output::new(cli.json), offline, given };
     let outcome = match &cli.command {
         Command::Train(args) => train::run(&context, args),
         Command::Compare(args) => compare::run(&context, args),
@@ -79,7 +95,7 @@ pub fn main() -> ExitCode {
         Command::Model(ModelCommand::Fetch(ModelId { id })) => fetch_model(&context, id).map(|()| ExitCode::SUCCESS),
         Command::Model(ModelCommand::Path(ModelId { id })) => model_path(&context, id).map(|()| ExitCode::SUCCESS),
     };
-    outcome.unwrap_or_else(|error| report(&context.output, &error))
+    outcome.unwrap_or_else(|error| report(&context.output, &context.given.named(error)))
 }
 
 /// `--help` and `--version` go to stdout; usage errors go to stderr and, with `--json`, also to stdout.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::fetch::{self, DEFAULT_MODEL, DEFAULT_WEIGHTS};
-use crate::cli::files;
+use crate::cli::files::{self, Limit};
 use crate::cli::progress::Download;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ fn load_known(id: &str, folder: &Path) -> Result<Encoder> {
 fn load_folder(name: &str, folder: &Path) -> Result<Encoder> {
     let load = || {
         let choice = choose(&files::list(folder)?)?;
-        let bytes = EncoderBytes::read(&choice, |path| files::read(&folder.join(path)))?;
+        let bytes = EncoderBytes::read(&choice, |path| files::read(&folder.join(path), Limit::ENCODER))?;
         // Known weights get their public name wherever they are, so that the adapter names the same encoder on every machine.
         let sha256 = sha256_hex(&bytes.weights);
         let name = if sha256 == DEFAULT_WEIGHTS { DEFAULT_MODEL } else { name };

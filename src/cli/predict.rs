@@ -1,7 +1,7 @@
 //! `softprompt predict`.
 
 use std::borrow::Cow;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -24,6 +24,8 @@ use crate::predict::{LabelProbability, Prediction, Predictor};
 const MOST_TEXTS: usize = 256;
 /// Number of further classes that are shown with their probability.
 const RUNNERS_UP: usize = 2;
+/// Maximum number of bytes of a line of stdin, which may have no end.
+const LONGEST_LINE: u64 = 1_000_000;
 /// Maximum number of characters of a text that are shown.
 const TEXT_WIDTH: usize = 120;
 
@@ -65,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &PredictArgs) -> Result<()> {
         return Ok(());
     }
     if std::io::stdin().is_terminal() {
-        context.output.note("Type a text and press Enter. Ctrl-D ends.");
+        context.output.note("Type a text and press Enter; Ctrl-D ends the input.");
     }
     let lines = stdin_lines();
     // Lines that are already there are predicted together; the first line never waits for a second one.
@@ -118,9 +120,9 @@ fn stdin_lines() -> Receiver<Result<Text>> {
         let mut stdin = std::io::stdin().lock();
         for row in 1.. {
             let mut bytes = Vec::new();
-            let line = match stdin.read_until(b'\n', &mut bytes) {
+            let line = match stdin.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes) {
                 Ok(0) => break,
-                Ok(_) => utf8(name, row, bytes),
+                Ok(_) => line(name, row, bytes),
                 Err(error) => Err(system_error(name, &error)),
             };
             let over = line.is_err();
@@ -134,13 +136,23 @@ fn stdin_lines() -> Receiver<Result<Text>> {
 }
 
 /// A line as text, without its line break.
-fn utf8(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
-    let text = String::from_utf8(bytes).map_err(|_| Error::Data {
-        problem: format!("{}: the line is not UTF-8 text", name.display()),
-        hint: "save the file as UTF-8".to_owned(),
+fn line(name: &Path, row: u64, bytes: Vec<u8>) -> Result<Text> {
+    let wrong = |problem: &str, hint: &str| Error::Data {
+        problem: format!("{}: {problem}", name.display()),
+        hint: hint.to_owned(),
         row: Some(row),
         column: None,
-    })?;
+    };
+    let encoding = "convert it to UTF-8, or save it and give it with --file, which reads every encoding";
+    if bytes.contains(&0) {
+        // In UTF-16, every second byte of most texts is zero. As UTF-8 it would be text of twice the length.
+        return Err(wrong("the line has NUL bytes, as in UTF-16 or a binary file", encoding));
+    }
+    if bytes.len() as u64 > LONGEST_LINE && !bytes.ends_with(b"\n") {
+        let problem = format!("the line does not end within {} MB, which is the limit", LONGEST_LINE / 1_000_000);
+        return Err(wrong(&problem, "give one text per line"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("the line is not UTF-8 text", encoding))?;
     let text = if row == 1 { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
     Ok(Text { row, text: text.trim_end_matches(['\n', '\r']).to_owned() })
 }
@@ -150,8 +162,9 @@ fn from_file(context: &Context, path: &Path, args: &PredictArgs, trained: &DataC
     let written = if args.text_column.is_some() { Written::Table } else { Written::by_name(&name) };
     let table = data::in_file(
         path,
-        Table::of_texts(&files::read(path)?, written, trained.text_column.as_deref(), &args.reading.config()),
+        Table::of_texts(&data::bytes(path)?, written, trained.text_column.as_deref(), &args.reading.config()),
     )?;
+    data::warn_of_idle_flags(context, &args.reading.config(), &[&table], false);
     for note in &table.notes {
         context.output.note(&format!("note: {}", one_line(note, 400)));
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::output::{clock, count, one_line, percent, thousands, to_stderr};
+use crate::config::describe::method_label;
 use crate::train::event::Event;
 
 /// Shows the events of a run.
@@ -90,10 +91,10 @@ impl Training {
             Event::Preparing { .. } if self.loss.is_some() => {}
             Event::Preparing { done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} linear probe: {percent} %"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} linear probe: {percent}%"));
                 }
                 self.bar.set_position(*done as u64);
-                self.lines.write(|| format!("linear probe: {:.0} %", 100.0 * *done as f64 / (*total).max(1) as f64));
+                self.lines.write(|| format!("linear probe: {:.0}%", 100.0 * *done as f64 / (*total).max(1) as f64));
             }
             Event::Probe { accuracy, .. } => {
                 if self.loss.is_none() {
@@ -134,14 +135,15 @@ impl Training {
             }
             Event::Trying { method, done, total } => {
                 if self.bar.position() == 0 {
-                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent} % | {msg}"));
+                    self.bar = ProgressBar::new(*total as u64).with_style(style("{bar:30} trials: {percent}% | {msg}"));
                 }
-                self.bar.set_message(method.clone());
+                self.bar.set_message(method_label(method).to_owned());
                 self.bar.set_position(*done as u64);
             }
             Event::Trial { method, loss, accuracy, seconds } => {
                 self.say(&format!(
-                    "trial of {method}: held-out loss {loss:.3}, accuracy {}, {}",
+                    "trial of {}: held-out loss {loss:.3}, accuracy {}, {}",
+                    method_label(method),
                     percent(*accuracy),
                     clock(*seconds)
                 ));

@@ -1,8 +1,10 @@
 //! `softprompt train --report`.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::adapter::{CARD_FILE, CONFIG_FILE, MANIFEST_FILE, SCRIPT_FILE, TENSORS_FILE};
 use crate::cli::files;
 use crate::data::dataset::{DataReport, Dataset, TextRow};
 use crate::encoder::Encoder;
@@ -12,6 +14,8 @@ use crate::report::{Course, Report};
 use crate::train::event::Event;
 use crate::train::job::Job;
 
+/// Number of bytes of an existing file that show whether it is a report.
+const FIRST_BYTES: u64 = 256;
 /// Number of nearest tokens shown for each prompt row.
 const NEIGHBOURS: usize = 8;
 
@@ -27,16 +31,12 @@ pub(crate) struct Notes {
 
 impl Notes {
     /// Starts collecting for a report at `path`, on these data files.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Io`] if the report could not be written there, or would replace another file; checked before time is spent on training.
-    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Encoder, dataset: &Dataset) -> Result<Self> {
-        check_is_report(path)?;
-        files::check_file(path)?;
+    #[must_use]
+    pub(crate) fn new(path: &Path, data: &[PathBuf], model: &Encoder, dataset: &Dataset) -> Self {
         let names = data.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
         let file = names.collect::<Vec<_>>().join(", ");
         let (held_out, data) = (dataset.held_out.clone(), dataset.report.clone());
-        Ok(Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() })
+        Self { path: path.to_owned(), file, model: model.clone(), held_out, data, course: Course::default() }
     }
 
     /// Records an event.
@@ -59,15 +59,36 @@ impl Notes {
     }
 }
 
+/// Checks that a report can be written to `path`, beside an adapter in `out`, before time is spent on anything.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] if it cannot, or would replace another file.
+pub(crate) fn check_beside(path: &Path, out: &Path) -> Result<()> {
+    let hint = "choose another file for --report, such as report.html";
+    let tidy: PathBuf = path.components().collect();
+    if tidy == out {
+        return Err(files::io_error(path, "is the folder of the adapter (--out)", hint));
+    }
+    let of_adapter = [CONFIG_FILE, TENSORS_FILE, MANIFEST_FILE, CARD_FILE, SCRIPT_FILE];
+    if tidy.parent() == Some(out) && of_adapter.iter().any(|name| tidy.ends_with(name)) {
+        return Err(files::io_error(path, "is a file of the adapter, not a report", hint));
+    }
+    files::check_file(path)?;
+    check_is_report(path)
+}
+
 /// # Errors
 /// [`crate::error::Error::Io`] for an existing file that is no HTML page: it may be the data, or a file of the adapter.
 fn check_is_report(path: &Path) -> Result<()> {
-    let begin = match fs::read(path) {
-        Ok(bytes) => bytes.trim_ascii_start().iter().take(9).map(u8::to_ascii_lowercase).collect::<Vec<u8>>(),
-        // It does not exist, or writing it fails with the reason.
-        Err(_) => return Ok(()),
-    };
-    if begin.is_empty() || begin.starts_with(b"<!doctype") || begin.starts_with(b"<html") {
+    let mut first = Vec::new();
+    // If it does not exist, there is nothing to replace; if it cannot be read, writing it fails with the reason.
+    let read = File::open(path).and_then(|file| file.take(FIRST_BYTES).read_to_end(&mut first));
+    if read.is_err() {
+        return Ok(());
+    }
+    let begin: Vec<u8> = first.trim_ascii_start().iter().take(9).map(u8::to_ascii_lowercase).collect();
+    let blank = begin.is_empty() && first.len() < FIRST_BYTES as usize;
+    if blank || begin.starts_with(b"<!doctype") || begin.starts_with(b"<html") {
         return Ok(());
     }
     Err(files::io_error(path, "exists and is not a report", "choose another file for --report, such as report.html"))

@@ -1,52 +1,60 @@
 //! The training flags. Each is an `Option` that overrides one field of [`RunConfig`]. `--help` shows the description of the
 //! setting and the default of [`RunConfig::default`]. The name of a setting in another tool is an alias if it accepts the same
-//! values there.
+//! values there; its spelling with hyphens is a hidden one.
 
 use std::fmt::Display;
 
 use clap::Args;
-use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use serde_json::Value;
 
 use crate::config::{DeviceChoice, HeadKind, Method, PromptInit, Recompute, RunConfig, Schedule, describe};
 
 mod given;
 mod methods;
+mod names;
+mod parse;
+
+pub(crate) use names::{FLAGS, flag_of};
+use parse::{Patience, decimal, init, patience};
+pub(crate) use parse::{choice, whole};
 
 /// Flags that override a [`RunConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
-    #[arg(long, aliases = ["text-column-name", "text_column_name"],
+    #[arg(long, visible_aliases = ["text_column_name"], aliases = ["text-column-name"],
           value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.text_column"))]
     text_column: Option<String>,
-    #[arg(long, aliases = ["label-column-name", "label_column_name", "target-column", "target_column"],
+    #[arg(long, visible_aliases = ["label_column_name", "target_column"], aliases = ["label-column-name", "target-column"],
           value_name = "NAME|NUMBER", help_heading = "Data", help = about("data.label_column"))]
     label_column: Option<String>,
     #[arg(long, help_heading = "Data", help = about("data.merge_labels"))]
     merge_labels: bool,
     #[arg(long, value_name = "NAME|NUMBER|none", help_heading = "Data", help = about("data.split_column"))]
     split_column: Option<String>,
-    #[arg(long, value_name = "ROW", help_heading = "Data", help = about("data.header_row"))]
+    #[arg(long, value_parser = whole::<usize>("data.header_row"), value_name = "ROW", help_heading = "Data",
+          help = about("data.header_row"))]
     header_row: Option<usize>,
     #[arg(long, value_name = "NAME", help_heading = "Data", help = about("data.sheet"))]
     sheet: Option<String>,
-    #[arg(long, aliases = ["test-size", "test_size",
-                           "validation-split", "validation_split", "validation-fraction", "validation_fraction"],
-          value_name = "SHARE", help_heading = "Data",
+    #[arg(long, visible_aliases = ["test_size", "validation_split", "validation_fraction"],
+          aliases = ["test-size", "validation-split", "validation-fraction"],
+          value_parser = decimal("data.held_out_fraction"), value_name = "SHARE", help_heading = "Data",
           help = about("data.held_out_fraction"))]
     held_out_fraction: Option<f64>,
-    #[arg(long, aliases = ["max-seq-length", "max_seq_length",
-                           "max-length", "max_length", "model-max-length", "model_max_length"],
-          value_name = "N", help_heading = "Data", help = about("data.max_tokens"))]
+    #[arg(long, visible_aliases = ["max_seq_length", "max_length", "model_max_length"],
+          aliases = ["max-seq-length", "max-length", "model-max-length"],
+          value_parser = whole::<usize>("data.max_tokens"), value_name = "N", help_heading = "Data",
+          help = about("data.max_tokens"))]
     max_tokens: Option<usize>,
 
     #[arg(long, value_name = "auto|probe|prompt|late|progressive|efficient|deep|ensemble", value_parser = choice::<Method>,
           help_heading = "Prompt and head",
           help = about("prompt.method"))]
     method: Option<Method>,
-    #[arg(long, aliases = ["num-virtual-tokens", "num_virtual_tokens",
-                           "prefix-length", "prefix_length", "pre-seq-len", "pre_seq_len"],
-          value_name = "P", help_heading = "Prompt and head", help = about("prompt.length"))]
+    #[arg(long, visible_aliases = ["num_virtual_tokens", "prefix_length", "pre_seq_len"],
+          aliases = ["num-virtual-tokens", "prefix-length", "pre-seq-len"],
+          value_parser = whole::<usize>("prompt.length"), value_name = "P", help_heading = "Prompt and head",
+          help = about("prompt.length"))]
     prompt_length: Option<usize>,
     #[arg(long, value_name = "random|vocabulary|labels|text:WORDS", value_parser = init, help_heading = "Prompt and head",
           help = about("prompt.init"))]
@@ -54,54 +62,61 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "mean|text|cls|peft", value_parser = choice::<HeadKind>, help_heading = "Prompt and head",
           help = about("head.kind"))]
     head: Option<HeadKind>,
-    #[arg(long, value_name = "X", help_heading = "Prompt and head",
+    #[arg(long, value_parser = decimal("head.feature_scale"), value_name = "X", help_heading = "Prompt and head",
           help = about("head.feature_scale"))]
     feature_scale: Option<f64>,
 
     #[arg(
         long,
-        aliases = ["max-steps", "max_steps"],
-        value_name = "N",
+        visible_aliases = ["max_steps"], aliases = ["max-steps"],
+        value_parser = whole::<usize>("optim.steps"), value_name = "N",
         conflicts_with = "epochs",
         help_heading = "Training",
         help = about("optim.steps")
     )]
     steps: Option<usize>,
-    #[arg(long, aliases = ["num-train-epochs", "num_train_epochs", "num-epochs", "num_epochs"],
-          value_name = "N", help_heading = "Training", help = about("optim.epochs"))]
+    #[arg(long, visible_aliases = ["num_train_epochs", "num_epochs"], aliases = ["num-train-epochs", "num-epochs"],
+          value_parser = whole::<usize>("optim.epochs"), value_name = "N", help_heading = "Training",
+          help = about("optim.epochs"))]
     epochs: Option<usize>,
-    #[arg(long, aliases = ["per-device-train-batch-size", "per_device_train_batch_size", "train-batch-size", "train_batch_size"],
-          value_name = "N", help_heading = "Training", help = about("optim.batch_size"))]
+    #[arg(long, visible_aliases = ["per_device_train_batch_size", "train_batch_size"],
+          aliases = ["per-device-train-batch-size", "train-batch-size"],
+          value_parser = whole::<usize>("optim.batch_size"), value_name = "N", help_heading = "Training",
+          help = about("optim.batch_size"))]
     batch_size: Option<usize>,
-    #[arg(long, aliases = ["learning-rate", "learning_rate"],
-          value_name = "RATE", help_heading = "Training", help = about("optim.prompt_lr"))]
+    #[arg(long, visible_aliases = ["learning_rate"], aliases = ["learning-rate"],
+          value_parser = decimal("optim.prompt_lr"), value_name = "RATE", help_heading = "Training",
+          help = about("optim.prompt_lr"))]
     lr: Option<f64>,
-    #[arg(long, aliases = ["head-learning-rate", "head_learning_rate"],
-          value_name = "RATE", help_heading = "Training", help = about("optim.head_lr"))]
+    #[arg(long, visible_aliases = ["head_learning_rate"], aliases = ["head-learning-rate"],
+          value_parser = decimal("optim.head_lr"), value_name = "RATE", help_heading = "Training", help = about("optim.head_lr"))]
     head_lr: Option<f64>,
-    #[arg(long, aliases = ["lr-scheduler-type", "lr_scheduler_type"],
+    #[arg(long, visible_aliases = ["lr_scheduler_type"], aliases = ["lr-scheduler-type"],
           value_name = "cosine|linear|constant", value_parser = choice::<Schedule>, help_heading = "Training",
           help = about("optim.schedule"))]
     schedule: Option<Schedule>,
-    #[arg(long, aliases = ["warmup-ratio", "warmup_ratio"],
-          value_name = "SHARE", help_heading = "Training",
+    #[arg(long, visible_aliases = ["warmup_ratio"], aliases = ["warmup-ratio"],
+          value_parser = decimal("optim.warmup_fraction"), value_name = "SHARE", help_heading = "Training",
           help = about("optim.warmup_fraction"))]
     warmup: Option<f64>,
-    #[arg(long, value_name = "X", help_heading = "Training", help = about("optim.weight_decay"))]
+    #[arg(long, value_parser = decimal("optim.weight_decay"), value_name = "X", help_heading = "Training",
+          help = about("optim.weight_decay"))]
     weight_decay: Option<f64>,
-    #[arg(long, aliases = ["max-grad-norm", "max_grad_norm",
-                           "clip-grad-norm", "clip_grad_norm", "gradient-clip-val", "gradient_clip_val"],
-          value_name = "NORM", help_heading = "Training", help = about("optim.clip_norm"))]
+    #[arg(long, visible_aliases = ["max_grad_norm", "clip_grad_norm", "gradient_clip_val"],
+          aliases = ["max-grad-norm", "clip-grad-norm", "gradient-clip-val"],
+          value_parser = decimal("optim.clip_norm"), value_name = "NORM", help_heading = "Training",
+          help = about("optim.clip_norm"))]
     clip: Option<f64>,
-    #[arg(long, value_name = "N", help_heading = "Training",
+    #[arg(long, value_parser = whole::<usize>("eval.evaluations"), value_name = "N", help_heading = "Training",
           help = about("eval.evaluations"))]
     evaluations: Option<usize>,
-    #[arg(long, aliases = ["early-stopping-patience", "early_stopping_patience", "n-iter-no-change", "n_iter_no_change"],
+    #[arg(long, visible_aliases = ["early_stopping_patience", "n_iter_no_change"],
+          aliases = ["early-stopping-patience", "n-iter-no-change"],
           value_name = "N|never", value_parser = patience, help_heading = "Training",
           help = about("eval.patience"))]
     patience: Option<Patience>,
-    #[arg(long, aliases = ["random-state", "random_state"],
-          value_name = "N", help_heading = "Training", help = about("seed"))]
+    #[arg(long, visible_aliases = ["random_state"], aliases = ["random-state"],
+          value_parser = whole::<u64>("seed"), value_name = "N", help_heading = "Training", help = about("seed"))]
     seed: Option<u64>,
     #[arg(long, value_name = "auto|gpu|cpu", value_parser = choice::<DeviceChoice>, help_heading = "Training",
           help = about("device"))]
@@ -177,10 +192,6 @@ fn set<T: Clone>(flag: &Option<T>, field: &mut T) {
     }
 }
 
-/// Evaluations without a lower held-out loss before a run stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Patience(Option<usize>);
-
 /// The description of a setting with its default.
 pub(crate) fn about(path: &str) -> String {
     let defaults = serde_json::to_value(RunConfig::default()).unwrap_or_default();
@@ -196,40 +207,10 @@ fn shown(path: &str, default: impl Display) -> String {
     format!("{} [default: {default}]", described(path, ""))
 }
 
-/// Label and description of a setting, additional text, and its names in other tools. Terms of several words are only for
-/// searches.
+/// Label and description of a setting, and additional text. [`crate::cli::flags::command`] adds its names in other tools.
 fn described(path: &str, more: &str) -> String {
     let Some(setting) = describe::setting(path) else { return String::new() };
-    let names: Vec<&str> = setting.also.iter().copied().filter(|name| !name.contains(' ')).collect();
-    let also = if names.is_empty() { String::new() } else { format!(" [also: {}]", names.join(", ")) };
-    format!("{}. {}{more}{also}", setting.label, setting.help)
-}
-
-/// A setting with a fixed set of values, by its serde name.
-///
-/// # Errors
-/// The valid values.
-pub(crate) fn choice<T: DeserializeOwned>(word: &str) -> Result<T, value::Error> {
-    T::deserialize(word.into_deserializer())
-}
-
-fn init(word: &str) -> Result<PromptInit, String> {
-    match word.split_once(':') {
-        Some(("text", text)) => Ok(PromptInit::Text(text.to_owned())),
-        _ => match word {
-            "random" => Ok(PromptInit::Random),
-            "vocabulary" => Ok(PromptInit::Vocabulary),
-            "labels" => Ok(PromptInit::Labels),
-            _ => Err("expected `random`, `vocabulary`, `labels` or `text:` followed by a text".to_owned()),
-        },
-    }
-}
-
-fn patience(word: &str) -> Result<Patience, String> {
-    match word {
-        "never" => Ok(Patience(None)),
-        number => number.parse().map(|n| Patience(Some(n))).map_err(|_| "expected a number or `never`".to_owned()),
-    }
+    format!("{}. {}{more}", setting.label, setting.help)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub enum SettingKind {
         /// Its limits.
         limits: Limits,
     },
-    /// A share, 0.2 in the config and displayed as 20 %.
+    /// A share, 0.2 in the config and displayed as 20%.
     Percent {
         /// Its limits, as in the config.
         limits: Limits,
@@ -159,6 +159,16 @@ pub fn groups() -> &'static [Group] {
 #[must_use]
 pub fn setting(path: &str) -> Option<&'static Setting> {
     groups().iter().flat_map(|group| group.options).find(|setting| setting.path == path)
+}
+
+/// The displayed name of a method, by its name in the settings.
+#[must_use]
+pub fn method_label(method: &str) -> &str {
+    let choices = match setting("prompt.method").map(|setting| setting.kind) {
+        Some(SettingKind::Choice { choices }) => choices,
+        _ => &[],
+    };
+    choices.iter().find(|choice| choice.value == method).map_or(method, |choice| choice.label)
 }
 
 /// The value at a path of a config's JSON; `None` if a parent is left out.

@@ -251,7 +251,11 @@ impl Default for AutoConfig {
 pub(super) fn validate(RunConfig { prompt, .. }: &RunConfig) -> Result<()> {
     if prompt.efficient.fusion && !prompt.efficient.update {
         let problem = "the prompt cannot attend to an update that is off";
-        return Err(Error::config("prompt.efficient.fusion", problem, "turn prompt.efficient.update on, or fusion off"));
+        return Err(Error::config(
+            "prompt.efficient.fusion",
+            problem,
+            "turn the low-rank embedding update on, or the prompt fusion off",
+        ));
     }
     let stages = &prompt.progressive.stages;
     let total: f64 = stages.iter().map(|stage| stage.share).sum();

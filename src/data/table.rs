@@ -27,6 +27,7 @@ use crate::config::DataConfig;
 use crate::error::Result;
 use header::HEADER_WORDS;
 pub use join::{Joined, Part};
+pub use limits::BYTES as LARGEST_FILE;
 pub use lines::Written;
 use records::Records;
 

@@ -68,14 +68,14 @@ impl Answers {
         Metrics::new(&self.labels, &self.truth, &self.predicted)
     }
 
-    /// 95 % confidence interval of the accuracy.
+    /// 95% confidence interval of the accuracy.
     #[must_use]
     pub fn accuracy_interval(&self) -> Interval {
         let right = (0..self.count()).filter(|&answer| self.is_right(answer)).count();
         wilson(right as u64, self.count() as u64)
     }
 
-    /// 95 % confidence interval of the macro-F1.
+    /// 95% confidence interval of the macro-F1.
     #[must_use]
     pub fn macro_f1_interval(&self) -> Interval {
         macro_f1(self.labels.len(), &self.truth, &self.predicted)

@@ -1,4 +1,4 @@
-//! Calibration: how well probabilities match accuracy. Of the texts with a probability of 80 %, are 80 % correct?
+//! Calibration: how well probabilities match accuracy. Of the texts with a probability of 80%, are 80% correct?
 
 use serde::Serialize;
 

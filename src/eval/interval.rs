@@ -1,13 +1,13 @@
-//! 95 % confidence intervals of metrics, with respect to the sampling of the held-out rows. They do not cover the variation over
+//! 95% confidence intervals of metrics, with respect to the sampling of the held-out rows. They do not cover the variation over
 //! seeds or prompts.
 
 use serde::Serialize;
 
 use crate::rng::Rng;
 
-/// The 97.5 % quantile of the standard normal distribution.
+/// The 97.5% quantile of the standard normal distribution.
 const QUANTILE: f64 = 1.959_963_984_540_054;
-/// Resamples of the bootstrap: 1,000 are sufficient for 95 % percentile intervals (Efron and Tibshirani 1993, section 13.3).
+/// Resamples of the bootstrap: 1,000 are sufficient for 95% percentile intervals (Efron and Tibshirani 1993, section 13.3).
 const RESAMPLES: usize = 1000;
 
 /// Both ends of an interval.

@@ -4,7 +4,7 @@
 //! encoder. The trained matrices are the same in every stage and are carried over. Of L layers, m are selected, 0 and L - 1 among
 //! them, with gaps of `(L - m) div (m - 1) + 1` and, for the last `(L - m) mod (m - 1)`, one more ([`partial::evenly`]); of a
 //! layer's neurons, those with the largest `mean_x mean_t |gelu(W1 h_t + b1)|` (section 3 of the paper and the authors' code; 20,
-//! 20, 20 and 40 % of the steps).
+//! 20, 20 and 40% of the steps).
 
 use burn::tensor::Tensor;
 

@@ -15,6 +15,8 @@ pub struct Course {
     pub seconds: f64,
     /// Whether it ended before its last step.
     pub stopped_early: bool,
+    /// Whether that was the user's decision, not early stopping.
+    pub stopped_by_user: bool,
     /// The device.
     pub device: String,
     /// Why this device.

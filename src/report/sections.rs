@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use super::charts::{self, Line};
 use super::markup::{count, counted, escape, facts, paragraph, percent, section, shortened, table};
 use super::{Course, Report};
-use crate::eval::Metrics;
+use crate::config::Method;
+use crate::config::describe::method_label;
 use crate::eval::interval::Interval;
+use crate::eval::{Metrics, verdict};
 use crate::nearest::{Nearest, PromptRow};
 
 /// Maximum number of mistakes to list.
@@ -44,12 +46,21 @@ pub(super) fn figures(report: &Report<'_>, metrics: &Metrics) -> String {
                 "{} of {}{}",
                 count(course.steps_done),
                 count(course.steps),
-                if course.stopped_early { ", stopped early" } else { "" }
+                match (course.stopped_early, course.stopped_by_user) {
+                    (true, true) => ", stopped by the user",
+                    (true, false) => ", ended by early stopping",
+                    (false, _) => "",
+                }
             ),
         ),
         ("Time", format!("{:.1} s", course.seconds)),
         ("Device", escape(&course.device)),
     ]);
+    let is_probe = report.adapter.method() == Method::Probe;
+    let verdict = verdict(metrics.accuracy, course.probe_accuracy.filter(|_| !is_probe), course.majority_accuracy);
+    if let Some(verdict) = verdict {
+        let _ = writeln!(body, "<p class=\"note\">{}</p>", escape(&verdict));
+    }
     if answers.count() < report.held_out.len() {
         let all = count(report.held_out.len());
         body += &paragraph(&format!("The run was stopped: the metrics are for {} of the {all} held-out rows.", count(rows)));
@@ -208,7 +219,7 @@ pub(super) fn method(report: &Report<'_>) -> String {
     let (config, course) = (&report.adapter.config, report.course);
     let name = serde_json::to_value(config.prompt.method).unwrap_or_default();
     let mut body = facts(&[
-        ("Method", escape(name.as_str().unwrap_or_default())),
+        ("Method", escape(method_label(name.as_str().unwrap_or_default()))),
         ("Prompt rows", count(report.adapter.prompt_length())),
         ("Trainable parameters of the prompt", count(course.parameters.0)),
         ("Trainable parameters of the head", count(course.parameters.1)),
@@ -220,7 +231,7 @@ pub(super) fn method(report: &Report<'_>) -> String {
             .iter()
             .map(|trial| {
                 vec![
-                    escape(&trial.method),
+                    escape(method_label(&trial.method)),
                     format!("{:.3}", trial.loss),
                     percent(trial.accuracy),
                     format!("{:.1} s", trial.seconds),

@@ -10,6 +10,7 @@ use super::cost::Cost;
 use super::event::Event;
 use super::examples::draw;
 use super::run::{Run, SampleLimits};
+use crate::config::describe::method_label;
 use crate::config::{Method, RunConfig};
 use crate::data::dataset::{Dataset, TextRow};
 use crate::encoder::Encoder;
@@ -155,14 +156,14 @@ impl Trials {
         trials.sort_by(|a, b| a.loss.total_cmp(&b.loss));
         let Some((best, others)) = trials.split_first() else {
             let method = self.config.prompt.auto.candidates.first().copied().unwrap_or_default();
-            return (method, format!("{} is selected: no method was evaluated", name(method)));
+            return (method, format!("{} is selected: no method was evaluated", label(method)));
         };
-        let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", name(trial.method), trial.loss)).collect();
+        let others: Vec<String> = others.iter().map(|trial| format!("{} {:.3}", label(trial.method), trial.loss)).collect();
         let others = if others.is_empty() { "no other method was evaluated".to_owned() } else { others.join(", ") };
         let reason = format!(
-            "{} is selected: after {} steps on {} training rows, it has the lowest held-out loss, {:.3} ({others}); the trials took {:.0} % \
+            "{} is selected: after {} steps on {} training rows, it has the lowest held-out loss, {:.3} ({others}); the trials took {:.0}% \
              of the steps of the following run and {:.1} s",
-            name(best.method),
+            label(best.method),
             self.steps,
             self.part.train.len(),
             best.loss,
@@ -174,7 +175,12 @@ impl Trials {
 }
 
 fn left_out(method: Method, error: &crate::error::Error) -> Event {
-    Event::Warning { message: format!("{} is left out: {error}", name(method)) }
+    Event::Warning { message: format!("{} is left out: {error}", label(method)) }
+}
+
+/// The displayed name of a method.
+fn label(method: Method) -> String {
+    method_label(&name(method)).to_owned()
 }
 
 /// The name of a method in the settings.

@@ -164,8 +164,10 @@ pub enum Event {
         seconds: f64,
         /// The device.
         device: String,
-        /// Whether it ended before its last step, stopped by the user or by early stopping.
+        /// Whether it ended before its last step.
         stopped_early: bool,
+        /// Whether that was the user's decision, not early stopping.
+        stopped_by_user: bool,
         /// Metrics of each class, in the order of the logits.
         per_class: Vec<ClassMetrics>,
         /// Confusion matrix of the held-out rows: labels (rows) by predicted classes (columns).

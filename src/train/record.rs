@@ -36,10 +36,11 @@ impl Course {
             }
             Event::Chosen { reason, .. } => self.reason = Some(reason.clone()),
             Event::Warning { message } => self.warnings.push(message.clone()),
-            Event::Done { probe_accuracy, majority_accuracy, steps, seconds, stopped_early, .. } => {
+            Event::Done { probe_accuracy, majority_accuracy, steps, seconds, stopped_early, stopped_by_user, .. } => {
                 self.probe_accuracy = Some(*probe_accuracy);
                 self.majority_accuracy = *majority_accuracy;
-                (self.steps_done, self.seconds, self.stopped_early) = (*steps, *seconds, *stopped_early);
+                (self.steps_done, self.seconds) = (*steps, *seconds);
+                (self.stopped_early, self.stopped_by_user) = (*stopped_early, *stopped_by_user);
             }
             Event::Preparing { .. }
             | Event::Stage { .. }

@@ -12,9 +12,11 @@ use softprompt::config::RunConfig;
 
 mod downloads;
 mod files;
+mod flags;
 mod messages;
 mod methods;
 mod names;
+mod places;
 mod resume;
 mod tables;
 
@@ -226,7 +228,8 @@ fn a_second_training_replaces_an_adapter_but_nothing_else() {
     workspace.train(&["--out", "out"]).succeeded();
     let first = workspace.adapter("out");
     workspace.write("out/notes.txt", "mine");
-    workspace.train(&["--out", "out", "--seed", "5"]).succeeded();
+    let second = workspace.train(&["--out", "out", "--seed", "5"]).succeeded();
+    assert!(second.stderr.contains("out holds an adapter, which this run replaces"), "{}", second.stderr);
     assert_ne!(first[2], workspace.adapter("out")[2]);
     assert_eq!(fs::read(workspace.path("out/notes.txt")).unwrap(), b"mine");
     assert_eq!(workspace.names("out").len(), 6, "{:?}", workspace.names("out"));
@@ -268,7 +271,7 @@ fn eval_agrees_with_the_training_s_own_figures() {
     assert!((0.0..=1.0).contains(&evaluated[0]["calibration_error"].as_f64().unwrap()));
     let shown = workspace.run(&["eval", "data-adapter", "held.csv", "--device", "cpu"]).succeeded().stdout;
     assert!(shown.contains("accuracy") && shown.contains("music") && shown.contains("12 texts"), "{shown}");
-    assert!(shown.matches("95 % confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
+    assert!(shown.matches("95% confidence interval").count() == 2 && shown.contains("calibration"), "{shown}");
 
     workspace.write("strange.csv", "text,label\nplay a song,music\nfind my phone,lost\n");
     let strange = workspace.run(&["eval", "data-adapter", "strange.csv", "--json"]);
@@ -398,7 +401,7 @@ fn mistakes_are_explained() {
     workspace.run(&["predict", "half"]).failed(1, &["half", "adapter_config.json"]);
     workspace.run(&["predict", "data.csv"]).failed(1, &["data.csv", "zip"]);
 
-    train(&["data.csv", "--prompt-length", "0"]).failed(2, &["prompt.length"]);
+    train(&["data.csv", "--prompt-length", "0"]).failed(2, &["--prompt-length: 0 is too small", "use 1 to 500"]);
     train(&["data.csv", "--prompt-lenght", "3"]).failed(2, &["--prompt-length"]);
     train(&["data.csv", "--steps", "5", "--epochs", "5"]).failed(2, &["--epochs"]);
     train(&["data.csv", "--schedule", "cubic"]).failed(2, &["cubic", "cosine"]);
@@ -452,6 +455,7 @@ fn ctrl_c_saves_the_best_so_far() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let done: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
     assert_eq!((&done["event"], &done["stopped_early"]), (&"done".into(), &true.into()));
+    assert_eq!(done["stopped_by_user"], true);
     let adapter = workspace.run(&["inspect", "data-adapter", "--json"]).succeeded().objects().pop().unwrap();
     let accuracy = |metrics: &Value| metrics["accuracy"].as_f64().unwrap();
     assert!((accuracy(&adapter["metrics"]) - accuracy(&done)).abs() < 1e-9, "{adapter} {done}");

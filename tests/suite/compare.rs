@@ -1,5 +1,6 @@
 //! Methods side by side, and the choice of one, on the tiny encoder.
 
+use softprompt::config::describe::method_label;
 use softprompt::config::{DeviceChoice, Method, RunConfig};
 use softprompt::data::{dataset::Dataset, table::Table};
 use softprompt::train::compare::event::CompareEvent;
@@ -251,9 +252,11 @@ async fn auto_takes_the_lowest_loss_and_runs_it_as_if_it_had_been_asked_for() {
             events.iter().filter_map(|e| if let Event::Trial { seconds, .. } = e { Some(*seconds) } else { None }).sum();
         assert!((seconds - tried).abs() <= 1e-9 && seconds > 0.0, "{seconds} s of {tried} s");
         let steps = total.unwrap_or_default();
-        let share = format!("the trials took {:.0} % of the steps of the following run and {seconds:.1} s", steps as f64 / 0.4);
+        let share = format!("the trials took {:.0}% of the steps of the following run and {seconds:.1} s", steps as f64 / 0.4);
         assert_eq!(chosen, best.0);
-        for words in [format!("{} is selected", best.0), format!("{:.3}", best.1), "24 training rows".to_owned(), share] {
+        for words in
+            [format!("{} is selected", method_label(&best.0)), format!("{:.3}", best.1), "24 training rows".to_owned(), share]
+        {
             assert!(reason.contains(&words), "no {words} in {reason}");
         }
         let cost = job.cost();

@@ -105,7 +105,7 @@ fn refuses_to_export_what_does_not_fit() {
     );
     refused("NaN", export(&|a| a.head_bias[1] = f32::NAN), "base_model.classifier.bias has NaN at element 1");
     refused("a figure of NaN", export(&|a| figures(a, f64::NAN)), "metrics are not between 0 and 1");
-    refused("a figure of 200 %", export(&|a| figures(a, 2.0)), "metrics are not between 0 and 1");
+    refused("a figure of 200%", export(&|a| figures(a, 2.0)), "metrics are not between 0 and 1");
     refused("settings", export(&|a| a.config.optim.batch_size = 0), "optim.batch_size: 0 is too small");
 }
 

@@ -262,7 +262,7 @@ async fn a_run_stopped_on_a_partial_encoder_ends_on_the_whole_one() {
     let whole = rest.iter().position(|event| matches!(event, Event::Stage { stage: 4, stages: 4, .. }));
     let judged = rest.iter().position(|event| matches!(event, Event::Eval { best: true, .. }));
     assert!(whole.is_some() && whole < judged, "{rest:?}");
-    assert!(matches!(rest.last(), Some(Event::Done { stopped_early: true, .. })), "{rest:?}");
+    assert!(matches!(rest.last(), Some(Event::Done { stopped_early: true, stopped_by_user: true, .. })), "{rest:?}");
     assert!(run.adapter().is_ok());
 }
 

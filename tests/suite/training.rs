@@ -89,7 +89,16 @@ async fn a_run_learns_and_tells_its_story_in_order() {
         assert_eq!(best, loss < lowest, "step {step}");
         lowest = lowest.min(loss);
     }
-    let Some(Event::Done { accuracy, majority_accuracy, steps: 120, stopped_early: false, confusion, .. }) = events.last() else {
+    let Some(Event::Done {
+        accuracy,
+        majority_accuracy,
+        steps: 120,
+        stopped_early: false,
+        stopped_by_user: false,
+        confusion,
+        ..
+    }) = events.last()
+    else {
         panic!("the last event is {:?}", events.last());
     };
     assert!(*accuracy > 2.0 * majority_accuracy, "accuracy {accuracy}, majority {majority_accuracy}");
@@ -233,7 +242,7 @@ async fn stopping_keeps_the_best_so_far() {
             None => panic!("the run ended without a result"),
         }
     };
-    let Event::Done { steps, stopped_early: true, .. } = last else { panic!("{last:?}") };
+    let Event::Done { steps, stopped_early: true, stopped_by_user: true, .. } = last else { panic!("{last:?}") };
     assert!(steps >= seen && steps < 400, "stopped after {steps}");
     run.adapter().expect("the best so far");
 }
@@ -248,7 +257,7 @@ async fn stopping_at_once_still_measures_the_probe() {
         run.stop();
         let events = finish(&mut run).await;
         let probe = events.iter().find_map(|e| if let Event::Probe { accuracy, .. } = e { Some(*accuracy) } else { None });
-        let Some(Event::Done { probe_accuracy, steps: 0, stopped_early: true, .. }) = events.last() else {
+        let Some(Event::Done { probe_accuracy, steps: 0, stopped_early: true, stopped_by_user: true, .. }) = events.last() else {
             panic!("{method:?}: {:?}", events.last());
         };
         assert_eq!(Some(*probe_accuracy), probe, "{method:?}");
@@ -263,7 +272,9 @@ async fn patience_ends_a_run_that_gets_no_better() {
     config.optim.head_lr = 1e-30;
     config.eval = softprompt::config::EvalConfig { evaluations: 40, patience: Some(2) };
     let events = finish(&mut start(&config).await).await;
-    let Some(Event::Done { steps, stopped_early: true, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    let Some(Event::Done { steps, stopped_early: true, stopped_by_user: false, .. }) = events.last() else {
+        panic!("{:?}", events.last())
+    };
     assert!(*steps < 400, "stopped after {steps}");
 }
 

@@ -292,6 +292,18 @@ async fn a_report_shows_everything_and_runs_nothing() {
     ] {
         assert!(html.contains(part), "no {part:?} in {html}");
     }
+    let prompt = trained(|_| {}).await;
+    let said = |probe: f64, majority: f64, by_user: bool| {
+        let baselines = Course { probe_accuracy: Some(probe), majority_accuracy: majority, ..course.clone() };
+        let course = &Course { stopped_early: true, stopped_by_user: by_user, ..baselines };
+        Report { adapter: &prompt, course, ..report }.to_html().expect("a report")
+    };
+    let below = said(1.0, 0.0, true);
+    assert!(below.contains("This is below the linear probe") && below.contains("--method probe"), "{below}");
+    assert!(below.contains(", stopped by the user") && !below.contains("early stopping"), "{below}");
+    let worse = said(1.0, 1.0, false);
+    assert!(worse.contains("no better than always predicting") && worse.contains(", ended by early stopping"), "{worse}");
+    assert!(!said(0.0, 0.0, true).contains("no better") && !said(0.0, 0.0, true).contains("linear probe, which"));
     for answer in answers.mistakes() {
         let number = format!("<tr><th scope=\"row\">{}</th>", data.held_out[answers.rows[answer]].row);
         assert!(html.contains(&number), "row {number}");

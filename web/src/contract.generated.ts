@@ -225,7 +225,7 @@ export type EvalConfig = {
 export type DeviceChoice = "auto" | "gpu" | "cpu";
 
 /** Activation recomputation on the GPU: whether a training step saves all activations for its backward pass, or discards the
-* largest and computes them again. This takes less than half of the memory and about 20 % more time; the losses are the same. */
+* largest and computes them again. This takes less than half of the memory and about 20% more time; the losses are the same. */
 export type Recompute = "auto" | "on" | "off";
 
 /** A group of related settings. */
@@ -746,8 +746,10 @@ export type RunEvent = { "event": "started",
   seconds: number,
   /** The device. */
   device: string,
-  /** Whether it ended before its last step, stopped by the user or by early stopping. */
+  /** Whether it ended before its last step. */
   stopped_early: boolean,
+  /** Whether that was the user's decision, not early stopping. */
+  stopped_by_user: boolean,
   /** Metrics of each class, in the order of the logits. */
   per_class: Array<ClassMetrics>,
   /** Confusion matrix of the held-out rows: labels (rows) by predicted classes (columns). */

@@ -29,7 +29,7 @@ type Result<T, E = String> = std::result::Result<T, E>;
 const HELP: &str = "cargo xtask COMMAND
 
   serve [--port N]     set up what is missing, build the page, serve it on 127.0.0.1 (default port: 8080)
-  page                 set up what is missing, build the page into web/dist
+  page                 set up what is missing, build the page into web/dist and the npm package into web/package/dist
   test [OPTIONS]       set up what is missing, run every check, cheapest first
       --only STAGE       run only this stage; may be repeated
       --skip STAGE       skip this stage; may be repeated
@@ -65,7 +65,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
         ["serve", rest @ ..] => {
             // Before the build, which may take minutes.
             let listener = serve::listen(port(rest)?)?;
-            page::build(&paths)?;
+            page::build_page(&paths)?;
             serve::serve(&paths.web().join("dist"), &listener)?;
         }
         ["page"] => page::build(&paths)?,

@@ -10,8 +10,20 @@ use crate::{Paths, Result};
 /// Maximum size of the wasm file, compressed with brotli. (It was 3,000,000 before more kinds of tables were supported.)
 const BROTLI_BUDGET: u64 = 3_050_000;
 
-/// Builds everything from scratch.
+/// Builds everything from scratch, with the npm package.
 pub fn build(paths: &Paths) -> Result<()> {
+    prepare(paths)?;
+    bundle(paths)
+}
+
+/// Builds the page from scratch. It does not need the npm package.
+pub fn build_page(paths: &Paths) -> Result<()> {
+    prepare(paths)?;
+    run(&mut npm(paths, &["run", "build"]))
+}
+
+/// What the page is built from.
+fn prepare(paths: &Paths) -> Result<()> {
     println!("Setting up");
     system::provide(&[Program::Node, Program::Pip])?;
     setup::wasm_target(paths)?;
@@ -22,7 +34,7 @@ pub fn build(paths: &Paths) -> Result<()> {
     println!("Downloading the encoder if necessary");
     setup::encoder(paths)?;
     println!("Building the page");
-    bundle(paths)
+    Ok(())
 }
 
 /// `web/dist`, and the npm package in `web/package/dist`, which uses the same worker.

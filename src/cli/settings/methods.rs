@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{about, choice, described, shown};
+use super::{about, choice, decimal, described, shown, whole};
 use crate::config::{
     Generator, HeadTransition, LateConfig, Method, ProgressiveConfig, PromptConfig, PruneConfig, Reads, RunConfig, Shrink,
     StageConfig, Vote,
@@ -19,8 +19,9 @@ const AUTO: &str = "Automatic selection";
 /// Flags that override a [`PromptConfig`].
 #[derive(Debug, Default, Args)]
 pub(crate) struct MethodSettings {
-    #[arg(long, aliases = ["add-prompt-layer", "add_prompt_layer"],
-          value_name = "K", help_heading = LPT, help = about("prompt.late.layer"))]
+    #[arg(long, visible_aliases = ["add_prompt_layer"], aliases = ["add-prompt-layer"],
+          value_parser = whole::<usize>("prompt.late.layer"), value_name = "K", help_heading = LPT,
+          help = about("prompt.late.layer"))]
     layer: Option<usize>,
     #[arg(long, value_name = "none|naive|average|max", value_parser = choice::<Generator>, help_heading = LPT,
           help = about("prompt.late.generator"))]
@@ -28,14 +29,14 @@ pub(crate) struct MethodSettings {
     #[arg(long, value_name = "first|mean", value_parser = choice::<Reads>, help_heading = LPT,
           help = about("prompt.late.reads"))]
     reads: Option<Reads>,
-    #[arg(long, aliases = ["proj-down-size", "proj_down_size"],
-          value_name = "C", help_heading = LPT,
+    #[arg(long, visible_aliases = ["proj_down_size"], aliases = ["proj-down-size"],
+          value_parser = whole::<usize>("prompt.late.bottleneck"), value_name = "C", help_heading = LPT,
           help = about("prompt.late.bottleneck"))]
     bottleneck: Option<usize>,
-    #[arg(long, value_name = "RATE", help_heading = LPT,
+    #[arg(long, value_parser = decimal("prompt.late.generator_lr"), value_name = "RATE", help_heading = LPT,
           help = about("prompt.late.generator_lr"))]
     generator_lr: Option<f64>,
-    #[arg(long, value_name = "MIB", help_heading = LPT,
+    #[arg(long, value_parser = whole::<u64>("prompt.late.cache_mb"), value_name = "MIB", help_heading = LPT,
           help = about("prompt.late.cache_mb"))]
     cache_mb: Option<u64>,
 
@@ -52,44 +53,45 @@ pub(crate) struct MethodSettings {
     #[arg(long, value_name = "carry|refit|reset", value_parser = choice::<HeadTransition>, help_heading = FPT,
           help = about("prompt.progressive.head"))]
     head_transition: Option<HeadTransition>,
-    #[arg(long, value_name = "N", help_heading = FPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.progressive.refit_steps"), value_name = "N", help_heading = FPT,
           help = about("prompt.progressive.refit_steps"))]
     refit_steps: Option<usize>,
-    #[arg(long, value_name = "N", help_heading = FPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.progressive.score_texts"), value_name = "N", help_heading = FPT,
           help = about("prompt.progressive.score_texts"))]
     score_texts: Option<usize>,
 
-    #[arg(long, value_name = "R", help_heading = EPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.efficient.rank"), value_name = "R", help_heading = EPT,
           help = about("prompt.efficient.rank"))]
     rank: Option<usize>,
-    #[arg(long, value_name = "X", help_heading = EPT,
+    #[arg(long, value_parser = decimal("prompt.efficient.scale"), value_name = "X", help_heading = EPT,
           help = about("prompt.efficient.scale"))]
     update_scale: Option<f64>,
-    #[arg(long, aliases = ["lora-embedding-lr", "lora_embedding_lr"],
-          value_name = "RATE", help_heading = EPT,
+    #[arg(long, visible_aliases = ["lora_embedding_lr"], aliases = ["lora-embedding-lr"],
+          value_parser = decimal("prompt.efficient.low_rank_lr"), value_name = "RATE", help_heading = EPT,
           help = about("prompt.efficient.low_rank_lr"))]
     low_rank_lr: Option<f64>,
     #[arg(long, help_heading = EPT, help = off("prompt.efficient.update", " Only with --no-fusion."))]
     no_update: bool,
     #[arg(long, help_heading = EPT, help = off("prompt.efficient.fusion", ""))]
     no_fusion: bool,
-    #[arg(long, value_name = "A", help_heading = EPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.efficient.attention"), value_name = "A", help_heading = EPT,
           help = about("prompt.efficient.attention"))]
     attention: Option<usize>,
-    #[arg(long, value_name = "S", help_heading = EPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.efficient.spaces"), value_name = "S", help_heading = EPT,
           help = about("prompt.efficient.spaces"))]
     spaces: Option<usize>,
-    #[arg(long, value_name = "B", help_heading = EPT,
+    #[arg(long, value_parser = whole::<usize>("prompt.efficient.space_width"), value_name = "B", help_heading = EPT,
           help = about("prompt.efficient.space_width"))]
     space_width: Option<usize>,
     #[arg(long, help_heading = EPT, help = off("prompt.efficient.gate", ""))]
     no_gate: bool,
-    #[arg(long, value_name = "RATE", help_heading = EPT,
+    #[arg(long, value_parser = decimal("prompt.efficient.module_lr"), value_name = "RATE", help_heading = EPT,
           help = about("prompt.efficient.module_lr"))]
     module_lr: Option<f64>,
 
-    #[arg(long, aliases = ["n-estimators", "n_estimators"],
-          value_name = "N", help_heading = ENSEMBLE, help = about("prompt.ensemble.members"))]
+    #[arg(long, visible_aliases = ["n_estimators"], aliases = ["n-estimators"],
+          value_parser = whole::<usize>("prompt.ensemble.members"), value_name = "N", help_heading = ENSEMBLE,
+          help = about("prompt.ensemble.members"))]
     members: Option<usize>,
     #[arg(long, value_name = "mean|majority", value_parser = choice::<Vote>, help_heading = ENSEMBLE,
           help = about("prompt.ensemble.vote"))]
@@ -103,10 +105,10 @@ pub(crate) struct MethodSettings {
     #[arg(long, value_name = "METHOD,..", value_delimiter = ',', value_parser = choice::<Method>, help_heading = AUTO,
           help = shown("prompt.auto.candidates", names(&RunConfig::default().prompt.auto.candidates)))]
     candidates: Vec<Method>,
-    #[arg(long, value_name = "SHARE", help_heading = AUTO,
+    #[arg(long, value_parser = decimal("prompt.auto.share"), value_name = "SHARE", help_heading = AUTO,
           help = about("prompt.auto.share"))]
     trial_share: Option<f64>,
-    #[arg(long, value_name = "N", help_heading = AUTO,
+    #[arg(long, value_parser = whole::<usize>("prompt.auto.rows"), value_name = "N", help_heading = AUTO,
           help = about("prompt.auto.rows"))]
     trial_rows: Option<usize>,
 }

@@ -129,7 +129,7 @@ pub(super) const LATE: &[Setting] = &[
     Setting::new(
         "prompt.late.layer",
         "Prompt insertion layer",
-        "Encoder layers below the prompt. More is faster, fewer gives the prompt more influence.",
+        "Encoder layers below the prompt. More layers are faster; fewer give the prompt more influence.",
         whole(0, 1000),
     )
     .also(&["add_prompt_layer", "prompt layer"])
@@ -163,7 +163,7 @@ pub(super) const LATE: &[Setting] = &[
     Setting::new(
         "prompt.late.bottleneck",
         "Generator bottleneck size",
-        "Larger has more trainable parameters and a larger adapter.",
+        "A larger size has more trainable parameters and makes a larger adapter.",
         whole(1, 4096),
     )
     .also(&["encoder_hidden_size", "proj_down_size"])
@@ -265,7 +265,7 @@ pub(super) const EFFICIENT: &[Setting] = &[
     )
     .also(&["low-rank decomposition"])
     .when(SHORT_ONLY),
-    Setting::new("prompt.efficient.rank", "Update rank", "Higher has more trainable parameters.", whole(1, 1024))
+    Setting::new("prompt.efficient.rank", "Update rank", "A higher rank has more trainable parameters.", whole(1, 1024))
         .also(&["lora_rank"])
         .when(UPDATED),
     Setting::new(

@@ -39,7 +39,7 @@ const PROMPT: &[Setting] = &[
     Setting::new(
         "prompt.length",
         "Prompt length (virtual tokens)",
-        "Trained tokens that are added to every text. More has more trainable parameters and takes more time.",
+        "Trained tokens that are added to every text. A longer prompt has more trainable parameters and takes more time.",
         SettingKind::Integer { limits: Limits::from(1).to(500) },
     )
     .also(&["num_virtual_tokens", "prefix_length", "pre_seq_len"])
@@ -104,7 +104,7 @@ const HEAD: &[Setting] = &[
     Setting::new(
         "head.feature_scale",
         "Feature scale",
-        "The pooled features are multiplied by this. Higher trains the classification head faster relative to the prompt.",
+        "The pooled features are multiplied by this. A higher value trains the classification head faster than the prompt.",
         RATE,
     )
     .also(&["feature scaling"])
@@ -166,7 +166,7 @@ const RATES: &[Setting] = &[
     Setting::new(
         "optim.weight_decay",
         "Weight decay",
-        "Decoupled, as in AdamW. Higher reduces overfitting.",
+        "Decoupled, as in AdamW. A higher value reduces overfitting.",
         SettingKind::Decimal { limits: Limits::from(0) },
     )
     .also(&["L2 regularization"]),
@@ -192,7 +192,7 @@ const MACHINE: &[Setting] = &[
     Setting::new(
         "recompute",
         "Activation recomputation (saves GPU memory)",
-        "With it, a step takes less than half of the GPU memory and about 20 % more time. The result is the same.",
+        "When it is on, a step takes less than half of the GPU memory and about 20% more time. The result is the same.",
         SettingKind::Choice {
             choices: &[Choice::new("auto", "where activations do not fit"), Choice::new("off", "off"), Choice::new("on", "on")],
         },
@@ -226,7 +226,7 @@ const DATA: &[Setting] = &[
     Setting::new(
         "data.split_column",
         "Split column",
-        "A column with the values train, test, dev or validation, which say which rows are held out; none: not used.",
+        "A column with the values train, test, dev or validation, which say which rows are held out; none turns this off.",
         SettingKind::Column,
     )
     .or_absent("detected"),

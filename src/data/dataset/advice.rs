@@ -88,14 +88,14 @@ pub(super) fn advice(report: &DataReport) -> Vec<String> {
         && class.count as f64 >= LOPSIDED * usable as f64
     {
         found.push(format!(
-            "{:.0} % of the rows are in class `{}`: always predicting it has that accuracy; look at the macro-F1, and add rows of other classes",
+            "{:.0}% of the rows are in class `{}`: always predicting it has that accuracy; look at the macro-F1, and add rows of other classes",
             (class.count as f64 / usable as f64 * 100.0).floor(),
             class.name
         ));
     }
     if (rows - usable) as f64 > LOST * rows as f64 {
         found.push(format!(
-            "{:.0} % of the rows are not used, for the reasons in the notes",
+            "{:.0}% of the rows are left out, for the reasons in the notes",
             (rows - usable) as f64 / rows as f64 * 100.0
         ));
     }

@@ -173,7 +173,7 @@ fn agree(records: &[StringRecord], rows: &[u64], width: usize, least: usize, sep
     let odd = records.iter().position(is_odd).unwrap_or(0);
     Err(Error::Data {
         problem: format!(
-            "the rows have different numbers of columns: only {:.0} % have {width}, this one has {}",
+            "the rows have different numbers of columns: only {:.0}% have {width}, this one has {}",
             fits as f64 / filled as f64 * 100.0,
             records[odd].len()
         ),

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 mod around;
 mod below;
 
+pub(super) use around::is_closing;
+
 /// Number of rows that are searched for a header.
 const DEPTH: usize = 50;
 /// Number of rows below a candidate that are compared with it.

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// Bytes of a file; for a workbook, also when unpacked.
-pub(super) const BYTES: usize = 256_000_000;
+/// Most bytes of a file; for a workbook, also when unpacked.
+pub const BYTES: usize = 256_000_000;
 /// Rows; the same as in a sheet of a spreadsheet.
 pub(super) const ROWS: usize = 1 << 20;
 /// Columns; a table of texts does not have more, and the page cannot show more.

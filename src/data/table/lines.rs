@@ -1,5 +1,6 @@
 //! Files that only contain texts: one column, which can be classified but not trained on.
 
+use super::header::is_closing;
 use super::{Format, HEADER_WORDS, Table, decode, dialect, limits};
 use crate::config::DataConfig;
 use crate::data::cells::is_blank;
@@ -64,6 +65,9 @@ impl Table {
                     Written::Tabs => table.format != Format::Text || table.separator == '\t',
                     Written::Lines => plain,
                 };
+                if fits && decoded.as_ref().is_ok_and(|decoded| is_prose(&table, &decoded.text)) {
+                    return decoded.and_then(|decoded| Self::of_prose(&decoded));
+                }
                 if fits {
                     return Ok(table);
                 }
@@ -88,6 +92,14 @@ impl Table {
             (Ok(decoded), Some(error)) => Self::of_single(&decoded, written, &is_name).map_err(|_| error),
             (Err(_), Some(error)) | (Err(error), None) => Err(error),
         }
+    }
+
+    /// One text per line, with a note on its commas.
+    fn of_prose(decoded: &decode::Decoded) -> Result<Self> {
+        let mut table = Self::of_cells(lines(&decoded.text).map(str::to_owned).zip(1..).collect(), None, decoded)?;
+        let note = "some rows have a comma and others do not, so each line is read as one text, with its commas";
+        table.notes.push(note.to_owned());
+        Ok(table)
     }
 
     fn of_single(decoded: &decode::Decoded, written: Written, is_name: &dyn Fn(&str) -> bool) -> Result<Self> {
@@ -116,6 +128,10 @@ impl Table {
         if cells.iter().all(|(cell, _)| is_blank(cell)) {
             return Err(Error::data("the file has no texts", "give a file with a text in each row"));
         }
+        // Below a single column, nothing shows that a last line is no text.
+        let last = cells.iter().rfind(|(cell, _)| !is_blank(cell)).filter(|(cell, _)| is_closing(cell));
+        let closing =
+            last.map(|(cell, row)| format!("the last row ({row}) looks like a total, but is read as a text: `{}`", cell.trim()));
         let (rows, row_numbers) = cells.into_iter().map(|(cell, row)| (vec![cell], row)).unzip();
         Ok(Self {
             has_header: name.is_some(),
@@ -123,10 +139,23 @@ impl Table {
             rows,
             row_numbers,
             encoding: decoded.encoding,
-            notes: decoded.notes.iter().cloned().collect(),
+            notes: decoded.notes.iter().cloned().chain(closing).collect(),
             ..Self::blank()
         })
     }
+}
+
+/// Whether the commas of a table without a header belong to texts: not every line has one, and after each there is a blank.
+fn is_prose(table: &Table, text: &str) -> bool {
+    let mut commas = text.match_indices(',').peekable();
+    let spaced = |(at, _): (usize, &str)| text[at + 1..].starts_with(' ');
+    table.format == Format::Text
+        && table.separator == ','
+        && !table.has_header
+        && !text.contains('"')
+        && commas.peek().is_some()
+        && commas.all(spaced)
+        && lines(text).any(|line| !is_blank(line) && !line.contains(','))
 }
 
 const LINE_ENDS: [char; 2] = ['\n', '\r'];

@@ -160,7 +160,7 @@ impl WgslEncoder {
     }
 
     /// Sets whether tracked passes save all activations, or recompute the largest in the backward pass: less than half of the
-    /// memory and about 20 % more time, with the same bits. If this changes the setting, saved activations of the current batch
+    /// memory and about 20% more time, with the same bits. If this changes the setting, saved activations of the current batch
     /// are lost.
     pub fn set_recompute(&self, recompute: Recompute) {
         let state = &mut *lock(&self.state);

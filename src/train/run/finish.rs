@@ -95,6 +95,7 @@ impl Run {
     /// Pushes the last event.
     fn done(&mut self) {
         let Some(best) = &self.results.best else { return };
+        let stopped_early = !self.progress.has_no_steps_left() || self.progress.prunes_next();
         self.events.push(Event::Done {
             accuracy: best.metrics.accuracy,
             macro_f1: best.metrics.macro_f1,
@@ -103,7 +104,8 @@ impl Run {
             steps: self.progress.step,
             seconds: self.account.elapsed().as_secs_f64(),
             device: self.setup.compute.name.clone(),
-            stopped_early: !self.progress.has_no_steps_left() || self.progress.prunes_next(),
+            stopped_early,
+            stopped_by_user: stopped_early && self.stopping && !self.progress.ended_early(),
             per_class: best.metrics.per_class.clone(),
             confusion: best.metrics.confusion.clone(),
         });

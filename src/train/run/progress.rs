@@ -89,7 +89,17 @@ impl Progress {
 
     /// Whether this round has no steps left, or early stopping applies. Called when no evaluation is due.
     pub(super) fn round_is_over(&self) -> bool {
-        self.rounds.patience.is_some_and(|patience| self.stale >= patience) || self.has_no_steps_left()
+        self.is_stale() || self.has_no_steps_left()
+    }
+
+    /// Whether early stopping ends this round.
+    fn is_stale(&self) -> bool {
+        self.rounds.patience.is_some_and(|patience| self.stale >= patience)
+    }
+
+    /// Whether early stopping has ended the whole run.
+    pub(super) fn ended_early(&self) -> bool {
+        self.is_stale() && !self.prunes_next()
     }
 
     /// Whether the prompt is pruned after this round.

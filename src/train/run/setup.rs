@@ -27,9 +27,9 @@ pub struct SampleLimits {
 }
 
 impl Default for SampleLimits {
-    /// The standard error of an accuracy on 2,000 rows is at most 1.1 percentage points, and 0.5 at 95 % accuracy. The linear
-    /// probe needs its rows: on the texts of `benches/import.rs` it reaches 98.5 % with 500 of them, 98.9 % with 2,000, 99.2 %
-    /// with 5,000 and 99.7 % with 20,000, so a small sample would favour the prompt. A row costs one pass and 4 D bytes; only
+    /// The standard error of an accuracy on 2,000 rows is at most 1.1 percentage points, and 0.5 at 95% accuracy. The linear
+    /// probe needs its rows: on the texts of `benches/import.rs` it reaches 98.5% with 500 of them, 98.9% with 2,000, 99.2%
+    /// with 5,000 and 99.7% with 20,000, so a small sample would favour the prompt. A row costs one pass and 4 D bytes; only
     /// memory sets the limit (150 MB for D = 384).
     fn default() -> Self {
         Self { watched: 2000, learned: 100_000 }

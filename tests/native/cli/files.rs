@@ -125,8 +125,12 @@ fn a_report_replaces_no_other_file() {
     assert_eq!(std::fs::read(workspace.path("data.csv")).unwrap(), data);
     workspace
         .train(&["--out", "a", "--report", "a/softprompt.json"])
-        .failed(1, &["softprompt.json", "exists and is not a report"]);
-    workspace.run(&["inspect", "a"]).succeeded();
+        .failed(1, &["softprompt.json", "is a file of the adapter, not a report"]);
+    workspace.train(&["--out", "a/", "--report", "a"]).failed(1, &["is the folder of the adapter", "report.html"]);
+    assert!(!workspace.path("a").exists(), "nothing was trained");
+    // A large file is not read to see what it is.
+    workspace.write("large.bin", vec![b' '; 300]);
+    workspace.train(&["--report", "large.bin"]).failed(1, &["large.bin", "exists and is not a report"]);
     workspace.train(&["--report", "report.html"]).succeeded();
     workspace.train(&["--report", "report.html"]).succeeded();
 }

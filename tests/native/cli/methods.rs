@@ -150,13 +150,13 @@ fn pruning_and_help() {
     }
     for (flags, word) in [
         (&["--stages", "0.2"][..], "SHARE:SIZE"),
-        (&["--stages", "0.6:0.5,0.6:0.7"], "prompt.progressive.stages"),
+        (&["--stages", "0.6:0.5,0.6:0.7"], "--stages: "),
         (&["--prune=0.2"], "ROWS:PIECES:SHARE"),
         (&["--generator", "big"], "naive"),
-        (&["--base", "late"], "prompt.progressive.base"),
-        (&["--no-update"], "prompt.efficient.fusion"),
-        (&["--members", "1"], "prompt.ensemble.members"),
-        (&["--candidates", "prompt,auto"], "prompt.auto.candidates"),
+        (&["--base", "late"], "--base: "),
+        (&["--no-update"], "--no-fusion: "),
+        (&["--members", "1"], "--members: "),
+        (&["--candidates", "prompt,auto"], "--candidates: "),
         (&["--method", "magic"], "efficient"),
     ] {
         workspace.train(flags).failed(2, &[word]);

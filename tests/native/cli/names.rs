@@ -53,5 +53,5 @@ fn help_has_the_usual_names() {
             assert!(help.contains(name), "{name} of {} in {help}", setting.path);
         }
     }
-    assert!(help.contains("Gradient clipping (max norm).") && help.contains("[also: max_grad_norm, "), "{help}");
+    assert!(help.contains("Gradient clipping (max norm).") && help.contains("[aliases: --max_grad_norm, "), "{help}");
 }

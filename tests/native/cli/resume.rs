@@ -23,7 +23,8 @@ fn a_killed_training_goes_on_to_the_same_adapter() {
     whole.train(&flags).succeeded();
     assert_eq!(whole.names("."), ["data-adapter", "data.csv", "held.csv"], "the checkpoint is gone when the training is done");
     killed(&workspace, &flags);
-    assert_eq!(workspace.names("."), ["data-adapter.checkpoint", "data.csv", "held.csv"]);
+    // The lock is of the process and gone with it; its file stays.
+    assert_eq!(workspace.names("."), ["data-adapter.checkpoint", "data-adapter.lock", "data.csv", "held.csv"]);
     let resume = ["train", "data.csv", "--model", super::TINY, "--resume"];
     let objects = workspace.run(&[&resume[..], &["--json"]].concat()).succeeded().objects();
     let steps = event(&objects, "step");
@@ -153,4 +154,49 @@ fn another_device_is_told() {
     for words in ["the checkpoint was made on", "but the run resumes on CPU (", "can differ slightly"] {
         assert!(resumed.stderr.contains(words), "no {words:?} in {}", resumed.stderr);
     }
+}
+
+#[test]
+fn a_finished_run_is_not_trained_again() {
+    let workspace = Workspace::new();
+    let flags = ["--seed", "3", "--held-out", "held.csv"];
+    workspace.train(&flags).succeeded();
+    let adapter = workspace.adapter("data-adapter");
+    let resume = |more: &[&str]| workspace.train(&[&["--held-out", "held.csv", "--resume"], more].concat());
+    let finished = resume(&["--seed", "3"]).succeeded();
+    for words in ["This run is finished, so nothing is trained", "data-adapter", "held-out accuracy", "omit --resume"] {
+        assert!(finished.stdout.contains(words), "no {words:?} in {}", finished.stdout);
+    }
+    assert!(!finished.stderr.contains("step "), "{}", finished.stderr);
+    let objects = resume(&["--json"]).succeeded().objects();
+    let done = objects.last().unwrap();
+    assert_eq!((&done["event"], &done["already_finished"]), (&"done".into(), &true.into()));
+    assert!(event(&objects, "step").is_empty() && done["accuracy"].is_number());
+    // Another run is not finished.
+    resume(&["--seed", "4"]).failed(2, &["--seed 4 differs from the finished run's 3", "omit --resume"]);
+    workspace.train(&["--resume"]).failed(1, &["data-adapter was made with another data file", "omit --resume"]);
+    workspace.write("data.csv", super::csv(0..47));
+    resume(&[]).failed(1, &["was made with another data file"]);
+    workspace.write("data.csv", super::csv(0..48));
+    assert_eq!(workspace.adapter("data-adapter"), adapter);
+    workspace.train(&["--held-out", "held.csv", "--seed", "4"]).succeeded();
+    assert_ne!(workspace.adapter("data-adapter"), adapter);
+    assert_eq!(workspace.names("."), ["data-adapter", "data.csv", "held.csv"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_stopped_before_its_first_evaluation_is_resumed() {
+    let (whole, workspace) = (Workspace::new(), Workspace::new());
+    let flags = ["--steps", "3000", "--evaluations", "1"];
+    whole.train(&flags).succeeded();
+    let mut child = workspace.command(&training(&[&flags[..], &["--json"]].concat())).spawn().unwrap();
+    let stdout = super::wait_for(&mut child, "step");
+    super::interrupt(&child);
+    let rest: Vec<String> = stdout.lines().map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert!(rest.last().unwrap().contains("\"stopped_by_user\":true"), "{rest:?}");
+    let objects = workspace.train(&[&flags[..], &["--resume", "--json"]].concat()).succeeded().objects();
+    assert!(event(&objects, "step")[0]["step"].as_u64().unwrap() > 1 && event(&objects, "done")[0]["steps"] == 3000);
+    assert_eq!(workspace.adapter("data-adapter"), whole.adapter("data-adapter"));
 }

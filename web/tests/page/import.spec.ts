@@ -184,7 +184,7 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
   await drop(page, "long.csv", "text/csv", ["text,label", ...rows, "it came on day 4,lost", "it came on day 5,came"].join("\n"));
   await expect(advice(page)).toHaveCount(2);
   await expect(advice(page).first()).toContainText("Class `lost` has only 3 rows");
-  await expect(advice(page).last()).toContainText("94 % of the rows are in class `came`");
+  await expect(advice(page).last()).toContainText("94% of the rows are in class `came`");
   const findings = page.getByRole("region", { name: "What was found" });
   await expect(findings).toContainText("16 to 1,281 characters");
   for (const [name, value] of [["Duplicates", 1], ["Contradictions", 2], ["Usable", 59]])

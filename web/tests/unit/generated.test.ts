@@ -64,6 +64,7 @@ function view(draw: Draw): { view: RunView; classes: string[] } {
     seconds: draw.number(1e4),
     device: draw.of(TEXTS),
     stopped_early: draw.whole(2) === 1,
+    stopped_by_user: draw.whole(2) === 1,
     per_class: classes.map((label) => ({ label, precision: draw.number(1), recall: draw.number(1), f1: draw.number(1), support: draw.whole(9) })),
     confusion: classes.map(() => classes.map(() => draw.whole(9))),
   };

@@ -42,6 +42,7 @@ const done = (accuracy: number, probe: number): DoneEvent => ({
   seconds: 4,
   device: "CPU",
   stopped_early: false,
+  stopped_by_user: false,
   per_class: [],
   confusion: [],
 });

@@ -52,6 +52,7 @@ const done: RunEvent = {
   seconds: 4,
   device: "CPU",
   stopped_early: false,
+  stopped_by_user: false,
   per_class: [
     { label: "a", precision: 1, recall: 1, f1: 1, support: 5 },
     { label: "b", precision: 1, recall: 1, f1: 1, support: 5 },

@@ -253,11 +253,11 @@ impl Place<'_> {
         }
     }
 
-    /// Remaining checkpoint files.
+    /// Remaining files of checkpoints, and the lock.
     fn left(&self, out: &str) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(self.folder).map_err(|error| error.to_string())?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        Ok(names.filter(|name| name.starts_with(&format!("{out}.checkpoint"))).collect())
+        Ok(names.filter(|name| name.starts_with(&format!("{out}.checkpoint")) || *name == format!("{out}.lock")).collect())
     }
 
     fn unfinished(&self, out: &str, id: u32) -> PathBuf {

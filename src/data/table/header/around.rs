@@ -190,12 +190,16 @@ pub(super) fn footer(records: &[StringRecord], rows: &[u64], width: usize, layou
     layout.left_out.extend(found);
 }
 
-fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) -> bool {
-    let record = &records[at];
-    let mut filled = cells(record);
-    let Some(first) = filled.next() else { return false };
-    let rest: Vec<&str> = filled.collect();
-    let lower = first.to_lowercase();
+/// Whether a text alone looks like what stands below a table: `(3 rows)`, `Total: 3`.
+pub(in crate::data::table) fn is_closing(text: &str) -> bool {
+    let (counts, begins) = closing(text);
+    let few = text.split_whitespace().count() <= 4 && text.contains(|letter: char| letter.is_ascii_digit());
+    (counts || begins) && few
+}
+
+/// Whether a cell is a number of rows, and whether it begins like a total.
+fn closing(first: &str) -> (bool, bool) {
+    let lower = first.trim().to_lowercase();
     let bare = lower.trim_start_matches(['(', '-', '*', '#', ' ']);
     let counts = bare.split_once(' ').is_some_and(|(number, what)| {
         number.parse::<u64>().is_ok()
@@ -205,6 +209,15 @@ fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) ->
         bare.strip_prefix(word)
             .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() && letter.is_ascii()))
     });
+    (counts, begins)
+}
+
+fn is_footer(records: &[StringRecord], start: usize, at: usize, width: usize) -> bool {
+    let record = &records[at];
+    let mut filled = cells(record);
+    let Some(first) = filled.next() else { return false };
+    let rest: Vec<&str> = filled.collect();
+    let (counts, begins) = closing(first);
     let comment = first.starts_with("# ") || first.starts_with("-- ") || first.starts_with("// ");
     // Fewer cells than the rows, or numbers where they have other values.
     let narrow = rest.is_empty() && width > 1;
