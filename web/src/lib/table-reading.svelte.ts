@@ -80,7 +80,7 @@ export class TableReading {
   async setSheet(sheet: string): Promise<void> {
     // A row of one sheet says nothing about another one.
     const named = (this.page.config?.data.header_row ?? null) !== null;
-    const lost = named ? ["The header row was chosen for the other sheet: it is found by looking again."] : [];
+    const lost = named ? ["The header row was chosen for the other sheet; it is detected again."] : [];
     await this.#change({ sheet, header_row: null }, { lost });
   }
 
@@ -145,7 +145,7 @@ export class TableReading {
       await this.#again(table, source, taken, own, wanted);
       return taken;
     } catch {
-      this.lost = ["The settings name a header row, a sheet or a split column that this file does not have: it is read as before."];
+      this.lost = ["The settings name a header row, a sheet or a split column that this file does not have. The file is read as before."];
       return withReading(given, own);
     }
   }
@@ -208,7 +208,7 @@ export class TableReading {
     if (changedKeys(before, reading).length) page.comparison.forget();
     // A typed row that the file does not have is not asked for any more.
     if (page.problems.options?.code === "data") page.clear("options");
-    page.announcement = [`The table is read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
+    page.announcement = [`The table was read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
   }
 
   /** The table under other settings. @throws a problem */
@@ -252,5 +252,5 @@ function refusedSplit(table: TableView, { split_column }: Reading) {
   const index = columnAt(table, split_column);
   const title = index === undefined ? split_column : columnTitle(table, index);
   const why = table.report.notes.at(-1);
-  return problem("data", `Column “${title}” does not state the split. ${why ? sentence(why) : ""}`.trim(), "Choose another column, or a random split.");
+  return problem("data", `Column “${title}” does not define the split. ${why ? sentence(why) : ""}`.trim(), "Choose another column, or a random split.");
 }
