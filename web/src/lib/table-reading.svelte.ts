@@ -35,6 +35,8 @@ export class TableReading {
   readonly #readings = new WeakMap<TableView, { reading: Reading; beside: boolean }>();
   /** Counts the readings: the answer of an earlier one is dropped. */
   #latest = 0;
+  /** What the latest reading is under: a change that comes meanwhile keeps it. */
+  #wanted: Reading | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -67,6 +69,7 @@ export class TableReading {
   /** Another table is there: what was said of the one before is over. */
   restart(): void {
     this.#latest++;
+    this.#wanted = undefined;
     clearTimeout(this.#timer);
     this.busy = false;
     this.lost = [];
@@ -185,17 +188,22 @@ export class TableReading {
     const mine = ++this.#latest;
     const current = () => mine === this.#latest && page.source === source;
     const before = this.under(table) ?? readingOf(config);
+    const base = this.#wanted ?? before;
+    this.#wanted = { ...base, ...change };
     this.busy = true;
     page.clear(place);
     try {
-      let found = await this.#again(table, source, config, before, { ...before, ...change });
-      if (otherwise && !good?.(found.table)) found = await this.#again(table, source, config, before, { ...before, ...otherwise });
+      let found = await this.#again(table, source, config, before, { ...base, ...change });
+      if (otherwise && !good?.(found.table)) found = await this.#again(table, source, config, before, { ...base, ...otherwise });
       if (!current()) return;
       this.#take({ ...found, lost: [...lost, ...found.lost] }, before);
     } catch (thrown) {
       if (current()) page.report(place, thrown);
     } finally {
-      if (mine === this.#latest) this.busy = false;
+      if (mine === this.#latest) {
+        this.busy = false;
+        this.#wanted = undefined;
+      }
     }
   }
 

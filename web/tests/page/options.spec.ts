@@ -129,7 +129,7 @@ test("Train and Compare go to the option that has to be corrected, and name it",
   await setOptions(page, { "Batch size": "none" });
   await button(page, "Your runs").click();
   await button(page, "Back to the data").click();
-  await expect(page.getByText(/^Correct /)).toHaveCount(0);
+  await expect(page.locator("main").getByText(/^Correct /)).toHaveCount(0);
   await setOptions(page, {});
   await expect(field(page, "Batch size")).toHaveValue("4");
 });

@@ -342,6 +342,15 @@ describe("a table that is read again", () => {
     expect(tables.lost).toEqual([]);
   });
 
+  it("keeps a choice whose reading is under way when another one is made", async () => {
+    const { tables, view, chosen } = await place(sheets);
+    await Promise.all([tables.setColumn("label", 1), tables.setSheet("June")]);
+    expect(view()).toMatchObject({ sheet: "June", rows: 9, label_column: 0 });
+    expect(chosen()).toMatchObject({ sheet: "June", label_column: "queue" });
+    await tables.setMerging(true);
+    expect(chosen(), "what is over is not wanted again").toMatchObject({ sheet: "June", label_column: "queue", merge_labels: true });
+  });
+
   it("drops the answer of an earlier reading, and fixes both columns where a guess would jump", async () => {
     const { page, tables } = await place(file("two_texts.tsv"));
     const before = page.table as TableView;
