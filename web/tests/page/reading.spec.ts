@@ -271,7 +271,7 @@ test("labels that look the same are merged, in the held-out file too, and taken 
   await button(page, "Merge these labels").click();
   await expect(classes(page)).toHaveCount(2);
   await expect(similar(page)).toContainText("are merged into 1 class, in the held-out file too");
-  await expect(page.getByText(/looks? the same/), "said once").toHaveCount(1);
+  await expect(page.locator(".stack").getByText(/looks? the same/), "said once").toHaveCount(1);
   await expect(button(page, "Undo the merge")).toBeFocused();
   await expectAccessible(page, "merged labels");
   await screenshot(page, "reading-merged", true);
