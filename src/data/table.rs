@@ -114,7 +114,13 @@ impl Table {
         Self::read_columns(bytes, config, 2)
     }
 
-    /// The same for a table that must have a minimum number of columns.
+    /// The names of a workbook's sheets, also where the one that [`Self::read`] would take is no table; none for other files.
+    #[must_use]
+    pub fn sheets(bytes: &[u8]) -> Vec<String> {
+        if limits::bytes(bytes.len()).is_ok() { workbook::sheets(bytes) } else { Vec::new() }
+    }
+
+    /// [`Self::read`] for a table that must have a minimum number of columns.
     fn read_columns(bytes: &[u8], config: &DataConfig, fewest: usize) -> Result<Self> {
         Self::from_records(records_of(bytes, config.sheet.as_deref())?, config.header_row.map(|row| row as u64), fewest)
     }

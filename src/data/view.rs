@@ -82,11 +82,7 @@ impl TableView {
             rows: table.rows.len(),
             has_header: table.has_header,
             header_row: table.header_row,
-            head: table
-                .head
-                .iter()
-                .map(|line| Line { row: line.row, cells: line.cells.iter().map(|cell| shown(cell)).collect() })
-                .collect(),
+            head: shown_head(&table.head),
             sheets: table.sheets,
             sheet: table.sheet,
             format: table.format,
@@ -105,6 +101,11 @@ impl TableView {
             report,
         }
     }
+}
+
+/// The first rows of a file, with long cells truncated.
+pub(crate) fn shown_head(head: &[Line]) -> Vec<Line> {
+    head.iter().map(|line| Line { row: line.row, cells: line.cells.iter().map(|cell| shown(cell)).collect() }).collect()
 }
 
 /// The beginning of a cell: displaying a cell of a hundred megabytes would freeze the page.

@@ -7,7 +7,8 @@ use super::{EVAL_BATCH, Predictor};
 use crate::adapter::Adapter;
 use crate::config::DataConfig;
 use crate::data::dataset::{ClassIndex, ColumnChoice, Reading, find_column, text_alone};
-use crate::data::table::{Table, Written};
+use crate::data::table::{Line, Table, Written};
+use crate::data::view::shown_head;
 use crate::error::{Error, Result};
 
 const LABEL: &str = "predicted_label";
@@ -23,6 +24,10 @@ const PREVIEW_ROWS: usize = 5;
 pub struct LabelledFile {
     columns: Vec<String>,
     has_header: bool,
+    header_row: Option<u64>,
+    head: Vec<Line>,
+    sheets: Vec<String>,
+    sheet: Option<String>,
     separator: u8,
     rows: Vec<Vec<String>>,
     labels: Vec<String>,
@@ -44,6 +49,17 @@ pub struct LabelledFile {
 pub struct FileView {
     /// Names of the columns.
     pub columns: Vec<String>,
+    /// Whether the file has a header.
+    pub has_header: bool,
+    /// Row of the file with the column names; `None` if there is none.
+    pub header_row: Option<u64>,
+    /// The first rows of the file as they are, before header detection: the candidates for the header. Long cells are truncated.
+    /// Empty if the file has no header row to choose.
+    pub head: Vec<Line>,
+    /// Names of the sheets of a workbook; empty for other files.
+    pub sheets: Vec<String>,
+    /// The sheet that was read.
+    pub sheet: Option<String>,
     /// Rows, without the header.
     pub rows: usize,
     /// The column that is classified, counted from 0.
@@ -92,9 +108,27 @@ impl LabelledFile {
         let readings =
             (Reading::of_texts(&table, text), truth.map_or_else(Reading::default, |truth| Reading::of_labels(&table, truth)));
         let separator = if matches!(table.separator, '\t' | ';' | '|') { table.separator as u8 } else { b',' };
-        let Table { columns, has_header, rows, notes, .. } = table;
+        let Table { columns, has_header, header_row, head, sheets, sheet, rows, notes, .. } = table;
+        let head = shown_head(&head);
         let labels = adapter.labels.clone();
-        Ok(Self { columns, has_header, separator, rows, labels, index, text, readings, truth, notes, answers: Vec::new() })
+        let answers = Vec::new();
+        Ok(Self {
+            columns,
+            has_header,
+            header_row,
+            head,
+            sheets,
+            sheet,
+            separator,
+            rows,
+            labels,
+            index,
+            text,
+            readings,
+            truth,
+            notes,
+            answers,
+        })
     }
 
     /// What is known before classification.
@@ -102,6 +136,11 @@ impl LabelledFile {
     pub fn view(&self) -> FileView {
         FileView {
             columns: self.columns.clone(),
+            has_header: self.has_header,
+            header_row: self.header_row,
+            head: self.head.clone(),
+            sheets: self.sheets.clone(),
+            sheet: self.sheet.clone(),
             rows: self.rows.len(),
             text_column: self.text,
             label_column: self.truth,

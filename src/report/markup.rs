@@ -20,6 +20,26 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// A message of the crate as HTML: what is in backticks is code.
+pub(super) fn message(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once('`') {
+        out += &escape(before);
+        rest = match behind.split_once('`') {
+            Some((code, after)) if !code.is_empty() => {
+                let _ = write!(out, "<code>{}</code>", escape(code));
+                after
+            }
+            // It is a character of the text.
+            _ => {
+                out.push('`');
+                behind
+            }
+        };
+    }
+    out + &escape(rest)
+}
+
 /// The first characters of a text, escaped.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -56,9 +76,9 @@ pub(super) fn section(title: &str, body: &str) -> String {
     format!("<section>\n<h2>{}</h2>\n{body}</section>\n", escape(title))
 }
 
-/// A paragraph of plain text.
+/// A paragraph; the text is a [`message`].
 pub(super) fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>\n", escape(text))
+    format!("<p>{}</p>\n", message(text))
 }
 
 /// Names and values; the values are HTML.
@@ -84,4 +104,23 @@ pub(super) fn table(name: &str, head: &[&str], rows: &[Vec<String>], figures: bo
         let _ = writeln!(out, "<tr><th scope=\"row\">{first}</th>{rest}</tr>");
     }
     out + "</tbody>\n</table>\n</div>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn backticks_become_code_and_everything_is_escaped() {
+        assert_eq!(
+            message("the sheet `a <b>` is read; `c` not"),
+            "the sheet <code>a &lt;b&gt;</code> is read; <code>c</code> not"
+        );
+        assert_eq!(message("no <code> here"), "no &lt;code&gt; here");
+        // Backticks without a partner stay, and no character is lost.
+        assert_eq!(message("it`s `x`"), "it<code>s </code>x`");
+        assert_eq!(message("``x`` and `"), "`<code>x</code>` and `");
+        assert_eq!(message("`"), "`");
+        assert_eq!(message(""), "");
+    }
 }

@@ -30,14 +30,14 @@ pub(super) fn figures(report: &Report<'_>, metrics: &Metrics) -> String {
     let rows = answers.count() as u64;
     let mut body = format!("<p class=\"big\">{}</p>\n", percent(metrics.accuracy));
     body += &paragraph(&format!(
-        "accuracy on {}; 95 % confidence interval: {} to {}.",
+        "accuracy on {}; 95% confidence interval: {} to {}.",
         counted(rows, "held-out row", "held-out rows"),
         percent(answers.accuracy_interval().low),
         percent(answers.accuracy_interval().high)
     ));
     body += &facts(&[
         ("Macro-F1", percent(metrics.macro_f1)),
-        ("Macro-F1, 95 % confidence interval", between(answers.macro_f1_interval())),
+        ("Macro-F1, 95% confidence interval", between(answers.macro_f1_interval())),
         ("Linear probe (no prompt)", course.probe_accuracy.map_or_else(|| "not measured".to_owned(), percent)),
         ("Majority class", percent(course.majority_accuracy)),
         (
@@ -242,7 +242,7 @@ pub(super) fn method(report: &Report<'_>) -> String {
     }
     body += &paragraph(&format!("Device: {} ({}).", course.device, course.device_reason.trim_end_matches('.')));
     for warning in &course.warnings {
-        let _ = writeln!(body, "<p class=\"note\">{}</p>", escape(warning));
+        let _ = writeln!(body, "<p class=\"note\">{}</p>", super::markup::message(warning));
     }
     section("Method", &body)
 }
@@ -289,7 +289,7 @@ pub(super) fn data(report: &Report<'_>) -> String {
     if !data.notes.is_empty() {
         body += "<ul>\n";
         for note in &data.notes {
-            let _ = writeln!(body, "<li class=\"note\">{}</li>", escape(note));
+            let _ = writeln!(body, "<li class=\"note\">{}</li>", super::markup::message(note));
         }
         body += "</ul>\n";
     }

@@ -41,6 +41,13 @@ pub fn open_beside(bytes: &[u8], config: JsValue) -> Result<JsValue, JsValue> {
     plain(&TableView::new(table, &config.data))
 }
 
+/// The names of a workbook's sheets, also where [`open_table`] fails because the sheet that it takes is no table. None for other
+/// files.
+#[wasm_bindgen]
+pub fn sheets_of(bytes: &[u8]) -> Vec<String> {
+    Table::sheets(bytes)
+}
+
 #[derive(Serialize)]
 struct JoinedView {
     rows: usize,

@@ -6,6 +6,7 @@ use softprompt::config::{
 };
 use softprompt::data::{dataset::Dataset, table::Table};
 use softprompt::encoder::Encoder;
+use softprompt::engine::compute::CHOSEN_BY_YOU;
 use softprompt::predict::Predictor;
 use softprompt::train::checkpoint::Checkpoint;
 use softprompt::train::event::Event;
@@ -272,6 +273,9 @@ async fn a_run_goes_on_on_a_device_of_choice() {
         let mut resumed =
             Run::resume_on(model.clone(), dataset(48, &config), checkpoint.clone(), choice).await.expect("it goes on");
         assert_eq!(resumed.device(), choice);
+        let Some(Event::Started { device_reason, .. }) = resumed.next().await.expect("an event") else { panic!("it has begun") };
+        let expected = if choice == device { "as in the checkpoint" } else { CHOSEN_BY_YOU };
+        assert_eq!(device_reason, expected, "the settings leave the device open");
         finish(&mut resumed, &mut Vec::new()).await;
         assert_eq!(resumed.adapter().expect("an adapter").config, config, "the settings are what they were");
         assert!(choice != device || adapter(&resumed) == adapter(&run), "another adapter");

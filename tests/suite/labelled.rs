@@ -147,6 +147,30 @@ async fn texts_alone_are_a_file_too() {
     assert!(matches!(refused(b"id,text\n1,will it rain\n2,play\n", Some("body")), Some(Error::Data { .. })));
 }
 
+/// What a user needs to choose another header row: the first rows as they are, and which one is the header.
+#[wasm_bindgen_test(unsupported = pollster::test)]
+async fn a_table_shows_its_first_rows_and_takes_another_header() {
+    let predictor = predictor(&["food", "music"]).await;
+    let bytes = b"id;text;kind\n1;will it rain;food\n2;play a song;music\n3;so it is;food\n";
+    let view = |row| {
+        let reading = DataConfig { header_row: row, ..DataConfig::default() };
+        LabelledFile::open(bytes, "t.csv", predictor.adapter(), Some("2"), &reading).unwrap().view()
+    };
+    let detected = view(None);
+    assert_eq!((detected.has_header, detected.header_row, detected.rows), (true, Some(1), 3));
+    assert_eq!(detected.head.iter().map(|line| line.row).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(detected.head[1].cells, ["1", "will it rain", "food"]);
+    assert_eq!((detected.sheets.len(), detected.sheet), (0, None));
+    let none = view(Some(0));
+    assert_eq!((none.has_header, none.header_row, none.rows, none.head), (false, None, 4, detected.head));
+    let second = view(Some(2));
+    assert_eq!((second.header_row, second.rows, second.columns[1].as_str()), (Some(2), 2, "will it rain"));
+    // Of lines there is none to choose.
+    let lines =
+        LabelledFile::open(b"will it rain, today\nplay; a song\n", "t.txt", predictor.adapter(), None, &DataConfig::default());
+    assert!(lines.unwrap().view().head.is_empty());
+}
+
 /// Who makes an adapter chooses its labels, and a spreadsheet computes what begins with `=`.
 #[wasm_bindgen_test(unsupported = pollster::test)]
 async fn no_label_becomes_a_formula() {

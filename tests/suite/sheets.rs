@@ -108,6 +108,22 @@ fn assert_blocks(found: &Table, first: u64) {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn a_workbook_that_begins_with_prose_tells_its_sheets() {
+    let prose = rows(1, &[vec!["How to fill in"], vec!["One ticket in each row, and its queue"]]);
+    let tickets = rows(1, &headed(["text", "label"], table_rows()));
+    let bytes =
+        book(&[("Read me", "", prose, ""), ("May & June".replace('&', "&amp;").as_str(), "state=\"hidden\"", tickets, "")]);
+    assert!(matches!(Table::from_bytes(&bytes), Err(Error::Data { .. })), "the first sheet is no table");
+    assert_eq!(Table::sheets(&bytes), ["Read me", "May & June"]);
+    let chosen = Table::read(&bytes, &DataConfig { sheet: Some("May & June".into()), ..DataConfig::default() });
+    let chosen = chosen.expect("the other one is a table");
+    assert_eq!((chosen.columns[0].as_str(), chosen.rows.len()), ("text", ROWS.len()));
+    for other in [b"text,label\na,b\n".as_slice(), b"PK\x03\x04xl/workbook.xml", b""] {
+        assert!(Table::sheets(other).is_empty(), "no workbook, or none that can be read");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_sheet_is_chosen_by_its_name() {
     let readme =
         rows(1, &[vec!["How to fill in"], vec!["Put one ticket in each row", "and its queue"], vec!["Ask Ines", "if unsure"]]);

@@ -276,7 +276,7 @@ async fn a_report_shows_everything_and_runs_nothing() {
     let sha256 = adapter.data_sha256.clone().expect("a hash");
     for part in [
         accuracy.as_str(),
-        "Macro-F1, 95 % confidence interval",
+        "Macro-F1, 95% confidence interval",
         "Linear probe (no prompt)",
         "Expected calibration error",
         "Trials",

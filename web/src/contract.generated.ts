@@ -568,6 +568,17 @@ export type LabelProbability = {
 export type FileView = {
   /** Names of the columns. */
   columns: Array<string>,
+  /** Whether the file has a header. */
+  has_header: boolean,
+  /** Row of the file with the column names; `None` if there is none. */
+  header_row: number | null,
+  /** The first rows of the file as they are, before header detection: the candidates for the header. Long cells are truncated.
+  * Empty if the file has no header row to choose. */
+  head: Array<FileLine>,
+  /** Names of the sheets of a workbook; empty for other files. */
+  sheets: Array<string>,
+  /** The sheet that was read. */
+  sheet: string | null,
   /** Rows, without the header. */
   rows: number,
   /** The column that is classified, counted from 0. */

@@ -220,6 +220,8 @@ export interface Core {
   detect_device(): Promise<DeviceReport>;
   open_table(bytes: Uint8Array, config: RunConfig): TableView;
   open_beside(bytes: Uint8Array, config: RunConfig): TableView;
+  /** The sheets of a workbook, also where the one that `open_table` takes is no table. */
+  sheets_of(bytes: Uint8Array): string[];
   /** Several files with the same columns as one, as CSV. */
   join_tables(names: string[], files: Uint8Array[], config?: RunConfig): { csv: Uint8Array; rows: number; parts: Part[] };
   /** A table after changes of single rows, as CSV. A change holds for every row with the same text. */

@@ -16,7 +16,7 @@ import type {
   RunEvent,
   TokenCount,
 } from "./contract";
-import { Classifying, type LabelledFile, type Labels } from "./lib/classifying";
+import { Classifying, type FileReading, type LabelledFile, type Labels } from "./lib/classifying";
 import { encoderCalls, getEncoder, cacheChosen } from "./lib/encoder-calls";
 import type { Encoder, Progress } from "./lib/encoder-files";
 import type { EncoderFolder } from "./lib/folder";
@@ -277,18 +277,17 @@ const api = {
 
   /**
    * Classifies a file with the best of the run so far, or with the adapter of `loadAdapter`; nothing if `stopLabelling` was called.
-   * @param column name or number (counted from 1) of the column with the texts, where it is not to be found by looking
    */
   async labelFile(
     file: Blob,
     name: string,
-    column: string | undefined,
+    reading: FileReading,
     by: "run" | "adapter",
     onProgress: (progress: Labels) => void,
   ): Promise<LabelledFile | undefined> {
     const zip = by === "run" ? await pull.exclusive(() => trainedRun().adapter()) : undefined;
     const turn = <R>(job: () => R | Promise<R>) => pull.exclusive(job);
-    const labelled = await classifying.label(await bytesOf(file), name, column, zip, turn, onProgress);
+    const labelled = await classifying.label(await bytesOf(file), name, reading, zip, turn, onProgress);
     return labelled && Comlink.transfer(labelled, [labelled.bytes.buffer as ArrayBuffer]);
   },
 

@@ -30,9 +30,15 @@ pub(super) fn is_workbook(bytes: &[u8]) -> bool {
 
 /// Whether a workbook has a sheet with this name.
 pub(super) fn has_sheet(bytes: &[u8], name: &str) -> bool {
-    is_workbook(bytes)
-        && measure(bytes).is_ok()
-        && Xlsx::new(Cursor::new(bytes)).is_ok_and(|workbook: Xlsx<_>| find(&sheet_names(&workbook), name).is_some())
+    find(&sheets(bytes), name).is_some()
+}
+
+/// The names of a workbook's sheets; none for other files, and for a workbook that cannot be read.
+pub(super) fn sheets(bytes: &[u8]) -> Vec<String> {
+    if !is_workbook(bytes) || measure(bytes).is_err() {
+        return Vec::new();
+    }
+    Xlsx::new(Cursor::new(bytes)).map_or_else(|_| Vec::new(), |workbook: Xlsx<_>| sheet_names(&workbook))
 }
 
 fn sheet_names(workbook: &Xlsx<Cursor<&[u8]>>) -> Vec<String> {

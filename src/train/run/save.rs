@@ -105,11 +105,7 @@ impl Run {
             (DeviceChoice::Auto, Some(machine)) => machine.device,
             (chosen, _) => chosen,
         };
-        let mut run = Self::resume_on(model, dataset, checkpoint, device).await?;
-        if let (true, Some(Event::Started { device_reason, .. })) = (device != run.setup.config.device, run.events.first_mut()) {
-            "as in the checkpoint".clone_into(device_reason);
-        }
-        Ok(run)
+        Self::resume_on(model, dataset, checkpoint, device).await
     }
 
     /// [`Run::resume`] on a given device. The settings are unchanged. If the machine differs from that of the checkpoint, an
@@ -128,6 +124,11 @@ impl Run {
         }
         let mut run = Self::start(model, dataset, RunConfig { device, ..checkpoint.config.clone() }).await?;
         run.setup.config.device = checkpoint.config.device;
+        // Where the settings leave the device open, that of the checkpoint is nobody's choice.
+        let same = device != checkpoint.config.device && checkpoint.machine.as_ref().is_some_and(|made| made.device == device);
+        if let (true, Some(Event::Started { device_reason, .. })) = (same, run.events.first_mut()) {
+            "as in the checkpoint".clone_into(device_reason);
+        }
         run.check(&checkpoint)?;
         let Checkpoint { machine, chosen, counters, orders, matrices, best, probe, .. } = checkpoint;
         let truth: Vec<u32> = run.setup.examples.watched.iter().map(|&example| run.setup.examples.all[example].label).collect();

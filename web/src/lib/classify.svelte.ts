@@ -1,7 +1,7 @@
 /** An imported adapter, and files that are classified with it or with the result of a run. */
 import * as Comlink from "comlink";
-import type { AdapterInfo, DeviceChoice } from "../contract";
-import type { LabelledFile, Labels } from "./classifying";
+import type { AdapterInfo, DeviceChoice, FileView } from "../contract";
+import type { FileReading, LabelledFile, Labels } from "./classifying";
 import type { Client } from "./client";
 import type { Encoder } from "./encoder.svelte";
 import { percent } from "./format";
@@ -13,11 +13,12 @@ import { snapshot } from "./source";
 /** Bytes; the crate reads no larger adapter. */
 const LARGEST_ADAPTER = 256 * 2 ** 20;
 
+/** The file under way, done or failed. `view` says how it is read, once that is known: it can be changed. */
 export type FileState =
-  | { state: "none" }
-  | { state: "running"; name: string; labels?: Labels }
-  | { state: "done"; name: string; labelled: LabelledFile }
-  | { state: "failed"; problem: Problem };
+  | { state: "none"; view?: undefined }
+  | { state: "running"; name: string; labels?: Labels; view?: FileView }
+  | { state: "done"; name: string; labelled: LabelledFile; view: FileView }
+  | { state: "failed"; problem: Problem; view?: FileView };
 
 /** What classifying uses of the page. */
 interface Host extends PageState {
@@ -39,6 +40,8 @@ export class Classify {
   /** The open zip: the worker that holds the adapter may be replaced. */
   zip: Uint8Array<ArrayBuffer> | undefined;
   #given: File | undefined;
+  /** What the user has chosen about its reading; the rest is found by looking. */
+  reading = $state.raw<FileReading>({});
   /** Counts the files: events of an earlier one are ignored. */
   #files = 0;
 
@@ -81,40 +84,53 @@ export class Classify {
     this.session.announcement = `${name} is open: ${info.labels.length} classes.`;
   }
 
-  /** Classifies a file with the classifier on the screen. */
-  async label(given: File, column?: string): Promise<void> {
+  /** Classifies a file with the classifier on the screen. `reading` says how it is read, where it was chosen for this file before. */
+  async label(given: File, reading: FileReading = {}): Promise<void> {
     const mine = ++this.#files;
+    // Of the same file, what is known of it stays.
+    const before = given === this.#given ? this.file.view : undefined;
     this.#given = given;
+    this.reading = reading;
     const { name } = given;
-    this.file = { state: "running", name };
+    this.file = { state: "running", name, view: before };
     this.session.announcement = `${name} is being classified.`;
     const onProgress = (labels: Labels) => {
-      if (mine === this.#files) this.file = { state: "running", name, labels };
+      if (mine === this.#files) this.file = { state: "running", name, labels, view: labels.view };
     };
     try {
       const bytes = await snapshot(given);
       const by = await this.session.result.classifiesBy();
-      const done = await this.client.call((api) => api.labelFile(bytes, name, column, by, Comlink.proxy(onProgress)));
+      const done = await this.client.call((api) => api.labelFile(bytes, name, reading, by, Comlink.proxy(onProgress)));
       if (mine !== this.#files || !done) return;
-      this.file = { state: "done", name, labelled: done };
+      this.file = { state: "done", name, labelled: done, view: done.view };
       const { judged, right, rows } = done.progress;
       const accuracy = judged ? ` Accuracy ${percent(right / judged)}.` : "";
       this.session.announcement = `${name} is classified: ${rows} rows.${accuracy}`;
     } catch (thrown) {
-      if (mine === this.#files) this.file = { state: "failed", problem: asProblem(thrown) };
+      if (mine === this.#files) this.file = { state: "failed", problem: asProblem(thrown), view: before && asked(before, reading) };
     }
   }
 
-  /** The same file again, with another column as the texts. */
-  async labelColumn(index: number): Promise<void> {
-    if (this.file.state !== "done" || !this.#given) return;
-    await this.label(this.#given, String(index + 1));
+  /** The same file again, read in another way: another column as the texts, another header row (0: none, null: found by looking). */
+  async readAgain(change: { column?: number; headerRow?: number | null }): Promise<void> {
+    if (!this.#given) return;
+    const { column, headerRow } = change;
+    const next = { ...this.reading };
+    if (column !== undefined) next.column = String(column + 1);
+    if (headerRow !== undefined) next.headerRow = headerRow ?? undefined;
+    await this.label(this.#given, next);
+  }
+
+  /** The same file again, from another sheet. The column and the header row were chosen for the sheet before. */
+  async readSheet(sheet: string): Promise<void> {
+    if (this.#given) await this.label(this.#given, { sheet });
   }
 
   /** Cancels the current file, or clears the previous one. */
   forgetFile(): void {
     this.#files++;
     this.#given = undefined;
+    this.reading = {};
     if (this.file.state === "running") void this.session.control((api) => api.stopLabelling(), "page");
     this.file = { state: "none" };
   }
@@ -172,4 +188,10 @@ export class Classify {
     this.session.clear("predict", "open");
     this.session.back();
   }
+}
+
+/** A file that could not be read as asked, with what was asked: another choice must be possible. */
+function asked(before: FileView, { headerRow, sheet }: FileReading): FileView {
+  const header_row = headerRow === undefined ? before.header_row : headerRow || null;
+  return { ...before, header_row, sheet: sheet ?? before.sheet };
 }

@@ -8,6 +8,15 @@ export interface Labels {
   progress: FileProgress;
 }
 
+/** How a file is read, where it is not to be found by looking. */
+export interface FileReading {
+  /** Name or number (counted from 1) of the column with the texts. */
+  column?: string;
+  /** Row with the names of the columns; 0: no row has them. */
+  headerRow?: number;
+  sheet?: string;
+}
+
 /** A file with its two additional columns. */
 export interface LabelledFile extends Labels {
   bytes: Uint8Array;
@@ -51,14 +60,14 @@ export class Classifying {
   async label(
     bytes: Uint8Array,
     name: string,
-    column: string | undefined,
+    { column, headerRow, sheet }: FileReading,
     zip: Uint8Array | undefined,
     turn: <R>(job: () => R | Promise<R>) => Promise<R>,
     onProgress: (labels: Labels) => unknown,
   ): Promise<LabelledFile | undefined> {
     const mine = ++this.#files;
     const classifier = await turn(() => (zip ? this.core.Classifier.load(this.model(), zip, "auto") : this.#opened()));
-    const file = this.core.Labelling.open(classifier, bytes, name, column);
+    const file = this.core.Labelling.open(classifier, bytes, name, column, headerRow, sheet);
     try {
       const view = file.view();
       let arrived: unknown = onProgress({ view, progress: file.progress() });

@@ -1,5 +1,6 @@
 /** The view of a comparison, built from its events. Plain data: shown by the components, tested without them. */
 import type { Cell, CellResult, CompareEvent, Row, RunEvent } from "../contract";
+import { count, counted } from "./format";
 
 /** An evaluation during the run: training seconds and held-out accuracy. */
 export interface CurvePoint {
@@ -101,6 +102,18 @@ function takeRun(view: CompareView, index: number, run: RunEvent): void {
 
 /** The majority-class baseline. It needs no run, and is not counted. */
 export const MAJORITY = "majority";
+
+/** What a number of runs is made of: `4 methods × 3 seeds`. */
+export function productText(methods: number, seeds: number): string {
+  return `${counted(methods, "method")} × ${counted(seeds, "seed")}`;
+}
+
+/** `3 of 12 runs done (4 methods × 3 seeds)`: every method has every seed. */
+export function doneText(view: CompareView): string {
+  const runs = runsOf(view);
+  const [methods, seeds] = [new Set(runs.map(({ name }) => name)).size, new Set(runs.map(({ seed }) => seed)).size];
+  return `${count(doneRuns(view))} of ${counted(runs.length, "run")} done${runs.length ? ` (${productText(methods, seeds)})` : ""}`;
+}
 
 /** The cells that are runs. */
 export const runsOf = (view: CompareView): CellView[] => view.cells.filter(({ name }) => name !== MAJORITY);

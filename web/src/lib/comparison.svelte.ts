@@ -2,7 +2,7 @@
 import * as Comlink from "comlink";
 import type { CompareEvent, ComparisonPlan, RunConfig } from "../contract";
 import type { Client } from "./client";
-import { bestOf, doneRuns, emptyComparison, end, MAJORITY, resultsOf, runsOf, take, type CompareView } from "./compare-view";
+import { bestOf, doneText, emptyComparison, end, MAJORITY, resultsOf, take, type CompareView } from "./compare-view";
 import type { Encoder as PageEncoder } from "./encoder.svelte";
 import type { Encoder } from "./encoder-files";
 import { percent } from "./format";
@@ -60,7 +60,7 @@ export class Comparison {
   }
 
   async choose(): Promise<void> {
-    if (this.session.draftsWrong || !(await this.session.validate())) return;
+    if (this.session.draftsWrong || !(await this.session.validate())) return this.session.correct();
     this.session.stage = "choosing";
     await this.refresh();
   }
@@ -125,7 +125,7 @@ export class Comparison {
         if (id) saveCell(browserStorage(), id, event.result);
         const { name, seed, accuracy } = event.result;
         if (name !== MAJORITY)
-          session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneRuns(view)} of ${runsOf(view).length} runs done.`;
+          session.announcement = `${variantName(name)}, seed ${seed}: held-out accuracy ${percent(accuracy)}. ${doneText(view)}.`;
       }
       timer ??= setTimeout(show, REFRESH);
     };

@@ -56,6 +56,23 @@ export function matches(setting: Setting, group: string, query: string): boolean
   return wordsIn(query).every((word) => said.includes(word));
 }
 
+/** What a search shows, the number of settings that it has found, and of those that it shows although it has not. */
+interface Found {
+  groups: SettingGroup[];
+  hits: number;
+  kept: number;
+}
+
+/** @param kept whether a setting is shown whatever is searched for, because it has to be corrected */
+export function search(all: SettingGroup[], query: string, kept: (path: string) => boolean): Found {
+  const wanted = query.trim();
+  const found = (one: Setting, { title }: SettingGroup) => wanted === "" || matches(one, title, wanted);
+  const shown = all.map((group) => ({ ...group, options: group.options.filter((one) => found(one, group) || kept(one.path)) }));
+  const hits = all.reduce((sum, group) => sum + group.options.filter((one) => found(one, group)).length, 0);
+  const groups = shown.filter(({ options }) => options.length > 0);
+  return { groups, hits, kept: groups.reduce((sum, { options }) => sum + options.length, 0) - hits };
+}
+
 /** The other names that a query finds a setting by; none where its label has it. A whole name comes before words of it. */
 export function alsoCalled({ label, also }: Setting, query: string): string[] {
   const whole = folded(query);
@@ -71,6 +88,12 @@ export function unused(config: RunConfig, query: string): { label: string; group
       .filter((setting) => !applies(setting, config) && [setting.label, ...setting.also].some((name) => isNamed(name, query)))
       .map(({ label }) => ({ label, group: title })),
   );
+}
+
+/** What to do before a run, where the crate refuses settings or a text is no value; `labels` name them. */
+export function correctFirst(labels: string[]): string {
+  const list = labels.length > 1 ? `${labels.slice(0, -1).join(", ")} and ${labels.at(-1)}` : labels[0];
+  return list ? `Correct ${list} first.` : "Correct the options first.";
 }
 
 export function isNumber(kind: Kind): kind is NumberKind {
@@ -95,7 +118,7 @@ export function textOf(config: RunConfig, { path, kind }: Setting): string {
   }
 }
 
-/** The same for people: `10 tokens`, `20 % of the rows`, `half of them`, `the class names`. */
+/** The same for people: `10 tokens`, `20% of the rows`, `half of them`, `the class names`. */
 export function wordsOf(config: RunConfig, setting: Setting): string {
   const text = textOf(config, setting);
   const { kind, unit, absent } = setting;
@@ -109,7 +132,8 @@ export function wordsOf(config: RunConfig, setting: Setting): string {
   }
   if (kind.type === "stages") return `${(at(config, setting.path) as StageConfig[]).length} stages`;
   if ("choices" in kind) return kind.choices.find(({ value }) => value === text)?.label ?? text;
-  return [text, unitOf(setting)].filter(Boolean).join(" ") || unit || text;
+  const behind = unitOf(setting) ?? "";
+  return `${text}${behind.startsWith("%") ? "" : " "}${behind}`.trim() || unit || text;
 }
 
 /** What stands behind the number. */
@@ -177,15 +201,15 @@ export function withText(
 export function numberOf(text: string, kind: NumberKind): { value: number } | { wrong: string } {
   const trimmed = text.trim();
   const wanted = wantedWords(kind);
-  if (trimmed === "") return { wrong: `Give ${wanted}.` };
+  if (trimmed === "") return { wrong: `Enter ${wanted}.` };
   const typed = Number(trimmed.replace(",", "."));
-  if (!Number.isFinite(typed)) return { wrong: `“${trimmed}” is not a number: give ${wanted}.` };
-  if (kind.type === "integer" && !Number.isInteger(typed)) return { wrong: `Give ${wanted}.` };
+  if (!Number.isFinite(typed)) return { wrong: `“${trimmed}” is not a number: enter ${wanted}.` };
+  if (kind.type === "integer" && !Number.isInteger(typed)) return { wrong: `Enter ${wanted}.` };
   const value = kind.type === "percent" ? Number((typed / 100).toPrecision(12)) : typed;
   const { minimum, above, maximum, below } = kind.limits;
   const small = (minimum != null && value < minimum) || (above != null && value <= above);
   const large = (maximum != null && value > maximum) || (below != null && value >= below);
-  if (small || large) return { wrong: `${trimmed} is too ${small ? "small" : "large"}: give ${wanted}.` };
+  if (small || large) return { wrong: `${trimmed} is too ${small ? "small" : "large"}: enter ${wanted}.` };
   // What JavaScript would round, the crate would not get as it was typed.
   if (kind.type === "integer" && !Number.isSafeInteger(value)) return { wrong: `${trimmed} is too large.` };
   return { value };

@@ -43,7 +43,7 @@ export interface PageState {
   /** The run failed. */
   failed: boolean;
   /** An option holds text that is not a value. */
-  draftsWrong: boolean;
+  readonly draftsWrong: boolean;
   problems: Partial<Record<ProblemLocation, Problem>>;
   /** For screen readers. */
   announcement: string;
@@ -54,4 +54,6 @@ export interface PageState {
   control(job: Parameters<Client["call"]>[0], location?: ProblemLocation): Promise<void>;
   /** Returns to the data and the options. */
   back(): void;
+  /** Goes to the option that has to be corrected first. */
+  correct(): void;
 }

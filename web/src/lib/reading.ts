@@ -89,7 +89,7 @@ export function carried(
     const title = index === undefined ? setting : (before.columns[index] ?? setting);
     const there = otherSheet ? after.columns.indexOf(title) : (index ?? -1);
     reading[key] = there >= 0 && there < after.columns.length ? columnName(after, there) : null;
-    if (reading[key] === null) lost.push(`The chosen ${name} “${title}” is not there any more: it is found by looking again.`);
+    if (reading[key] === null) lost.push(`The chosen ${name} “${title}” no longer exists; it is detected again.`);
   }
   return { reading, lost };
 }

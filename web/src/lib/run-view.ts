@@ -41,6 +41,8 @@ export interface RunView {
   /** Progress of an evaluation of many held-out rows. */
   measuring?: MeasuringEvent;
   done?: DoneEvent;
+  /** The user has stopped it, as the page knows it: saved runs of earlier versions do not say so themselves. */
+  stoppedByUser?: boolean;
 }
 
 export function emptyRun(method: Method = "prompt"): RunView {
@@ -113,6 +115,13 @@ export function prunedText({ rows, pieces, of }: PrunedEvent): string {
   return `Pruned: ${counted(rows, "prompt row")} left, with ${count(pieces)} of ${counted(of, "piece")}`;
 }
 
+/** Why a run ended before its last step, if it did. */
+export function earlyEnd({ done, stoppedByUser = false }: RunView): string | undefined {
+  if (!done?.stopped_early) return undefined;
+  const byUser = stoppedByUser || ("stopped_by_user" in done && done.stopped_by_user === true);
+  return byUser ? "stopped by you" : "ended by early stopping";
+}
+
 /** Where the curves are marked, in steps: the beginnings of later stages, and pruning. */
 export function marksOf(view: RunView): { at: number; label: string }[] {
   const stages = view.stages.filter(({ after }) => after > 0).map(({ after, stage }) => ({ at: after, label: `Stage ${stage}` }));
@@ -171,6 +180,6 @@ export function verdict(done: DoneEvent, heldOutRows: number, method = "prompt")
     ? { tone: "good", text: `${points(difference)} above the linear probe, which has no prompt.` }
     : {
         tone: "poor",
-        text: `${points(difference)} below the linear probe, which has no prompt. More steps or a smaller learning rate may help.`,
+        text: `${points(difference)} below the linear probe, which has no prompt. Use the linear probe here, or try more epochs, another learning rate or more rows.`,
       };
 }

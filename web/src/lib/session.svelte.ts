@@ -5,10 +5,11 @@ import { Client } from "./client";
 import { Comparison } from "./comparison.svelte";
 import { DataStep } from "./data.svelte";
 import { Encoder } from "./encoder.svelte";
-import { describe } from "./described.svelte";
+import { describe, settingAt } from "./described.svelte";
 import { encoderFolder, isEncoderFolder, picked, type FileWithPath } from "./folder";
 import { counted } from "./format";
 import { pageDefaults } from "./methods";
+import { correctFirst } from "./options";
 import type { PageState, ProblemLocation, Stage } from "./page-state";
 import { asProblem, problem, settingOf, type Problem } from "./problem";
 import { emptyRun, type RunView } from "./run-view";
@@ -36,11 +37,15 @@ export class Session implements PageState {
   source = $state.raw<Source>();
   table = $state.raw<TableView>();
   heldOut = $state.raw<Source>();
+  /** A workbook that was refused, and its sheets: another one may be a table. */
+  refused = $state.raw<{ source: Source; sheets: string[]; sheet: string | null }>();
   run = $state.raw<RunView>(emptyRun());
   /** The run failed; its curves and its best evaluation are still shown. */
   failed = $state(false);
-  /** An option holds text that is not a value. */
-  draftsWrong = $state(false);
+  /** Options that hold text that is not a value, by their paths, in the order in which they are shown. */
+  wrongDrafts = $state.raw<string[]>([]);
+  /** The first wrong option is about to be gone to. */
+  correcting = $state(false);
   problems = $state.raw<Partial<Record<ProblemLocation, Problem>>>({});
   /** For screen readers. */
   announcement = $state("");
@@ -184,6 +189,23 @@ export class Session implements PageState {
     this.stage = "start";
   }
 
+  get draftsWrong(): boolean {
+    return this.wrongDrafts.length > 0;
+  }
+
+  /** Labels of the options that have to be corrected, in quotation marks. */
+  get toCorrect(): string[] {
+    const paths = [...this.wrongDrafts, ...(this.wrongSetting ? [this.wrongSetting] : [])];
+    return [...new Set(paths)].map((path) => `“${settingAt(path)?.label ?? path}”`);
+  }
+
+  /** Goes to the option that has to be corrected first. */
+  correct(): void {
+    if (this.stage !== "ready") this.back();
+    this.correcting = true;
+    this.announcement = correctFirst(this.toCorrect);
+  }
+
   /** The setting that the crate refuses, if any. */
   get wrongSetting(): string | undefined {
     return this.problems.options && settingOf(this.problems.options);
@@ -255,16 +277,19 @@ export class Session implements PageState {
    * Opens a table. `change` says that it is the one before with other rows, written by the page: then its columns and its held-out file
    * stay, and a problem is thrown. Otherwise it is reported beside the file.
    */
-  async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false): Promise<void> {
+  async openTable(name: string, read: () => Promise<Omit<Source, "name">>, change = false, sheet: string | null = null): Promise<void> {
     if (this.opening) return;
     this.opening = true;
     this.clear("file");
+    this.refused = undefined;
+    let source: Source | undefined;
     try {
       const [given, config] = await Promise.all([read(), this.ensureDefaults()]);
-      const guessing = withReading(config, change ? written(readingOf(config)) : BY_LOOKING);
+      source = { name, ...given };
+      const guessing = withReading(config, change ? written(readingOf(config)) : { ...BY_LOOKING, sheet });
       this.table = await this.reading.read(given.bytes, guessing, change && this.heldOut !== undefined);
       this.reading.restart();
-      this.source = { name, ...given };
+      this.source = source;
       this.config = guessing;
       this.record = undefined;
       if (!change) this.heldOut = undefined;
@@ -277,9 +302,22 @@ export class Session implements PageState {
     } catch (thrown) {
       if (change) throw thrown;
       this.report("file", thrown);
+      if (source) await this.#offerSheets(source, sheet);
     } finally {
       this.opening = false;
     }
+  }
+
+  /** The table could not be opened: if it is a workbook with several sheets, one of them can be chosen. */
+  async #offerSheets(source: Source, sheet: string | null): Promise<void> {
+    const sheets = await this.#client.call((api) => api.sheetsOf(source.bytes)).catch(() => []);
+    if (sheets.length > 1) this.refused = { source, sheets, sheet };
+  }
+
+  /** Opens another sheet of the workbook that was refused. */
+  async openSheet(sheet: string): Promise<void> {
+    const source = this.refused?.source;
+    if (source) await this.openTable(source.name, async () => source, false, sheet);
   }
 
   async control(job: Parameters<Client["call"]>[0], location: ProblemLocation = "run"): Promise<void> {

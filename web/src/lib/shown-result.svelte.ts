@@ -102,7 +102,7 @@ export class ShownResult {
     this.session.training.drop();
     this.inWorker = false;
     this.#loaded = undefined;
-    this.session.run = opened.view;
+    this.session.run = { ...opened.view, stoppedByUser: opened.record.state === "stopped" };
     this.session.record = opened.record;
     this.session.library.begin(undefined);
     this.session.failed = this.downloaded = false;

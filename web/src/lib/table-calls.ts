@@ -37,6 +37,11 @@ export function tableCalls(core: Core) {
       return stage("open table", () => core.open_table(bytes, config));
     },
 
+    /** The sheets of a workbook; none of another file. */
+    async sheetsOf(table: Blob): Promise<string[]> {
+      return core.sheets_of(await bytesOf(table));
+    },
+
     /** A held-out file, read as in a run. */
     async openBeside(file: Blob, config: RunConfig): Promise<TableView> {
       const bytes = await bytesOf(file);

@@ -35,6 +35,8 @@ export class TableReading {
   readonly #readings = new WeakMap<TableView, { reading: Reading; beside: boolean }>();
   /** Counts the readings: the answer of an earlier one is dropped. */
   #latest = 0;
+  /** What the latest reading is under: a change that comes meanwhile keeps it. */
+  #wanted: Reading | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -67,6 +69,7 @@ export class TableReading {
   /** Another table is there: what was said of the one before is over. */
   restart(): void {
     this.#latest++;
+    this.#wanted = undefined;
     clearTimeout(this.#timer);
     this.busy = false;
     this.lost = [];
@@ -80,7 +83,7 @@ export class TableReading {
   async setSheet(sheet: string): Promise<void> {
     // A row of one sheet says nothing about another one.
     const named = (this.page.config?.data.header_row ?? null) !== null;
-    const lost = named ? ["The header row was chosen for the other sheet: it is found by looking again."] : [];
+    const lost = named ? ["The header row was chosen for the other sheet; it is detected again."] : [];
     await this.#change({ sheet, header_row: null }, { lost });
   }
 
@@ -145,7 +148,7 @@ export class TableReading {
       await this.#again(table, source, taken, own, wanted);
       return taken;
     } catch {
-      this.lost = ["The settings name a header row, a sheet or a split column that this file does not have: it is read as before."];
+      this.lost = ["The settings name a header row, a sheet or a split column that this file does not have. The file is read as before."];
       return withReading(given, own);
     }
   }
@@ -185,17 +188,22 @@ export class TableReading {
     const mine = ++this.#latest;
     const current = () => mine === this.#latest && page.source === source;
     const before = this.under(table) ?? readingOf(config);
+    const base = this.#wanted ?? before;
+    this.#wanted = { ...base, ...change };
     this.busy = true;
     page.clear(place);
     try {
-      let found = await this.#again(table, source, config, before, { ...before, ...change });
-      if (otherwise && !good?.(found.table)) found = await this.#again(table, source, config, before, { ...before, ...otherwise });
+      let found = await this.#again(table, source, config, before, { ...base, ...change });
+      if (otherwise && !good?.(found.table)) found = await this.#again(table, source, config, before, { ...base, ...otherwise });
       if (!current()) return;
       this.#take({ ...found, lost: [...lost, ...found.lost] }, before);
     } catch (thrown) {
       if (current()) page.report(place, thrown);
     } finally {
-      if (mine === this.#latest) this.busy = false;
+      if (mine === this.#latest) {
+        this.busy = false;
+        this.#wanted = undefined;
+      }
     }
   }
 
@@ -208,7 +216,7 @@ export class TableReading {
     if (changedKeys(before, reading).length) page.comparison.forget();
     // A typed row that the file does not have is not asked for any more.
     if (page.problems.options?.code === "data") page.clear("options");
-    page.announcement = [`The table is read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
+    page.announcement = [`The table was read again: ${counted(table.rows, "row")}.`, ...lost].join(" ");
   }
 
   /** The table under other settings. @throws a problem */
@@ -252,5 +260,5 @@ function refusedSplit(table: TableView, { split_column }: Reading) {
   const index = columnAt(table, split_column);
   const title = index === undefined ? split_column : columnTitle(table, index);
   const why = table.split_problem;
-  return problem("data", `Column “${title}” does not state the split. ${why ? sentence(why) : ""}`.trim(), "Choose another column, or a random split.");
+  return problem("data", `Column “${title}” does not define the split. ${why ? sentence(why) : ""}`.trim(), "Choose another column, or a random split.");
 }

@@ -65,7 +65,8 @@ export class Training {
   async train(): Promise<void> {
     const { session } = this;
     const { source } = session;
-    if (!source || session.draftsWrong || session.encoder.change?.state === "loading" || !(await session.validate())) return;
+    if (!source || session.encoder.change?.state === "loading") return;
+    if (session.draftsWrong || !(await session.validate())) return session.correct();
     const record = newRecord(
       session.library.freeName(source.name),
       session.config as RunConfig,
@@ -164,6 +165,7 @@ export class Training {
       }
       if (mine !== this.#runs) return;
       if (!view.done) throw problem("internal", "The run ended without a result.", "Start it again.");
+      view.stoppedByUser = this.stopping;
       refresh();
       // Before it is shown: nothing on the page moves afterwards.
       await session.analysis.load();

@@ -1,6 +1,7 @@
 /** The single-file web page: reads its own parts, and classifies texts and files. */
 import * as Comlink from "comlink";
-import { percent } from "../lib/format";
+import { percent, sentence } from "../lib/format";
+import { marked } from "../lib/marked";
 import type { Problem } from "../lib/problem";
 import { save } from "../lib/save";
 import { unpacked } from "./packed";
@@ -33,7 +34,10 @@ function part(name: string): string {
 
 function report(thrown: unknown): void {
   const { message, hint } = thrown as Partial<Problem>;
-  problem.textContent = [message ?? String(thrown), hint].filter(Boolean).join(" ");
+  const said = [message ?? String(thrown), hint ?? ""].map(sentence).join(" ");
+  problem.replaceChildren(
+    ...marked(said.trim()).map(({ text, code }) => (code ? Object.assign(document.createElement("code"), { textContent: text }) : text)),
+  );
 }
 
 async function open(): Promise<Comlink.Remote<Api>> {

@@ -45,7 +45,7 @@ const api = {
 
   async labelFile(file: Blob, name: string, onProgress: (labels: Labels) => void): Promise<LabelledFile | undefined> {
     const bytes = new Uint8Array(await file.arrayBuffer());
-    return opened().label(bytes, name, undefined, undefined, async (job) => job(), onProgress);
+    return opened().label(bytes, name, {}, undefined, async (job) => job(), onProgress);
   },
 };
 

@@ -47,7 +47,7 @@ test("a result is analysed, its labels are corrected, and it is trained again", 
   const lines = table.trimEnd().split("\n");
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", table);
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   const before = watch.requests.length;
   await setOptions(page, { Method: "Prompt tuning", Steps: "50", Evaluations: "2", "Held-out share": "40", "Early stopping patience": "" });
   await button(page, "Train").click();

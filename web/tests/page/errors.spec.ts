@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { button, drag, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drag, drop, expect, expectAccessible, expectAccessibleInDark, heading, screenshot, setOptions, smallSample, test, labelColumn, textColumn } from "./session";
 
 // The start of a real PNG.
 const PNG = Buffer.from(
@@ -62,18 +62,18 @@ test("columns can be changed, and text is never taken for markup", async ({ page
   });
   await drop(page, "markup.csv", "text/csv", ["class;side;text", ...rows].join("\n"));
   await expect(page.getByText("60 rows, separated by semicolons")).toBeVisible();
-  await expect(page.getByLabel("Texts are in")).toHaveValue("2");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("0");
+  await expect(textColumn(page)).toHaveValue("2");
+  await expect(labelColumn(page)).toHaveValue("0");
   await expect(page.getByRole("cell", { name: "it goes <i>down</i> 0", exact: true })).toBeVisible();
   expect(await page.locator("main b, main i, main img").count()).toBe(0);
 
   const classes = page.getByRole("list", { name: "Rows per class" }).getByRole("listitem");
   await expect(classes).toHaveCount(2);
-  await page.getByLabel("Labels are in").selectOption("1");
+  await labelColumn(page).selectOption("1");
   await expect(classes).toHaveCount(3);
   await expect(classes.first()).toContainText("left");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("1");
-  await expect(page.getByLabel("Texts are in")).toHaveValue("2");
+  await expect(labelColumn(page)).toHaveValue("1");
+  await expect(textColumn(page)).toHaveValue("2");
 });
 
 test("an option that cannot work is marked, and the training waits", async ({ page }) => {
@@ -82,12 +82,12 @@ test("an option that cannot work is marked, and the training waits", async ({ pa
   await setOptions(page, { "Batch size": "0" });
   const field = page.getByLabel("Batch size", { exact: true });
   await expect(field).toHaveAttribute("aria-invalid", "true");
-  await expect(field).toHaveAccessibleDescription("0 is too small: give a whole number, 1 to 65536.");
+  await expect(field).toHaveAccessibleDescription("0 is too small: enter a whole number, 1 to 65536.");
   await expectAccessible(page, "wrong option");
   await button(page, "Train").click();
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   await setOptions(page, { "Batch size": "many" });
-  await expect(field).toHaveAccessibleDescription("“many” is not a number: give a whole number, 1 to 65536.");
+  await expect(field).toHaveAccessibleDescription("“many” is not a number: enter a whole number, 1 to 65536.");
   await button(page, "Reset to defaults").click();
   await expect(field).not.toHaveAttribute("aria-invalid");
   await expect(page.locator("#options").getByText("default values")).toBeVisible();
@@ -112,7 +112,7 @@ test.describe("without an encoder", () => {
     await expectAccessible(page, "no encoder");
     // The table is still there, and stays when the training is asked for: that asks for the encoder again.
     await Promise.all([page.waitForRequest("**/tokenizer.json"), button(page, "Train").click()]);
-    await expect(heading(page, "Look at your data, then train")).toBeVisible();
+    await expect(heading(page, "Check your data, then train")).toBeVisible();
     await expect(alert(page)).toContainText("could not be loaded");
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
     expect(watch.requests.some((address) => address.startsWith("https://huggingface.co/"))).toBe(true);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
 import { chromium, type Page } from "@playwright/test";
+import { workbook } from "../workbook";
 import { openWatched } from "./long-tasks";
 import { labelLarge } from "./scenarios";
 import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test, unzip } from "./session";
@@ -211,6 +212,58 @@ test("an adapter is opened and used without training", async ({ page }) => {
   await expect(heading(page, "Train a text classifier on your own examples")).toBeFocused();
 });
 
+test("a workbook is classified: its sheet and its header row are chosen", async ({ page }) => {
+  await open(page, await adapter(page));
+  const requests = fresh(12)
+    .trimEnd()
+    .split("\n")
+    .slice(1)
+    .map((row) => [row.slice(0, row.lastIndexOf(",")).replaceAll('"', ""), row.slice(row.lastIndexOf(",") + 1)]);
+  const book = workbook([
+    { name: "Read me", rows: [["How to fill in"], ["One request in each row", "and its intent"], ["Ask Ines", "if unsure"]] },
+    { name: "May", rows: [["Requests of May"], ["text", "label"], ...requests] },
+    { name: "Empty", rows: [] },
+  ]);
+  await page.getByLabel("Choose a file to classify").setInputFiles({ name: "requests.xlsx", mimeType: "", buffer: book });
+  const card = page.locator("section", { has: heading(page, "Classify a file") });
+  const reading = card.getByRole("group", { name: "How the file is read" });
+  const sheet = reading.getByLabel("Sheet", { exact: true });
+  const save = button(page, "Download requests-labelled.csv");
+  await expect(save).toBeVisible();
+  await expect(sheet).toHaveValue("Read me");
+  await sheet.selectOption("May");
+  await expect(card.getByText("requests.xlsx: 12 rows.")).toBeVisible();
+  await expect(reading.getByText("The header is row 2; row 1 above it is left out.")).toBeVisible();
+  await expect(card.locator(".file-accuracy")).toContainText("accuracy on 12 rows with a label in column label");
+  await expect(card.locator("code").filter({ hasText: /^May$/ })).toHaveCount(1);
+
+  // Another header row, by keyboard; the rows stay open and keep the focus while the file is classified again.
+  await button(page, "Change the header row").press("Enter");
+  await expectAccessible(page, "the first rows of a file that is classified");
+  await screenshot(page, "label-reading", true);
+  await button(page, "Row 4 as the header").press("Enter");
+  await expect(card.getByText("requests.xlsx: 10 rows.")).toBeVisible();
+  await expect(button(page, "Row 4 as the header")).toBeFocused();
+  await button(page, "No header: every row is data").click();
+  await expect(card.getByText("requests.xlsx: 14 rows.")).toBeVisible();
+  await expect(reading.getByText("There is no header: every row is data.")).toBeVisible();
+  await button(page, "Find it automatically").click();
+  await expect(card.getByText("requests.xlsx: 12 rows.")).toBeVisible();
+  await expect(button(page, "Done")).toBeFocused();
+  const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
+  expect(predictions(marked(await download.path()))).toHaveLength(12);
+
+  // A sheet that cannot be classified says so, and another one can be chosen.
+  await sheet.selectOption("Empty");
+  await expect(card.getByRole("alert")).toContainText("The sheet Empty is empty");
+  await expect(sheet).toHaveValue("Empty");
+  await sheet.selectOption("May");
+  await expect(card.getByText("requests.xlsx: 12 rows.")).toBeVisible();
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await expectAccessible(page, "the first rows of a file that is classified, on a phone");
+});
+
 test("a file of 100,000 rows leaves the page free, and can be cancelled", async ({ page }) => {
   const zip = await adapter(page);
   const part = await openWatched(page);
@@ -280,7 +333,7 @@ test("hostile adapters are refused in place, and nothing else changes", async ({
     await drop(page, `${name}.zip`, "application/zip", zip);
     await expect(files.getByRole("alert"), name).toContainText(reason);
     await expect(alert(page)).toHaveCount(1);
-    await expect(heading(page, "Look at your data, then train")).toBeVisible();
+    await expect(heading(page, "Check your data, then train")).toBeVisible();
     await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
     await expect(page.getByRole("list", { name: "Rows per class" }).getByRole("listitem")).toHaveCount(7);
     await expect(page.locator("#options").getByLabel("Steps", { exact: true })).toHaveValue("33");

@@ -51,7 +51,7 @@ test("an encoder that does not fit is refused where it is chosen, and where it i
   const alert = page.getByRole("alert");
   await expect(alert).toContainText(/too large for this GPU: its largest .* but the largest buffer of .* is 1000/);
   await expect(alert).toHaveCount(1);
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   await expect(page.getByText("The GPU was lost.")).toHaveCount(0);
   await expect(page.getByText("56 rows, separated by commas")).toBeVisible();
   await expectAccessible(page, "an encoder that does not fit the GPU");

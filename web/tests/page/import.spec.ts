@@ -3,7 +3,7 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test } from "./session";
+import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, smallSample, test, labelColumn, textColumn } from "./session";
 
 /** Written by openpyxl 3.1.5, see tests/files/make.py. */
 const TICKETS = join(import.meta.dirname, "../../../tests/files/tickets.xlsx");
@@ -12,7 +12,7 @@ const alert = (page: Page) => page.getByRole("alert");
 const classes = (page: Page) => page.getByRole("list", { name: "Rows per class" }).getByRole("listitem");
 const advice = (page: Page) => page.getByRole("list", { name: "Before you train" }).getByRole("listitem");
 const picker = (page: Page) => page.locator("input[type=file]").first();
-const ready = (page: Page) => expect(heading(page, "Look at your data, then train")).toBeVisible();
+const ready = (page: Page) => expect(heading(page, "Check your data, then train")).toBeVisible();
 
 /** The sample's rows `from` to `to` with its header. */
 function part(from: number, to: number): string {
@@ -42,9 +42,9 @@ test("an Excel workbook is read as Excel shows it", async ({ page }) => {
   await page.goto("");
   await picker(page).setInputFiles(TICKETS);
   await expect(page.getByText("43 rows, an Excel workbook, header in row 1")).toBeVisible();
-  await expect(page.getByLabel("Texts are in")).toHaveValue("1");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("2");
-  await expect(page.getByText("Only the sheet `Tickets` is read; the sheets `Cover`, `Notes`, `Old` are not.")).toBeVisible();
+  await expect(textColumn(page)).toHaveValue("1");
+  await expect(labelColumn(page)).toHaveValue("2");
+  await expect(page.getByText("Only the sheet Tickets is read; the sheets Cover, Notes, Old are not.")).toBeVisible();
   await expect(page.getByRole("cell", { name: "2024-02-28 09:05:00" })).toBeVisible();
   await expect(page.getByRole("cell", { name: "one of two lines, with \"quotes\" & <b>markup</b>" })).toBeVisible();
   expect(await page.locator("main b").count()).toBe(0);
@@ -75,7 +75,7 @@ test("several files become one table, and more can be put to it", async ({ page 
   // One with other columns changes nothing, and is named with its columns.
   const [again] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Add files").click()]);
   await again.setFiles({ name: "other.csv", mimeType: "text/csv", buffer: Buffer.from("id,text,label\n1,so it is,x\n2,no it is not,y\n") });
-  await expect(alert(page)).toContainText("other.csv has different columns than monday.csv and 2 more: `id`, `text`, `label`");
+  await expect(alert(page)).toContainText("other.csv has different columns than monday.csv and 2 more: id, text, label");
   await expect(page.getByText("100 rows of 3 files, joined:")).toBeVisible();
   await expectAccessible(page, "a file with other columns");
 });
@@ -160,20 +160,20 @@ test("columns are changed at their heads, by mouse and by keyboard", async ({ pa
   const rows = Array.from({ length: 60 }, (_, row) => `${row % 2 ? "up" : "down"};${["left", "right", "middle"][row % 3]};it goes ${row}`);
   await drop(page, "sides.csv", "text/csv", ["class;side;text", ...rows].join("\n"));
   await expect(page.getByText("60 rows, separated by semicolons")).toBeVisible();
-  await expect(button(page, "Texts: text")).toHaveAttribute("aria-pressed", "true");
-  await expect(button(page, "Labels: class")).toHaveAttribute("aria-pressed", "true");
-  await button(page, "Labels: side").click();
+  await expect(button(page, "Text column: text")).toHaveAttribute("aria-pressed", "true");
+  await expect(button(page, "Label column: class")).toHaveAttribute("aria-pressed", "true");
+  await button(page, "Label column: side").click();
   await expect(classes(page)).toHaveCount(3);
-  await expect(button(page, "Labels: side")).toHaveAttribute("aria-pressed", "true");
-  await expect(button(page, "Labels: class")).toHaveAttribute("aria-pressed", "false");
-  await button(page, "Labels: class").focus();
+  await expect(button(page, "Label column: side")).toHaveAttribute("aria-pressed", "true");
+  await expect(button(page, "Label column: class")).toHaveAttribute("aria-pressed", "false");
+  await button(page, "Label column: class").focus();
   await page.keyboard.press("Space");
   await expect(classes(page)).toHaveCount(2);
-  await expect(page.getByLabel("Labels are in", { exact: true })).toHaveValue("0");
+  await expect(labelColumn(page)).toHaveValue("0");
   // The other one's column: they change places.
-  await button(page, "Texts: class").click();
-  await expect(page.getByLabel("Texts are in", { exact: true })).toHaveValue("0");
-  await expect(page.getByLabel("Labels are in", { exact: true })).toHaveValue("2");
+  await button(page, "Text column: class").click();
+  await expect(textColumn(page)).toHaveValue("0");
+  await expect(labelColumn(page)).toHaveValue("2");
   await expectAccessible(page, "columns");
 });
 
@@ -183,9 +183,9 @@ test("long texts, few rows and one large class are told", async ({ page }) => {
   const rows = Array.from({ length: 60 }, (_, row) => `${row < 3 ? `${long} ${row}` : `it came on day ${row}`},${row < 57 ? "came" : "lost"}`);
   await drop(page, "long.csv", "text/csv", ["text,label", ...rows, "it came on day 4,lost", "it came on day 5,came"].join("\n"));
   await expect(advice(page)).toHaveCount(2);
-  await expect(advice(page).first()).toContainText("Class `lost` has only 3 rows");
-  await expect(advice(page).last()).toContainText("94% of the rows are in class `came`");
-  const findings = page.getByRole("region", { name: "What was found" });
+  await expect(advice(page).first()).toContainText("Class lost has only 3 rows");
+  await expect(advice(page).last()).toContainText("94% of the rows are in class came");
+  const findings = page.getByRole("region", { name: "Data summary" });
   await expect(findings).toContainText("16 to 1,281 characters");
   for (const [name, value] of [["Duplicates", 1], ["Contradictions", 2], ["Usable", 59]])
     await expect(findings.getByText(`${name}`, { exact: true }).locator("..")).toContainText(`${value}`);

@@ -61,7 +61,7 @@ test("from a file to the adapter by keyboard alone, and every step is said", asy
   await choose(TINY_FILES);
   await expect(page.getByText(TINY_READY)).toBeVisible();
   await choose({ name: "requests.csv", mimeType: "text/csv", buffer: Buffer.from(smallSample(8)) });
-  await expect(heading(page, "Look at your data, then train")).toBeFocused();
+  await expect(heading(page, "Check your data, then train")).toBeFocused();
   await expect.poll(heard).toContain("requests.csv is open: 56 rows.");
 
   // A few options: the search finds them, and Tab leads to what was found.

@@ -118,11 +118,11 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   await expect(heading(page, "Compare methods on your data")).toBeFocused();
   await expectAccessible(page, "choice of methods");
   for (const method of ["Late prompt tuning (LPT)", "Efficient prompt tuning (EPT)"]) await page.getByRole("checkbox", { name: method, exact: true }).uncheck();
-  await expect(page.getByText(new RegExp(`^6 runs of ${STEPS} steps`))).toBeVisible();
+  await expect(page.getByText(new RegExp(`^6 runs of ${STEPS} steps: 2 methods × 3 seeds`))).toBeVisible();
   await page.getByLabel("Seeds", { exact: true }).fill("none");
   await expect(button(page, "Start comparison")).toBeDisabled();
   await page.getByLabel("Seeds", { exact: true }).fill("1");
-  await expect(page.getByText(new RegExp(`^2 runs of ${STEPS} steps`))).toBeVisible();
+  await expect(page.getByText(new RegExp(`^2 runs of ${STEPS} steps: 2 methods × 1 seed\\.`))).toBeVisible();
   await page.getByLabel("Budget per run").selectOption("Number of steps");
   await page.getByRole("textbox", { name: "Number of steps, in steps" }).fill("1.5");
   await expect(page.getByText("Enter a whole number above 0.")).toBeVisible();
@@ -140,6 +140,7 @@ test("methods are compared, and the best one is trained", async ({ page }) => {
   await expect(heading(page, "Comparing methods on your data")).toBeFocused();
   await expect(heading(page, "Prompt tuning, seed 0")).toBeVisible();
   await expect(page.getByRole("img", { name: /Prompt tuning: \d/ })).toBeVisible();
+  await expect(page.getByText(/^\d of 2 runs done \(2 methods × 1 seed\)$/)).toBeVisible();
   await button(page, "Pause").click();
   await expect(heading(page, "Paused")).toBeVisible();
   await expectAccessible(page, "comparing");

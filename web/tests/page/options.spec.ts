@@ -12,7 +12,7 @@ const resetOf = (page: Page, label: string) => drawer(page).getByRole("button", 
 async function open(page: Page) {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(8));
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
 }
 
 /** Moves on with Tab until this is reached. */
@@ -42,7 +42,7 @@ test("the drawer is used with the keyboard alone", async ({ page }) => {
   await page.keyboard.press("Control+A");
   await page.keyboard.type("501");
   await expect(field(page, "Prompt length (virtual tokens)")).toHaveAttribute("aria-invalid", "true");
-  await expect(field(page, "Prompt length (virtual tokens)")).toHaveAccessibleDescription("501 is too large: give a whole number, 1 to 500.");
+  await expect(field(page, "Prompt length (virtual tokens)")).toHaveAccessibleDescription("501 is too large: enter a whole number, 1 to 500.");
   await expectAccessible(page, "a wrong value");
   await screenshot(page, "options-wrong", true);
   await page.keyboard.press("Backspace");
@@ -91,6 +91,47 @@ test("every change can be reset, and a search that finds nothing says so", async
   await expect(drawer(page).getByText("default values")).toBeVisible();
   await expect(page.getByLabel("Device", { exact: true })).toHaveValue("auto");
   await expect(page.getByRole("radio", { name: "Automatic", exact: true })).toBeChecked();
+});
+
+test("Train and Compare go to the option that has to be corrected, and name it", async ({ page }) => {
+  await open(page);
+  await setOptions(page, { Method: "Progressive prompt tuning (FPT)", "Batch size": "0" });
+  // It stays in sight, whatever is searched for, and is no hit.
+  await page.getByLabel("Find an option").fill("prompt length");
+  await expect(drawer(page).getByRole("status")).toHaveText("1 option found. Also shown: 1 option to correct.");
+  await page.getByLabel("Find an option").fill("zeppelin");
+  await expect(drawer(page).getByRole("status")).toHaveText("No option of this method matches. Also shown: 1 option to correct.");
+  await drawer(page).locator("summary").click();
+  await expect(field(page, "Batch size")).toBeHidden();
+  await expect(page.getByText("Correct “Batch size” first.").first()).toBeVisible();
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await button(page, "Train").click();
+  await expect(field(page, "Batch size")).toBeFocused();
+  await expect(field(page, "Batch size")).toBeInViewport({ ratio: 1 });
+  await expect(page.getByRole("status").filter({ hasText: "Correct “Batch size” first." })).toHaveCount(1);
+  await expectAccessible(page, "an option to correct");
+  await screenshot(page, "options-correct");
+
+  // By keyboard, what only the crate can refuse: here the stages do not fit together. The search is over.
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("4");
+  await page.getByLabel("Find an option").fill("");
+  await page.getByLabel("Stage 3: % of the steps").fill("90");
+  await expect(page.getByText(/stages with 1\.\d+ of the steps in total/i)).toBeVisible();
+  await expect(page.getByText("Correct “Stages” first.").first()).toBeVisible();
+  await button(page, "Compare methods").focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByLabel("Stage 1: % of the steps")).toBeFocused();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
+
+  // What was typed and is no value is gone with the fields, and with it what is to be corrected.
+  await page.getByLabel("Stage 3: % of the steps").fill("10");
+  await setOptions(page, { "Batch size": "none" });
+  await button(page, "Your runs").click();
+  await button(page, "Back to the data").click();
+  await expect(page.locator("main").getByText(/^Correct /)).toHaveCount(0);
+  await setOptions(page, {});
+  await expect(field(page, "Batch size")).toHaveValue("4");
 });
 
 test("settings go to a file and come back", async ({ page }) => {

@@ -15,6 +15,8 @@ import {
   setOptions,
   test,
   unzip,
+  labelColumn,
+  textColumn,
 } from "./session";
 
 const phone = { width: 360, height: 740 };
@@ -23,18 +25,18 @@ const phone = { width: 360, height: 740 };
 const alert = (page: Page, where = ".stack") => page.locator(where).getByRole("alert");
 const classes = (page: Page) => page.getByRole("list", { name: "Rows per class" }).getByRole("listitem");
 const notes = (page: Page) => page.getByRole("list", { name: "Notes on the rows" });
+const advice = (page: Page) => page.getByRole("list", { name: "Before you train" });
 const heldOut = (page: Page) => page.getByRole("region", { name: "Held-out set" });
 const headerButton = (page: Page, row: number) => button(page, `Row ${row} as the header`);
 const question = (page: Page, which: string) => page.getByRole("group", { name: `Which column holds the ${which}?` });
 const similar = (page: Page) => page.getByRole("group", { name: /the same/ });
-const texts = (page: Page) => page.locator("#column-text");
-const labels = (page: Page) => page.locator("#column-label");
+const [texts, labels] = [textColumn, labelColumn];
 
 /** Opens a table on the page with the encoder of 2 layers. */
 async function open(page: Page, name: string, content: string | Buffer) {
   await openWithTiny(page);
   await drop(page, name, "text/csv", content);
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
 }
 
 /** The settings as they are downloaded: those of the data. */
@@ -60,6 +62,8 @@ const fits = (page: Page) => page.evaluate(() => document.documentElement.scroll
 test("the header row is clicked", async ({ page }) => {
   await open(page, "lines_above.csv", file("reading/lines_above.csv"));
   await expect(page.getByText("36 rows, separated by semicolons, UTF-8, header in row 5")).toBeVisible();
+  await expect(texts(page)).toHaveAccessibleName("Text column");
+  await expect(labels(page)).toHaveAccessibleName("Label column");
   await expect(page.getByText("The header is row 5; rows 1 to 3 above it are left out.")).toBeVisible();
   await labels(page).selectOption({ label: "Queue" });
   await button(page, "Change the header row").click();
@@ -75,7 +79,7 @@ test("the header row is clicked", async ({ page }) => {
   await expect(page.getByRole("cell", { name: "Help desk" }).last()).toBeVisible();
   await expect(labels(page)).toHaveValue("2");
   await expect(button(page, "No header: every row is data")).toHaveAttribute("aria-pressed", "true");
-  await expect(page.getByRole("status").filter({ hasText: "The table is read again: 40 rows" })).toHaveCount(1);
+  await expect(page.getByRole("status").filter({ hasText: "The table was read again: 40 rows" })).toHaveCount(1);
   expect(await dataSettings(page)).toMatchObject({ header_row: 0, label_column: "3" });
 
   // By keyboard; the focus stays, so that another row can be tried.
@@ -147,11 +151,21 @@ test("a sheet is chosen", async ({ page }) => {
   const sheet = page.locator("#sheet");
   await expect(sheet).toHaveValue("Read me");
   await expect(page.getByText("3 rows, an Excel workbook")).toBeVisible();
+  // The advice leads to the list of sheets.
+  await expect(advice(page)).toContainText("Only the sheet “Read me” is read, one of 4.");
+  await expectAccessible(page, "a workbook that begins with something else");
+  await screenshot(page, "reading-readme", true);
+  await button(page, "Choose the sheet").click();
+  await expect(sheet).toBeFocused();
   await sheet.selectOption("May");
   await expect(page.getByText("20 rows, an Excel workbook, header in row 2")).toBeVisible();
   await expect(page.getByText("The header is row 2; row 1 above it is left out.")).toBeVisible();
   await expect(notes(page)).toContainText("2 rows (4, 7) are hidden in the sheet");
-  await expect(notes(page)).toContainText("Only the sheet `May` is read; the sheets `Read me`, `June`, `Empty` are not");
+  await expect(notes(page)).toContainText("Only the sheet May is read; the sheets Read me, June, Empty are not");
+  // What the crate has in backticks is code.
+  await expect(notes(page).locator("code").filter({ hasText: /^May$/ })).toHaveCount(1);
+  expect(await page.locator("main").innerText()).not.toContain("`");
+  await expect(advice(page), "it is chosen").not.toContainText("Only the sheet");
   await expectAccessible(page, "a workbook with several sheets");
   await screenshot(page, "reading-sheet", true);
 
@@ -162,7 +176,8 @@ test("a sheet is chosen", async ({ page }) => {
   await expect(labels(page)).toHaveValue("0");
   await expect(texts(page)).toHaveValue("1");
   await sheet.selectOption("Empty");
-  await expect(alert(page)).toContainText("The sheet `Empty` is empty");
+  await expect(alert(page)).toContainText("The sheet Empty is empty");
+  await expect(alert(page).locator("code")).toHaveText("Empty");
   await expect(sheet).toHaveValue("June");
 
   // It belongs to the file: the defaults of the options leave it alone, and a file of settings brings it back.
@@ -180,9 +195,38 @@ test("a sheet is chosen", async ({ page }) => {
   await expect(sheet).toHaveValue("June");
   await expect(page.getByText("12 rows, an Excel workbook, header in row 1")).toBeVisible();
   await load.setInputFiles(given({ sheet: "July", max_tokens: 99 }));
-  await expect(page.locator(".stack").getByText("does not have: it is read as before.")).toBeVisible();
+  await expect(page.locator(".stack").getByText("does not have. The file is read as before.")).toBeVisible();
   await expect(sheet).toHaveValue("June");
   expect(await dataSettings(page)).toMatchObject({ sheet: "June", max_tokens: 99 });
+});
+
+test("a workbook that begins with prose is opened by another sheet", async ({ page }) => {
+  const book = workbook([
+    { name: "Read me", rows: [["How to fill in"], ["One ticket in each row, and its queue"]] },
+    { name: "May", rows: [["ticket", "queue"], ...Array.from({ length: 20 }, (_, row) => [`the parcel ${row} is late`, ["billing", "delivery"][row % 2]!])] },
+    { name: "Empty", rows: [] },
+  ]);
+  await openWithTiny(page);
+  await drop(page, "tickets.xlsx", "", book);
+  const main = page.locator("main");
+  await expect(main.getByRole("alert")).toContainText("Only one column has any content");
+  await expect(main.getByText("tickets.xlsx has 3 sheets.")).toBeVisible();
+  const sheet = main.getByLabel("Sheet", { exact: true });
+  await expectAccessible(page, "a workbook that was refused");
+  await screenshot(page, "reading-refused", true);
+  await sheet.selectOption("Empty");
+  await expect(main.getByRole("alert")).toContainText("The sheet Empty is empty");
+  await expect(sheet).toHaveValue("Empty");
+  await sheet.selectOption("May");
+  await expect(page.getByText("20 rows, an Excel workbook, header in row 1")).toBeVisible();
+  expect(await dataSettings(page)).toMatchObject({ sheet: "May" });
+  // In place of an open table, too.
+  await page.getByLabel("Another file").setInputFiles({ name: "again.xlsx", mimeType: "", buffer: book });
+  await expect(main.getByText("again.xlsx has 3 sheets.")).toBeVisible();
+  await expect(page.getByText("20 rows, an Excel workbook, header in row 1")).toBeVisible();
+  await page.getByLabel("Another file").setInputFiles({ name: "rows.csv", mimeType: "text/csv", buffer: file("reading/lines_above.csv") });
+  await expect(page.getByText("36 rows, separated by semicolons")).toBeVisible();
+  await expect(main.getByText("again.xlsx has 3 sheets.")).toHaveCount(0);
 });
 
 test("where two columns come close, the user says which one is meant", async ({ page }) => {
@@ -200,7 +244,7 @@ test("where two columns come close, the user says which one is meant", async ({ 
   await expect(question(page, "text")).toHaveCount(0);
   await expect(texts(page)).toBeFocused();
   await expect(texts(page)).toHaveValue("2");
-  await expect(button(page, "Texts: sentence2")).toHaveAttribute("aria-pressed", "true");
+  await expect(button(page, "Text column: sentence2")).toHaveAttribute("aria-pressed", "true");
   expect(await dataSettings(page)).toMatchObject({ text_column: "sentence2", label_column: null });
   // The one that is read already is an answer, too.
   await drop(page, "again.tsv", "text/tab-separated-values", file("reading/two_texts.tsv"));
@@ -227,6 +271,7 @@ test("labels that look the same are merged, in the held-out file too, and taken 
   await button(page, "Merge these labels").click();
   await expect(classes(page)).toHaveCount(2);
   await expect(similar(page)).toContainText("are merged into 1 class, in the held-out file too");
+  await expect(page.locator(".stack").getByText(/looks? the same/), "said once").toHaveCount(1);
   await expect(button(page, "Undo the merge")).toBeFocused();
   await expectAccessible(page, "merged labels");
   await screenshot(page, "reading-merged", true);
@@ -257,24 +302,24 @@ test("the column that states the split is chosen, or none", async ({ page }) => 
   const split = heldOut(page).getByLabel("Split", { exact: true });
   await expect(split).toHaveValue("");
   await expect(split.locator("option:checked")).toHaveText("Automatic: column part");
-  await expect(heldOut(page)).toContainText("Column part states the split: 20 rows to train on, 10 held-out rows");
-  const findings = page.getByRole("region", { name: "What was found" });
-  for (const [name, value] of [["Set aside", 10], ["Also held out", 1]] as const)
+  await expect(heldOut(page)).toContainText("Column part defines the split: 20 training rows, 10 held-out rows");
+  const findings = page.getByRole("region", { name: "Data summary" });
+  for (const [name, value] of [["Left out", 10], ["Also held out", 1]] as const)
     await expect(findings.getByText(name, { exact: true }).first().locator("..")).toContainText(`${value}`);
   await expect(notes(page)).not.toContainText("--");
   await expectAccessible(page, "a split column");
   await screenshot(page, "reading-split", true);
 
   await split.selectOption({ label: "Column fold" });
-  await expect(heldOut(page).getByRole("alert")).toContainText("Column “fold” does not state the split");
+  await expect(heldOut(page).getByRole("alert")).toContainText("Column “fold” does not define the split");
   await expect(split).toHaveValue("");
   await split.selectOption({ label: "Random" });
   await expect(heldOut(page).getByRole("alert")).toHaveCount(0);
   await expect(heldOut(page)).toContainText("20.0% of the rows are held out");
-  await expect(findings.getByText("Set aside", { exact: true })).toHaveCount(0);
+  await expect(findings.getByText("Left out", { exact: true })).toHaveCount(0);
   expect(await dataSettings(page)).toMatchObject({ split_column: "none" });
   await split.selectOption({ label: "Column part" });
-  await expect(heldOut(page)).toContainText("Column part states the split");
+  await expect(heldOut(page)).toContainText("Column part defines the split");
   await expect(page.locator("#options").getByLabel("Held-out share", { exact: true })).toBeDisabled();
   const { config } = await train(page);
   expect(config.data).toMatchObject({ split_column: "part" });

@@ -1,10 +1,10 @@
 /** Files as people have them: what is guessed of each, and a held-out file that comes with its training file. */
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { button, drop, expect, expectAccessible, file, heading, SAMPLE, setOptions, test, TINY } from "./session";
+import { button, drop, expect, expectAccessible, file, heading, SAMPLE, setOptions, test, TINY, labelColumn, textColumn } from "./session";
 
 const classes = (page: Page) => page.getByRole("list", { name: "Rows per class" }).getByRole("listitem");
-const findings = (page: Page) => page.getByRole("region", { name: "What was found" });
+const findings = (page: Page) => page.getByRole("region", { name: "Data summary" });
 
 async function expectFound(page: Page, facts: Record<string, string>) {
   for (const [name, value] of Object.entries(facts))
@@ -15,8 +15,8 @@ test("a spreadsheet's export in an 8-bit encoding, with nameless columns", async
   await page.goto("");
   await drop(page, "spam.csv", "text/csv", file("sms_spam/spam_first1500.csv"));
   await expect(page.getByText("1,500 rows, separated by commas, windows-1252, header in row 1")).toBeVisible();
-  await expect(page.getByLabel("Texts are in")).toHaveValue("1");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("0");
+  await expect(textColumn(page)).toHaveValue("1");
+  await expect(labelColumn(page)).toHaveValue("0");
   await expectFound(page, { Rows: "1,500", Usable: "1,450", Classes: "2", Duplicates: "50", Contradictions: "0", "Without text": "0" });
   await expect(classes(page)).toHaveCount(2);
   await expect(classes(page).first()).toContainText("ham");
@@ -30,8 +30,8 @@ test("sentences and numbers between tabs, without a header", async ({ page }) =>
   await page.goto("");
   await drop(page, "yelp_labelled.txt", "text/plain", file("uci_sentiment/yelp_labelled.txt"));
   await expect(page.getByText("1,000 rows, separated by tabs, UTF-8, no header")).toBeVisible();
-  await expect(page.getByLabel("Texts are in")).toHaveValue("0");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("1");
+  await expect(textColumn(page)).toHaveValue("0");
+  await expect(labelColumn(page)).toHaveValue("1");
   await expectFound(page, { Rows: "1,000", Usable: "996", Classes: "2", Duplicates: "4" });
   await expect(page.getByRole("cell", { name: "Wow... Loved this place.", exact: true })).toBeVisible();
   await expectAccessible(page, "no header");

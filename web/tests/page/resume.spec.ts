@@ -66,7 +66,7 @@ async function beginSlowly(page: Page, options?: Record<string, string>, heldOut
 async function begin(page: Page, options: Record<string, string> = OPTIONS, table = TABLE, heldOut?: string) {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", table);
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   if (heldOut) {
     const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByText("Use a held-out file").click()]);
     await chooser.setFiles({ name: "test.csv", mimeType: "text/csv", buffer: Buffer.from(heldOut) });
@@ -120,6 +120,7 @@ async function resume(page: Page): Promise<number> {
   const step = Number(/step (\d+) of/.exec((await offer.textContent())!)?.[1] ?? 0);
   const told = await watchSteps(page);
   await button(page, "Resume").click();
+  if (step) await expect(page.getByText("CPU. As in the checkpoint.")).toBeVisible();
   await done(page);
   // What was kept is shown until the first step beyond it; no step is trained a second time.
   const steps = await told();
@@ -392,7 +393,7 @@ test("training continues in a hidden tab", async ({ browser, baseURL }) => {
   await tab.run(`give(${JSON.stringify(encoder)})`);
   await expect.poll(() => tab.run("document.body.innerText")).toContain("2 layers, hidden size 32, frozen");
   await tab.run(`drop(${JSON.stringify(TABLE)})`);
-  await expect.poll(() => tab.run("document.body.innerText")).toContain("Look at your data");
+  await expect.poll(() => tab.run("document.body.innerText")).toContain("Check your data");
   // Nothing slows this one: it has more steps.
   const options = { ...OPTIONS, Steps: "2000" };
   await tab.run(`set(${JSON.stringify(options)})`);

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { serveFolder } from "./server";
-import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, test, TINY_FILES, TINY_READY, unzip } from "./session";
+import { button, drop, expect, expectAccessible, heading, SAMPLE, screenshot, setOptions, test, TINY_FILES, TINY_READY, unzip, labelColumn, textColumn } from "./session";
 
 const DIST = join(import.meta.dirname, "../../dist");
 
@@ -21,8 +21,8 @@ test.describe("a whole session", () => {
       const [asked, arrived] = [watch.requests.length, served.requests.length];
       expect(arrived).toBeGreaterThan(5);
 
-      await page.getByLabel("Labels are in").selectOption("1");
-      await page.getByLabel("Texts are in").selectOption("0");
+      await labelColumn(page).selectOption("1");
+      await textColumn(page).selectOption("0");
       await setOptions(page, { Method: "Prompt tuning", Steps: "6", Evaluations: "2" });
       await button(page, "Train").click();
       await expect(heading(page, "Your classifier is ready")).toBeVisible();

@@ -80,7 +80,7 @@ export async function cancelLarge(page: Page, part: Part) {
   await part("cancelling a training on 100,000 rows, and starting it again", async () => {
     await button(page, "Cancel").click();
     await button(page, "Cancel the run").click();
-    await expect(heading(page, "Look at your data, then train")).toBeVisible();
+    await expect(heading(page, "Check your data, then train")).toBeVisible();
     await button(page, "Train").click();
     await expect(page.getByText(/^[\d,]+ training rows, [\d,]+ held-out rows/)).toBeVisible();
   });

@@ -42,6 +42,10 @@ export const test = base.extend<{ watch: Watch; expectedErrors: RegExp[]; otherO
 export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 export const heading = (page: Page, name: string) => page.getByRole("heading", { name, exact: true });
 
+/** The lists above the table, by which its columns are chosen; the options have the same two settings. */
+export const textColumn = (page: Page) => page.locator("#column-text");
+export const labelColumn = (page: Page) => page.locator("#column-label");
+
 export const SAMPLE = readFileSync(join(import.meta.dirname, "../../public/sample/snips.csv"), "utf8");
 
 /** A real file of `tests/files`. */

@@ -14,6 +14,8 @@ import {
   smallSample,
   test,
   unzip,
+  labelColumn,
+  textColumn,
 } from "./session";
 
 test("the sample becomes an adapter on the CPU path", async ({ page, watch }) => {
@@ -27,10 +29,10 @@ test("the sample becomes an adapter on the CPU path", async ({ page, watch }) =>
   // By keyboard, as anybody may.
   await button(page, "Try with sample data").focus();
   await page.keyboard.press("Enter");
-  await expect(heading(page, "Look at your data, then train")).toBeFocused();
+  await expect(heading(page, "Check your data, then train")).toBeFocused();
   await expect(page.getByText("700 rows, separated by commas")).toBeVisible();
-  await expect(page.getByLabel("Texts are in")).toHaveValue("0");
-  await expect(page.getByLabel("Labels are in")).toHaveValue("1");
+  await expect(textColumn(page)).toHaveValue("0");
+  await expect(labelColumn(page)).toHaveValue("1");
   await expect(page.getByRole("list", { name: "Rows per class" }).getByRole("listitem")).toHaveCount(7);
   await expect(page.getByText("6 layers, hidden size 384, frozen")).toBeVisible();
   expect(watch.requests.filter((address) => address.endsWith("model.safetensors"))).toHaveLength(1);
@@ -134,7 +136,7 @@ test("a dropped table trains with WebGPU and the real encoder", async ({ page })
 test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page }) => {
   await openWithTiny(page);
   await drop(page, "requests.csv", "text/csv", smallSample(12));
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   // More steps than are ever taken.
   await setOptions(page, {
     Method: "Prompt tuning",
@@ -172,7 +174,12 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await button(page, "Keep training").click();
   await stop.click();
   await expect(heading(page, "Your classifier is ready")).toBeVisible();
-  await expect(page.getByText("stopped early")).toBeVisible();
+  await expect(page.getByText(/^[\d,]+, stopped by you$/)).toBeVisible();
+  // Opened from the list of runs, it says the same.
+  await expect(page.getByText("Saved in this browser under “Your runs”.")).toBeVisible();
+  await button(page, "Your runs").click();
+  await page.getByRole("button", { name: /^Open / }).first().click();
+  await expect(page.getByText(/^[\d,]+, stopped by you$/)).toBeVisible();
 
   await button(page, "Change options, train again").click();
   await expect(page.locator("#options").getByText("5 changed")).toBeVisible();
@@ -180,7 +187,7 @@ test("pause holds it, stop keeps the best, cancel keeps the data", async ({ page
   await expect(progress).toBeVisible();
   await button(page, "Cancel").click();
   await button(page, "Cancel the run").click();
-  await expect(heading(page, "Look at your data, then train")).toBeVisible();
+  await expect(heading(page, "Check your data, then train")).toBeVisible();
   await expect(page.getByText("84 rows, separated by commas")).toBeVisible();
   await expect(page.locator("#options").getByText("5 changed")).toBeVisible();
 

@@ -90,7 +90,7 @@ async function begin(page, options) {
     return transfer;
   }, table);
   for (const event of ["dragover", "drop"]) await page.locator("body").dispatchEvent(event, { dataTransfer: transfer });
-  await heading(page, "Look at your data, then train").waitFor();
+  await heading(page, "Check your data, then train").waitFor();
   const ready = page.getByText("2 layers, hidden size 32, frozen");
   if (!(await ready.isVisible())) {
     await button(page, "Change").click();

@@ -4,9 +4,11 @@ import {
   aligned,
   bestOf,
   doneRuns,
+  doneText,
   emptyComparison,
   isMissing,
   latest,
+  productText,
   progressOf,
   resultsOf,
   take,
@@ -74,6 +76,19 @@ const evaluation = (n: number, accuracy: number): EvalEvent => ({
   macro_f1: accuracy,
   best: true,
 });
+describe("the number of runs", () => {
+  it("is told with what it is made of", () => {
+    expect(productText(4, 3)).toBe("4 methods × 3 seeds");
+    expect(productText(2, 1)).toBe("2 methods × 1 seed");
+    const view = emptyComparison();
+    expect(doneText(view)).toBe("0 of 0 runs done");
+    const cells = [5, 6, 7].flatMap((seed) => ["prompt", "late", "probe", "majority"].map((name) => ({ name, seed })));
+    take(view, { event: "planned", cells });
+    take(view, { event: "cell_done", cell: 0, result: result("prompt", 5, 0.8), rows: [] });
+    expect(doneText(view)).toBe("1 of 9 runs done (3 methods × 3 seeds)");
+  });
+});
+
 const planned: CompareEvent = {
   event: "planned",
   cells: ["prompt", "late", "majority"].map((name) => ({ name, seed: 5 })),

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Method, RunConfig, Setting } from "../../src/contract";
 import { settingAt, settings } from "../../src/lib/described.svelte";
 import { methods, pageDefaults, withMethod } from "../../src/lib/methods";
-import { alsoCalled, applies, matches, nextStage, optionsFor, textOf, toggled, unused, withText, wordsOf } from "../../src/lib/options";
+import { alsoCalled, applies, correctFirst, matches, nextStage, optionsFor, search, textOf, toggled, unused, withText, wordsOf } from "../../src/lib/options";
 import { config, pruning } from "./config";
 import "./core";
 
@@ -42,11 +42,11 @@ describe("options", () => {
     expect(withText(config, option("optim.batch_size"), "-1")).toHaveProperty("wrong");
     expect(withText(config, option("seed"), "9007199254740993")).toHaveProperty("wrong");
     const wrong = (path: string, text: string) => (withText(config, option(path), text) as { wrong: string }).wrong;
-    expect(wrong("prompt.length", "501")).toBe("501 is too large: give a whole number, 1 to 500.");
-    expect(wrong("optim.batch_size", "0")).toBe("0 is too small: give a whole number, 1 to 65536.");
-    expect(wrong("optim.prompt_lr", "0")).toBe("0 is too small: give a number, more than 0.");
-    expect(wrong("data.held_out_fraction", "100")).toBe("100 is too large: give a number, more than 0 and less than 100.");
-    expect(wrong("data.held_out_fraction", "x")).toMatch(/^“x” is not a number: give a number, /);
+    expect(wrong("prompt.length", "501")).toBe("501 is too large: enter a whole number, 1 to 500.");
+    expect(wrong("optim.batch_size", "0")).toBe("0 is too small: enter a whole number, 1 to 65536.");
+    expect(wrong("optim.prompt_lr", "0")).toBe("0 is too small: enter a number, more than 0.");
+    expect(wrong("data.held_out_fraction", "100")).toBe("100 is too large: enter a number, more than 0 and less than 100.");
+    expect(wrong("data.held_out_fraction", "x")).toMatch(/^“x” is not a number: enter a number, /);
   });
 
   it("keeps the text that a prompt starts from", () => {
@@ -59,7 +59,7 @@ describe("options", () => {
 
   it("are told in words", () => {
     expect(wordsOf(config, option("prompt.length"))).toBe("3 tokens");
-    expect(wordsOf(config, option("data.held_out_fraction"))).toBe("7 % of the rows");
+    expect(wordsOf(config, option("data.held_out_fraction"))).toBe("7% of the rows");
     expect(wordsOf(config, option("prompt.late.layer"))).toBe("half of the layers");
     expect(wordsOf(config, option("head.kind"))).toBe("[CLS] token");
     expect(wordsOf(config, option("prompt.auto.candidates"))).toBe("Prompt tuning, Late prompt tuning (LPT)");
@@ -113,6 +113,29 @@ describe("options", () => {
     expect(unused(withMethod(config, "late"), "encoder_hidden_size")).toEqual([]);
     expect(unused(config, "max_grad_norm")).toEqual([]);
     expect(unused(config, "zeppelin")).toEqual([]);
+  });
+
+  it("that must be corrected stay in sight, and are no hits of a search", () => {
+    const all = optionsFor(config);
+    const wrong = (path: string) => path === "optim.batch_size";
+    const paths = ({ groups }: ReturnType<typeof search>) => groups.flatMap(({ options }) => options.map(({ path }) => path));
+    const nothing = search(all, " ", () => false);
+    expect(nothing).toEqual({ groups: all, hits: all.flatMap(({ options }) => options).length, kept: 0 });
+    expect(search(all, "prompt length", () => false)).toMatchObject({ hits: 1, kept: 0 });
+    const other = search(all, "prompt length", wrong);
+    expect(paths(other).sort()).toEqual(["optim.batch_size", "prompt.length"]);
+    expect(other).toMatchObject({ hits: 1, kept: 1 });
+    const none = search(all, "zeppelin", wrong);
+    expect(paths(none)).toEqual(["optim.batch_size"]);
+    expect(none).toMatchObject({ hits: 0, kept: 1 });
+    // One that is found is a hit, also where it is wrong.
+    expect(search(all, "batch size", wrong)).toMatchObject({ hits: 1, kept: 0 });
+  });
+
+  it("that must be corrected are named", () => {
+    expect(correctFirst(["“Batch size”"])).toBe("Correct “Batch size” first.");
+    expect(correctFirst(["“Steps”", "“Batch size”", "“Seed”"])).toBe("Correct “Steps”, “Batch size” and “Seed” first.");
+    expect(correctFirst([])).toBe("Correct the options first.");
   });
 
   it("never changes the config it was given", () => {

@@ -105,7 +105,7 @@ describe("chosen columns", () => {
     expect(same).toEqual({ reading: { ...chosen, text_column: "body", label_column: "queue" }, lost: [] });
     const other = carried(chosen, before, { columns: ["body", "team"], has_header: true }, true);
     expect(other.reading).toEqual({ ...chosen, text_column: "body", label_column: null });
-    expect(other.lost).toEqual(["The chosen label column “queue” is not there any more: it is found by looking again."]);
+    expect(other.lost).toEqual(["The chosen label column “queue” no longer exists; it is detected again."]);
   });
 });
 
@@ -240,7 +240,7 @@ describe("a table that is read again", () => {
     expect(view().rows).toBe(10);
     await tables.setSheet("May");
     expect(view(), "a row of June says nothing about May").toMatchObject({ rows: 12, header_row: 1 });
-    expect(tables.lost[0]).toBe("The header row was chosen for the other sheet: it is found by looking again.");
+    expect(tables.lost[0]).toBe("The header row was chosen for the other sheet; it is detected again.");
     await tables.setSheet("June");
     await tables.setSheet("Empty");
     expect(problems.columns).toMatch(/the sheet `Empty` is empty/);
@@ -252,8 +252,8 @@ describe("a table that is read again", () => {
     await tables.setSheet("May");
     expect(view()).toMatchObject({ sheet: "May", text_column: 0, label_column: 1 });
     expect(chosen()).toMatchObject({ text_column: null, label_column: "queue" });
-    expect(tables.lost).toEqual(["The chosen text column “id” is not there any more: it is found by looking again."]);
-    expect(page.announcement).toMatch(/^The table is read again: 12 rows\. The chosen text column/);
+    expect(tables.lost).toEqual(["The chosen text column “id” no longer exists; it is detected again."]);
+    expect(page.announcement).toMatch(/^The table was read again: 12 rows\. The chosen text column/);
     await tables.setMerging(true);
     expect(tables.lost).toEqual([]);
   });
@@ -299,7 +299,7 @@ describe("a table that is read again", () => {
     await tables.setColumn("label", 2);
     expect(chosen(), "a column has one role").toMatchObject({ label_column: "split", split_column: null });
     await tables.setSplit("label");
-    expect(problems.heldOut).toMatch(/^Column “label” does not state the split\. .*is not train, test, dev or validation/);
+    expect(problems.heldOut).toMatch(/^Column “label” does not define the split\. .*is not train, test, dev or validation/);
     expect(chosen().split_column).toBeNull();
   });
 
@@ -337,9 +337,18 @@ describe("a table that is read again", () => {
     expect(await tables.fitted(given({ merge_labels: true, header_row: 0 }))).toEqual(given({ ...own, merge_labels: true, header_row: 0 }));
     expect(tables.lost).toEqual([]);
     expect(await tables.fitted(given({ header_row: 900 }))).toEqual(given(own));
-    expect(tables.lost).toEqual(["The settings name a header row, a sheet or a split column that this file does not have: it is read as before."]);
+    expect(tables.lost).toEqual(["The settings name a header row, a sheet or a split column that this file does not have. The file is read as before."]);
     tables.restart();
     expect(tables.lost).toEqual([]);
+  });
+
+  it("keeps a choice whose reading is under way when another one is made", async () => {
+    const { tables, view, chosen } = await place(sheets);
+    await Promise.all([tables.setColumn("label", 1), tables.setSheet("June")]);
+    expect(view()).toMatchObject({ sheet: "June", rows: 9, label_column: 0 });
+    expect(chosen()).toMatchObject({ sheet: "June", label_column: "queue" });
+    await tables.setMerging(true);
+    expect(chosen(), "what is over is not wanted again").toMatchObject({ sheet: "June", label_column: "queue", merge_labels: true });
   });
 
   it("drops the answer of an earlier reading, and fixes both columns where a guess would jump", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent, EvalEvent, RunEvent, StepEvent } from "../../src/contract";
 import {
+  earlyEnd,
   emptyRun,
   marksOf,
   progressOf,
@@ -138,11 +139,23 @@ describe("what is drawn of a long run", () => {
   });
 });
 
+describe("a run that ended before its last step", () => {
+  it("was stopped, or ended by early stopping", () => {
+    const run = emptyRun();
+    expect(earlyEnd(run)).toBeUndefined();
+    take(run, { ...done(0.8, 0.7), stopped_early: true });
+    expect(earlyEnd(run)).toBe("ended by early stopping");
+    expect(earlyEnd({ ...run, stoppedByUser: true })).toBe("stopped by you");
+    take(run, done(0.8, 0.7));
+    expect(earlyEnd({ ...run, stoppedByUser: true }), "all steps were done when it was stopped").toBeUndefined();
+  });
+});
+
 describe("the verdict", () => {
   it("counts only a difference beyond chance", () => {
     expect(verdict(done(0.926, 0.84), 200)).toMatchObject({ tone: "good", text: expect.stringContaining("8.6 points above") });
     expect(verdict(done(0.86, 0.84), 50).tone).toBe("even");
-    expect(verdict(done(0.6, 0.9), 200).tone).toBe("poor");
+    expect(verdict(done(0.6, 0.9), 200)).toMatchObject({ tone: "poor", text: expect.stringMatching(/^30\.0 points below the linear probe.*Use the linear probe/) });
     expect(verdict(done(0.9, 0.9), 200).tone).toBe("even");
     // The probe is not compared with itself.
     expect(verdict(done(0.9, 0.5), 200, "probe")).toMatchObject({ tone: "even", text: expect.stringContaining("itself") });
