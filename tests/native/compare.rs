@@ -159,3 +159,15 @@ fn mistakes_are_told_before_anything_is_run() {
         assert!(output.status.code() == Some(code) && stderr.contains(word), "{more:?}: {:?} {stderr}", output.status);
     }
 }
+
+#[test]
+fn a_single_seed_has_no_deviation_and_the_runs_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), csv(0..60)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_softprompt"));
+    command.args(["compare", "data.csv", "--model", TINY, "--device", "cpu", "--methods", "prompt,late", "--seeds", "1"]);
+    let output = command.args(["--steps", "4", "--out", "out"]).current_dir(folder.path()).output().unwrap();
+    let [shown, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success() && said.contains("4 runs: 4 methods × 1 seed (prompt, late, probe, majority)"), "{said}");
+    assert!(!shown.contains('±') && shown.contains("of a single seed"), "{shown}");
+}
