@@ -9,8 +9,8 @@
 //! Shape letters: B examples, T packed rows, P prompt rows, D hidden, H heads, F feed-forward neurons, L layers, C classes,
 //! V vocabulary. Gradients are called `d_NAME`.
 //!
-//! Imports point inward: ring 1 (plain data: error, config, rng, tensors, data, text, eval, model, adapter, nearest,
-//! report, engine::cpu), ring 2 (tensors and devices: engine, encoder, head, prompt, train, predict), ring 3 (cli or web).
+//! Imports point inward: ring 1 (plain data: error, config, rng, tensors, data, text, eval, program, model, adapter,
+//! nearest, report, engine::cpu), ring 2 (tensors and devices: engine, encoder, head, prompt, train, predict), ring 3 (cli or web).
 #![recursion_limit = "256"]
 
 pub mod adapter;
@@ -28,6 +28,7 @@ pub mod head;
 pub mod model;
 pub mod nearest;
 pub mod predict;
+pub mod program;
 pub mod prompt;
 pub mod report;
 pub mod rng;

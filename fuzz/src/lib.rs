@@ -9,6 +9,7 @@ pub mod error;
 pub mod eval;
 pub mod memory;
 pub mod model;
+pub mod program;
 pub mod properties;
 pub mod rng;
 pub mod seeds;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::data::batch::{PackedBatch, RowSource};
 use crate::error::{Error, Result};
 use crate::model::spec::EncoderSpec;
+use crate::program::plan::{Purpose, Tap};
 
 pub mod boundary;
 pub mod compute;
@@ -18,39 +19,7 @@ mod turn;
 pub mod wgsl;
 mod wgsl_engine;
 
-/// Pooling: how the rows of an example are reduced to one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// Mean of all rows of the example, including prompt rows.
-    Mean,
-    /// Mean of the rows of the example from this one on; with the number of prompt rows, the mean of its text.
-    MeanFrom(u32),
-    /// One row of the example, counted from its first prompt row.
-    Row(u32),
-}
-
-impl Pooling {
-    /// The first row of an example that is pooled.
-    #[must_use]
-    pub fn first(self) -> usize {
-        match self {
-            Self::Mean => 0,
-            Self::MeanFrom(row) | Self::Row(row) => row as usize,
-        }
-    }
-}
-
-/// Where the prompt rows of a batch enter the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entry {
-    /// Before the lowest layer, as word embeddings: they get positions `0..P`, token type 0 and the norm of the embeddings, and
-    /// the text's positions start at P (as in Hugging Face PEFT).
-    #[default]
-    Words,
-    /// After a number of layers (0: after the norm of the embeddings), unchanged: without position, type or norm. The text's
-    /// positions start at 0 (Liu et al. 2022, late prompt tuning).
-    After(usize),
-}
+pub use crate::program::{Entry, Pooling};
 
 /// How a batch goes through the encoder, and the meaning of the rows of its trained input.
 ///
@@ -87,6 +56,22 @@ impl Route {
         match self.entry {
             Entry::Words => 0,
             Entry::After(layers) => layers,
+        }
+    }
+
+    /// What a pass on this route computes, in an encoder of `layers` layers, pooled after the last one.
+    #[must_use]
+    pub fn purpose(&self, prompt_length: usize, layers: usize, tracked: bool, recompute: bool) -> Purpose {
+        Purpose {
+            entry: self.entry,
+            prompt: prompt_length > 0 && !self.prefix,
+            update: self.update > 0,
+            prefix: prompt_length > 0 && self.prefix,
+            taps: vec![Tap { layers, pooling: self.pooling }],
+            end: layers,
+            scores: false,
+            tracked,
+            recompute,
         }
     }
 

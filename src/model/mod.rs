@@ -1,5 +1,6 @@
 //! The files of an encoder, and what they say as plain data: sizes and weights.
 
+pub mod architecture;
 pub mod config;
 pub mod files;
 pub mod folder;

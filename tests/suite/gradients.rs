@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use softprompt::engine::cpu::attention::attention;
+use softprompt::engine::cpu::attention::{Sight, attention};
 use softprompt::engine::cpu::attention_grad_key::attention_grad_key;
 use softprompt::engine::cpu::attention_grad_query::attention_grad_query;
 use softprompt::engine::cpu::embed::embed;
@@ -142,14 +142,14 @@ fn attention_gradients() {
         let (qkv, c) = (random(rng, rows.len() * 3 * hidden, 1.5), random(rng, rows.len() * hidden, 1.0));
         let forward = |qkv: &[f64]| {
             let (mut ctx, mut lse) = (junk(c.len()), junk(rows.len() * heads));
-            attention(&rows, qkv, &mut ctx, &mut lse, heads, head_size);
+            attention(&rows, qkv, &mut ctx, &mut lse, heads, head_size, &Sight::ALL);
             (ctx, lse)
         };
         let (_, lse) = forward(&qkv);
         let gradient = |made: GradRows| {
             let (mut d_qkv, mut delta) = (junk(made.list(&rows).len() * 3 * hidden), junk(lse.len()));
-            attention_grad_query(&rows, &qkv, &c, &lse, &mut d_qkv, &mut delta, heads, head_size, made);
-            attention_grad_key(&rows, &qkv, &c, &lse, &delta, &mut d_qkv, heads, head_size, made);
+            attention_grad_query(&rows, &qkv, &c, &lse, &mut d_qkv, &mut delta, heads, head_size, made, &Sight::ALL);
+            attention_grad_key(&rows, &qkv, &c, &lse, &delta, &mut d_qkv, heads, head_size, made, &Sight::ALL);
             d_qkv
         };
         let d_qkv = gradient(GradRows::All);

@@ -69,6 +69,8 @@ mod notes;
 #[cfg(not(target_family = "wasm"))]
 mod predict_files;
 #[cfg(not(target_family = "wasm"))]
+mod programs;
+#[cfg(not(target_family = "wasm"))]
 mod readings;
 #[cfg(not(target_family = "wasm"))]
 mod rounds;

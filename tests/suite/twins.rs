@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use softprompt::data::batch::PackedBatch;
-use softprompt::engine::cpu::attention::attention;
+use softprompt::engine::cpu::attention::{Sight, attention};
 use softprompt::engine::cpu::attention_grad_key::attention_grad_key;
 use softprompt::engine::cpu::attention_grad_query::attention_grad_query;
 use softprompt::engine::cpu::embed::embed;
@@ -116,7 +116,7 @@ fn attention_is_softmax_of_scores() {
             }
         }
         let (mut ctx, mut lse) = (vec![f64::NAN; want_ctx.len()], vec![f64::NAN; want_lse.len()]);
-        attention(&rows, &qkv, &mut ctx, &mut lse, heads, head_size);
+        attention(&rows, &qkv, &mut ctx, &mut lse, heads, head_size, &Sight::ALL);
         assert_close(&ctx, &want_ctx, 1e-12, 1e-12);
         assert_close(&lse, &want_lse, 1e-12, 1e-12);
     }
@@ -129,11 +129,11 @@ fn attention_survives_large_scores() {
     // Head size 1: q, k, v of two rows. The first row's scores are 40,000 and -40,000.
     let mut qkv = [200.0_f32, 200.0, 3.0, 0.0, -200.0, 5.0];
     let (mut ctx, mut lse) = ([f32::NAN; 2], [f32::NAN; 2]);
-    attention(&rows, &qkv, &mut ctx, &mut lse, 1, 1);
+    attention(&rows, &qkv, &mut ctx, &mut lse, 1, 1, &Sight::ALL);
     assert_close(&ctx, &[3.0, 4.0], 1e-6, 0.0);
     assert_close(&lse, &[40_000.0, 2.0_f64.ln()], 1e-6, 0.0);
     qkv[4] = f32::NAN;
-    attention(&rows, &qkv, &mut ctx, &mut lse, 1, 1);
+    attention(&rows, &qkv, &mut ctx, &mut lse, 1, 1, &Sight::ALL);
     assert!(ctx.iter().chain(&lse).all(|value| value.is_nan()), "{ctx:?} {lse:?}");
 }
 
@@ -221,7 +221,7 @@ fn fast_attention_equals_its_twins() {
             let rows = row_infos(&batch, |id| id);
             let [qkv, d_ctx] = [3, 1].map(|parts| random_f32(rng, rows.len() * parts * hidden, 1.0));
             let (mut want_ctx, mut want_lse) = (vec![f64::NAN; d_ctx.len()], vec![f64::NAN; rows.len() * heads]);
-            attention(&rows, &widened(&qkv), &mut want_ctx, &mut want_lse, heads, head_size);
+            attention(&rows, &widened(&qkv), &mut want_ctx, &mut want_lse, heads, head_size, &Sight::ALL);
             let (mut ctx, mut lse) = (vec![f32::NAN; want_ctx.len()], vec![f32::NAN; want_lse.len()]);
             fast::attention::attention(batch.offsets(), &qkv, &mut ctx, &mut lse, heads, head_size);
             assert_close(&ctx, &want_ctx, 0.0, 2e-6);
@@ -230,8 +230,8 @@ fn fast_attention_equals_its_twins() {
             let (wide, wide_d) = (widened(&qkv), widened(&d_ctx));
             let (mut want, mut delta) = (vec![f64::NAN; qkv.len()], vec![f64::NAN; want_lse.len()]);
             let made = GradRows::All;
-            attention_grad_query(&rows, &wide, &wide_d, &want_lse, &mut want, &mut delta, heads, head_size, made);
-            attention_grad_key(&rows, &wide, &wide_d, &want_lse, &delta, &mut want, heads, head_size, made);
+            attention_grad_query(&rows, &wide, &wide_d, &want_lse, &mut want, &mut delta, heads, head_size, made, &Sight::ALL);
+            attention_grad_key(&rows, &wide, &wide_d, &want_lse, &delta, &mut want, heads, head_size, made, &Sight::ALL);
             let mut d_qkv = vec![f32::NAN; qkv.len()];
             fast::attention::attention_grad(batch.offsets(), &qkv, &d_ctx, &lse, &mut d_qkv, None, heads, head_size);
             assert_close(&d_qkv, &want, 0.0, 2e-5);

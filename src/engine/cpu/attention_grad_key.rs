@@ -1,5 +1,6 @@
 //! Gradient of [`super::attention`] with respect to keys and values.
 
+use super::attention::Sight;
 use super::{Scalar, add_scaled, dot, for_rows, row};
 use crate::engine::{GradRows, RowInfo};
 
@@ -21,6 +22,7 @@ pub fn attention_grad_key<F: Scalar>(
     heads: usize,
     head_size: usize,
     made: GradRows,
+    sight: &Sight<'_, F>,
 ) {
     let hidden = heads * head_size;
     let made = made.list(rows);
@@ -36,9 +38,11 @@ pub fn attention_grad_key<F: Scalar>(
             let part = |t: usize, third: usize| &qkv[(3 * t + third) * hidden + head * head_size..][..head_size];
             let (k, v) = (part(t, 1), part(t, 2));
             for (p, s) in p.iter_mut().zip(start as usize..) {
-                *p = dot(part(s, 0), k) * scale - lse[s * heads + head];
+                *p = match sight.of(start, s, t, head, heads) {
+                    Some(added) => (dot(part(s, 0), k) * scale + added - lse[s * heads + head]).exp(),
+                    None => F::ZERO,
+                };
             }
-            p.iter_mut().for_each(|p| *p = p.exp());
             d_k.fill(F::ZERO);
             d_v.fill(F::ZERO);
             for (&p, s) in p.iter().zip(start as usize..) {

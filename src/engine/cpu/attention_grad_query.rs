@@ -1,9 +1,10 @@
 //! Gradient of [`super::attention`] with respect to queries.
 
+use super::attention::Sight;
 use super::{Scalar, add_scaled, dot, for_rows, row};
 use crate::engine::{GradRows, RowInfo};
 
-/// With `p = exp(score - lse)`, `delta = sum_s(p_s d_ctx v_s)` and `ds = p (d_ctx v - delta)`: `d_q = scale sum_s(ds_s k_s)`.
+/// With `p = exp(score - lse)` of the keys that a query sees, `delta = sum_s(p_s d_ctx v_s)` and `ds = p (d_ctx v - delta)`: `d_q = scale sum_s(ds_s k_s)`.
 ///
 /// * `rows` `[T]`, `qkv` `[T, 3 D]`, `d_ctx` `[T, D]`, `lse` `[T, H]` -> `d_qkv` `[T, 3 D]` or `[B P, 3 D]` (the q third only;
 ///   the rest is left as it was), `delta` `[T, H]`
@@ -20,6 +21,7 @@ pub fn attention_grad_query<F: Scalar>(
     heads: usize,
     head_size: usize,
     made: GradRows,
+    sight: &Sight<'_, F>,
 ) {
     let hidden = heads * head_size;
     let made = made.list(rows);
@@ -33,8 +35,10 @@ pub fn attention_grad_query<F: Scalar>(
         let RowInfo { start, end, .. } = rows[t];
         let q = part(t, 0, head);
         p.clear();
-        p.extend((start as usize..end as usize).map(|s| dot(q, part(s, 1, head)) * scale - lse[t * heads + head]));
-        p.iter_mut().for_each(|p| *p = p.exp());
+        p.extend((start as usize..end as usize).map(|s| match sight.of(start, t, s, head, heads) {
+            Some(added) => (dot(q, part(s, 1, head)) * scale + added - lse[t * heads + head]).exp(),
+            None => F::ZERO,
+        }));
     };
     for_rows(delta, heads, |t, delta| {
         let mut p = Vec::new();

@@ -10,6 +10,7 @@ use super::matmul::{self, Variant, Weight};
 use super::pipelines::{Pipelines, Product};
 use super::recorder::{BatchSize, Step};
 use super::{attention, attention_grad_key, attention_grad_query, layer_norm, layer_norm_grad, pool, pool_grad};
+use crate::engine::cpu::attention::Sight;
 use crate::engine::cpu::{self, matmul::MatmulSize};
 use crate::engine::{GradRows, PROMPT_BIT, Pooling, RowInfo};
 use crate::error::{Error, Result};
@@ -169,7 +170,7 @@ impl<'a> Bench<'a> {
         let Shape { heads, head_size, .. } = self.shape;
         let (qkv, d_ctx) = (self.values(3 * t * d, 2.0), self.values(t * d, 1.0));
         let (mut ctx, mut lse) = (junk(t * d), junk(t * heads));
-        cpu::attention::attention(&self.rows, &qkv, &mut ctx, &mut lse, heads, head_size);
+        cpu::attention::attention(&self.rows, &qkv, &mut ctx, &mut lse, heads, head_size, &Sight::ALL);
         // The gradients receive these rounded to f32.
         let lse_in = rounded(&lse);
         let gradient = |made: GradRows| {
@@ -177,11 +178,29 @@ impl<'a> Bench<'a> {
             let (mut d_q, mut delta, mut d_kv) = (junk_d_qkv(), junk(t * heads), junk_d_qkv());
             let rows = &self.rows;
             cpu::attention_grad_query::attention_grad_query(
-                rows, &qkv, &d_ctx, &lse_in, &mut d_q, &mut delta, heads, head_size, made,
+                rows,
+                &qkv,
+                &d_ctx,
+                &lse_in,
+                &mut d_q,
+                &mut delta,
+                heads,
+                head_size,
+                made,
+                &Sight::ALL,
             );
             let delta_in = rounded(&delta);
             cpu::attention_grad_key::attention_grad_key(
-                rows, &qkv, &d_ctx, &lse_in, &delta_in, &mut d_kv, heads, head_size, made,
+                rows,
+                &qkv,
+                &d_ctx,
+                &lse_in,
+                &delta_in,
+                &mut d_kv,
+                heads,
+                head_size,
+                made,
+                &Sight::ALL,
             );
             (made, d_q, delta, d_kv)
         };
