@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(message("no <code> here"), "no &lt;code&gt; here");
         // Backticks without a partner stay, and no character is lost.
         assert_eq!(message("it`s `x`"), "it<code>s </code>x`");
-        assert_eq!(message("``x`` and `"), "`<code>x</code>` and `");
+        assert_eq!(message("``x``"), "`<code>x</code>`");
         assert_eq!(message("`"), "`");
         assert_eq!(message(""), "");
     }
