@@ -16,7 +16,6 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 
-pub mod activation;
 pub mod attention;
 pub mod attention_grad_key;
 pub mod attention_grad_query;
@@ -34,7 +33,6 @@ pub mod pool;
 pub mod pool_grad;
 pub mod prefix;
 pub mod prefix_grad;
-pub mod rotate;
 mod routed_input;
 pub mod twin;
 pub mod update_grad;

@@ -1,10 +1,12 @@
 //! The interpreter of a plan in plain loops, for f32 and f64: it defines what the other interpreters have to compute.
 
+pub mod activation;
+pub mod rotate;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Scalar;
-use super::activation::{activation, activation_grad, gate, gate_grad};
 use super::attention::{Sight, attention};
 use super::attention_grad_key::attention_grad_key;
 use super::attention_grad_query::attention_grad_query;
@@ -20,12 +22,13 @@ use super::pool::pool;
 use super::pool_grad::pool_grad;
 use super::prefix::prefix;
 use super::prefix_grad::prefix_grad;
-use super::rotate::rotate;
 use super::update_grad::update_grad;
 use crate::data::batch::PackedBatch;
 use crate::engine::{Entry, GradRows, Route, RowInfo};
 use crate::program::plan::{Epilogue, Plan, Purpose, Rows, Step};
 use crate::program::{Attention, Norm, Program, Value, Weight};
+use activation::{activation, activation_grad, gate, gate_grad};
+use rotate::rotate;
 
 /// An encoder's program with its weights, each row-major.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Rotary positions (Su et al. 2021, arXiv 2104.09864), in the form of transformers: the pairs of a head are `(i, i + head_size /
 //! 2)`.
 
-use super::{Scalar, for_rows};
+use crate::engine::cpu::{Scalar, for_rows};
 
 /// Turns queries and keys in place: the pair i of a head by the angle `place theta^(-2 i / head_size)`, with `back` by its
 /// opposite, which is also the gradient.

@@ -1,7 +1,7 @@
 //! Activation functions, gates, and their gradients.
 
-use super::matmul::{gelu, gelu_grad};
-use super::{Scalar, for_rows, row};
+use crate::engine::cpu::matmul::{gelu, gelu_grad};
+use crate::engine::cpu::{Scalar, for_rows, row};
 use crate::program::Activation;
 
 impl Activation {
