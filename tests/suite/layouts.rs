@@ -119,7 +119,8 @@ fn scores_of_classes_are_said() {
         |on: &'static str, off: &'static str| move |i: usize, class: usize| if i % 3 == class { on } else { off }.to_owned();
     let soft =
         |i: usize, class: usize| format!("{:.2}", if i % 3 == class { 0.5 + i as f64 / 200.0 } else { 0.25 - i as f64 / 400.0 });
-    let cases: [(&dyn Fn(usize, usize) -> String, &str); 3] = [
+    type Score<'a> = &'a dyn Fn(usize, usize) -> String;
+    let cases: [(Score<'_>, &str); 3] = [
         (&soft, "numbers that add up to 1 in each row"),
         (&pick("0.8", "0.1"), "numbers that add up to 1 in each row"),
         (&pick("+1", "-1"), "1 in one column and -1 in the others"),

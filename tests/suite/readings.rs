@@ -410,7 +410,7 @@ fn quoted_parts_of_a_text_with_commas_stay_in_it() {
         _ => format!("{},\"{}\"\n", label(i), plain(i)),
     };
     let found = table(format!("label,text\n{}", (0..24).map(line).collect::<String>()));
-    let wanted = |i: usize| [label(i).to_owned(), if i % 3 == 0 { text(i) } else { plain(i) }];
+    let wanted = |i: usize| [label(i).to_owned(), if i.is_multiple_of(3) { text(i) } else { plain(i) }];
     assert_eq!(found.rows, (0..24).map(wanted).collect::<Vec<_>>(), "{:?}", found.notes);
 }
 
@@ -420,7 +420,7 @@ fn quotes_of_two_parts_belong_to_the_text() {
     for (open, close) in [('"', '"'), ('\'', '\''), ('\u{201C}', '\u{201D}')] {
         // All texts are such, or some among quoted cells with a comma.
         for every in [1, 5] {
-            let is_parts = |i: usize| i % every == 0;
+            let is_parts = |i: usize| i.is_multiple_of(every);
             let parts = |i: usize| format!("{open}the river {i}{close} and {open}the lake{close}");
             let text = |i: usize| if is_parts(i) { parts(i) } else { format!("the box, number {i}") };
             let cell = |i: usize| if is_parts(i) { text(i) } else { format!("{open}{}{close}", text(i)) };

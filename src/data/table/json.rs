@@ -60,7 +60,7 @@ pub(super) fn read(decoded: &Decoded) -> Result<Option<Records>> {
     };
     let mut records = records;
     records.encoding = decoded.encoding;
-    let mut notes: Vec<String> = decoded.notes.iter().cloned().collect();
+    let mut notes = decoded.notes.to_vec();
     if halves > 0 {
         let spoilt =
             records.records.iter().zip(&records.rows).filter(|(record, _)| record.iter().any(|cell| cell.contains('\u{FFFD}')));

@@ -71,8 +71,11 @@ pub enum Source {
     },
 }
 
+/// Reads the configuration of a family.
+type Read = fn(&Fields<'_>) -> Result<Architecture>;
+
 /// The families, by their `model_type`.
-const FAMILIES: [(&str, fn(&Fields<'_>) -> Result<Architecture>); 11] = [
+const FAMILIES: [(&str, Read); 11] = [
     ("bert", bert::bert),
     ("roberta", bert::roberta),
     ("xlm-roberta", bert::roberta),
