@@ -230,7 +230,10 @@ test("a workbook is classified: its sheet and its header row are chosen", async 
   const sheet = reading.getByLabel("Sheet", { exact: true });
   const save = button(page, "Download requests-labelled.csv");
   await expect(save).toBeVisible();
-  await expect(sheet).toHaveValue("Read me");
+  await expect(sheet, "the sheet that looks like a table").toHaveValue("May");
+  await sheet.selectOption("Read me");
+  await expect(card.getByText("requests.xlsx: 12 rows.")).toHaveCount(0);
+  await expect(save).toBeVisible();
   await sheet.selectOption("May");
   await expect(card.getByText("requests.xlsx: 12 rows.")).toBeVisible();
   await expect(reading.getByText("The header is row 2; row 1 above it is left out.")).toBeVisible();

@@ -37,7 +37,7 @@ test("the example of the package's README does what it says", async ({ page, con
   await expect.poll(() => lines.at(-1), { timeout: 1_200_000 }).toBe("BookRestaurant");
   const steps = lines.filter((line) => /^step \d+ of 24: loss \d+\.\d\d$/.test(line));
   expect(steps.length).toBeGreaterThan(10);
-  const accuracies = lines.filter((line) => line.startsWith("held-out accuracy ")).map((line) => Number(line.split(" ")[2]));
+  const accuracies = lines.filter((line) => line.startsWith("held-out accuracy ")).map((line) => parseFloat(line.split(" ")[2]!));
   expect(accuracies.length).toBeGreaterThan(1);
   expect(accuracies.at(-1)!).toBeGreaterThan(50);
   expect(lines.at(-3)).toMatch(/^GetWeather 0\.\d+$/);
