@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::architecture::fields::{Fields, wrong};
 use super::foreign::{self, Meant};
 use super::spec::EncoderSpec;
 use crate::error::{Error, Result};
 
-/// Maximum number of elements of a weight: 4 GiB of f32, the limit of 32-bit addresses.
-const MAX_ELEMENTS: u64 = 1 << 30;
 /// Maximum size of the file in bytes. Files on the hub have about a thousand, or tens of thousands if they name many classes.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -53,35 +52,26 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(EncoderSpec, Vec<String>)> {
         let problem = "config.json: \"quantization_config\" is set, so the weights are quantised";
         return Err(Error::model(problem, "use the encoder in full or half precision (float32, float16, bfloat16)"));
     }
+    let checked = Fields::new(&fields);
     let spec = EncoderSpec {
-        layers: size(&fields, "num_hidden_layers", 1000)?,
-        hidden: size(&fields, "hidden_size", 1 << 16)?,
-        heads: size(&fields, "num_attention_heads", 1 << 12)?,
-        ffn: size(&fields, "intermediate_size", 1 << 18)?,
-        vocab: size(&fields, "vocab_size", 1 << 24)?,
-        max_positions: size(&fields, "max_position_embeddings", 1 << 20)?,
-        layer_norm_eps: epsilon(&fields)?,
+        layers: checked.size("num_hidden_layers", 1000)?,
+        hidden: checked.size("hidden_size", 1 << 16)?,
+        heads: checked.size("num_attention_heads", 1 << 12)?,
+        ffn: checked.size("intermediate_size", 1 << 18)?,
+        vocab: checked.size("vocab_size", 1 << 24)?,
+        max_positions: checked.size("max_position_embeddings", 1 << 20)?,
+        layer_norm_eps: checked.epsilon("layer_norm_eps", 1e-12)?,
     };
-    let (hidden, heads) = (spec.hidden, spec.heads);
-    if !hidden.is_multiple_of(heads) {
-        return Err(wrong(format!("config.json: \"hidden_size\" {hidden} is not a multiple of \"num_attention_heads\" {heads}")));
-    }
-    if !spec.head_size().is_multiple_of(4) {
-        return Err(Error::model(
-            format!("config.json: the head size {} (hidden_size / num_attention_heads) is not a multiple of 4", spec.head_size()),
-            "the kernels process four numbers at a time; use another encoder",
-        ));
-    }
-    let widest = ["vocab_size", "max_position_embeddings", "intermediate_size", "hidden_size"]
-        .into_iter()
-        .zip([spec.vocab, spec.max_positions, spec.ffn, 3 * hidden])
-        .find(|&(_, rows)| rows as u64 * hidden as u64 > MAX_ELEMENTS);
-    match widest {
-        Some((field, rows)) => Err(wrong(format!(
-            "config.json: \"{field}\" requires a weight of {rows} x {hidden}; the limit is {MAX_ELEMENTS} elements"
-        ))),
-        None => Ok((spec, notes)),
-    }
+    let hidden = spec.hidden;
+    checked.heads(("hidden_size", hidden), "num_attention_heads")?;
+    let widest = [
+        ("vocab_size", spec.vocab),
+        ("max_position_embeddings", spec.max_positions),
+        ("intermediate_size", spec.ffn),
+        ("hidden_size", 3 * hidden),
+    ];
+    Fields::addressable(hidden, &widest)?;
+    Ok((spec, notes))
 }
 
 /// The fields of the file.
@@ -159,10 +149,6 @@ fn without_type(fields: &Map<String, Value>) -> Result<&'static str> {
     ))
 }
 
-fn wrong(problem: String) -> Error {
-    Error::model(problem, "use the config.json from the same place as the weights")
-}
-
 fn unsupported(field: &str, value: &Value, expected: &str) -> Error {
     Error::model(
         format!("config.json: \"{field}\" is {value}; supported is {expected}"),
@@ -177,21 +163,5 @@ fn one_of(fields: &Map<String, Value>, field: &str, supported: &[&str], optional
         None => Err(wrong(format!("config.json: \"{field}\" is missing; supported is {supported:?}"))),
         Some(value) if value.as_str().is_some_and(|value| supported.contains(&value)) => Ok(()),
         Some(value) => Err(unsupported(field, value, &format!("{supported:?}"))),
-    }
-}
-
-fn size(fields: &Map<String, Value>, field: &str, max: usize) -> Result<usize> {
-    let value = fields.get(field).ok_or_else(|| wrong(format!("config.json: \"{field}\" is missing")))?;
-    match value.as_u64().and_then(|size| usize::try_from(size).ok()) {
-        Some(size) if (1..=max).contains(&size) => Ok(size),
-        _ => Err(wrong(format!("config.json: \"{field}\" is {value}, expected a whole number from 1 to {max}"))),
-    }
-}
-
-fn epsilon(fields: &Map<String, Value>) -> Result<f64> {
-    let Some(value) = fields.get("layer_norm_eps") else { return Ok(1e-12) };
-    match value.as_f64() {
-        Some(eps) if (0.0..1.0).contains(&eps) => Ok(eps),
-        _ => Err(wrong(format!("config.json: \"layer_norm_eps\" is {value}, expected a number from 0 to 1"))),
     }
 }

@@ -9,10 +9,10 @@ use crate::program::Activation;
 const MAX_ELEMENTS: u64 = 1 << 30;
 
 /// The fields, with checks.
-pub(super) struct Fields<'a>(&'a Map<String, Value>);
+pub(in crate::model) struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(fields: &'a Map<String, Value>) -> Self {
+    pub(in crate::model) fn new(fields: &'a Map<String, Value>) -> Self {
         Self(fields)
     }
 
@@ -22,7 +22,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number from 1 to `max`.
-    pub(super) fn size(&self, field: &str, max: usize) -> Result<usize> {
+    pub(in crate::model) fn size(&self, field: &str, max: usize) -> Result<usize> {
         let value = self.0.get(field).ok_or_else(|| wrong(format!("config.json: \"{field}\" is missing")))?;
         match value.as_u64().and_then(|size| usize::try_from(size).ok()) {
             Some(size) if (1..=max).contains(&size) => Ok(size),
@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The epsilon of the norms.
-    pub(super) fn epsilon(&self, field: &str, default: f64) -> Result<f64> {
+    pub(in crate::model) fn epsilon(&self, field: &str, default: f64) -> Result<f64> {
         match self.get(field) {
             None => Ok(default),
             Some(value) => value
@@ -126,7 +126,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Heads that share the hidden size.
-    pub(super) fn heads(&self, (hidden_field, hidden): (&str, usize), field: &str) -> Result<usize> {
+    pub(in crate::model) fn heads(&self, (hidden_field, hidden): (&str, usize), field: &str) -> Result<usize> {
         let heads = self.size(field, 1 << 12)?;
         if !hidden.is_multiple_of(heads) {
             return Err(wrong(format!("config.json: \"{hidden_field}\" {hidden} is not a multiple of \"{field}\" {heads}")));
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Checks that weights with these numbers of rows can be addressed: each with the name of its field.
-    pub(super) fn addressable(columns: usize, rows: &[(&str, usize)]) -> Result<()> {
+    pub(in crate::model) fn addressable(columns: usize, rows: &[(&str, usize)]) -> Result<()> {
         match rows.iter().find(|&&(_, rows)| rows as u64 * columns as u64 > MAX_ELEMENTS) {
             None => Ok(()),
             Some((field, rows)) => Err(wrong(format!(
@@ -168,6 +168,6 @@ pub(super) fn positive(field: &str, value: &Value) -> Result<f64> {
         .ok_or_else(|| wrong(format!("config.json: \"{field}\" is {value}, expected a number above 0")))
 }
 
-pub(super) fn wrong(problem: String) -> Error {
+pub(in crate::model) fn wrong(problem: String) -> Error {
     Error::model(problem, "use the config.json from the same place as the weights")
 }

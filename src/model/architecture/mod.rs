@@ -4,7 +4,7 @@
 mod albert;
 mod bert;
 mod distilbert;
-mod fields;
+pub(super) mod fields;
 mod load;
 mod modernbert;
 mod mpnet;
