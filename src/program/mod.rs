@@ -275,17 +275,6 @@ impl Program {
         self.weights[self.embed.word.index()].rows
     }
 
-    /// The operations of a layer, or with `layers()` those after the last one: none so far, because a final norm belongs to the
-    /// last layer.
-    #[must_use]
-    pub fn layer(&self, number: usize) -> &[Operation] {
-        let after = |value: Value| match self.operations.iter().position(|operation| operation.out() == value) {
-            Some(index) => index + 1,
-            None => 0,
-        };
-        &self.operations[after(self.hidden[number])..after(self.hidden[number + 1])]
-    }
-
     /// Number of weights.
     #[must_use]
     pub fn elements(&self) -> u64 {
@@ -344,13 +333,6 @@ impl Builder {
     #[must_use]
     pub fn width(&self, value: Value) -> usize {
         self.values[value.index()].width
-    }
-
-    /// A norm's weights `NAME.gamma` and, if `shift`, `NAME.beta`.
-    pub fn norm_weights(&mut self, name: &str, size: usize, eps: f64, shift: bool) -> Norm {
-        let gamma = self.weight(&format!("{name}.gamma"), 1, size);
-        let beta = shift.then(|| self.weight(&format!("{name}.beta"), 1, size));
-        Norm { gamma, beta, eps }
     }
 
     /// The embeddings, the first value.

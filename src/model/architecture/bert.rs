@@ -95,12 +95,7 @@ fn compose(spec: &EncoderSpec, activation: Activation, family: &Family) -> Archi
     }
     let attention = Attention { heads, head_size: hidden / heads, bias: None, window: None };
     let layer = Layer { hidden, ffn, eps, activation, attention };
-    let mut states = vec![h];
-    for number in 0..layers {
-        writer.scope(number);
-        h = layer.write(&mut writer, h, &number.to_string(), &format!("encoder.layer.{number}"), &TENSORS);
-        states.push(h);
-    }
+    let states = layer.stack(&mut writer, h, layers, "encoder.layer", &TENSORS);
     let sizes = Sizes { layers, hidden, heads, ffn };
     writer.finish(family.name, family.prefixes, (embed, states, max_positions), sizes)
 }

@@ -36,12 +36,7 @@ pub(super) fn distilbert(fields: &Fields<'_>) -> Result<Architecture> {
     let embed = writer.embed(word, Some(position), norm);
     let attention = Attention { heads, head_size: hidden / heads, bias: None, window: None };
     let layer = Layer { hidden, ffn, eps: EPS, activation: fields.activation("activation", Activation::Gelu)?, attention };
-    let mut states = vec![embed.out];
-    for number in 0..layers {
-        writer.scope(number);
-        let h = states[number];
-        states.push(layer.write(&mut writer, h, &number.to_string(), &format!("transformer.layer.{number}"), &TENSORS));
-    }
+    let states = layer.stack(&mut writer, embed.out, layers, "transformer.layer", &TENSORS);
     let sizes = Sizes { layers, hidden, heads, ffn };
     Ok(writer.finish("distilbert", &["distilbert."], (embed, states, positions), sizes))
 }

@@ -45,12 +45,7 @@ pub(super) fn mpnet(fields: &Fields<'_>) -> Result<Architecture> {
     let embed = writer.embed(word, Some(position), norm);
     let attention = Attention { heads, head_size: hidden / heads, bias: Some(bias), window: None };
     let layer = Layer { hidden, ffn, eps, activation: fields.activation("hidden_act", Activation::Gelu)?, attention };
-    let mut states = vec![embed.out];
-    for number in 0..layers {
-        writer.scope(number);
-        let h = states[number];
-        states.push(layer.write(&mut writer, h, &number.to_string(), &format!("encoder.layer.{number}"), &TENSORS));
-    }
+    let states = layer.stack(&mut writer, embed.out, layers, "encoder.layer", &TENSORS);
     let sizes = Sizes { layers, hidden, heads, ffn };
     Ok(writer.finish("mpnet", &["mpnet."], (embed, states, positions), sizes))
 }

@@ -24,6 +24,16 @@ pub(super) struct Tensors {
 }
 
 impl Layer {
+    /// Layers one above the other, the tensors of layer N below `path.N`: the input of the lowest one, then the output of each.
+    pub(super) fn stack(&self, writer: &mut Writer, first: Value, layers: usize, path: &str, tensors: &Tensors) -> Vec<Value> {
+        let mut states = vec![first];
+        for number in 0..layers {
+            writer.scope(number);
+            states.push(self.write(writer, states[number], &number.to_string(), &format!("{path}.{number}"), tensors));
+        }
+        states
+    }
+
     /// One layer from `h`; its weights are called `weights.PART`, and its tensors begin with `path.`.
     pub(super) fn write(&self, writer: &mut Writer, h: Value, weights: &str, path: &str, tensors: &Tensors) -> Value {
         let &Self { hidden, ffn, eps, activation, attention } = self;
